@@ -1,0 +1,86 @@
+# What engine/run and tests/run share: the Debian packages that weir needs, how they come onto the machine, and how a
+# tree is configured and built. Sourced by both, after they have set `root`, the repository's folder.
+
+packages_to_run=(
+  g++ cmake ninja-build ccache mold pkg-config git ca-certificates procps
+  libasio-dev libyaml-cpp-dev libconcurrentqueue-dev prometheus-cpp-dev liblua5.4-dev libsimdjson-dev libre2-dev
+  libcli11-dev libspdlog-dev libfmt-dev libhttp-parser-dev zlib1g-dev
+)
+
+packages_to_test=(
+  libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3
+)
+
+say() { echo "weir: $*" >&2; }
+
+# Installs those of the named packages that are missing. Asks dpkg each time: it takes some 20 ms, and a note of an
+# earlier answer would outlive the truth.
+install_missing() {
+  command -v dpkg-query >/dev/null || { say "not a Debian system: expecting the libraries to be there"; return 0; }
+  local name state missing=() known
+  known=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "$@" 2>/dev/null || true)"
+  for name in "$@"; do
+    [[ $known == *" $name=installed "* ]] || missing+=("$name")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      say "these packages are missing, and only root may install them:"
+      say "  apt-get install --no-install-recommends ${missing[*]}"
+      return 1
+    }
+    as_root=(sudo)
+  fi
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+  local install=("${apt[@]}" install -y --no-install-recommends "${missing[@]}")
+  local log updated=
+  log=$(mktemp)
+  say "installing ${missing[*]}"
+  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
+    "${apt[@]}" update >"$log" 2>&1 </dev/null || true
+    updated=1
+  fi
+  # A failure with old lists usually means that they name versions which the mirror no longer has.
+  if ! "${install[@]}" >>"$log" 2>&1 </dev/null; then
+    if [ -n "$updated" ] || ! { "${apt[@]}" update && "${install[@]}"; } >>"$log" 2>&1 </dev/null; then
+      tail -n 20 "$log" >&2
+      rm -f "$log"
+      say "could not install the packages"
+      return 1
+    fi
+  fi
+  rm -f "$log"
+}
+
+# configure TREE OPTION...: a CMake build tree with Ninja; silent unless it fails.
+configure() {
+  local tree=$1 log
+  shift
+  mkdir -p "$tree"
+  log=$tree/configure.log
+  cmake -S "$root" -B "$tree" -G Ninja "$@" >"$log" 2>&1 </dev/null || {
+    cat "$log" >&2
+    say "could not configure $tree"
+    return 1
+  }
+}
+
+# build TREE TARGET...: a first build on a terminal shows ninja's progress; otherwise only a failure is shown.
+build() {
+  local tree=$1 log=$1/build.log
+  shift
+  if [ ! -e "$tree/.ninja_log" ]; then
+    say "building in ${tree#"$PWD"/}; the first time takes some minutes"
+    if [ -t 2 ]; then
+      ninja -C "$tree" -j "$(nproc)" "$@" >&2 </dev/null || { say "the build failed"; return 1; }
+      return 0
+    fi
+  fi
+  ninja -C "$tree" --quiet -j "$(nproc)" "$@" >"$log" 2>&1 </dev/null || {
+    cat "$log" >&2
+    say "the build failed"
+    return 1
+  }
+}
