@@ -1,0 +1,19 @@
+// What weir says to those who write another language's words in Lua.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::config {
+
+/// For code that did not compile: the slip that is probably meant, with its cure. Pure.
+/// Knows `!=`, `&&`, `||`, `??`, `a ? b : c`, `!x`, `+=`, `++`, a keyword as a field (`msg.end`), and `"\S"`.
+std::optional<std::string> lua_advice(std::string_view code);
+
+/// For any code, also what compiles: `msg.items.length`, `msg.content-type`. A payload may really have such a field: warn, never refuse.
+std::optional<std::string> lua_trap(std::string_view code);
+
+/// What is neither Lua nor filled in there: `${x}` or `{{ msg.x }}` inside bare code.
+std::optional<std::string> bare_lua_advice(std::string_view code);
+
+}  // namespace weir::config

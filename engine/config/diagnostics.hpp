@@ -1,0 +1,73 @@
+// What is wrong in a file, and where: collected, never thrown, shown with the line and a caret.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::config {
+
+/// A text that was read, kept whole for as long as anybody may point into it.
+struct Source {
+  std::string name;  ///< As the user wrote it, such as "orders.yaml".
+  std::string text;  ///< UTF-8, without a byte order mark.
+
+  /// The line, from 1, without its end; empty past the last.
+  std::string_view line(int number) const;
+};
+
+/// A stretch of one line of a source. Owns its source, so it may be kept for the whole run and copied to any thread.
+struct Place {
+  std::shared_ptr<const Source> source;  ///< Null for what no file holds, such as an override.
+  int line = 0;                          ///< From 1; 0 when the whole file is meant.
+  int column = 0;                        ///< From 1, in characters, not bytes.
+  int length = 1;                        ///< In characters; at least 1.
+  int used_line = 0;                     ///< Where an alias or ${name} brought this text in; 0 when nothing did.
+  int used_column = 0;
+
+  /// "file:line:column"; only the file where no line is meant.
+  std::string str() const;
+};
+
+enum class Severity { error, warning };
+
+/// One thing that is wrong, at the place where the author must look.
+struct Diagnostic {
+  Severity severity = Severity::error;
+  Place place;
+  std::string path;  ///< Dotted, such as "stages.limiter.rate"; empty where no key is meant.
+  std::string what;
+  std::string hint;  ///< The cure, in a few words; may be empty.
+};
+
+/// Everything that is wrong. Reading goes on after a mistake, so that all are told at once. Not thread-safe.
+class Diagnostics {
+ public:
+  void error(Place place, std::string what, std::string hint = {}, std::string path = {});
+  void warning(Place place, std::string what, std::string hint = {}, std::string path = {});
+  void add(Diagnostic diagnostic);
+
+  bool has_errors() const { return errors_ > 0; }
+  std::size_t error_count() const { return errors_; }
+  bool empty() const { return all_.empty(); }
+  const std::vector<Diagnostic>& all() const { return all_; }  ///< In the order of finding.
+
+  /// For a terminal: sorted by place, each mistake once, at most 20, the rest as a count.
+  std::string render(bool color = false) const;
+
+  /// A JSON list of {file, line, column, length, severity, path, message, hint}: all of them, sorted.
+  std::string json() const;
+
+ private:
+  std::vector<Diagnostic> sorted() const;
+  std::vector<Diagnostic> all_;
+  std::size_t errors_ = 0;
+};
+
+/// The candidate that was probably meant: at most two slips away (a swap counts once), or a third of a long name. Empty if none is near.
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+
+/// Text as a JSON string, with its quotes.
+std::string json_text(std::string_view text);
+
+}  // namespace weir::config

@@ -1,0 +1,69 @@
+// Reads a pipeline file's top level. What the stages mean is for the rooms to the right.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/config/node.hpp"
+#include "engine/config/scope.hpp"
+#include "engine/config/values.hpp"
+
+namespace weir::config {
+
+/// A stage as written: one kind and common keys, not yet told apart.
+struct StageNode {
+  std::string name;
+  Place place;  ///< Of the name.
+  Node body;    ///< Always a map.
+};
+
+/// `run:`
+struct RunSettings {
+  std::string data = "./weir-data";
+  Size memory{256u << 20};
+  std::optional<std::int64_t> threads;  ///< As many as cores, if not written.
+  bool pin = false;
+  Duration drain = std::chrono::seconds(30);
+};
+
+/// `admin:`
+struct AdminSettings {
+  std::optional<std::string> listen;  ///< "ADDRESS:PORT" or "off".
+  std::string token;                  ///< May come from a secret; never shown.
+  Place place;
+};
+
+struct Pipeline {
+  std::string name;  ///< The file's name without folder and `.yaml`.
+  std::shared_ptr<const Source> source;
+  Scope scope;       ///< Knows environment, vars and secrets.
+  Map<Value> vars;   ///< For Lua.
+  std::vector<StageNode> stages;  ///< In the order written; never empty.
+  RunSettings run;
+  AdminSettings admin;
+  Node tests;        ///< As written; null if there are none.
+
+  const StageNode* find(std::string_view stage) const;
+};
+
+/// Sets a value in the tree as if the file said so: "stages.work.workers=1". The text after '=' is read as YAML, so `1` is a number.
+/// A name that the path passes through must exist, the last one need not. False, and an error told, if it cannot be.
+bool apply_override(Node& root, const std::string& assignment, Diagnostics& diagnostics);
+
+/// Nothing only if no pipeline could be made at all; has_errors() decides whether one may run.
+std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides,
+                                  const Scope::Environment& environment, Diagnostics& diagnostics);
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides,
+                             const Scope::Environment& environment, Diagnostics& diagnostics);
+/// For `weir test`, which changes the tree for each test: reads one that is parsed already. Unset names read as themselves if `testing`.
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root, const Scope::Environment& environment,
+                             bool testing, Diagnostics& diagnostics);
+
+/// "a/b/orders.yaml" → "orders".
+std::string pipeline_name(const std::string& path);
+
+/// `[a-z][a-z0-9_]*`
+bool is_name(std::string_view text);
+
+}  // namespace weir::config

@@ -1,0 +1,46 @@
+// What `${…}` stands for at a place of the file.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/config/node.hpp"
+#include "engine/config/values.hpp"
+
+namespace weir::config {
+
+/// Names that a file may use. A value type, cheap to copy; reading it changes nothing, so any thread may.
+class Scope {
+ public:
+  using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+  /// What the process was given.
+  static std::optional<std::string> process_environment(const std::string& name);
+
+  Scope() : Scope(Environment{}) {}
+  explicit Scope(Environment environment);
+
+  /// A scope that knows these too; they hide what has the same name. For vars, and for the options of a kind of one's own.
+  Scope with(const Node& names) const;
+  Scope with_secret(const std::string& name, const std::string& file) const;
+  /// For `weir test`: an unset ${NAME} and any secret read as their own name.
+  Scope for_tests() const;
+
+  /// The node with its `${}` filled in, all the way down. A text that is nothing but one `${}` becomes what it names.
+  /// What comes from the environment or a secret is text and is never looked at again: a `{{` in it stays two braces.
+  /// secret_ok: whether `${secret.name}` may stand here. Nothing, and an error told, if a name is unknown.
+  std::optional<Node> fill(const Node& node, bool secret_ok, Diagnostics& diagnostics, const std::string& path) const;
+
+  /// The entries of `vars:` filled in, as the constants that Lua sees under `vars`.
+  Map<Value> vars(Diagnostics& diagnostics) const;
+
+  std::vector<std::string> names() const;  ///< Of vars and options.
+
+ private:
+  struct Content;
+  std::shared_ptr<const Content> content_;
+};
+
+}  // namespace weir::config
