@@ -1,0 +1,99 @@
+// HTTP/1.1 as bytes: reading requests strictly, writing responses. No sockets, no time.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weir::io {
+
+struct HttpLimits {
+  std::size_t head_bytes = 16 * 1024;  ///< Request line and fields; above: 431.
+  std::size_t fields = 100;            ///< Above: 431.
+  std::size_t body_bytes = 1024 * 1024;  ///< After chunks are joined; above: 413.
+};
+
+using HttpFields = std::vector<std::pair<std::string, std::string>>;
+
+/// A whole request, its body included. A value.
+class HttpRequest {
+ public:
+  HttpRequest() {}
+
+  std::string method;   ///< `GET`.
+  std::string target;   ///< As sent: `/a%20b?c=d`.
+  std::string path;     ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no `..` segment and no NUL.
+  std::string query;    ///< `c=d`, as sent.
+  HttpFields headers;   ///< Names in lower case, in the order sent.
+  std::string body;
+  std::string peer;     ///< `127.0.0.1:50123`, filled in by the server.
+  bool keep_alive = true;
+
+  /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
+  std::optional<std::string_view> header(std::string_view name) const;
+  /// The decoded value of a query parameter; nothing where it does not stand. `+` is a space.
+  std::optional<std::string> parameter(std::string_view name) const;
+};
+
+class HttpResponse {
+ public:
+  HttpResponse() {}
+  explicit HttpResponse(int code) : status(code) {}
+  HttpResponse(int code, std::string type, std::string text) : status(code), body(std::move(text)) {
+    headers.emplace_back("Content-Type", std::move(type));
+  }
+
+  int status = 200;
+  HttpFields headers;   ///< Content-Length, Connection and Date are the server's.
+  std::string body;
+  bool close = false;   ///< Ends the connection after it.
+};
+
+/// Reads the requests of one connection. Whatever two readers could understand differently is refused: two lengths, a
+/// length and chunks, bare CR or LF, folded lines, spaces before a colon, odd chunk sizes. After a refusal the
+/// connection can't be read on. Not thread-safe.
+class HttpReader {
+ public:
+  explicit HttpReader(HttpLimits limits = {});
+  ~HttpReader();
+  HttpReader(HttpReader&&) noexcept;
+
+  enum class State {
+    idle,     ///< Nothing of a request is there.
+    head,     ///< In the middle of request line and fields.
+    body,     ///< In the middle of a body.
+    whole,    ///< A request is there: take() it.
+    refused,  ///< See status() and why().
+  };
+  /// Takes bytes off the connection. Call it with nothing to learn whether the bytes already here hold a request.
+  State feed(std::string_view bytes);
+  State state() const;
+  /// True once for a request whose sender waits for `100 Continue` before the body.
+  bool wants_continue();
+  /// The whole request. The reader goes on with what was sent after it: call feed({}).
+  HttpRequest take();
+
+  int status() const;            ///< 400, 413, 414, 417, 431, 501 or 505.
+  std::string_view why() const;  ///< In words, for a person.
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+/// The bytes of a response. `head`: without its body, but with its length. `date`: an IMF-fixdate or nothing. A field
+/// that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500.
+std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
+
+std::string_view http_phrase(int status);  ///< "Not Found"; "Unknown" for codes it does not know.
+
+/// Whether a Host value names one of `allowed`, whatever its port and case. Against DNS rebinding: a page of a stranger
+/// that lets its own name point to 127.0.0.1 still sends that name. IPv6 in brackets: `[::1]`.
+bool http_host_allowed(std::string_view host, std::span<const std::string> allowed);
+
+}  // namespace weir::io

@@ -1,0 +1,57 @@
+// weir's own HTTP/1.1 server: the admin port, and the stage http_server.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/io/http_request.hpp"
+#include "engine/runtime/core.hpp"
+
+namespace weir::io {
+
+/// Answers one request; may wait. Runs on the server's core, one call at a time for a connection, many at a time for a
+/// server. What it throws becomes a 500, except runtime::Stopped. A coroutine function with its arguments by value.
+using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest)>;
+
+/// A handler out of a function that answers at once.
+HttpHandler synchronous(std::function<HttpResponse(const HttpRequest&)> answer);
+
+struct HttpServerOptions {
+  HttpLimits limits;
+  std::size_t connections = 512;  ///< At the limit the one that has waited longest for its sender is closed.
+  runtime::Duration head_time = std::chrono::seconds(10);  ///< From the first byte (or the connection) to the end of the fields.
+  runtime::Duration idle_time = std::chrono::seconds(60);  ///< Between two requests.
+  runtime::Duration body_time = std::chrono::seconds(30);  ///< For the whole body.
+  runtime::Duration send_time = std::chrono::seconds(30);  ///< For the whole response.
+};
+
+/// All members on the core's thread, or before the core runs. Slow senders hold nobody up but themselves. The core
+/// outlives the server and everything that it has still to end: close(), then await closed().
+class HttpServer {
+ public:
+  using Options = HttpServerOptions;
+  HttpServer(runtime::Core& core, Options options, HttpHandler handler);
+  ~HttpServer();  ///< Closes.
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Begins to accept and returns the port. `address`: an IPv4 or IPv6 literal; `port` 0: the kernel's choice. May be
+  /// called for several addresses. Throws std::system_error (address_in_use, permission_denied …).
+  std::uint16_t listen(const std::string& address, std::uint16_t port);
+
+  /// Ends listening, all connections and the handlers they wait for (they are stopped). Idempotent.
+  void close();
+  /// Returns when the last coroutine of the server has ended. After close().
+  runtime::Task<> closed();
+
+  std::size_t connections() const;  ///< Open now.
+
+ private:
+  struct Inside;
+  std::shared_ptr<Inside> inside_;
+};
+
+}  // namespace weir::io

@@ -1,0 +1,87 @@
+// The table of all metrics, and a snapshot written as Prometheus reads it.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/observe/snapshot.hpp"
+
+namespace weir::observe {
+
+enum class MetricType : std::uint8_t { counter, gauge, histogram };
+
+constexpr std::string_view word(MetricType type) {
+  return type == MetricType::counter ? "counter" : type == MetricType::gauge ? "gauge" : "histogram";
+}
+
+/// One metric, declared before it is counted. Names, types and labels are a contract with dashboards and alerts.
+struct MetricFamily {
+  std::string_view name;
+  MetricType type;
+  std::string_view labels;  ///< `pipeline, stage, kind`; values come from the configuration or from closed lists only.
+  std::string_view unit;
+  std::string_view help;
+};
+
+inline constexpr std::string_view stage_labels = "pipeline, stage, kind";
+
+/// In the order they are written. `kind` is the stage's kind everywhere but in weir_stage_errors_total, where it is the
+/// kind of the failure, as `failed.kind` says it.
+inline constexpr MetricFamily metric_families[] = {
+    {"weir_stage_messages_in_total", MetricType::counter, stage_labels, "messages", "Messages the stage took from its inbox."},
+    {"weir_stage_messages_created_total", MetricType::counter, stage_labels, "messages",
+     "Messages the stage made: read from outside, or more than it took when it expands one into many."},
+    {"weir_stage_messages_out_total", MetricType::counter, "pipeline, stage, kind, port", "messages",
+     "Messages the stage sent, once per port; failures that somebody listens to leave by the port failed."},
+    {"weir_stage_messages_filtered_total", MetricType::counter, stage_labels, "messages",
+     "Messages that ended here because a condition said so."},
+    {"weir_stage_messages_absorbed_total", MetricType::counter, stage_labels, "messages",
+     "Messages that became part of something else: a batch, a window, what a sink wrote."},
+    {"weir_stage_messages_failed_total", MetricType::counter, stage_labels, "messages",
+     "Messages that failed with nobody listening."},
+    {"weir_stage_dropped_total", MetricType::counter, "pipeline, stage, kind, reason", "messages",
+     "Messages dropped on purpose, by reason."},
+    {"weir_stage_errors_total", MetricType::counter, "pipeline, stage, kind", "messages",
+     "Messages that failed, heard or not, by the kind of the failure."},
+    {"weir_stage_in_flight_messages", MetricType::gauge, stage_labels, "messages", "Messages the stage holds now."},
+    {"weir_stage_bytes_in_total", MetricType::counter, stage_labels, "bytes", "Payload bytes taken from the inbox or read from outside."},
+    {"weir_stage_bytes_out_total", MetricType::counter, stage_labels, "bytes", "Payload bytes sent or written outside."},
+    {"weir_stage_state_seconds_total", MetricType::counter, "pipeline, stage, kind, state", "seconds",
+     "Time of the stage's workers by what they did; the states sum to wall time times workers."},
+    {"weir_stage_duration_seconds", MetricType::histogram, stage_labels, "seconds", "Time one message, or one call outside, took."},
+    {"weir_stage_restarts_total", MetricType::counter, stage_labels, "restarts", "Restarts of the stage after a fault."},
+    {"weir_stage_workers", MetricType::gauge, stage_labels, "workers", "Workers of the stage now."},
+    {"weir_end_to_end_seconds", MetricType::histogram, stage_labels, "seconds",
+     "Time from a message's reading at the source to its end at this sink."},
+    {"weir_ack_pending_messages", MetricType::gauge, stage_labels, "messages", "Messages of this source that have not ended yet."},
+    {"weir_ack_replayed_total", MetricType::counter, stage_labels, "messages",
+     "Messages this source sent again after a failure that may pass."},
+    {"weir_child_up", MetricType::gauge, stage_labels, "processes", "Child processes of the stage that run now."},
+    {"weir_child_restarts_total", MetricType::counter, stage_labels, "restarts", "Child processes started again after their end."},
+    {"weir_channel_capacity_messages", MetricType::gauge, "pipeline, channel", "messages",
+     "Places of the channel: depth, held and credits sum to it."},
+    {"weir_channel_depth_messages", MetricType::gauge, "pipeline, channel", "messages", "Messages sent and not yet received."},
+    {"weir_channel_held_messages", MetricType::gauge, "pipeline, channel", "messages", "Messages received and not yet done with."},
+    {"weir_channel_credits_messages", MetricType::gauge, "pipeline, channel", "messages", "Free places of the channel."},
+    {"weir_channel_bytes", MetricType::gauge, "pipeline, channel", "bytes", "Bytes charged for messages in the channel and in its receiver's hands."},
+    {"weir_unaccounted_messages", MetricType::gauge, "pipeline", "messages",
+     "Messages the ledgers of the stages cannot explain; anything but 0 is a bug of weir."},
+    {"weir_memory_budget_bytes", MetricType::gauge, "", "bytes", "Memory that messages may use in all."},
+    {"weir_memory_used_bytes", MetricType::gauge, "", "bytes", "Memory that messages use now."},
+    {"weir_build_info", MetricType::gauge, "version", "", "Always 1; the label names the version."},
+    {"weir_run_start_time_seconds", MetricType::gauge, "", "seconds", "When the run began, in Unix time."},
+    {"process_cpu_seconds_total", MetricType::counter, "", "seconds", "User and system CPU time of this process."},
+    {"process_resident_memory_bytes", MetricType::gauge, "", "bytes", "Resident memory of this process."},
+    {"process_open_fds", MetricType::gauge, "", "descriptors", "Open file descriptors of this process."},
+    {"process_max_fds", MetricType::gauge, "", "descriptors", "Most file descriptors this process may open."},
+    {"process_start_time_seconds", MetricType::gauge, "", "seconds", "When this process began, in Unix time."},
+};
+
+/// The text of /metrics (Prometheus text format 0.0.4). Allocates much; for the thread that serves it, not for a core.
+std::string exposition(const Snapshot& snapshot);
+inline constexpr std::string_view exposition_type = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The table as Markdown: engine/observe/METRICS.md.
+std::string metrics_markdown();
+
+}  // namespace weir::observe
