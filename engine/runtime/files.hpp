@@ -1,0 +1,54 @@
+// Files and streams of bytes, real or simulated.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include "engine/runtime/core.hpp"
+
+namespace weir::runtime {
+
+/// An open file, pipe or terminal, read from its beginning. Closed by its destructor. One coroutine at a time.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// Reads some bytes, at least one; 0 = the end. Regular files do not suspend. Throws std::system_error.
+  virtual Task<std::size_t> read(std::span<char> into) = 0;
+  /// Bytes in all, where that is known (a regular file).
+  virtual std::optional<std::uint64_t> size() const = 0;
+};
+
+/// An open file, pipe or terminal to write to. Closed by its destructor. One coroutine at a time.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  /// Writes all of it. Throws std::system_error (no_space_on_device, broken_pipe …); written() then says how many
+  /// bytes of this call went out before. Never raises SIGPIPE. A slow pipe suspends the caller, not the core.
+  virtual Task<> write(std::span<const char> bytes) = 0;
+  virtual std::size_t written() const = 0;
+  /// Durable when it returns (fdatasync on the blocking pool). After a failure never call it again on this file.
+  virtual Task<> sync() = 0;
+  /// Cuts what a failed write left behind: the file ends `size` bytes after its beginning. Regular files only.
+  virtual void truncate(std::uint64_t size) = 0;
+  virtual std::uint64_t size() const = 0;  ///< Bytes in the file now; 0 for what is no regular file.
+};
+
+/// The file system. All of them throw std::system_error with the path's own error.
+class Files {
+ public:
+  virtual ~Files() = default;
+  virtual std::unique_ptr<Reader> open(const std::string& path) = 0;
+  virtual std::unique_ptr<Reader> standard_input() = 0;
+  enum class Mode { truncate, append };
+  virtual std::unique_ptr<Writer> create(const std::string& path, Mode mode) = 0;
+  virtual std::unique_ptr<Writer> standard_output() = 0;
+  virtual void rename(const std::string& from, const std::string& to) = 0;  ///< Replaces `to`; syncs the directory.
+  virtual void remove(const std::string& path) = 0;
+  virtual bool exists(const std::string& path) = 0;
+  virtual bool is_directory(const std::string& path) = 0;
+};
+
+}  // namespace weir::runtime

@@ -1,0 +1,192 @@
+#include "engine/runtime/simulated_files.hpp"
+
+#include <asio/this_coro.hpp>
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/runtime/wait.hpp"
+
+namespace weir::runtime {
+
+struct SimulatedFiles::File {
+  std::string bytes;
+  std::uint64_t synced = 0;
+  bool readable = true;
+  bool regular = true;
+};
+
+struct SimulatedFiles::Disk {
+  std::map<std::string, std::shared_ptr<File>> files;
+  std::set<std::string> directories;
+  std::shared_ptr<File> input = std::make_shared<File>();
+  std::shared_ptr<File> output = std::make_shared<File>();
+  std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t read_bytes_max = 0;
+  bool sync_fails = false;
+
+  std::uint64_t used() const {
+    std::uint64_t sum = 0;
+    for (const auto& [path, file] : files) sum += file->bytes.size();
+    return sum;
+  }
+};
+
+namespace {
+
+[[noreturn]] void fail(std::errc error, const std::string& what) {
+  throw std::system_error(std::make_error_code(error), what);
+}
+
+}  // namespace
+
+class SimulatedFiles::FileReader final : public Reader {
+ public:
+  FileReader(std::shared_ptr<Disk> disk, std::shared_ptr<File> file) : disk_(std::move(disk)), file_(std::move(file)) {}
+
+  Task<std::size_t> read(std::span<char> into) override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    std::size_t count = std::min(into.size(), file_->bytes.size() - std::min(at_, file_->bytes.size()));
+    if (disk_->read_bytes_max > 0) count = std::min<std::size_t>(count, disk_->read_bytes_max);
+    std::copy_n(file_->bytes.data() + std::min(at_, file_->bytes.size()), count, into.data());
+    at_ += count;
+    co_return count;
+  }
+  std::optional<std::uint64_t> size() const override {
+    if (!file_->regular) return std::nullopt;
+    return file_->bytes.size();
+  }
+
+ private:
+  std::shared_ptr<Disk> disk_;
+  std::shared_ptr<File> file_;
+  std::size_t at_ = 0;
+};
+
+class SimulatedFiles::FileWriter final : public Writer {
+ public:
+  FileWriter(std::shared_ptr<Disk> disk, std::shared_ptr<File> file, std::string path)
+      : disk_(std::move(disk)), file_(std::move(file)), path_(std::move(path)) {}
+
+  Task<> write(std::span<const char> bytes) override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    written_ = 0;
+    std::uint64_t room = 0;
+    if (file_->regular) {
+      const std::uint64_t used = disk_->used();
+      room = disk_->capacity_bytes > used ? disk_->capacity_bytes - used : 0;
+    } else {
+      room = disk_->output_bytes_max - std::min<std::uint64_t>(disk_->output_bytes_max, file_->bytes.size());
+    }
+    written_ = static_cast<std::size_t>(std::min<std::uint64_t>(room, bytes.size()));
+    file_->bytes.append(bytes.data(), written_);
+    if (written_ < bytes.size())
+      fail(file_->regular ? std::errc::no_space_on_device : std::errc::broken_pipe, path_);
+  }
+  std::size_t written() const override { return written_; }
+  Task<> sync() override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    if (disk_->sync_fails) fail(std::errc::io_error, path_);
+    file_->synced = file_->bytes.size();
+  }
+  void truncate(std::uint64_t size) override {
+    if (!file_->regular) fail(std::errc::invalid_argument, path_);
+    file_->bytes.resize(size);
+    file_->synced = std::min(file_->synced, size);
+  }
+  std::uint64_t size() const override { return file_->regular ? file_->bytes.size() : 0; }
+
+ private:
+  std::shared_ptr<Disk> disk_;
+  std::shared_ptr<File> file_;
+  std::string path_;
+  std::size_t written_ = 0;
+};
+
+SimulatedFiles::SimulatedFiles() : disk_(std::make_shared<Disk>()) {
+  disk_->input->regular = false;
+  disk_->output->regular = false;
+}
+SimulatedFiles::~SimulatedFiles() = default;
+
+std::unique_ptr<Reader> SimulatedFiles::open(const std::string& path) {
+  if (is_directory(path)) fail(std::errc::is_a_directory, path);
+  const auto found = disk_->files.find(path);
+  if (found == disk_->files.end()) fail(std::errc::no_such_file_or_directory, path);
+  if (!found->second->readable) fail(std::errc::permission_denied, path);
+  return std::make_unique<FileReader>(disk_, found->second);
+}
+
+std::unique_ptr<Reader> SimulatedFiles::standard_input() { return std::make_unique<FileReader>(disk_, disk_->input); }
+
+std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mode) {
+  if (is_directory(path)) fail(std::errc::is_a_directory, path);
+  auto& file = disk_->files[path];
+  if (!file) file = std::make_shared<File>();
+  if (!file->readable) fail(std::errc::permission_denied, path);
+  if (mode == Mode::truncate) {
+    file->bytes.clear();
+    file->synced = 0;
+  }
+  return std::make_unique<FileWriter>(disk_, file, path);
+}
+
+std::unique_ptr<Writer> SimulatedFiles::standard_output() {
+  return std::make_unique<FileWriter>(disk_, disk_->output, "standard output");
+}
+
+void SimulatedFiles::rename(const std::string& from, const std::string& to) {
+  const auto found = disk_->files.find(from);
+  if (found == disk_->files.end()) fail(std::errc::no_such_file_or_directory, from);
+  if (is_directory(to)) fail(std::errc::is_a_directory, to);
+  if (from == to) return;
+  const auto file = found->second;
+  disk_->files.erase(found);
+  disk_->files[to] = file;
+}
+
+void SimulatedFiles::remove(const std::string& path) {
+  if (disk_->files.erase(path) == 0) fail(std::errc::no_such_file_or_directory, path);
+}
+
+bool SimulatedFiles::exists(const std::string& path) { return disk_->files.contains(path) || is_directory(path); }
+
+bool SimulatedFiles::is_directory(const std::string& path) {
+  std::string prefix = path;
+  while (prefix.size() > 1 && prefix.back() == '/') prefix.pop_back();
+  if (disk_->directories.contains(prefix)) return true;
+  if (prefix.empty() || prefix.back() != '/') prefix += '/';
+  const auto below = disk_->files.lower_bound(prefix);
+  return below != disk_->files.end() && below->first.starts_with(prefix);
+}
+
+void SimulatedFiles::put(const std::string& path, std::string bytes) {
+  const auto file = std::make_shared<File>();
+  file->bytes = std::move(bytes);
+  file->synced = file->bytes.size();
+  disk_->files[path] = file;
+}
+void SimulatedFiles::make_directory(const std::string& path) { disk_->directories.insert(path); }
+void SimulatedFiles::make_unreadable(const std::string& path) {
+  auto& file = disk_->files[path];
+  if (!file) file = std::make_shared<File>();
+  file->readable = false;
+}
+void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
+void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }
+void SimulatedFiles::break_standard_output(std::uint64_t after_bytes) { disk_->output_bytes_max = after_bytes; }
+void SimulatedFiles::fail_sync(bool fails) { disk_->sync_fails = fails; }
+void SimulatedFiles::shorten_reads(std::uint64_t at_most_bytes) { disk_->read_bytes_max = at_most_bytes; }
+
+std::string SimulatedFiles::text(const std::string& path) const { return disk_->files.at(path)->bytes; }
+std::vector<std::string> SimulatedFiles::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, file] : disk_->files) paths.push_back(path);
+  return paths;
+}
+const std::string& SimulatedFiles::printed() const { return disk_->output->bytes; }
+std::uint64_t SimulatedFiles::synced(const std::string& path) const { return disk_->files.at(path)->synced; }
+
+}  // namespace weir::runtime

@@ -1,0 +1,54 @@
+// A file system in memory, with the faults a test asks for.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/runtime/files.hpp"
+
+namespace weir::runtime {
+
+/// Directories are implied by the paths below them and need not be made. Paths are compared as text. Not thread-safe.
+/// A file that is renamed or removed while open lives on for those who have it open, as on a real system.
+class SimulatedFiles final : public Files {
+ public:
+  SimulatedFiles();
+  ~SimulatedFiles() override;
+
+  std::unique_ptr<Reader> open(const std::string& path) override;
+  std::unique_ptr<Reader> standard_input() override;
+  std::unique_ptr<Writer> create(const std::string& path, Mode mode) override;
+  std::unique_ptr<Writer> standard_output() override;
+  void rename(const std::string& from, const std::string& to) override;
+  void remove(const std::string& path) override;
+  bool exists(const std::string& path) override;
+  bool is_directory(const std::string& path) override;
+
+  // What a test arranges.
+  void put(const std::string& path, std::string bytes);
+  void make_directory(const std::string& path);
+  void make_unreadable(const std::string& path);     ///< Opening it, to read or to write, is permission_denied.
+  void give_standard_input(std::string bytes);       ///< Then the end.
+  void set_capacity(std::uint64_t bytes);            ///< Of all files together; what goes beyond is no_space_on_device.
+  void break_standard_output(std::uint64_t after_bytes);  ///< Its reader leaves: broken_pipe.
+  void fail_sync(bool fails);                        ///< sync() throws io_error.
+  void shorten_reads(std::uint64_t at_most_bytes);   ///< A read gives no more than this at once; 0 = no limit.
+
+  // What a test looks at.
+  std::string text(const std::string& path) const;   ///< Throws std::out_of_range where there is none.
+  std::vector<std::string> paths() const;            ///< Sorted.
+  const std::string& printed() const;                ///< All that went to the standard output.
+  std::uint64_t synced(const std::string& path) const;  ///< Bytes that would outlive a crash of the machine.
+
+ private:
+  struct Disk;
+  struct File;
+  class FileReader;
+  class FileWriter;
+  std::shared_ptr<Disk> disk_;  // Shared with open files.
+};
+
+}  // namespace weir::runtime

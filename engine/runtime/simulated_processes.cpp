@@ -1,0 +1,139 @@
+#include "engine/runtime/simulated_processes.hpp"
+
+#include <asio/this_coro.hpp>
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "engine/runtime/wait.hpp"
+
+namespace weir::runtime {
+
+namespace {
+constexpr std::size_t pipe_bytes = 65536;  // As Linux's.
+}
+
+class SimulatedChild final : public Child {
+ public:
+  SimulatedChild(Core& core, SimulatedPrograms& programs, Behaviour behaviour, int id, bool has_input)
+      : core_(core),
+        programs_(programs),
+        behaviour_(std::move(behaviour)),
+        id_(id),
+        input_open_(has_input),
+        output_ready_(core),
+        error_ready_(core),
+        has_ended_(core) {
+    ++programs_.running_;
+    go_on();
+  }
+  ~SimulatedChild() override { end(Exit()); }
+
+  Task<std::size_t> read_output(std::span<char> into) override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    while (output_.empty() && !ended_) co_await output_ready_.wait();
+    const std::size_t count = take(output_, into);
+    if (!ended_) go_on();
+    co_return count;
+  }
+  Task<std::size_t> read_error(std::span<char> into) override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    while (error_.empty() && !ended_) co_await error_ready_.wait();
+    const std::size_t count = take(error_, into);
+    if (!ended_) go_on();
+    co_return count;
+  }
+  Task<> write(std::span<const char> bytes) override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    if (!input_open_ || ended_) throw std::system_error(std::make_error_code(std::errc::broken_pipe), "write to child");
+    const std::string_view text(bytes.data(), bytes.size());
+    if (behaviour_.answer) {
+      output_ += behaviour_.answer(text);
+      if (!output_.empty()) output_ready_.wake();
+    }
+    co_await core_.yield();
+  }
+  void close_input() override {
+    input_open_ = false;
+    if (!ended_) go_on();
+  }
+  Task<Exit> wait() override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    while (!ended_) co_await has_ended_.wait();
+    co_return exit_;
+  }
+  void signal(int number) override {
+    if (ended_ || (number != SIGKILL && behaviour_.ignores.contains(number))) return;
+    Exit exit;
+    exit.signal = number;
+    end(exit);
+  }
+  int id() const override { return id_; }
+
+ private:
+  static std::size_t take(std::string& from, std::span<char> into) {
+    const std::size_t count = std::min(from.size(), into.size());
+    std::copy_n(from.data(), count, into.data());
+    from.erase(0, count);
+    return count;
+  }
+
+  // Arms the next step, or ends, unless something must happen first.
+  void go_on() {
+    if (alarm_) return;
+    if (next_ < behaviour_.steps.size()) {
+      if (output_.size() >= pipe_bytes || error_.size() >= pipe_bytes) return;
+      alarm_ = core_.alarm(core_.now() + behaviour_.steps[next_].after, [this] { step(); });
+      return;
+    }
+    if (behaviour_.forever || (behaviour_.until_input_ends && input_open_)) return;
+    alarm_ = core_.alarm(core_.now(), [this] { end(behaviour_.exit); });
+  }
+  void step() {
+    alarm_.reset();
+    const auto& step = behaviour_.steps[next_++];
+    output_ += step.output;
+    error_ += step.error;
+    if (!output_.empty()) output_ready_.wake();
+    if (!error_.empty()) error_ready_.wake();
+    go_on();
+  }
+  void end(Exit exit) {
+    if (std::exchange(ended_, true)) return;
+    alarm_.reset();
+    exit_ = exit;
+    --programs_.running_;
+    output_ready_.wake();
+    error_ready_.wake();
+    has_ended_.wake();
+  }
+
+  Core& core_;
+  SimulatedPrograms& programs_;
+  Behaviour behaviour_;
+  int id_;
+  bool input_open_;
+  std::size_t next_ = 0;
+  bool ended_ = false;
+  Exit exit_;
+  std::string output_, error_;
+  Waiter output_ready_, error_ready_, has_ended_;
+  std::unique_ptr<Alarm> alarm_;
+};
+
+void SimulatedPrograms::script(const std::string& name, std::function<Behaviour(const Command&)> program) {
+  programs_[name] = std::move(program);
+}
+
+std::unique_ptr<Child> SimulatedProcesses::start(const Command& command) {
+  const std::string name = command.argv.empty() ? std::string() : command.argv.front();
+  const auto found = programs_.programs_.find(name);
+  if (found == programs_.programs_.end())
+    throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory), name);
+  Behaviour behaviour = found->second(command);
+  programs_.commands_.push_back(command);
+  const int id = 1000 + static_cast<int>(++programs_.started_);
+  return std::make_unique<SimulatedChild>(core_, programs_, std::move(behaviour), id, command.input);
+}
+
+}  // namespace weir::runtime

@@ -1,0 +1,145 @@
+#include "engine/runtime/wait.hpp"
+
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/async_result.hpp>
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <optional>
+#include <utility>
+
+#include "engine/runtime/assert.hpp"
+
+namespace weir::runtime {
+
+namespace {
+
+enum Outcome : int { woken, late, stopped };
+
+using Token = asio::use_awaitable_t<asio::any_io_executor>;
+using Handler = asio::async_result<Token, void(int)>::handler_type;
+
+// Resumes a parked coroutine from the core's queue.
+class Resume {
+ public:
+  Resume(Handler handler, int outcome) : handler_(std::move(handler)), outcome_(outcome) {}
+  void operator()() {
+    Handler handler = std::move(handler_);
+    handler(outcome_);
+  }
+
+ private:
+  Handler handler_;
+  int outcome_;
+};
+
+}  // namespace
+
+struct Waiter::State {
+  explicit State(Core& on) : core(on) {}
+
+  // `clear_slot`: false while the stop handler itself runs, which may not destroy itself.
+  void finish(int outcome, bool clear_slot) {
+    if (!handler) return;
+    Handler parked = std::move(*handler);
+    handler.reset();
+    alarm.reset();
+    if (clear_slot) {
+      auto slot = asio::get_associated_cancellation_slot(parked);
+      if (slot.is_connected()) slot.clear();
+    }
+    asio::post(core.executor(), Resume(std::move(parked), outcome));
+  }
+
+  Core& core;
+  std::optional<Handler> handler;  // Somebody waits.
+  std::unique_ptr<Alarm> alarm;
+  bool kept = false;
+};
+
+namespace {
+
+template <class State>
+class OnStop {
+ public:
+  explicit OnStop(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void operator()(asio::cancellation_type) { state_->finish(stopped, false); }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+template <class State>
+class Park {
+ public:
+  Park(std::shared_ptr<State> state, std::optional<Time> when, bool interruptible)
+      : state_(std::move(state)), when_(when), interruptible_(interruptible) {}
+
+  void operator()(Handler handler) {
+    WEIR_ASSERT(!state_->handler, "a waiter holds one coroutine");
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    state_->handler.emplace(std::move(handler));
+    if (interruptible_ && slot.is_connected()) slot.template emplace<OnStop<State>>(state_);
+    if (when_) {
+      std::weak_ptr<State> weak = state_;
+      state_->alarm = state_->core.alarm(*when_, [weak] {
+        if (const auto state = weak.lock()) state->finish(late, true);
+      });
+    }
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+  std::optional<Time> when_;
+  bool interruptible_;
+};
+
+template <class State>
+Task<int> park(std::shared_ptr<State> state, std::optional<Time> when, bool interruptible) {
+  Park<State> initiation(std::move(state), when, interruptible);
+  Token token;
+  Task<int> parked = asio::async_initiate<Token&, void(int)>(std::move(initiation), token);
+  co_return co_await std::move(parked);
+}
+
+}  // namespace
+
+Waiter::Waiter(Core& core) : state_(std::make_shared<State>(core)) {}
+
+Waiter::~Waiter() {
+  // A frame that is thrown away while suspended (its runtime has ended) takes its handler with it.
+  state_->handler.reset();
+}
+
+Task<> Waiter::wait() {
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  if (std::exchange(state_->kept, false)) co_return;
+  const int outcome = co_await park(state_, std::nullopt, true);
+  if (outcome == stopped) throw Stopped{};
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+}
+
+Task<bool> Waiter::wait_until(Time when) {
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  if (std::exchange(state_->kept, false)) co_return true;
+  const int outcome = co_await park(state_, std::optional<Time>(when), true);
+  if (outcome == stopped) throw Stopped{};
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  co_return outcome == woken;
+}
+
+Task<> Waiter::wait_through() {
+  if (std::exchange(state_->kept, false)) co_return;
+  (void)co_await park(state_, std::nullopt, false);
+}
+
+void Waiter::wake() {
+  if (state_->handler)
+    state_->finish(woken, true);
+  else
+    state_->kept = true;
+}
+
+bool Waiter::waiting() const { return state_->handler.has_value(); }
+
+}  // namespace weir::runtime
