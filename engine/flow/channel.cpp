@@ -1,0 +1,230 @@
+#include "engine/flow/channel.hpp"
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <algorithm>
+#include <cassert>
+
+namespace weir::flow {
+namespace {
+
+struct Item {
+  Mark mark = Mark::none;
+  message::Batch::Pointer batch;
+  std::uint64_t charged = 0;
+  std::uint64_t from_budget = 0;
+};
+
+struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+  static const size_t BLOCK_SIZE = 16;  // An edge rarely holds more batches.
+};
+
+}  // namespace
+
+struct Inbox::Queue {
+  moodycamel::ConcurrentQueue<Item, Traits> items{64};
+};
+
+struct Edge::Tokens {
+  explicit Tokens(Inbox& inbox) : producer(inbox.queue_->items) {}
+  moodycamel::ProducerToken producer;
+};
+
+Edge::Edge(std::string name, Inbox& to, Bounds bounds, Budget& budget)
+    : name_(std::move(name)), to_(to), bounds_(bounds), budget_(budget), tokens_(std::make_unique<Tokens>(to)) {}
+
+Edge::~Edge() { give_back_reserve(); }
+
+void Edge::give_back_reserve() noexcept {
+  if (reserved_) budget_.give_back(std::exchange(reserved_, 0));
+}
+
+bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
+  const std::uint64_t charged = charge(bytes);
+  const auto free = [&] {
+    return bounds_.messages - (sent_ - seen_released_) >= messages &&
+           bounds_.bytes - (sent_bytes_ - seen_released_bytes_) >= charged;
+  };
+  if (!free()) {
+    seen_released_bytes_ = released_bytes_.load(std::memory_order_acquire);
+    seen_released_ = released_.load(std::memory_order_acquire);
+    if (!free()) {
+      need_messages_.store(messages, std::memory_order_relaxed);
+      need_bytes_.store(charged, std::memory_order_relaxed);
+      need_empty_.store(false, std::memory_order_relaxed);
+      return false;
+    }
+  }
+  if (reserved_ == charged && reserved_ != 0) return true;
+  give_back_reserve();
+  if (budget_.take(charged)) {
+    reserved_ = charged;
+    return true;
+  }
+  // One batch an edge may be beyond the budget, so the shared pool can't lock the graph.
+  seen_released_ = released_.load(std::memory_order_acquire);
+  if (seen_released_ == sent_) {
+    seen_released_bytes_ = released_bytes_.load(std::memory_order_acquire);
+    return true;
+  }
+  need_messages_.store(messages, std::memory_order_relaxed);
+  need_bytes_.store(charged, std::memory_order_relaxed);
+  need_empty_.store(true, std::memory_order_relaxed);
+  return false;
+}
+
+void Edge::send(message::Batch::Pointer batch) {
+  Item item;
+  item.charged = charge(batch->live_bytes());
+  item.from_budget = std::exchange(reserved_, 0);
+  sent_ += batch->size();
+  sent_bytes_ += item.charged;
+  item.batch = std::move(batch);
+  sent_seen_.store(sent_, std::memory_order_relaxed);
+  sent_bytes_seen_.store(sent_bytes_, std::memory_order_relaxed);
+  to_.queue_->items.enqueue(tokens_->producer, std::move(item));
+  to_.publish();
+}
+
+void Edge::send(Mark mark) {
+  Item item;
+  item.mark = mark;
+  to_.queue_->items.enqueue(tokens_->producer, std::move(item));
+  to_.publish();
+}
+
+bool Edge::room_for_need() const noexcept {
+  const std::uint64_t used = sent_seen_.load(std::memory_order_relaxed) - released_.load(std::memory_order_seq_cst);
+  if (need_empty_.load(std::memory_order_relaxed)) return used == 0;
+  const std::uint64_t used_bytes =
+      sent_bytes_seen_.load(std::memory_order_relaxed) - released_bytes_.load(std::memory_order_seq_cst);
+  return bounds_.messages - used >= std::max(need_messages_.load(std::memory_order_relaxed), bounds_.messages / 2) &&
+         bounds_.bytes - used_bytes >= std::max(need_bytes_.load(std::memory_order_relaxed), bounds_.bytes / 2);
+}
+
+bool Edge::park(Waiter& waiter) noexcept {
+  sender_.put(waiter);
+  if (room_for_need() || closed()) return !sender_.take_back();
+  return true;
+}
+
+void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept {
+  if (from_budget) budget_.give_back(from_budget);
+  // One writer, so load and exchange need not be one step; the exchange is the publication (see park.hpp).
+  if (bytes) {
+    released_bytes_.exchange(released_bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_seq_cst);
+  }
+  released_.exchange(released_.load(std::memory_order_relaxed) + messages, std::memory_order_seq_cst);
+  if (sender_.occupied() && room_for_need()) sender_.wake();
+}
+
+Delivery::Delivery(Delivery&& other) noexcept
+    : batch_(std::move(other.batch_)),
+      edge_(other.edge_),
+      messages_(std::exchange(other.messages_, 0)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      from_budget_(std::exchange(other.from_budget_, 0)) {}
+
+Delivery& Delivery::operator=(Delivery&& other) noexcept {
+  if (this != &other) {
+    release_all();
+    batch_ = std::move(other.batch_);
+    edge_ = other.edge_;
+    messages_ = std::exchange(other.messages_, 0);
+    bytes_ = std::exchange(other.bytes_, 0);
+    from_budget_ = std::exchange(other.from_budget_, 0);
+  }
+  return *this;
+}
+
+void Delivery::release_one() noexcept {
+  assert(messages_ > 0);
+  if (messages_ == 1) {
+    release_all();
+  } else {
+    --messages_;
+    edge_->release(1, 0, 0);
+  }
+}
+
+void Delivery::release_all() noexcept {
+  if (messages_ == 0) return;
+  edge_->release(std::exchange(messages_, 0), std::exchange(bytes_, 0), std::exchange(from_budget_, 0));
+}
+
+Inbox::Inbox() : queue_(std::make_unique<Queue>()) {}
+
+Inbox::~Inbox() {
+  // What nobody took is failed by its batches as they go; their places go with the edges.
+  Item item;
+  while (queue_->items.try_dequeue(item)) {
+    if (item.from_budget) edges_.front()->budget_.give_back(item.from_budget);
+    item.batch.reset();
+  }
+}
+
+Edge& Inbox::connect(std::string name, Bounds bounds, Budget& budget, bool continues_lane) {
+  edges_.push_back(std::make_unique<Edge>(std::move(name), *this, bounds, budget));
+  if (continues_lane && !lanes_.empty()) {
+    ++lanes_.back().count;
+  } else {
+    lanes_.push_back({edges_.size() - 1, 1, 0});
+  }
+  return *edges_.back();
+}
+
+std::optional<Arrival> Inbox::receive_from(Edge& edge) {
+  Item item;
+  if (!queue_->items.try_dequeue_from_producer(edge.tokens_->producer, item)) return std::nullopt;
+  if (item.mark == Mark::end) {
+    edge.ended_ = true;
+    ++ended_;
+  }
+  if (item.mark != Mark::none) return Arrival(item.mark, &edge);
+  edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
+                         std::memory_order_relaxed);
+  return Arrival(Delivery(std::move(item.batch), &edge, item.charged, item.from_budget));
+}
+
+std::optional<Arrival> Inbox::receive() {
+  seen_ = published_.load(std::memory_order_seq_cst);
+  for (std::size_t looked = 0; looked < lanes_.size(); ++looked) {
+    Lane& lane = lanes_[next_];
+    // The next lane gets its turn, whatever this one has.
+    next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
+    for (std::size_t replicas = 0; replicas < lane.count; ++replicas) {
+      Edge& edge = *edges_[lane.first + lane.current];
+      if (!edge.ended_) {
+        if (auto arrival = receive_from(edge)) {
+          if (arrival->mark == Mark::run_end) lane.current = (lane.current + 1) % lane.count;
+          return arrival;
+        }
+        if (lane.count > 1) break;  // The run of this replica comes first, however long it takes.
+      }
+      lane.current = (lane.current + 1) % lane.count;
+    }
+  }
+  return std::nullopt;
+}
+
+void Inbox::publish() noexcept {
+  published_.fetch_add(1, std::memory_order_seq_cst);
+  if (receiver_.occupied()) receiver_.wake();
+}
+
+void Inbox::poke() noexcept { publish(); }
+
+void Inbox::close() noexcept {
+  for (const auto& edge : edges_) {
+    edge->closed_.store(true, std::memory_order_seq_cst);
+    edge->sender_.wake();
+  }
+}
+
+bool Inbox::park(Waiter& waiter) noexcept {
+  receiver_.put(waiter);
+  if (published_.load(std::memory_order_seq_cst) != seen_) return !receiver_.take_back();
+  return true;
+}
+
+}  // namespace weir::flow

@@ -1,0 +1,218 @@
+// The channel between stages: edges that know credits, inboxes that are read fairly.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/flow/park.hpp"
+#include "engine/message/batch.hpp"
+
+namespace weir::flow {
+
+class Inbox;
+
+/// The memory that all edges of a program may fill together, in bytes. Thread-safe.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t bytes) : most_(static_cast<std::int64_t>(bytes)) {}
+  bool take(std::uint64_t bytes) noexcept {
+    const auto amount = static_cast<std::int64_t>(bytes);
+    if (used_.fetch_add(amount, std::memory_order_relaxed) + amount <= most_) return true;
+    used_.fetch_sub(amount, std::memory_order_relaxed);
+    return false;
+  }
+  void give_back(std::uint64_t bytes) noexcept {
+    used_.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
+  }
+  std::int64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+  std::int64_t most() const noexcept { return most_; }
+
+ private:
+  std::int64_t most_;
+  alignas(64) std::atomic<std::int64_t> used_{0};
+};
+
+/// How much an edge may hold.
+struct Bounds {
+  Bounds(std::uint32_t most_messages, std::uint64_t most_bytes) : messages(most_messages), bytes(most_bytes) {}
+  std::uint32_t messages;
+  std::uint64_t bytes;
+};
+
+/// What travels along an edge: messages, or a mark among them.
+enum class Mark : std::uint8_t {
+  none,     ///< A batch.
+  flush,    ///< The source has read everything for now: emit what you hold and pass this on.
+  run_end,  ///< The end of one run of an ordered replica (semantics 9).
+  end       ///< Nothing will follow on this edge.
+};
+
+/// One edge: the way from one port of one sender to one receiver, with its own credits. The sender's core calls the
+/// sending half, the receiver's core the receiving half; the figures may be read from anywhere.
+/// Always: depth (sent, not taken) + held (taken, not released) + credits = capacity, in messages; and bytes likewise.
+/// An edge owns no message's life but those in its queue; credits own nothing.
+class Edge final : public Parking {
+ public:
+  Edge(std::string name, Inbox& to, Bounds bounds, Budget& budget);
+  ~Edge();  ///< All credits must be home (asserted): let the receiver end first.
+  Edge(const Edge&) = delete;
+  Edge& operator=(const Edge&) = delete;
+
+  const std::string& name() const noexcept { return name_; }
+  std::uint32_t capacity() const noexcept { return bounds_.messages; }
+
+  // --- the sender ------------------------------------------------------------------------------------------------
+
+  /// Rows a batch may have on this edge: half the capacity, at least one. Bytes likewise.
+  std::uint32_t batch_most() const noexcept { return bounds_.messages / 2 ? bounds_.messages / 2 : 1; }
+  std::uint64_t batch_bytes_most() const noexcept { return bounds_.bytes / 2; }
+  /// Whether so much may be sent now. If not, the need is remembered for the next park().
+  bool fits(std::uint32_t messages, std::uint64_t bytes) noexcept;
+  /// Sends it. Only after fits() was true for it, with nothing sent in between. Never blocks.
+  void send(message::Batch::Pointer batch);
+  /// A mark needs no credit.
+  void send(Mark mark);
+  /// The receiver takes nothing any more: what is sent is lost, so ask before sending.
+  bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
+  bool park(Waiter& waiter) noexcept override;
+  bool unpark() noexcept override { return sender_.take_back(); }
+
+  // --- figures, any thread; one after the other, so only roughly of one instant -----------------------------------
+
+  std::uint64_t sent() const noexcept { return sent_seen_.load(std::memory_order_relaxed); }
+  std::uint64_t taken() const noexcept { return taken_seen_.load(std::memory_order_relaxed); }
+  std::uint64_t released() const noexcept { return released_.load(std::memory_order_relaxed); }
+  std::uint64_t bytes() const noexcept {
+    return sent_bytes_seen_.load(std::memory_order_relaxed) - released_bytes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  friend class Inbox;
+  friend class Delivery;
+  struct Tokens;
+  std::uint64_t charge(std::uint64_t bytes) const noexcept { return bytes < bounds_.bytes ? bytes : bounds_.bytes; }
+  bool room_for_need() const noexcept;
+  void give_back_reserve() noexcept;
+  void release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
+
+  std::string name_;
+  Inbox& to_;
+  Bounds bounds_;
+  Budget& budget_;
+  std::unique_ptr<Tokens> tokens_;
+  // The sender's.
+  alignas(64) std::uint64_t sent_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t seen_released_ = 0;
+  std::uint64_t seen_released_bytes_ = 0;
+  std::uint64_t reserved_ = 0;  // Taken from the budget by fits(), for the send that follows.
+  // What the sender needs, for who wakes it. A mixed reading of these wakes once too often, never too seldom: the
+  // sender looks again after it has put itself into the slot.
+  std::atomic<std::uint32_t> need_messages_{1};
+  std::atomic<std::uint64_t> need_bytes_{0};
+  std::atomic<bool> need_empty_{false};  // The budget is full: only an empty edge may send beyond it.
+  std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0};
+  // The receiver's.
+  alignas(64) std::atomic<std::uint64_t> released_{0};
+  std::atomic<std::uint64_t> released_bytes_{0};
+  std::atomic<std::uint64_t> taken_seen_{0};
+  bool ended_ = false;
+  std::atomic<bool> closed_{false};
+  // Both.
+  alignas(64) WaitSlot sender_;
+};
+
+/// A batch in the hands of its receiver, with the places it still takes on its edge. Move-only. What has not been
+/// released when it is destroyed is released then: after the rows have been processed or handed on.
+class Delivery {
+ public:
+  Delivery() = default;
+  Delivery(message::Batch::Pointer rows, Edge* from, std::uint64_t charged, std::uint64_t from_budget) noexcept
+      : batch_(std::move(rows)),
+        edge_(from),
+        messages_(static_cast<std::uint32_t>(batch_->size())),
+        bytes_(charged),
+        from_budget_(from_budget) {}
+  Delivery(Delivery&& other) noexcept;
+  Delivery& operator=(Delivery&& other) noexcept;
+  ~Delivery() { release_all(); }
+
+  explicit operator bool() const noexcept { return batch_ != nullptr; }
+  message::Batch& operator*() const noexcept { return *batch_; }
+  message::Batch* operator->() const noexcept { return batch_.get(); }
+  Edge* edge() const noexcept { return edge_; }
+  /// The batch itself, to hand on; the places stay ours until released.
+  message::Batch::Pointer take() noexcept { return std::move(batch_); }
+  /// Gives one row's place back. The bytes go back with the last one.
+  void release_one() noexcept;
+  void release_all() noexcept;
+  std::uint32_t unreleased() const noexcept { return messages_; }
+
+ private:
+  message::Batch::Pointer batch_;
+  Edge* edge_ = nullptr;
+  std::uint32_t messages_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t from_budget_ = 0;
+};
+
+/// What an inbox hands out.
+struct Arrival {
+  Arrival() = default;
+  Arrival(Mark what, Edge* on) : mark(what), edge(on) {}
+  explicit Arrival(Delivery batch) : edge(batch.edge()), delivery(std::move(batch)) {}
+  Mark mark = Mark::none;
+  Edge* edge = nullptr;
+  Delivery delivery;  ///< Where mark is none.
+};
+
+/// The receiving end: one queue with a producer token for each edge, read round-robin by edge, with one waiter.
+/// Order: kept along each edge, not across edges. The receiver's core only, but for what says otherwise.
+class Inbox final : public Parking {
+ public:
+  Inbox();
+  ~Inbox();
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  /// Before anything runs. The inbox owns the edge. Edges that continue the lane of the one before are read strictly
+  /// in turn, a run from each (Mark::run_end): the merge of ordered replicas, without a reorder buffer.
+  Edge& connect(std::string name, Bounds bounds, Budget& budget, bool continues_lane = false);
+
+  /// The next arrival, or none for now. Ends are handed out like everything else.
+  std::optional<Arrival> receive();
+  /// All edges have ended.
+  bool ended() const noexcept { return ended_ == edges_.size(); }
+  /// Tells all senders that nothing is taken any more. Keep receiving until ended(), and drop what still comes.
+  void close() noexcept;
+  /// Wakes the receiver though nothing arrived. Any thread.
+  void poke() noexcept;
+
+  bool park(Waiter& waiter) noexcept override;
+  bool unpark() noexcept override { return receiver_.take_back(); }
+
+  const std::vector<std::unique_ptr<Edge>>& edges() const noexcept { return edges_; }
+
+ private:
+  friend class Edge;
+  struct Queue;
+  struct Lane {
+    std::size_t first, count, current;
+  };
+  std::optional<Arrival> receive_from(Edge& edge);
+  void publish() noexcept;
+
+  std::unique_ptr<Queue> queue_;
+  std::vector<std::unique_ptr<Edge>> edges_;
+  std::vector<Lane> lanes_;
+  std::size_t next_ = 0;
+  std::size_t ended_ = 0;
+  std::uint64_t seen_ = 0;  // published_ before the last look: what came since is news.
+  alignas(64) std::atomic<std::uint64_t> published_{0};  // Items and pokes, by all senders.
+  alignas(64) WaitSlot receiver_;
+};
+
+}  // namespace weir::flow

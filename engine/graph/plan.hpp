@@ -1,0 +1,61 @@
+// The graph compiler: from the stages of a file to a plan of what runs where.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/config/loader.hpp"
+#include "engine/stage/common.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::graph {
+
+/// One end of an edge: a port of a stage.
+struct PortRef {
+  PortRef(std::size_t of, stage::Port number) : stage(of), port(number) {}
+  std::size_t stage;
+  stage::Port port;
+  bool operator==(const PortRef&) const = default;
+};
+
+/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and for a source last `any`.
+struct PlannedStage {
+  std::string name;
+  const stage::Kind* kind = nullptr;
+  stage::Configured configured;
+  stage::Common common;
+  config::Place place;
+  std::vector<std::string> ports;
+  std::vector<PortRef> inputs;  ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
+  bool fused = false;           ///< It runs inside the stage before it: no edge, no capacity.
+};
+
+/// What runs together as one coroutine: a driver or the head of a chain, and the operators fused behind it.
+struct PlannedUnit {
+  std::vector<std::size_t> stages;  ///< The head first; each other one after the stage it reads.
+  int replicas = 1;                 ///< Of an operator with `workers`; each on another core.
+};
+
+/// A pipeline file that may run.
+struct Plan {
+  config::Pipeline pipeline;
+  std::vector<PlannedStage> stages;  ///< In the order of the file.
+  std::vector<PlannedUnit> units;    ///< Every stage in exactly one. Sources first, then along the flow.
+
+  /// Who reads a port.
+  std::vector<std::size_t> readers(PortRef from) const;
+  std::optional<std::size_t> find(std::string_view stage) const;
+};
+
+/// Reads every stage, checks the wiring and all code, and decides what is fused. Nothing only where there are errors;
+/// all of them have gone to `diagnostics` then. Warnings: outputs nobody reads, stages that nothing reaches.
+std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, config::Diagnostics& diagnostics);
+
+/// The plan for `weir graph`.
+std::string as_text(const Plan& plan);
+std::string as_dot(const Plan& plan);
+std::string as_json(const Plan& plan);
+
+}  // namespace weir::graph

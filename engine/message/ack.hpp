@@ -1,0 +1,70 @@
+// Acknowledgement: how a source hears what became of the messages it let in.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/message/failure.hpp"
+
+namespace weir::message {
+
+class Token;
+
+/// Whoever opened a token. It must outlive the token.
+class TokenOwner {
+ public:
+  /// Every row of the token has been answered. Called once, on whichever core answered last; the token is the owner's
+  /// again. Must not block or throw.
+  virtual void completed(Token& token) noexcept = 0;
+
+ protected:
+  ~TokenOwner() = default;
+};
+
+/// One failed row of a token.
+struct FailedRow {
+  FailedRow(std::uint32_t row, Failure why, std::string bytes)
+      : ordinal(row), failure(std::move(why)), payload(std::move(bytes)) {}
+  std::uint32_t ordinal;  ///< Which of the token's rows, from 0.
+  Failure failure;
+  std::string payload;    ///< The message as it entered the stage that failed it.
+};
+
+/// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows
+/// outstanding: a copy adds, each end subtracts, at zero the owner hears. One atomic operation for a run of rows.
+/// A row and all that was made of it share one ordinal; the first failure among them is the row's.
+/// Thread-safe: all but the constructor and reading failures().
+class Token {
+ public:
+  /// `rows` messages with the ids first_id … first_id + rows - 1 (semantics 11).
+  Token(TokenOwner& owner, std::uint64_t first_id, std::uint32_t rows)
+      : owner_(&owner), open_(rows), first_id_(first_id), rows_(rows) {}
+  Token(const Token&) = delete;
+  Token& operator=(const Token&) = delete;
+
+  void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
+  /// `rows` of those outstanding ended well: delivered, filtered, dropped by policy, or heard on a port.
+  void done(std::uint32_t rows) noexcept {
+    if (open_.fetch_sub(rows, std::memory_order_acq_rel) == rows) owner_->completed(*this);
+  }
+  /// One outstanding row ended badly and nobody listens where it did.
+  void fail(std::uint64_t id, Failure failure, std::string payload) noexcept;
+
+  std::uint64_t first_id() const noexcept { return first_id_; }
+  std::uint32_t rows() const noexcept { return rows_; }
+  std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
+  /// Only once completed() has been called: one entry for each failed ordinal, in the order of failing.
+  const std::vector<FailedRow>& failures() const noexcept { return failures_; }
+
+ private:
+  TokenOwner* owner_;
+  std::atomic<std::int64_t> open_;
+  std::uint64_t first_id_;
+  std::uint32_t rows_;
+  std::mutex mutex_;  // Failing is rare; it guards failures_.
+  std::vector<FailedRow> failures_;
+};
+
+}  // namespace weir::message

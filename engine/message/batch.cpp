@@ -1,0 +1,322 @@
+#include "engine/message/batch.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "engine/message/document.hpp"
+
+namespace weir::message {
+namespace {
+
+/// Parsed views keep their buffers; a thread keeps a few of them.
+class SpareDocuments {
+ public:
+  std::unique_ptr<Document> take() {
+    if (spare_.empty()) return std::make_unique<Document>();
+    auto document = std::move(spare_.back());
+    spare_.pop_back();
+    return document;
+  }
+  void give_back(std::unique_ptr<Document> document) {
+    document->unbind();
+    if (spare_.size() < 2 * batch_rows) spare_.push_back(std::move(document));
+  }
+  static SpareDocuments& local() {
+    thread_local SpareDocuments spare;
+    return spare;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Document>> spare_;
+};
+
+}  // namespace
+
+Batch::Batch() = default;
+
+Batch::~Batch() { clear(); }
+
+Batch::Pointer Batch::make() { return Pointer(Recycler<Batch>::local().take()); }
+
+void Batch::GiveBack::operator()(Batch* batch) const noexcept {
+  batch->clear();
+  Recycler<Batch>::give_back(batch);
+}
+
+Document& Batch::document(std::size_t row) {
+  has_documents_ = true;
+  auto& document = documents_[row];
+  if (!document) {
+    document = SpareDocuments::local().take();
+    document->bind({payload_[row].data, payload_[row].size});
+    written_[row] = 0;
+  }
+  return *document;
+}
+
+std::size_t Batch::edits(std::size_t row) const noexcept {
+  const Document* document = document_if_any(row);
+  return document ? document->mark().edits : 0;
+}
+
+void Batch::undo_edits(std::size_t row, std::size_t to) noexcept {
+  Document* document = document_if_any(row);
+  if (!document || document->mark().edits == to) return;
+  Document::Mark mark;
+  mark.edits = to;
+  document->rollback(mark);
+  written_[row] = static_cast<std::size_t>(-1);  // As many edits may be made again, but others.
+}
+
+void Batch::forget_document(std::size_t row) const noexcept {
+  if (has_documents_ && documents_[row]) SpareDocuments::local().give_back(std::move(documents_[row]));
+}
+
+void Batch::write_edits(std::size_t row) const {
+  // The view stays the truth: payload_ shows what it would be written as, and is written again when it has changed.
+  const Document& document = *documents_[row];
+  const std::size_t edits = document.mark().edits;
+  if (edits == written_[row]) return;
+  written_[row] = edits;
+  live_bytes_ -= payload_[row].size;
+  if (edits == 0) {
+    payload_[row] = {document.bytes().data(), static_cast<std::uint32_t>(document.bytes().size())};
+  } else {
+    const std::size_t size = document.written_size();
+    char* to = const_cast<Batch*>(this)->room_for(size);
+    document.write(to);
+    filling_->commit(size);
+    payload_[row] = {to, static_cast<std::uint32_t>(size)};
+  }
+  live_bytes_ += payload_[row].size;
+}
+
+void Batch::write_all_edits() const {
+  for (std::size_t row = 0; row < size_; ++row) {
+    if (documents_[row]) write_edits(row);
+  }
+}
+
+Metadata& Batch::edit_metadata(std::size_t row) {
+  has_metadata_ = true;
+  auto& metadata = metadata_[row];
+  if (!metadata) {
+    metadata = std::make_shared<Metadata>();
+  } else if (metadata.use_count() > 1) {
+    metadata = std::make_shared<Metadata>(*metadata);
+  }
+  return *metadata;
+}
+
+void Batch::share_metadata(std::size_t row, std::shared_ptr<Metadata> metadata) {
+  has_metadata_ = true;
+  metadata_[row] = std::move(metadata);
+}
+
+char* Batch::room_for(std::size_t bytes) {
+  if (!filling_ || filling_->room() < bytes) {
+    filling_ = ArenaRef::make(bytes > arena_bytes / 4 ? bytes : arena_bytes);
+    arenas_.push_back(filling_);
+  }
+  return filling_->end();
+}
+
+std::size_t Batch::add_row(const char* data, std::size_t size, runtime::Time entered) noexcept {
+  assert(size_ < batch_rows);
+  payload_[size_] = {data, static_cast<std::uint32_t>(size)};
+  id_[size_] = 0;
+  entered_[size_] = entered;
+  token_[size_] = nullptr;
+  live_bytes_ += size;
+  return size_++;
+}
+
+std::size_t Batch::append(std::string_view bytes, runtime::Time entered) {
+  char* to = room_for(bytes.size());
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  filling_->commit(bytes.size());
+  return add_row(to, bytes.size(), entered);
+}
+
+char* Batch::reserve(std::size_t most) { return room_for(most); }
+
+std::size_t Batch::append_written(std::size_t size, runtime::Time entered) {
+  const char* data = filling_->end();
+  filling_->commit(size);
+  return add_row(data, size, entered);
+}
+
+void Batch::hold(const ArenaRef& arena) {
+  for (auto held = arenas_.rbegin(); held != arenas_.rend(); ++held) {
+    if (held->get() == arena.get()) return;
+  }
+  arenas_.push_back(arena);
+}
+
+void Batch::hold_from(const Batch& other, const char* bytes) {
+  for (auto held = other.arenas_.rbegin(); held != other.arenas_.rend(); ++held) {
+    const char* begin = (*held)->data();
+    if (bytes >= begin && bytes <= begin + (*held)->capacity()) return hold(*held);
+  }
+}
+
+std::size_t Batch::append_shared(const ArenaRef& arena, std::string_view bytes, runtime::Time entered) {
+  hold(arena);
+  return add_row(bytes.data(), bytes.size(), entered);
+}
+
+void Batch::replace_payload(std::size_t row, std::string_view bytes) {
+  char* to = room_for(bytes.size());
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  filling_->commit(bytes.size());
+  live_bytes_ += bytes.size();
+  live_bytes_ -= payload_[row].size;
+  payload_[row] = {to, static_cast<std::uint32_t>(bytes.size())};
+  forget_document(row);
+}
+
+void Batch::open(Token* token, std::uint64_t first_id) noexcept {
+  for (std::size_t row = 0; row < size_; ++row) {
+    id_[row] = first_id + row;
+    token_[row] = token;
+  }
+  has_tokens_ = token != nullptr;
+}
+
+std::size_t Batch::take_row(Batch& from, std::size_t row) {
+  const Span span = from.payload_[row];
+  hold_from(from, span.data);
+  const std::size_t to = add_row(span.data, span.size, from.entered_[row]);
+  from.live_bytes_ -= span.size;
+  from.payload_[row].size = 0;
+  id_[to] = from.id_[row];
+  token_[to] = from.token_[row];
+  if (token_[to]) has_tokens_ = true;
+  from.token_[row] = nullptr;
+  if (from.has_metadata_ && from.metadata_[row]) {
+    has_metadata_ = true;
+    metadata_[to] = std::move(from.metadata_[row]);
+  }
+  if (from.has_documents_ && from.documents_[row]) {
+    has_documents_ = true;
+    hold_from(from, from.documents_[row]->bytes().data());
+    documents_[to] = std::move(from.documents_[row]);
+    written_[to] = from.written_[row];
+  }
+  return to;
+}
+
+void Batch::keep(std::span<const std::uint8_t> rows) {
+  std::size_t to = 0;
+  for (const std::size_t row : rows) {
+    if (row != to) {
+      live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
+      payload_[to] = payload_[row];
+      payload_[row].size = 0;
+      id_[to] = id_[row];
+      entered_[to] = entered_[row];
+      token_[to] = std::exchange(token_[row], nullptr);
+      if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
+      if (has_documents_) {
+        forget_document(to);
+        documents_[to] = std::move(documents_[row]);
+        written_[to] = written_[row];
+      }
+    }
+    ++to;
+  }
+  for (std::size_t row = to; row < size_; ++row) {
+    live_bytes_ -= payload_[row].size;
+    if (has_metadata_) metadata_[row].reset();
+    forget_document(row);
+  }
+  size_ = to;
+}
+
+Batch::Pointer Batch::copy() const {
+  write_all_edits();
+  Pointer other = make();
+  other->size_ = size_;
+  other->live_bytes_ = live_bytes_;
+  other->has_tokens_ = has_tokens_;
+  std::copy_n(payload_.begin(), size_, other->payload_.begin());
+  std::copy_n(id_.begin(), size_, other->id_.begin());
+  std::copy_n(entered_.begin(), size_, other->entered_.begin());
+  std::copy_n(token_.begin(), size_, other->token_.begin());
+  if (has_metadata_) {
+    other->has_metadata_ = true;
+    std::copy_n(metadata_.begin(), size_, other->metadata_.begin());
+  }
+  other->arenas_ = arenas_;
+  if (has_tokens_) {
+    for (std::size_t row = 0; row < size_;) {
+      std::size_t end = row + 1;
+      while (end < size_ && token_[end] == token_[row]) ++end;
+      if (token_[row]) token_[row]->add(static_cast<std::uint32_t>(end - row));
+      row = end;
+    }
+  }
+  return other;
+}
+
+void Batch::compact() {
+  settle();
+  std::size_t held = 0;
+  for (const auto& arena : arenas_) held += arena->capacity();
+  if (live_bytes_ * 4 >= held || held <= 1024) return;
+  ArenaRef arena = ArenaRef::make(live_bytes_);
+  for (std::size_t row = 0; row < size_; ++row) {
+    Span& span = payload_[row];
+    char* to = arena->end();
+    if (span.size) std::memcpy(to, span.data, span.size);
+    arena->commit(span.size);
+    span.data = to;
+    forget_document(row);
+  }
+  arenas_.clear();
+  arenas_.push_back(arena);
+  filling_ = std::move(arena);
+}
+
+void Batch::done(std::size_t row) noexcept {
+  if (Token* token = std::exchange(token_[row], nullptr)) token->done(1);
+}
+
+void Batch::done_all() noexcept {
+  if (!has_tokens_) return;
+  for (std::size_t row = 0; row < size_;) {
+    Token* const token = token_[row];
+    std::uint32_t run = 0;
+    for (; row < size_ && token_[row] == token; ++row, ++run) token_[row] = nullptr;
+    if (token) token->done(run);
+  }
+  has_tokens_ = false;
+}
+
+void Batch::fail(std::size_t row, Failure failure) noexcept {
+  if (Token* token = std::exchange(token_[row], nullptr)) {
+    token->fail(id_[row], std::move(failure), std::string(payload(row)));
+  }
+}
+
+void Batch::clear() noexcept {
+  if (has_tokens_) {
+    for (std::size_t row = 0; row < size_; ++row) {
+      if (token_[row]) fail(row, Failure(Reason::stopped, "the engine stopped before it was done"));
+    }
+  }
+  if (has_metadata_) {
+    for (std::size_t row = 0; row < size_; ++row) metadata_[row].reset();
+  }
+  if (has_documents_) {
+    for (std::size_t row = 0; row < size_; ++row) forget_document(row);
+  }
+  size_ = 0;
+  live_bytes_ = 0;
+  has_tokens_ = has_metadata_ = has_documents_ = false;
+  arenas_.clear();
+  filling_ = ArenaRef();
+}
+
+}  // namespace weir::message

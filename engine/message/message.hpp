@@ -1,0 +1,31 @@
+// One message: a row of a batch, as stages and scripts see it.
+#pragma once
+#include <string_view>
+
+#include "engine/message/batch.hpp"
+
+namespace weir::message {
+
+/// A cursor on one row. Cheap to copy; valid as long as the batch's row is. What a mapping or a stage may touch of a
+/// message. Not an owner.
+class Message {
+ public:
+  Message(Batch& batch, std::size_t row) noexcept : batch_(&batch), row_(row) {}
+
+  std::string_view text() const { return batch_->payload(row_); }  ///< The payload as it is now.
+  Document& document() const { return batch_->document(row_); }    ///< The payload as JSON; edits go in here.
+  void replace(std::string_view bytes) const { batch_->replace_payload(row_, bytes); }
+  std::uint64_t id() const noexcept { return batch_->id(row_); }
+  runtime::Time entered() const noexcept { return batch_->entered(row_); }
+  const Metadata* metadata() const noexcept { return batch_->metadata(row_); }
+  Metadata& edit_metadata() const { return batch_->edit_metadata(row_); }
+
+  Batch& batch() const noexcept { return *batch_; }
+  std::size_t row() const noexcept { return row_; }
+
+ private:
+  Batch* batch_;
+  std::size_t row_;
+};
+
+}  // namespace weir::message

@@ -1,0 +1,44 @@
+// What a message carries beside its payload, where it carries more than an id and a time.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/message/failure.hpp"
+
+namespace weir::message {
+
+/// What the last call brought (`result` in Lua). What did not come stays unset.
+struct Result {
+  std::optional<int> status;  ///< HTTP.
+  std::optional<int> code;    ///< exec: the exit code.
+  std::optional<std::string> signal;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Lower case, `_` for `-`.
+  std::string text;           ///< The body or standard output, as it came.
+  std::string error_text;     ///< Standard error, its tail.
+  std::optional<double> seconds;
+};
+
+/// What the asker sent (`request` in Lua). Nothing in this program asks yet; the network stages fill it in.
+struct Request {
+  std::string method, path, client;
+  std::vector<std::pair<std::string, std::string>> params, query, headers;
+};
+
+/// The rarely used columns of one row. Shared between copies of the row and never changed while shared:
+/// see Batch::edit_metadata.
+struct Metadata {
+  std::optional<Failure> failed;
+  std::shared_ptr<const Result> result;
+  std::shared_ptr<const Request> request;
+  std::string key, event, alert;
+  int attempt = 1;
+  std::optional<std::int64_t> line;          ///< Line of the input it came from, from 1.
+  std::map<std::string, std::string> own;    ///< Set by `meta:`; values are JSON text.
+};
+
+}  // namespace weir::message

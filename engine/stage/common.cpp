@@ -1,0 +1,41 @@
+#include "engine/stage/common.hpp"
+
+namespace weir::stage {
+namespace {
+
+const auto edge_spec =
+    config::Spec<EdgeConfig>("edge", "What may wait between this stage and those it reads.")
+        .field("capacity", &EdgeConfig::capacity, "Messages at the most: 128 on a core, 1024 across cores.",
+               config::at_least(1), config::at_most(65536))
+        .field("bytes", &EdgeConfig::bytes, "Bytes at the most: 1MiB on a core, 8MiB across cores.",
+               config::at_least(1))
+        .field("when_full", &EdgeConfig::when_full, "What happens to a message that finds the edge full.",
+               config::one_of({{"block", WhenFull::block}, {"fail", WhenFull::fail},
+                               {"drop_newest", WhenFull::drop_newest}}));
+
+}  // namespace
+
+const config::Spec<Common>& common_spec() {
+  static const auto spec =
+      config::Spec<Common>("stage", "Keys that stages have in common.")
+          .field("from", &Common::from, "What this stage reads: STAGE, STAGE.PORT, or a list of them; any.failed.")
+          .one_or_more()
+          .field("description", &Common::description, "For people.")
+          .group("edge", &Common::edge, edge_spec, "What may wait before this stage.")
+          .field("workers", &Common::workers, "So many at once.", config::at_least(1), config::at_most(10000))
+          .field("order", &Common::order, "Whether several workers keep the order of the messages.",
+                 config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
+          .field("merge", &Common::merge, "Keeps the message and sets these fields of it; for stages that call.")
+          .field("timeout", &Common::timeout, "How long one call may take.", config::above(0))
+          .field("on_error", &Common::on_error, "What happens to a message that fails.",
+                 config::one_of({{"fail", OnError::fail}, {"drop", OnError::drop}, {"pass", OnError::pass}}))
+          .place(&Common::place);
+  return spec;
+}
+
+const std::vector<std::string>& later_keys() {
+  static const std::vector<std::string> keys{"state", "cache", "limit", "breaker", "retry", "hedge", "deadline"};
+  return keys;
+}
+
+}  // namespace weir::stage

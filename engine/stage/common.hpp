@@ -1,0 +1,40 @@
+// The keys that stages have in common, beside their kind.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/config/spec.hpp"
+#include "engine/stage/output.hpp"
+
+namespace weir::stage {
+
+enum class Order : std::uint8_t { kept, free };
+enum class WhenFull : std::uint8_t { block, fail, drop_newest };
+
+/// `edge:`
+struct EdgeConfig {
+  std::optional<std::int64_t> capacity;
+  std::optional<config::Size> bytes;
+  WhenFull when_full = WhenFull::block;
+};
+
+struct Common {
+  std::vector<std::string> from;
+  config::Place place;
+  std::optional<EdgeConfig> edge;
+  std::int64_t workers = 1;
+  Order order = Order::kept;
+  std::optional<config::Map<config::Value>> merge;
+  std::optional<config::Duration> timeout;
+  OnError on_error = OnError::fail;
+  std::string description;
+};
+
+/// Reads all of them; its keys are the words a kind can't have.
+const config::Spec<Common>& common_spec();
+/// Common keys of the language that this version refuses by name.
+const std::vector<std::string>& later_keys();
+
+}  // namespace weir::stage

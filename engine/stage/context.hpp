@@ -1,0 +1,122 @@
+// What a running stage has at hand.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/flow/channel.hpp"
+#include "engine/message/outcome.hpp"
+#include "engine/observe/log.hpp"
+#include "engine/runtime/core.hpp"
+#include "engine/script/compile_error.hpp"
+#include "engine/stage/output.hpp"
+
+namespace weir::script {
+class Engine;
+}
+
+namespace weir::stage {
+
+using flow::Delivery;
+using runtime::Duration;
+using runtime::Task;
+using runtime::Time;
+
+/// A stage can't go on: what it was built on is broken. Leaves the stage as an exception; only the supervisor catches.
+class Fault : public std::exception {
+ public:
+  explicit Fault(std::string why) : why_(std::move(why)) {}
+  const char* what() const noexcept override { return why_.c_str(); }
+
+ private:
+  std::string why_;
+};
+
+/// What every stage may touch. Lives as long as the stage's instance on its core; that core's thread only.
+class Context {
+ public:
+  Context(runtime::Core& on, Output& output, std::string of, std::function<script::Engine&()> scripts)
+      : core(on), out(output), pipeline(std::move(of)), scripts_(std::move(scripts)) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  runtime::Core& core;
+  Output& out;
+  const std::string pipeline;
+  const std::string& name() const noexcept { return out.stage(); }
+
+  /// The Lua state of this pipeline on this core; made when first asked for.
+  script::Engine& engine() { return scripts_(); }
+  /// Compiles code of the configuration into a member of the stage. It was checked when the file was: an error now is
+  /// a Fault.
+  template <class Compiled, class... Code>
+  void compile(Compiled& compiled, const Code&... code) {
+    if (auto error = compiled.compile(engine(), code...)) refuse(*error);
+  }
+  /// One line in the log, with pipeline and stage.
+  void log(observe::Level level, std::string_view message, std::initializer_list<observe::Field> more = {});
+
+ private:
+  [[noreturn]] static void refuse(const script::CompileError& error);
+  std::function<script::Engine&()> scripts_;
+};
+
+/// What a source has besides. Its coroutine emits, flushes when full, and returns when it has read everything; then the
+/// engine waits for the acks. When the program drains, whatever the coroutine awaits throws runtime::Stopped: let it
+/// pass, what was emitted is not lost.
+class Source : public Context {
+ public:
+  using Context::Context;
+
+  /// Puts a message out by the main port. Suspends nobody: look at full() after it.
+  Message emit(std::string_view payload) { return out.emit(main_port, payload, core.now()); }
+  Message emit_shared(const message::ArenaRef& arena, std::string_view payload) {
+    return out.emit_shared(main_port, arena, payload, core.now());
+  }
+  bool full() const noexcept { return out.full(); }
+  /// Sends on what was emitted and waits for credit. Call it when full, and before waiting for anything outside.
+  virtual Task<> flush() = 0;
+  /// Flushes, then waits.
+  Task<> sleep_until(Time when);
+  Task<> sleep(Duration time) { return sleep_until(core.now() + time); }
+  /// What was read can't become a message. It leaves by `.failed` or `any.failed` with these bytes, or is counted and
+  /// logged where nobody listens.
+  virtual void refuse(std::string_view bytes, Failure why) = 0;
+  /// Whether nobody downstream takes anything any more: then return.
+  virtual bool abandoned() const noexcept = 0;
+
+  /// For the progress line: bytes read of all there are, where the source knows.
+  std::uint64_t read_bytes = 0;
+  std::uint64_t all_bytes = 0;
+};
+
+/// What a driver with an input has besides: a sink, or a stage that waits for the outside.
+class Driver : public Context {
+ public:
+  using Context::Context;
+
+  /// The next batch; none: all inputs have ended. Before it waits it flushes. Each row gets its verdict by `out`; the
+  /// credits go back when the delivery is destroyed, so keep it until the rows are done with.
+  virtual Task<std::optional<Delivery>> receive() = 0;
+  virtual Task<> flush() = 0;
+  /// This stage takes nothing any more: upstream ends. Return after it.
+  virtual void close() = 0;
+
+  /// Called when a source upstream has read everything for now: bring everything that was received to its end, then
+  /// return. Left empty, flush() is all there is to do.
+  std::function<Task<>()> on_flush;
+};
+
+/// A stage that answers one message at a time from outside, many at once (`workers`). The engine gives it its
+/// concurrency, order, timeout, merge and on_error. One instance for each core; `call` runs many times at once.
+class Call {
+ public:
+  virtual ~Call() = default;
+  /// Calls outside and puts what came into the message's metadata as `result`. Failed: the reason. Stopped out of a
+  /// co_await (its time is over, or the program stops): let it pass and leave nothing running.
+  virtual Task<message::Done> call(Message message) = 0;
+};
+
+}  // namespace weir::stage

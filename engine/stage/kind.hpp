@@ -1,0 +1,143 @@
+// Kinds: what can stand under a stage's name, declared once and found by name.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/config/spec.hpp"
+#include "engine/stage/context.hpp"
+#include "engine/stage/operator.hpp"
+
+namespace weir::stage {
+
+/// What a stage is to the graph.
+enum class Shape : std::uint8_t {
+  source,  ///< Reads outside; takes no `from`.
+  sink,    ///< Waits for the outside; a message is done when it is there.
+  call,    ///< Asks the outside about each message.
+  operation  ///< Only computes: fused.
+};
+
+/// What of the outside a kind touches (semantics 14).
+enum class Touches : std::uint8_t { nothing, fs, net, proc };
+
+/// What a stage remembers from message to message (semantics 18): what `workers` may then mean.
+enum class Memory : std::uint8_t {
+  none,   ///< Replicas, as many as wanted.
+  keyed,  ///< Replicas, each with its keys.
+  whole   ///< One instance only.
+};
+
+/// When a collecting kind answers what it took (semantics 13).
+enum class Acks : std::uint8_t { on_emit, on_take };
+
+/// A stage as configured, before it has a place: what the graph asks of it, and how to make its instances. The config
+/// is held by the closures and lives as long as this.
+struct Configured {
+  Shape shape = Shape::operation;
+  std::vector<std::string> ports;     ///< Of its own, beside main and failed.
+  bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
+  std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
+  Memory memory = Memory::none;
+  Touches touches = Touches::nothing; ///< By this configuration.
+
+  std::function<std::unique_ptr<Operator>(Context&)> make_operator;
+  std::function<std::unique_ptr<Call>(Context&)> make_call;
+  std::function<Task<>(Source&)> run_source;
+  std::function<Task<>(Driver&)> run_sink;
+
+  Configured&& port(std::string name) && {
+    ports.push_back(std::move(name));
+    return std::move(*this);
+  }
+  Configured&& touching(Touches what) && {
+    touches = what;
+    return std::move(*this);
+  }
+};
+
+/// An operator class with a constructor (const Config&, Context&).
+template <class Instance, class Config>
+Configured operator_of(std::shared_ptr<const Config> config) {
+  Configured made;
+  made.shape = Shape::operation;
+  made.make_operator = [config](Context& context) { return std::make_unique<Instance>(*config, context); };
+  return made;
+}
+/// A call class with a constructor (const Config&, Context&).
+template <class Instance, class Config>
+Configured call_of(std::shared_ptr<const Config> config) {
+  Configured made;
+  made.shape = Shape::call;
+  made.make_call = [config](Context& context) { return std::make_unique<Instance>(*config, context); };
+  return made;
+}
+/// A coroutine; the config outlives it.
+template <class Config>
+Configured source_of(std::shared_ptr<const Config> config, Task<> (*run)(const Config&, Source&)) {
+  Configured made;
+  made.shape = Shape::source;
+  made.run_source = [config, run](Source& source) { return run(*config, source); };
+  return made;
+}
+template <class Config>
+Configured sink_of(std::shared_ptr<const Config> config, Task<> (*run)(const Config&, Driver&)) {
+  Configured made;
+  made.shape = Shape::sink;
+  made.run_sink = [config, run](Driver& driver) { return run(*config, driver); };
+  return made;
+}
+
+/// A kind with its Config type erased.
+class Kind {
+ public:
+  const std::string& name() const { return declaration_.name; }
+  const config::Declaration& declaration() const { return declaration_; }
+  /// Reads the kind's value. Mistakes go to the reader; what comes back is then not to be run.
+  Configured configure(const config::Node& node, config::Reader& reader) const { return configure_(node, reader); }
+
+ private:
+  friend class Register;
+  config::Declaration declaration_;
+  std::function<Configured(const config::Node&, config::Reader&)> configure_;
+};
+
+/// Adds a kind to the program before main(). The list is only read by Catalog::linked().
+class Register {
+ public:
+  /// `configured` makes of a config what the graph asks for: see operator_of, source_of, sink_of, call_of.
+  template <class Config, class Configure>
+  Register(const config::Spec<Config>& spec, Configure configured) : next_(first_) {
+    first_ = this;
+    kind_.declaration_ = spec.declaration();
+    kind_.configure_ = [spec, configured](const config::Node& node, config::Reader& reader) -> Configured {
+      return configured(std::make_shared<const Config>(spec.read(node, reader)));
+    };
+  }
+  Register(const Register&) = delete;
+  Register& operator=(const Register&) = delete;
+
+ private:
+  friend class Catalog;
+  static inline constinit Register* first_ = nullptr;
+  Register* next_;
+  Kind kind_;
+};
+
+/// The kinds of a program by name: made once in main() and passed down. Tests may make their own.
+class Catalog {
+ public:
+  static Catalog linked();
+  /// Null where there is none. The catalog outlives it.
+  const Kind* find(std::string_view name) const;
+  std::vector<std::string> names() const;
+  const std::map<std::string, const Kind*, std::less<>>& all() const { return kinds_; }
+
+ private:
+  std::map<std::string, const Kind*, std::less<>> kinds_;
+};
+
+}  // namespace weir::stage
