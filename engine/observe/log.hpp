@@ -46,8 +46,8 @@ struct Field {
 /// 50 ms: what standard error does not take by then is lost, and the next line that goes out says how many were.
 ///
 /// The message is fixed words, the data stand in fields. At most one line in 10 s of those equal in every field, and ten
-/// of those equal in level, pipeline, stage and message; the next one to go out says `suppressed=N`. Without a clock
-/// nothing is limited.
+/// of those equal in level, pipeline, stage and message; the next of its kind says `suppressed=N`, or, where none comes,
+/// the last of those suppressed does, with whatever line comes after the 10 s. Without a clock nothing is limited.
 class Log {
  public:
   enum class Format : std::uint8_t { logfmt, json };
