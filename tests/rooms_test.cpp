@@ -117,7 +117,11 @@ std::optional<std::string> trap_header(std::string_view included) {
   return std::nullopt;
 }
 
-// ---------------------------------------------------------------------------------------------------- words in the code
+// -------------------------------------------------------------------------------------------------- words in the code
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
 
 /// A window on the tokens around one of them; reading past either end gives nothing.
 class Around {
@@ -145,18 +149,13 @@ class Around {
     const auto before = (*this)[-1];
     return !before.empty() && before != "return" && before != "co_return" && before != "co_yield" &&
            before != "else" && before != "do" &&
-           (std::isalnum(static_cast<unsigned char>(before.back())) || before == ">" || before == "&" || before == "*") &&
-           before != "::";
+           (std::isalnum(static_cast<unsigned char>(before.back())) || is_one_of(before, {">", "&", "*"}));
   }
 
  private:
   const std::vector<Token>& tokens_;
   std::size_t at_;
 };
-
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
 
 /// A clock, timer, thread or source of chance that the simulation could not replace.
 std::optional<std::string> from_outside_the_runtime(const Around& around) {
@@ -171,8 +170,8 @@ std::optional<std::string> from_outside_the_runtime(const Around& around) {
       (around[-1] == "::" || is_one_of(around[2], {"nullptr", "NULL", "0"}))) {
     return "a clock"s;
   }
-  if (is_one_of(word, {"steady_timer", "system_timer", "high_resolution_timer", "basic_waitable_timer", "waitable_timer",
-                       "deadline_timer", "timerfd_create", "timer_create", "setitimer"})) {
+  if (is_one_of(word, {"steady_timer", "system_timer", "high_resolution_timer", "basic_waitable_timer",
+                       "waitable_timer", "deadline_timer", "timerfd_create", "timer_create", "setitimer"})) {
     return "a timer"s;
   }
   // A stage's own sleep_until() is the runtime's; the other is reached through this_thread, or by opening it.
@@ -214,7 +213,7 @@ std::optional<std::string> trap_word(const Around& around) {
   return std::nullopt;
 }
 
-// ------------------------------------------------------------------------------------------------------------- the check
+// ----------------------------------------------------------------------------------------------------------- the check
 
 /// What stands wrong in one file of engine/ or stages/, each as `path:line: what: why`.
 std::vector<std::string> misplaced(const SourceFile& file) {
@@ -332,7 +331,8 @@ BOOST_AUTO_TEST_CASE(a_library_stays_behind_its_gate) {
     check_caught(away, line, line + ": ");
   }
   check_clean("stages/pass.cpp", "#include <asio/awaitable.hpp>\n#include <asio/this_coro.hpp>");
-  check_caught("engine/observe/meters.cpp", "#include <prometheus/exposer.h>", "#include <prometheus/exposer.h>: Exposer");
+  check_caught("engine/observe/meters.cpp", "#include <prometheus/exposer.h>",
+               "#include <prometheus/exposer.h>: Exposer");
   check_caught("stages/where.cpp", "#include <regex>", "#include <regex>: std::regex");
 }
 
@@ -341,7 +341,8 @@ BOOST_AUTO_TEST_CASE(time_threads_and_chance_are_named_in_the_runtime_alone) {
            "auto now = std::chrono::steady_clock::now();", "using Clock = std::chrono::high_resolution_clock;",
            "auto now = system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);", "auto t = time(nullptr);",
            "auto t = ::time(&now);", "asio::steady_timer timer(executor);", "std::this_thread::sleep_for(1s);",
-           "using namespace std::this_thread;", "usleep(5);", "::sleep(1);", "std::thread worker(f);", "std::vector<std::jthread> workers;",
+           "using namespace std::this_thread;", "usleep(5);", "::sleep(1);", "std::thread worker(f);",
+           "std::vector<std::jthread> workers;",
            "auto f = std::async(g);", "std::mt19937_64 engine;", "std::random_device device;", "return rand() % 6;",
            "int n = ::rand();", "int n = std::rand();"}) {
     check_clean("engine/runtime/real.cpp", line);
@@ -359,7 +360,8 @@ BOOST_AUTO_TEST_CASE(words_that_only_look_alike_are_left_alone) {
            "auto text = \"steady_clock::now() system(x)\";", "auto text = R\"lua(os.time() rand() popen())lua\";",
            "auto quote = '\"'; auto many = 1'000'000; auto end = '\\'';", "throw std::system_error(code);",
            "std::error_category& c = std::system_category();", "auto id = std::this_thread::get_id();",
-           "Task<> sleep(Duration time) { return sleep_until(now() + time); }", "message.time(5);", "Instant time(Field field);", "stage.system(1);"}) {
+           "Task<> sleep(Duration time) { return sleep_until(now() + time); }", "message.time(5);",
+           "Instant time(Field field);", "stage.system(1);"}) {
     check_clean("stages/pass.cpp", line);
   }
 }
