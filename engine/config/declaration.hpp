@@ -51,6 +51,9 @@ std::string explain_text(const Declaration& declaration);
 /// A section of the reference page.
 std::string markdown(const Declaration& declaration);
 
+/// Only what stands between the braces of "properties", for who joins several declarations into one map.
+std::string json_schema_properties(const Declaration& declaration);
+
 /// A draft-07 schema of the kind's value, as JSON text. Accepts what the reader accepts: a text with `${` in any place.
 std::string json_schema(const Declaration& declaration);
 

@@ -31,6 +31,7 @@ class Reader {
   Diagnostics& diagnostics;
   const Scope& scope;
   std::string path;           ///< Of what is being read now.
+  std::string subject;        ///< How the next map to be read is called in messages, such as "stage 'fetch'"; its kind's name if empty.
   std::vector<CodeUse> code;  ///< In the order found.
 
   void error(const Place& place, std::string what, std::string hint = {});

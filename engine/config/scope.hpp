@@ -1,10 +1,10 @@
 // What `${…}` stands for at a place of the file.
 #pragma once
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/config/node.hpp"
 #include "engine/config/values.hpp"
@@ -22,8 +22,10 @@ class Scope {
   Scope() : Scope(Environment{}) {}
   explicit Scope(Environment environment);
 
-  /// A scope that knows these too; they hide what has the same name. For vars, and for the options of a kind of one's own.
-  Scope with(const Node& names) const;
+  /// A scope that knows these too (a map; anything else is no names); they hide what has the same name. Vars may name each other.
+  Scope with_vars(const Node& names) const;
+  /// The same for what an instance of a kind of one's own was given: written outside, so its texts know the outside's names only.
+  Scope with_options(const Node& names) const;
   Scope with_secret(const std::string& name, const std::string& file) const;
   /// For `weir test`: an unset ${NAME} and any secret read as their own name.
   Scope for_tests() const;
@@ -33,13 +35,14 @@ class Scope {
   /// secret_ok: whether `${secret.name}` may stand here. Nothing, and an error told, if a name is unknown.
   std::optional<Node> fill(const Node& node, bool secret_ok, Diagnostics& diagnostics, const std::string& path) const;
 
-  /// The entries of `vars:` filled in, as the constants that Lua sees under `vars`.
+  /// The vars filled in, as the constants that Lua sees under `vars`; a `{{ }}` in them stays as written.
   Map<Value> vars(Diagnostics& diagnostics) const;
 
   std::vector<std::string> names() const;  ///< Of vars and options.
 
  private:
   struct Content;
+  Scope with(const Node& names, bool options) const;
   std::shared_ptr<const Content> content_;
 };
 

@@ -45,18 +45,20 @@ struct Extra {
   std::vector<Choice> choices;
   std::vector<Check> checks;
   std::string sample;
+  bool statements = false;
   Extra(Check check) : checks{std::move(check)} {}
   Extra() = default;
 };
 Extra one_of(std::initializer_list<Choice> choices);
 Extra sample(std::string as_written);  ///< For explain; without it one is made up from the type.
+Extra statements();                    ///< Of a Lua field: a block of statements, not one expression.
 
 namespace detail {
 
 /// How one C++ type is read and shown; the type itself is forgotten.
 struct TypeOps {
   std::string type;
-  bool code = false;  ///< Bare Lua: `${}` is not filled in.
+  bool raw = false;  ///< `${}` is not filled in before: bare Lua, and maps that fill in their own fields.
   bool list = false;
   bool map = false;
   std::function<bool(const Node&, Reader&, const std::vector<Choice>&, void* out)> read;
@@ -71,6 +73,7 @@ struct Field {
   std::shared_ptr<const TypeOps> element;  ///< Of lists and maps.
   std::vector<Choice> choices;
   std::vector<Check> checks;
+  bool statements = false;
   std::function<void*(void* config)> member;
   std::function<std::string(const std::vector<Choice>&)> fallback;  ///< The default value, shown.
 };
@@ -152,7 +155,7 @@ std::shared_ptr<const TypeOps> ops_of() {
       const auto inner = ops_of<Inner>();
       TypeOps made;
       made.type = "map of " + inner->type;
-      made.code = inner->code;
+      made.raw = inner->raw;
       made.map = true;
       made.read = [inner](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
         T values;
@@ -179,7 +182,7 @@ std::shared_ptr<const TypeOps> ops_of() {
       const auto inner = ops_of<Inner>();
       TypeOps made;
       made.type = "list of " + inner->type;
-      made.code = inner->code;
+      made.raw = inner->raw;
       made.list = true;
       made.read = [inner](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
         T values;
@@ -366,7 +369,7 @@ class Spec : public SpecCore {
   static detail::Field bind_group(M Config::*member, const Spec<Sub>& sub) {
     detail::TypeOps ops;
     ops.type = "map";
-    ops.code = true;  // The sub-spec fills in its own fields.
+    ops.raw = true;  // The sub-spec fills in its own fields.
     ops.read = [sub](const Node& node, Reader& reader, const std::vector<Choice>&, void* out) {
       *static_cast<M*>(out) = sub.read(node, reader);
       return true;
@@ -377,14 +380,14 @@ class Spec : public SpecCore {
   static detail::Field bind_list(std::vector<Sub> Config::*member, const Spec<Sub>& sub) {
     detail::TypeOps one;
     one.type = "map";
-    one.code = true;
+    one.raw = true;
     one.read = [sub](const Node& node, Reader& reader, const std::vector<Choice>&, void* out) {
       *static_cast<Sub*>(out) = sub.read(node, reader);
       return true;
     };
     detail::TypeOps ops;
     ops.type = "list of maps";
-    ops.code = true;
+    ops.raw = true;
     ops.list = true;
     ops.read = [one](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
       std::vector<Sub> values;

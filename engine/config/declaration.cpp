@@ -1,0 +1,279 @@
+#include "engine/config/declaration.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/config/diagnostics.hpp"
+
+namespace weir::config {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words, std::string_view separator) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : std::string(separator)) + word;
+  return all;
+}
+
+/// A value as one would write it, made up from the type where the declaration gives none.
+std::string sample_of(const FieldDeclaration& field) {
+  if (!field.sample.empty()) return field.sample;
+  if (!field.choices.empty()) return field.choices.front();
+  const std::string& type = field.type;
+  if (type.starts_with("list of ")) {
+    FieldDeclaration one;
+    one.type = type.substr(8);
+    const std::string inner = sample_of(one);
+    return inner.empty() ? inner : "[" + inner + "]";
+  }
+  if (type.starts_with("map of ")) {
+    FieldDeclaration one;
+    one.type = type.substr(7);
+    const std::string inner = sample_of(one);
+    return inner.empty() ? inner : "{name: " + inner + "}";
+  }
+  if (type == "boolean") return "true";
+  if (type == "integer") return "10";
+  if (type == "number") return "0.5";
+  if (type == "duration") return "250ms";
+  if (type == "size") return "64MiB";
+  if (type == "rate") return "10/s";
+  if (type == "integer range") return "1..10";
+  if (type == "duration range") return "100ms..30s";
+  if (type == "lua") return "msg.n > 1";
+  if (type == "template") return "'{{ msg.id }}'";
+  if (type == "value") return "{n: '{{ msg.n }}'}";
+  return {};
+}
+
+/// What a table says of a field beside its type: default, range, choices, roles.
+std::vector<std::string> facts(const FieldDeclaration& field) {
+  std::vector<std::string> all;
+  if (!field.choices.empty()) all.push_back("one of " + joined(field.choices, ", "));
+  if (field.required) all.push_back("required");
+  else if (!field.role && !field.fallback.empty()) all.push_back("default " + field.fallback);
+  if (!field.range.empty()) all.push_back(field.range);
+  if (field.one_or_more) all.push_back("one or a list");
+  if (!field.only_with.empty()) all.push_back("with " + joined(field.only_with, " or "));
+  if (field.secret_ok) all.push_back("may hold ${secret.name}");
+  const std::string sample = sample_of(field);
+  if (!sample.empty() && field.choices.empty() && sample != field.fallback) all.push_back("such as " + sample);
+  return all;
+}
+
+std::size_t widest(const Declaration& declaration) {
+  std::size_t width = 0;
+  for (const auto& field : declaration.fields) width = std::max(width, field.key.size());
+  return width;
+}
+
+void explain_fields(const Declaration& declaration, std::string& out, const std::string& indent) {
+  const std::size_t width = widest(declaration);
+  bool roles = false;
+  bool others = false;
+  for (const auto& field : declaration.fields) (field.role ? roles : others) = true;
+  const auto list = [&](bool role) {
+    for (const auto& field : declaration.fields) {
+      if (field.role != role) continue;
+      const std::string below = indent + "  " + std::string(width, ' ') + "  ";
+      out += fmt::format("{}  {:<{}}  {}\n", indent, field.key, width, field.help);
+      std::vector<std::string> said = facts(field);
+      said.insert(said.begin(), field.type);
+      out += fmt::format("{}{}\n", below, joined(said, "; "));
+      if (field.nested) explain_fields(*field.nested, out, below);
+    }
+  };
+  if (roles) {
+    out += indent + "One of these says what it does:\n";
+    list(true);
+  }
+  if (others) {
+    out += indent + (roles ? "Options:\n" : "Keys:\n");
+    list(false);
+  }
+}
+
+std::string table_cell(std::string text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string code_cell(const std::string& text) { return text.empty() ? "" : "`" + table_cell(text) + "`"; }
+
+void markdown_rows(const Declaration& declaration, std::string& out, const std::string& prefix) {
+  for (const auto& field : declaration.fields) {
+    std::string meaning = field.help;
+    if (!field.choices.empty()) meaning += " One of `" + joined(field.choices, "`, `") + "`.";
+    if (!field.range.empty()) meaning += " Must be " + field.range + ".";
+    if (field.one_or_more) meaning += " One, or a list.";
+    if (!field.only_with.empty()) meaning += " With `" + joined(field.only_with, "` or `") + "`.";
+    if (field.secret_ok) meaning += " May hold `${secret.name}`.";
+    const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
+    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(field.type), fallback, table_cell(meaning), code_cell(sample_of(field)));
+    if (field.nested) markdown_rows(*field.nested, out, prefix + field.key + (field.type == "list of maps" ? "[]." : "."));
+  }
+}
+
+constexpr std::string_view filled_in = R"({"type":"string","pattern":"\\$\\{"})";
+
+std::string pattern(std::string_view expression) { return fmt::format(R"({{"type":"string","pattern":{}}})", json_text(expression)); }
+
+std::string any_of(const std::string& schema) { return fmt::format(R"({{"anyOf":[{},{}]}})", schema, filled_in); }
+
+constexpr std::string_view amount = "[0-9]+(\\.[0-9]+)?";
+constexpr std::string_view span = "(us|ms|s|m|h|d)";
+
+std::string type_schema(const std::string& type, const FieldDeclaration& field) {
+  if (type.starts_with("list of ") && type != "list of maps") return any_of(fmt::format(R"({{"type":"array","items":{}}})", type_schema(type.substr(8), field)));
+  if (type.starts_with("map of ")) {
+    const std::string inner = type.substr(7);
+    const std::string map = fmt::format(R"({{"type":"object","additionalProperties":{}}})", type_schema(inner, field));
+    return inner == "lua" ? map : any_of(map);
+  }
+  if (!field.choices.empty()) {
+    std::vector<std::string> words;
+    for (const auto& choice : field.choices) words.push_back(json_text(choice));
+    return any_of(fmt::format(R"({{"enum":[{}]}})", joined(words, ",")));
+  }
+  if (type == "boolean") return any_of(R"({"type":"boolean"})");
+  if (type == "integer") return any_of(R"({"type":"integer"})");
+  if (type == "number") return any_of(R"({"type":"number"})");
+  if (type == "duration") return any_of(pattern(fmt::format("^{}{}$", amount, span)));
+  if (type == "size") return any_of(pattern(fmt::format("^{}(B|KiB|MiB|GiB)$", amount)));
+  if (type == "rate") return any_of(pattern(fmt::format("^{}/({})?{}$", amount, amount, span)));
+  if (type == "integer range") return any_of(pattern("^-?[0-9]+\\.\\.-?[0-9]+$"));
+  if (type == "duration range") return any_of(pattern(fmt::format("^{}{}\\.\\.{}{}$", amount, span, amount, span)));
+  if (type == "lua" || type == "text" || type == "template") return R"({"type":["string","number","boolean"]})";
+  return "{}";  // A value: anything.
+}
+
+std::string object_schema(const Declaration& declaration);
+
+std::string field_schema(const FieldDeclaration& field) {
+  std::string schema;
+  if (field.nested) {
+    schema = field.nested->shape == Declaration::Shape::fields ? any_of(object_schema(*field.nested)) : json_schema(*field.nested);
+    if (field.type == "list of maps") schema = any_of(fmt::format(R"({{"type":"array","items":{}}})", schema));
+  } else {
+    schema = type_schema(field.type, field);
+    if (field.one_or_more && field.type.starts_with("list of "))
+      schema = fmt::format(R"({{"anyOf":[{},{}]}})", schema, type_schema(field.type.substr(8), field));
+  }
+  std::string about = field.help;
+  for (const auto& fact : facts(field)) about += (about.empty() || about.back() == '.' || about.back() == ';' ? " " : "; ") + fact;
+  // The description goes first, so that an editor shows it whatever stands behind it.
+  return fmt::format(R"({{"description":{}{}{})", json_text(about), schema == "{}" ? "" : ",", schema.substr(1));
+}
+
+std::string object_schema(const Declaration& declaration) {
+  std::vector<std::string> required;
+  std::vector<std::string> roles;
+  std::vector<std::string> dependencies;
+  for (const auto& field : declaration.fields) {
+    if (field.required) required.push_back(json_text(field.key));
+    if (field.role) roles.push_back(fmt::format(R"({{"required":[{}]}})", json_text(field.key)));
+    if (!field.only_with.empty()) {
+      std::vector<std::string> with;
+      for (const auto& role : field.only_with) with.push_back(fmt::format(R"({{"required":[{}]}})", json_text(role)));
+      dependencies.push_back(fmt::format(R"({}:{{"anyOf":[{}]}})", json_text(field.key), joined(with, ",")));
+    }
+  }
+  const bool may_be_nothing = required.empty() && roles.empty();
+  std::string schema = fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{{}}})", may_be_nothing ? R"(["object","null"])" : R"("object")",
+                                   json_schema_properties(declaration));
+  if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", joined(required, ","));
+  if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", joined(roles, ","));
+  if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", joined(dependencies, ","));
+  return schema + "}";
+}
+
+}  // namespace
+
+const FieldDeclaration* Declaration::find(const std::string& key) const {
+  for (const auto& field : fields)
+    if (field.key == key) return &field;
+  return nullptr;
+}
+
+std::vector<std::string> Declaration::keys() const {
+  std::vector<std::string> all;
+  for (const auto& field : fields) all.push_back(field.key);
+  return all;
+}
+
+std::string explain_text(const Declaration& declaration) {
+  std::string out = fmt::format("{}: {}\n", declaration.name, declaration.summary);
+  if (!declaration.details.empty()) out += "\n" + declaration.details + "\n";
+  if (declaration.shape != Declaration::Shape::fields) {
+    std::vector<std::string> said = facts(declaration.value);
+    said.insert(said.begin(), declaration.value.type);
+    out += fmt::format("\nIts value: {}\n", joined(said, "; "));
+    if (declaration.value.help != declaration.summary) out += fmt::format("  {}\n", declaration.value.help);
+  }
+  if (!declaration.fields.empty()) {
+    out += declaration.shape == Declaration::Shape::scalar_or_fields ? "\nOr a map:\n" : "\n";
+    explain_fields(declaration, out, "");
+  } else if (declaration.shape == Declaration::Shape::fields) {
+    out += fmt::format("\nTakes no options: {}: {{}}\n", declaration.name);
+  }
+  if (!declaration.examples.empty()) {
+    out += declaration.examples.size() > 1 ? "\nExamples:\n" : "\nExample:\n";
+    for (const auto& example : declaration.examples) {
+      std::string_view rest = example;
+      while (!rest.empty()) {
+        const std::size_t end = rest.find('\n');
+        out += fmt::format("  {}\n", rest.substr(0, end));
+        rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      }
+    }
+  }
+  return out;
+}
+
+std::string markdown(const Declaration& declaration) {
+  std::string out = fmt::format("## {}\n\n{}\n", declaration.name, declaration.summary);
+  if (!declaration.details.empty()) out += "\n" + declaration.details + "\n";
+  if (declaration.shape != Declaration::Shape::fields) {
+    out += fmt::format("\nIts value is a {}", declaration.value.type);
+    if (!declaration.value.choices.empty()) out += ", one of `" + joined(declaration.value.choices, "`, `") + "`";
+    if (!declaration.value.range.empty()) out += ", " + declaration.value.range;
+    const std::string sample = sample_of(declaration.value);
+    if (!sample.empty()) out += ", such as `" + sample + "`";
+    out += declaration.value.help == declaration.summary || declaration.value.help.empty() ? ".\n" : ". " + declaration.value.help + "\n";
+    if (declaration.shape == Declaration::Shape::scalar_or_fields) out += "\nOr a map:\n";
+  } else if (declaration.fields.empty()) {
+    out += fmt::format("\nTakes no options: `{}: {{}}`.\n", declaration.name);
+  }
+  if (!declaration.fields.empty()) {
+    out += "\n| option | type | default | meaning | example |\n|---|---|---|---|---|\n";
+    markdown_rows(declaration, out, "");
+  }
+  for (const auto& example : declaration.examples) out += "\n```yaml\n" + example + (example.ends_with('\n') ? "" : "\n") + "```\n";
+  return out;
+}
+
+std::string json_schema_properties(const Declaration& declaration) {
+  std::vector<std::string> all;
+  for (const auto& field : declaration.fields) all.push_back(json_text(field.key) + ":" + field_schema(field));
+  return joined(all, ",");
+}
+
+std::string json_schema(const Declaration& declaration) {
+  std::string schema;
+  switch (declaration.shape) {
+    case Declaration::Shape::fields: schema = any_of(object_schema(declaration)); break;
+    case Declaration::Shape::scalar:
+    case Declaration::Shape::whole: schema = field_schema(declaration.value); break;
+    case Declaration::Shape::scalar_or_fields:
+      schema = fmt::format(R"({{"anyOf":[{},{},{}]}})", field_schema(declaration.value), object_schema(declaration), filled_in);
+      break;
+  }
+  return fmt::format(R"({{"title":{},"description":{},"allOf":[{}]}})", json_text(declaration.name), json_text(declaration.summary), schema);
+}
+
+}  // namespace weir::config

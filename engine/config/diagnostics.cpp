@@ -1,0 +1,190 @@
+#include "engine/config/diagnostics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace weir::config {
+
+namespace {
+
+constexpr std::size_t shown_max = 20;
+constexpr std::size_t excerpt_characters_max = 160;
+
+bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+/// The bytes at which each character of the line begins, and its end.
+std::vector<std::size_t> character_starts(std::string_view line) {
+  std::vector<std::size_t> starts;
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if (!continues(line[i])) starts.push_back(i);
+  starts.push_back(line.size());
+  return starts;
+}
+
+struct Palette {
+  const char *bold, *red, *yellow, *green, *reset;
+};
+constexpr Palette plain_palette{"", "", "", "", ""};
+constexpr Palette color_palette{"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;32m", "\x1b[0m"};
+
+/// The line with its caret. A long line is shown around the place; a tab is shown as one blank, so that the caret stands under its character.
+std::string excerpt(const Place& place, const Palette& paint) {
+  if (!place.source || place.line <= 0) return {};
+  const std::string_view line = place.source->line(place.line);
+  const auto starts = character_starts(line);
+  const std::size_t count = starts.size() - 1;
+  const std::size_t at = std::min<std::size_t>(place.column > 0 ? static_cast<std::size_t>(place.column) - 1 : 0, count);
+  std::size_t first = 0;
+  std::size_t last = count;
+  if (count > excerpt_characters_max) {
+    first = at > excerpt_characters_max / 2 ? at - excerpt_characters_max / 2 : 0;
+    last = std::min(count, first + excerpt_characters_max);
+  }
+  std::string text(line.substr(starts[first], starts[last] - starts[first]));
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  const char* cut_before = first > 0 ? "…" : "";
+  const char* cut_after = last < count ? "…" : "";
+  const std::size_t indent = at - first + (first > 0 ? 1 : 0);
+  const std::size_t wanted = place.length > 0 ? static_cast<std::size_t>(place.length) : 1;
+  const std::size_t length = std::max<std::size_t>(1, std::min(wanted, last > at ? last - at : 1));
+  return fmt::format("{:>5} | {}{}{}\n      | {}{}^{}{}\n", place.line, cut_before, text, cut_after,
+                     std::string(indent, ' '), paint.green, std::string(length - 1, '~'), paint.reset);
+}
+
+auto order(const Diagnostic& a) {
+  return std::tuple<std::string_view, int, int>(a.place.source ? std::string_view(a.place.source->name) : std::string_view(),
+                                                a.place.line, a.place.column);
+}
+
+}  // namespace
+
+std::string_view Source::line(int number) const {
+  std::string_view rest(text);
+  for (int i = 1; i < number; ++i) {
+    const auto end = rest.find('\n');
+    if (end == std::string_view::npos) return {};
+    rest.remove_prefix(end + 1);
+  }
+  rest = rest.substr(0, rest.find('\n'));
+  if (!rest.empty() && rest.back() == '\r') rest.remove_suffix(1);
+  return rest;
+}
+
+std::string Place::str() const {
+  const std::string name = source ? source->name : "weir";
+  return line > 0 ? fmt::format("{}:{}:{}", name, line, column) : name;
+}
+
+void Diagnostics::add(Diagnostic diagnostic) {
+  if (diagnostic.severity == Severity::error) ++errors_;
+  all_.push_back(std::move(diagnostic));
+}
+
+void Diagnostics::error(Place place, std::string what, std::string hint, std::string path) {
+  add({Severity::error, std::move(place), std::move(path), std::move(what), std::move(hint)});
+}
+
+void Diagnostics::warning(Place place, std::string what, std::string hint, std::string path) {
+  add({Severity::warning, std::move(place), std::move(path), std::move(what), std::move(hint)});
+}
+
+std::vector<Diagnostic> Diagnostics::sorted() const {
+  std::vector<Diagnostic> all = all_;
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return order(a) < order(b); });
+  // One text may be read by several: an anchored part through each alias, a var wherever it is named.
+  std::vector<Diagnostic> once;
+  for (auto& found : all) {
+    const bool known = std::any_of(once.rbegin(), once.rend(), [&](const Diagnostic& other) {
+      return order(other) == order(found) && other.what == found.what;
+    });
+    if (!known) once.push_back(std::move(found));
+    if (once.size() > 1000) break;
+  }
+  return once;
+}
+
+std::string Diagnostics::render(bool color) const {
+  const Palette& paint = color ? color_palette : plain_palette;
+  const auto all = sorted();
+  std::string text;
+  for (std::size_t i = 0; i < all.size() && i < shown_max; ++i) {
+    const Diagnostic& found = all[i];
+    const bool error = found.severity == Severity::error;
+    text += fmt::format("{}{}:{} {}{}:{} {}\n", paint.bold, found.place.str(), paint.reset, error ? paint.red : paint.yellow,
+                        error ? "error" : "warning", paint.reset, found.what);
+    text += excerpt(found.place, paint);
+    if (found.place.used_line > 0)
+      text += fmt::format("      = used at {}:{}:{}\n", found.place.source ? found.place.source->name : "weir", found.place.used_line,
+                          found.place.used_column);
+    if (!found.hint.empty()) text += fmt::format("      = {}\n", found.hint);
+  }
+  if (all.size() > shown_max) text += fmt::format("… and {} more\n", all.size() - shown_max);
+  return text;
+}
+
+std::string Diagnostics::json() const {
+  std::string text = "[";
+  for (const auto& found : sorted()) {
+    if (text.size() > 1) text += ",";
+    text += fmt::format(
+        R"({{"file":{},"line":{},"column":{},"length":{},"severity":"{}","path":{},"message":{},"hint":{}}})",
+        json_text(found.place.source ? found.place.source->name : ""), found.place.line, found.place.column, found.place.length,
+        found.severity == Severity::error ? "error" : "warning", json_text(found.path), json_text(found.what),
+        json_text(found.hint));
+  }
+  return text + "]";
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::size_t allowed = std::max<std::size_t>(2, name.size() / 3);
+  std::string best;
+  std::size_t best_distance = allowed + 1;
+  for (const auto& candidate : candidates) {
+    const std::size_t rows = name.size();
+    const std::size_t columns = candidate.size();
+    if (rows > 200 || columns > 200) continue;
+    // Optimal string alignment: a swap of neighbours is one slip.
+    std::vector<std::vector<std::size_t>> distance(rows + 1, std::vector<std::size_t>(columns + 1));
+    for (std::size_t i = 0; i <= rows; ++i) distance[i][0] = i;
+    for (std::size_t j = 0; j <= columns; ++j) distance[0][j] = j;
+    for (std::size_t i = 1; i <= rows; ++i)
+      for (std::size_t j = 1; j <= columns; ++j) {
+        const std::size_t cost = name[i - 1] == candidate[j - 1] ? 0 : 1;
+        std::size_t least = std::min({distance[i - 1][j] + 1, distance[i][j - 1] + 1, distance[i - 1][j - 1] + cost});
+        if (i > 1 && j > 1 && name[i - 1] == candidate[j - 2] && name[i - 2] == candidate[j - 1])
+          least = std::min(least, distance[i - 2][j - 2] + 1);
+        distance[i][j] = least;
+      }
+    const std::size_t found = distance[rows][columns];
+    // A word that shares nothing is no slip, however short it is.
+    if (found < best_distance && found < std::max(rows, columns)) {
+      best_distance = found;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20)
+          out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+        else
+          out += c;
+    }
+  }
+  return out + "\"";
+}
+
+}  // namespace weir::config

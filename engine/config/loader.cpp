@@ -1,0 +1,265 @@
+#include "engine/config/loader.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "engine/config/reader.hpp"
+#include "engine/config/spec.hpp"
+#include "engine/config/yaml.hpp"
+
+namespace weir::config {
+
+namespace {
+
+const auto run_spec = Spec<RunSettings>("run", "How the pipeline runs.")
+                          .field("data", &RunSettings::data, "Folder for what weir keeps on disk.", not_empty(), sample("./weir-data"))
+                          .field("memory", &RunSettings::memory, "What all messages under way may hold together.", at_least(1 << 20))
+                          .field("threads", &RunSettings::threads, "Threads that work; as many as cores, if left out.", at_least(1), at_most(1024))
+                          .field("pin", &RunSettings::pin, "Whether each thread stays on one core.")
+                          .field("drain", &RunSettings::drain, "How long the end may take before what is left is failed.");
+
+const auto admin_spec =
+    Spec<AdminSettings>("admin", "The port for metrics and health.")
+        .field("listen", &AdminSettings::listen, "ADDRESS:PORT, or 'off'.", not_empty(), sample("127.0.0.1:9797"))
+        .field("token", &AdminSettings::token, "What a caller must show; needed for an address that is not loopback.", not_empty(), sample("'${secret.admin}'"))
+        .secret_ok()
+        .place(&AdminSettings::place);
+
+struct SecretSettings {
+  std::string file;
+};
+const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands.")
+                             .field("file", &SecretSettings::file, "The file that holds it, and nothing else.", not_empty(), sample("/run/secrets/api"))
+                             .required();
+
+constexpr std::array<std::string_view, 5> later{"limits", "breakers", "kinds", "include", "places"};
+const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "tests"};
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
+bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
+  if (node.is_map()) return true;
+  if (!node.told) diagnostics.error(node.place, fmt::format("expected a map of {}, found {}", of, node.found()), fmt::format("{}: {{NAME: …}}", key), key);
+  return false;
+}
+
+void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path, Diagnostics& diagnostics) {
+  if (is_name(name)) return;
+  std::string better;
+  for (const char c : name) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9')) better += lower;
+    else if (!better.empty() && better.back() != '_') better += '_';
+  }
+  diagnostics.error(place, fmt::format("'{}' is no name of a {}: small letters, digits and _, a letter first", name, of),
+                    is_name(better) ? fmt::format("write '{}'", better) : "", path);
+}
+
+}  // namespace
+
+const StageNode* Pipeline::find(std::string_view stage) const {
+  for (const auto& candidate : stages)
+    if (candidate.name == stage) return &candidate;
+  return nullptr;
+}
+
+bool is_name(std::string_view text) {
+  if (text.empty() || text[0] < 'a' || text[0] > 'z') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+std::string pipeline_name(const std::string& path) {
+  std::string name = path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
+  for (const std::string_view end : {".yaml", ".yml"})
+    if (name.size() > end.size() && name.ends_with(end)) {
+      name.resize(name.size() - end.size());
+      break;
+    }
+  return name;
+}
+
+bool apply_override(Node& root, const std::string& assignment, Diagnostics& diagnostics) {
+  const auto source = make_source("--set " + assignment, assignment);
+  Place place;
+  place.source = source;
+  place.line = 1;
+  place.column = 1;
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    diagnostics.error(place, "expected PATH=VALUE", "such as --set stages.work.workers=1");
+    return false;
+  }
+  // Read in its place, so that a mistake in the value points into what was typed.
+  const std::string path = assignment.substr(0, equals);
+  Diagnostics inner;
+  auto value = parse(make_source(source->name, std::string(equals + 1, ' ') + assignment.substr(equals + 1)), inner);
+  const bool bad = inner.has_errors();
+  for (const auto& found : inner.all()) diagnostics.add(found);
+  if (bad || !value) return false;
+
+  Node* at = &root;
+  std::string walked;
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', start), path.size());
+    const std::string key = path.substr(start, dot - start);
+    const bool last = dot == path.size();
+    place.column = static_cast<int>(start) + 1;
+    place.length = std::max<int>(1, static_cast<int>(key.size()));
+    if (key.empty()) {
+      diagnostics.error(place, "a name is missing here", "such as --set stages.work.workers=1");
+      return false;
+    }
+    Node* next = nullptr;
+    if (at->is_list()) {
+      const auto index = parse_integer(key);
+      if (!index || *index < 0 || static_cast<std::size_t>(*index) >= at->items.size()) {
+        diagnostics.error(place, fmt::format("'{}' is a list of {}: expected a number from 0 to {}", walked, at->items.size(),
+                                             at->items.empty() ? 0 : at->items.size() - 1));
+        return false;
+      }
+      next = &at->items[static_cast<std::size_t>(*index)];
+    } else if (at->is_map() || (at->is_null() && last)) {
+      at->kind = Node::Kind::map;
+      for (auto& entry : at->entries)
+        if (entry.key == key) next = &entry.value;
+      // `run`, `vars` and `admin` need not be written to be set.
+      const bool may_grow = last || (walked.empty() && std::find(top_keys.begin(), top_keys.end(), key) != top_keys.end() && key != "stages");
+      if (!next && may_grow) {
+        Node::Entry entry;
+        entry.key = key;
+        entry.key_place = place;
+        entry.value.place = place;
+        at->entries.push_back(std::move(entry));
+        next = &at->entries.back().value;
+      }
+      if (!next) {
+        std::vector<std::string> known;
+        for (const auto& entry : at->entries) known.push_back(entry.key);
+        const std::string near = nearest(key, known);
+        diagnostics.error(place, walked.empty() ? fmt::format("the file has no '{}'", key) : fmt::format("'{}' has no '{}'", walked, key),
+                          !near.empty() ? fmt::format("did you mean '{}'?", near) : known.empty() ? "" : fmt::format("it has {}", listed(known)));
+        return false;
+      }
+    } else {
+      diagnostics.error(place, fmt::format("'{}' is no map: nothing can be set inside it", walked));
+      return false;
+    }
+    walked += (walked.empty() ? "" : ".") + key;
+    if (last) {
+      *next = std::move(*value);
+      return true;
+    }
+    at = next;
+    start = dot + 1;
+  }
+  return false;
+}
+
+std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides, const Scope::Environment& environment,
+                                  Diagnostics& diagnostics) {
+  const auto source = read_source(path, diagnostics);
+  return source ? load(source, overrides, environment, diagnostics) : std::nullopt;
+}
+
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides, const Scope::Environment& environment,
+                             Diagnostics& diagnostics) {
+  auto root = parse(source, diagnostics);
+  if (!root) return std::nullopt;
+  if (!root->is_null())
+    for (const auto& assignment : overrides) apply_override(*root, assignment, diagnostics);
+  return load(std::move(source), *root, environment, false, diagnostics);
+}
+
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root, const Scope::Environment& environment, bool testing,
+                             Diagnostics& diagnostics) {
+  Pipeline pipeline;
+  pipeline.name = pipeline_name(source->name);
+  pipeline.source = source;
+  Place whole;
+  whole.source = source;
+  whole.length = 0;
+  if (root.is_null() && !root.told) {
+    diagnostics.error(whole, "the file is empty", "a pipeline has stages: {NAME: {KIND: …}}");
+    return std::nullopt;
+  }
+  if (!root.is_map()) {
+    if (!root.told) diagnostics.error(root.place, fmt::format("expected a pipeline, found {}", root.found()), "a pipeline has stages: {NAME: {KIND: …}}");
+    return std::nullopt;
+  }
+
+  for (const auto& entry : root.entries) {
+    if (std::find(top_keys.begin(), top_keys.end(), entry.key) != top_keys.end()) continue;
+    if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
+      diagnostics.error(entry.key_place, fmt::format("'{}' comes with a later version of weir", entry.key), "", entry.key);
+      continue;
+    }
+    const std::string near = nearest(entry.key, top_keys);
+    diagnostics.error(entry.key_place, fmt::format("a pipeline has no key '{}'", entry.key),
+                      (near.empty() ? "" : fmt::format("did you mean '{}'? ", near)) + "its keys are " + listed(top_keys), entry.key);
+  }
+
+  Scope scope(environment);
+  if (testing) scope = scope.for_tests();
+  const Node* vars = root.find("vars");
+  if (vars && !vars->is_null() && expect_map(*vars, diagnostics, "vars", "names and values")) {
+    for (const auto& entry : vars->entries) check_name(entry.key, entry.key_place, "var", "vars." + entry.key, diagnostics);
+    scope = scope.with_vars(*vars);
+  }
+  if (const Node* secrets = root.find("secrets"); secrets && !secrets->is_null() && expect_map(*secrets, diagnostics, "secrets", "names and files")) {
+    for (const auto& entry : secrets->entries) {
+      Reader reader(diagnostics, scope, "secrets." + entry.key);
+      check_name(entry.key, entry.key_place, "secret", reader.path, diagnostics);
+      reader.subject = fmt::format("the secret '{}'", entry.key);
+      const auto before = diagnostics.error_count();
+      const auto secret = secret_spec.read(entry.value, reader);
+      if (diagnostics.error_count() == before) scope = scope.with_secret(entry.key, secret.file);
+    }
+  }
+  pipeline.scope = scope;
+  pipeline.vars = scope.vars(diagnostics);
+  Reader reader(diagnostics, pipeline.scope);
+  if (const Node* run = root.find("run")) {
+    const Reader::Step step(reader, "run");
+    pipeline.run = run_spec.read(*run, reader);
+  }
+  if (const Node* admin = root.find("admin")) {
+    const Reader::Step step(reader, "admin");
+    pipeline.admin = admin_spec.read(*admin, reader);
+  }
+  if (const Node* tests = root.find("tests")) pipeline.tests = *tests;
+
+  const Node::Entry* stages = root.entry("stages");
+  if (!stages) {
+    diagnostics.error(whole, "the file has no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
+    return pipeline;
+  }
+  if (stages->value.is_null() || (stages->value.is_map() && stages->value.entries.empty())) {
+    if (!stages->value.told) diagnostics.error(stages->key_place, "there are no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
+    return pipeline;
+  }
+  if (!expect_map(stages->value, diagnostics, "stages", "names and stages")) return pipeline;
+  for (const auto& entry : stages->value.entries) {
+    const std::string path = "stages." + entry.key;
+    if (entry.key == "any")
+      diagnostics.error(entry.key_place, "'any' is no name of a stage: any.failed is what failed and nobody else listens to", "choose another name", path);
+    else
+      check_name(entry.key, entry.key_place, "stage", path, diagnostics);
+    if (!entry.value.is_map()) {
+      if (!entry.value.told)
+        diagnostics.error(entry.value.is_null() ? entry.key_place : entry.value.place,
+                          fmt::format("expected the stage '{}' as a map, found {}", entry.key, entry.value.found()),
+                          "a stage has one kind, such as pass: {}, and from: of whom it reads", path);
+      continue;
+    }
+    pipeline.stages.push_back({entry.key, entry.key_place, entry.value});
+  }
+  return pipeline;
+}
+
+}  // namespace weir::config

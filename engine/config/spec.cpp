@@ -1,0 +1,398 @@
+#include "engine/config/spec.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace weir::config {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words, std::string_view last = ", ") {
+  std::string all;
+  for (std::size_t i = 0; i < words.size(); ++i) all += (i == 0 ? "" : i + 1 == words.size() ? std::string(last) : ", ") + words[i];
+  return all;
+}
+
+std::string shown_bound(double bound, const std::string& type) {
+  if (type.find("duration") != std::string::npos) return show(Duration(static_cast<std::int64_t>(bound * 1e9)));
+  if (type.find("size") != std::string::npos) return show(Size{static_cast<std::uint64_t>(bound)});
+  if (type.find("rate") != std::string::npos) return show(Rate{bound, std::chrono::seconds(1)});
+  return show(bound);
+}
+
+std::string shown_check(const Check& check, const std::string& type) {
+  switch (check.kind) {
+    case Check::Kind::above: return "above " + shown_bound(check.bound, type);
+    case Check::Kind::at_least: return "at least " + shown_bound(check.bound, type);
+    case Check::Kind::at_most: return "at most " + shown_bound(check.bound, type);
+    case Check::Kind::not_empty: return "not empty";
+    case Check::Kind::not_named: return fmt::format("no key is {}", joined(check.names, " or "));
+  }
+  return {};
+}
+
+bool holds(const Check& check, double value) {
+  switch (check.kind) {
+    case Check::Kind::above: return value > check.bound;
+    case Check::Kind::at_least: return value >= check.bound;
+    case Check::Kind::at_most: return value <= check.bound;
+    default: return true;
+  }
+}
+
+/// A text that is nothing but one `${}` may stand for a whole map or list.
+bool is_lone_name(const Node& node) { return node.is_scalar() && node.text.starts_with("${") && node.text.ends_with("}"); }
+
+template <class T>
+std::shared_ptr<const detail::TypeOps> make_leaf(std::string type, std::function<std::optional<double>(const void*)> measure = {}) {
+  detail::TypeOps ops;
+  ops.type = std::move(type);
+  ops.raw = std::is_same_v<T, Lua>;
+  ops.read = [](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
+    if (!read_value(node, reader, *static_cast<T*>(out))) return false;
+    if constexpr (std::is_same_v<T, std::string>) {
+      long long ignored = 0;
+      if (!choices.empty()) return detail::read_choice(node, reader, choices, ignored);
+    }
+    return true;
+  };
+  ops.show = [](const void* value, const std::vector<Choice>&) { return show(*static_cast<const T*>(value)); };
+  ops.measure = std::move(measure);
+  return std::make_shared<const detail::TypeOps>(std::move(ops));
+}
+
+}  // namespace
+
+Check above(double bound) { return {Check::Kind::above, bound, {}}; }
+Check at_least(double bound) { return {Check::Kind::at_least, bound, {}}; }
+Check at_most(double bound) { return {Check::Kind::at_most, bound, {}}; }
+Check not_empty() { return {Check::Kind::not_empty, 0, {}}; }
+Check not_named(std::vector<std::string> names) { return {Check::Kind::not_named, 0, std::move(names)}; }
+
+Extra one_of(std::initializer_list<Choice> choices) {
+  Extra extra;
+  extra.choices = choices;
+  return extra;
+}
+Extra sample(std::string as_written) {
+  Extra extra;
+  extra.sample = std::move(as_written);
+  return extra;
+}
+Extra statements() {
+  Extra extra;
+  extra.statements = true;
+  return extra;
+}
+
+namespace detail {
+
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<bool>() {
+  static const auto ops = make_leaf<bool>("boolean");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<std::int64_t>() {
+  static const auto ops = make_leaf<std::int64_t>(
+      "integer", [](const void* value) -> std::optional<double> { return static_cast<double>(*static_cast<const std::int64_t*>(value)); });
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<double>() {
+  static const auto ops = make_leaf<double>("number", [](const void* value) -> std::optional<double> { return *static_cast<const double*>(value); });
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<std::string>() {
+  static const auto ops = make_leaf<std::string>("text");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Duration>() {
+  static const auto ops = make_leaf<Duration>("duration", [](const void* value) -> std::optional<double> {
+    return std::chrono::duration<double>(*static_cast<const Duration*>(value)).count();
+  });
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Size>() {
+  static const auto ops =
+      make_leaf<Size>("size", [](const void* value) -> std::optional<double> { return static_cast<double>(static_cast<const Size*>(value)->bytes); });
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Rate>() {
+  static const auto ops = make_leaf<Rate>("rate", [](const void* value) -> std::optional<double> { return static_cast<const Rate*>(value)->per_s(); });
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<IntegerRange>() {
+  static const auto ops = make_leaf<IntegerRange>("integer range");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<DurationRange>() {
+  static const auto ops = make_leaf<DurationRange>("duration range");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Lua>() {
+  static const auto ops = make_leaf<Lua>("lua");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Template>() {
+  static const auto ops = make_leaf<Template>("template");
+  return ops;
+}
+template <>
+std::shared_ptr<const TypeOps> leaf_ops<Value>() {
+  static const auto ops = make_leaf<Value>("value");
+  return ops;
+}
+
+bool read_choice(const Node& node, Reader& reader, const std::vector<Choice>& choices, long long& out) {
+  std::string word;
+  // null, true and numbers are words too where a word is wanted.
+  if (!read_value(node, reader, word)) return false;
+  std::vector<std::string> words;
+  for (const auto& choice : choices) {
+    if (choice.word == word) {
+      out = choice.value;
+      return true;
+    }
+    words.push_back(choice.word);
+  }
+  const std::string near = nearest(word, words);
+  if (!node.told)
+    reader.error(node.place, fmt::format("expected {}, found {}", joined(words, " or "), node.found()),
+                 near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  return false;
+}
+
+bool read_list(const Node& node, Reader& reader, const TypeOps& element, const std::vector<Choice>& choices, const std::function<void*()>& next) {
+  if (!node.is_list()) {
+    if (!node.told)
+      reader.error(node.place, fmt::format("expected a list of {}, found {}", element.type, node.found()),
+                   node.is_scalar() ? fmt::format("a list stands in brackets: [{}]", node.text.substr(0, node.text.find('\n'))) : "");
+    return false;
+  }
+  bool good = true;
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const Reader::Step step(reader, std::to_string(i));
+    good &= element.read(node.items[i], reader, choices, next());
+  }
+  return good;
+}
+
+bool read_map(const Node& node, Reader& reader, const TypeOps& element, const std::vector<Choice>& choices,
+              const std::function<void*(const std::string& key)>& next) {
+  if (!node.is_map()) {
+    if (!node.told) reader.error(node.place, fmt::format("expected a map of {}, found {}", element.type, node.found()));
+    return false;
+  }
+  bool good = true;
+  for (const auto& entry : node.entries) {
+    const Reader::Step step(reader, entry.key);
+    good &= element.read(entry.value, reader, choices, next(entry.key));
+  }
+  return good;
+}
+
+}  // namespace detail
+
+Place Written::place(const std::string& key) const {
+  const Node* found = node_.find(key);
+  return found ? found->place : node_.place;
+}
+void Written::error(const std::string& key, std::string what, std::string hint) {
+  const Place where = place(key);
+  if (!has(key)) return reader_.error(where, std::move(what), std::move(hint));
+  const Reader::Step step(reader_, key);
+  reader_.error(where, std::move(what), std::move(hint));
+}
+void Written::warning(const std::string& key, std::string what, std::string hint) {
+  const Place where = place(key);
+  if (!has(key)) return reader_.warning(where, std::move(what), std::move(hint));
+  const Reader::Step step(reader_, key);
+  reader_.warning(where, std::move(what), std::move(hint));
+}
+
+SpecCore::SpecCore(std::string name, std::string summary) {
+  declaration_.name = std::move(name);
+  declaration_.summary = std::move(summary);
+}
+
+namespace {
+
+void describe(detail::Field& field, std::string key, std::string help, const std::vector<Extra>& extras) {
+  FieldDeclaration& declaration = field.declaration;
+  declaration.key = std::move(key);
+  declaration.help = std::move(help);
+  for (const auto& extra : extras) {
+    for (const auto& choice : extra.choices) {
+      field.choices.push_back(choice);
+      declaration.choices.push_back(choice.word);
+    }
+    for (const auto& check : extra.checks) {
+      field.checks.push_back(check);
+      declaration.range += (declaration.range.empty() ? "" : ", ") + shown_check(check, declaration.type);
+    }
+    if (!extra.sample.empty()) declaration.sample = extra.sample;
+    field.statements |= extra.statements;
+  }
+  declaration.fallback = field.fallback(field.choices);
+}
+
+void read_field(const detail::Field& field, const Node& node, Reader& reader, void* config) {
+  std::optional<Node> filled;
+  if (!field.ops->raw || (!field.ops->type.ends_with("lua") && is_lone_name(node))) {
+    filled = reader.scope.fill(node, field.declaration.secret_ok, reader.diagnostics, reader.path);
+    if (!filled) return;
+  } else {
+    filled = node;
+  }
+  if (field.declaration.one_or_more && !filled->is_list() && !filled->is_null()) {
+    Node list;
+    list.kind = Node::Kind::list;
+    list.place = filled->place;
+    list.items.push_back(std::move(*filled));
+    filled = std::move(list);
+  }
+  const std::size_t code_before = reader.code.size();
+  void* member = field.member(config);
+  if (!field.ops->read(*filled, reader, field.choices, member)) return;
+  if (field.statements)
+    for (std::size_t i = code_before; i < reader.code.size(); ++i)
+      if (reader.code[i].what == CodeUse::What::expression) reader.code[i].what = CodeUse::What::block;
+
+  for (const auto& check : field.checks) {
+    const auto fail = [&](const Place& place, const std::string& found) {
+      reader.error(place, fmt::format("expected {} {}, found {}", field.declaration.type, shown_check(check, field.declaration.type), found));
+    };
+    if (check.kind == Check::Kind::not_empty) {
+      const bool empty = (filled->is_scalar() && filled->text.empty()) || (filled->is_list() && filled->items.empty()) ||
+                         (filled->is_map() && filled->entries.empty()) || filled->is_null();
+      if (empty) reader.error(filled->place, fmt::format("'{}' is empty", field.declaration.key.empty() ? reader.path : field.declaration.key));
+    } else if (check.kind == Check::Kind::not_named) {
+      for (const auto& entry : filled->entries)
+        if (std::find(check.names.begin(), check.names.end(), entry.key) != check.names.end())
+          reader.error(entry.key_place, fmt::format("'{}' may not be a name here", entry.key), "weir uses it itself");
+    } else if (field.ops->each && field.element && field.element->measure) {
+      std::size_t index = 0;
+      field.ops->each(member, [&](const void* value) {
+        const auto size = field.element->measure(value);
+        const Node& one = filled->is_list() && index < filled->items.size() ? filled->items[index] : *filled;
+        if (size && !holds(check, *size)) fail(one.place, one.found());
+        ++index;
+      });
+    } else if (field.ops->measure) {
+      const auto size = field.ops->measure(member);
+      if (size && !holds(check, *size)) fail(filled->place, filled->found());
+    }
+  }
+}
+
+}  // namespace
+
+void SpecCore::add(detail::Field field, std::string key, std::string help, const std::vector<Extra>& extras) {
+  describe(field, std::move(key), std::move(help), extras);
+  if (declaration_.shape == Declaration::Shape::scalar) declaration_.shape = Declaration::Shape::scalar_or_fields;
+  declaration_.fields.push_back(field.declaration);
+  fields_.push_back(std::move(field));
+  last_is_value_ = false;
+}
+
+void SpecCore::add_value(detail::Field field, Declaration::Shape shape, std::string help, const std::vector<Extra>& extras) {
+  describe(field, "", help.empty() ? declaration_.summary : std::move(help), extras);
+  declaration_.shape = shape == Declaration::Shape::scalar && !fields_.empty() ? Declaration::Shape::scalar_or_fields : shape;
+  declaration_.value = field.declaration;
+  value_ = std::move(field);
+  last_is_value_ = true;
+}
+
+FieldDeclaration& SpecCore::last() { return last_is_value_ || declaration_.fields.empty() ? declaration_.value : declaration_.fields.back(); }
+
+void SpecCore::read_into(const Node& written, Reader& reader, void* config, const std::vector<std::string>& others) const {
+  const std::string subject = reader.subject.empty() ? declaration_.name : std::exchange(reader.subject, {});
+  const auto as_declared = [](detail::Field field, const FieldDeclaration& declaration) {
+    field.declaration = declaration;  // required(), secret_ok() and the like were said after the field was added.
+    return field;
+  };
+  if (written.told && !written.is_map()) return;
+  const bool value_shape = declaration_.shape == Declaration::Shape::scalar || declaration_.shape == Declaration::Shape::whole;
+  if (value_shape) {
+    if (written.is_null()) return reader.error(written.place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+    return read_field(as_declared(*value_, declaration_.value), written, reader, config);
+  }
+  std::optional<Node> filled;
+  const Node* node = &written;
+  const bool lua_value = value_ && value_->ops->raw;
+  if (is_lone_name(written) && !lua_value) {
+    // What the fields hold is filled in by the fields themselves: they know where a secret may stand.
+    filled = reader.scope.fill(written, false, reader.diagnostics, reader.path);
+    if (!filled) return;
+    node = &*filled;
+  }
+  if (declaration_.shape == Declaration::Shape::scalar_or_fields && !node->is_map()) {
+    if (node->is_null()) return reader.error(node->place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+    return read_field(as_declared(*value_, declaration_.value), *node, reader, config);
+  }
+  if (!node->is_map() && !node->is_null()) {
+    std::string hint;
+    for (const auto& field : fields_)
+      if (hint.empty() && node->is_scalar()) hint = fmt::format("write {}: {{{}: {}}}", declaration_.name, field.declaration.key, node->text);
+    if (fields_.empty()) hint = fmt::format("write {}: {{}}", declaration_.name);
+    return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()), hint);
+  }
+
+  std::vector<std::string> known = declaration_.keys();
+  known.insert(known.end(), others.begin(), others.end());
+  std::vector<std::string> roles;
+  for (std::size_t i = 0; i < fields_.size(); ++i)
+    if (declaration_.fields[i].role && node->find(declaration_.fields[i].key)) roles.push_back(declaration_.fields[i].key);
+
+  for (const auto& entry : node->entries) {
+    const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(), [&](const auto& field) { return field.key == entry.key; });
+    if (at == declaration_.fields.end()) {
+      if (std::find(others.begin(), others.end(), entry.key) != others.end()) continue;
+      const Reader::Step step(reader, entry.key);
+      const std::string near = nearest(entry.key, known);
+      const std::string all = known.empty() ? fmt::format("{} takes no options", subject) : fmt::format("its keys are {}", joined(known));
+      reader.error(entry.key_place, fmt::format("{} has no key '{}'", subject, entry.key),
+                   near.empty() ? all : fmt::format("did you mean '{}'? {}", near, all));
+      continue;
+    }
+    const Reader::Step step(reader, entry.key);
+    if (!at->only_with.empty() && !roles.empty() &&
+        std::none_of(roles.begin(), roles.end(), [&](const auto& role) { return std::find(at->only_with.begin(), at->only_with.end(), role) != at->only_with.end(); }))
+      reader.error(entry.key_place, fmt::format("'{}' goes with {}, not with {}", entry.key, joined(at->only_with, " or "), roles.front()));
+    read_field(as_declared(fields_[static_cast<std::size_t>(at - declaration_.fields.begin())], *at), entry.value, reader, config);
+  }
+
+  std::vector<std::string> all_roles;
+  for (const auto& field : declaration_.fields) {
+    if (field.role) all_roles.push_back(field.key);
+    if (field.required && !node->find(field.key))
+      reader.error(node->place, fmt::format("{} needs '{}'", subject, field.key), field.help);
+  }
+  if (!all_roles.empty() && roles.empty())
+    reader.error(node->place, all_roles.size() == 1 ? fmt::format("{} needs '{}'", subject, all_roles[0])
+                                                    : fmt::format("{} needs one of {}", subject, joined(all_roles, " or ")),
+                 declaration_.examples.empty() ? "" : fmt::format("such as {}", declaration_.examples.front().substr(0, declaration_.examples.front().find('\n'))));
+  if (roles.size() > 1) {
+    const Node::Entry* second = nullptr;
+    const Node::Entry* first = nullptr;
+    for (const auto& entry : node->entries)
+      if (std::find(roles.begin(), roles.end(), entry.key) != roles.end()) {
+        if (!first) first = &entry;
+        else if (!second) second = &entry;
+      }
+    reader.error(second->key_place, fmt::format("{} takes one of {}, found '{}' and '{}'", subject, joined(all_roles, " or "), first->key, second->key),
+                 "a second stage does the other");
+  }
+}
+
+}  // namespace weir::config
