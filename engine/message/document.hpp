@@ -106,8 +106,8 @@ class Document {
   Node first(Node container);
   Node next(Node node) const;
   Node parent(Node node) const;
-  /// The key of a member, decoded; empty for others.
-  std::string_view key(Node member);
+  /// The key of a member, decoded; empty for others. A key that was written with escapes is decoded into `scratch`.
+  std::string_view key(Node member, std::string& scratch) const;
 
   std::optional<bool> boolean(Node node) const;
   std::optional<std::int64_t> integer(Node node) const;  ///< Only of Kind::integer.
@@ -163,19 +163,21 @@ class Document {
   // One value that has been listed. Those of one container, as parsed, lie side by side and are linked in order;
   // what is appended later lies anywhere and is linked behind them.
   struct Record {
-    const char* key;                   // Behind its opening quote; null for what is no member.
-    const char* value;
-    std::uint32_t key_size;            // As written, escapes not decoded.
-    std::uint32_t value_size;
-    std::uint32_t next;
-    std::uint32_t parent;
-    std::uint32_t first;               // Of a listed container: its first and last, removed ones included.
-    std::uint32_t last;
-    std::uint32_t count;               // Not removed.
-    std::uint32_t in_place;            // So many lie side by side from `first` on; 0 once one of them was removed.
-    Kind kind;                         // `number` for every number: integer or not is seen when asked.
-    std::uint8_t flags;
-    std::uint16_t depth;
+    const char* key = nullptr;        // Behind its opening quote; null for what is no member.
+    const char* value = nullptr;
+    std::uint32_t key_size = 0;       // As written, escapes not decoded.
+    std::uint32_t value_size = 0;
+    std::uint32_t next = Node::none;
+    std::uint32_t parent = Node::none;
+    // What was found out by reading; not an edit. Of a listed container: its first and last, removed ones included. Of
+    // a decoded string: the two halves of where the text is.
+    std::uint32_t first = Node::none;
+    std::uint32_t last = Node::none;
+    std::uint32_t count = 0;          // Neither removed nor hidden by a duplicate; or the size of the decoded text.
+    std::uint32_t in_place = 0;       // So many lie side by side, from `first` on.
+    Kind kind = Kind::invalid;        // `number` for every number: integer or not is seen when asked.
+    std::uint16_t flags = 0;
+    std::uint16_t depth = 0;          // Containers around it.
   };
   struct Undo {
     std::uint32_t index;
@@ -196,27 +198,32 @@ class Document {
     std::vector<Block> blocks_;
     std::size_t current_ = 0, used_ = 0;
   };
+  struct Found {
+    std::uint32_t index = Node::none;  // The one that counts.
+    bool others = false;
+  };
 
   void parse();
   bool list(std::uint32_t index);
-  bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count);
-  bool opened(std::uint32_t index);
-  void shadow_duplicates(std::uint32_t index);
-  std::uint32_t find_index(std::uint32_t object, std::string_view key);
-  bool key_is(const Record& record, std::string_view key);
-  std::string_view decoded(std::string_view quoted);
-  std::uint32_t skip_hidden(std::uint32_t index) const;
-  bool is(Node node, Kind kind) const noexcept { return node.index < records_.size() && records_[node.index].kind == kind; }
+  bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count, bool escapes);
+  bool opened(Node node, Kind kind);
+  void hide_duplicates(std::uint32_t object);
+  bool key_is(const Record& record, std::string_view key) const;
+  Found search(std::uint32_t object, std::string_view key) const;
+  Node visible(std::uint32_t index) const;
+  Node step(Node from, std::string_view part);
+  bool is(Node node, Kind kind) const noexcept {
+    return node.index < records_.size() && records_[node.index].kind == kind;
+  }
 
   Record& edit(std::uint32_t index);
-  void touch_ancestors(std::uint32_t index);
-  bool attached(std::uint32_t index) const;
-  bool encode(const Value& value, std::size_t depth, std::string_view& text);
-  std::string_view quoted(std::string_view text);
+  void touch(std::uint32_t container);
+  std::optional<std::string_view> encode(const Value& value, std::size_t depth);
+  std::string_view store_quoted(std::string_view text);
   void overwrite(std::uint32_t index, std::string_view text);
-  std::uint32_t attach(std::uint32_t container, std::string_view quoted_key, std::string_view text);
+  Node attach(std::uint32_t container, std::string_view quoted_key, std::string_view text);
   void detach(std::uint32_t index);
-  void drop_others(std::uint32_t object, std::uint32_t kept, std::string_view key);
+  void detach_all(std::uint32_t object, std::string_view key, std::uint32_t except);
 
   template <class Sink>
   void emit(Sink& sink, std::uint32_t index) const;
@@ -224,7 +231,6 @@ class Document {
   std::string_view base_;
   bool parsed_ = false;
   bool broken_ = false;       // Something nested turned out not to be JSON.
-  bool escapes_ = false;      // There is a backslash somewhere in base_.
   std::vector<Record> records_;
   std::vector<Undo> log_;
   Bytes store_;

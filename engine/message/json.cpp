@@ -1,0 +1,428 @@
+#include "engine/message/json.hpp"
+
+#include <simdjson.h>
+
+#include <array>
+#include <bitset>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "engine/message/arena.hpp"
+
+namespace weir::message {
+
+static_assert(padding >= simdjson::SIMDJSON_PADDING);
+
+namespace {
+
+// A thread keeps tables for texts up to this size; a larger one gets its own, which go when it has been looked at.
+constexpr std::size_t kept_bytes = 1024 * 1024;
+// Offsets are 32 bits, here and in simdjson.
+constexpr std::size_t text_bytes_most = 0xffffff00;
+
+bool digit(unsigned char c) { return c >= '0' && c <= '9'; }
+bool blank(unsigned char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+int hex(unsigned char c) {
+  if (digit(c)) return c - '0';
+  c |= 0x20;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// The four digits of \uXXXX, or -1.
+int hex4(const unsigned char* at, const unsigned char* end) {
+  if (end - at < 4) return -1;
+  int code = 0;
+  for (int i = 0; i < 4; ++i) {
+    const int value = hex(at[i]);
+    if (value < 0) return -1;
+    code = code * 16 + value;
+  }
+  return code;
+}
+
+// Bytes of the UTF-8 sequence that begins here, which is not ASCII; 0 where there is none.
+int sequence(const unsigned char* at, const unsigned char* end) {
+  const unsigned char lead = *at;
+  const auto follows = [&](int i, unsigned char from = 0x80, unsigned char to = 0xbf) {
+    return end - at > i && at[i] >= from && at[i] <= to;
+  };
+  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    const bool second = lead == 0xe0 ? follows(1, 0xa0) : lead == 0xed ? follows(1, 0x80, 0x9f) : follows(1);
+    return second && follows(2) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const bool second = lead == 0xf0 ? follows(1, 0x90) : lead == 0xf4 ? follows(1, 0x80, 0x8f) : follows(1);
+    return second && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Reads a JSON text from left to right and stops at the first byte that is wrong.
+class Checker {
+ public:
+  explicit Checker(std::string_view text)
+      : begin_(reinterpret_cast<const unsigned char*>(text.data())), at_(begin_), end_(begin_ + text.size()) {}
+
+  std::optional<JsonError> check() {
+    skip_blanks();
+    if (at_ == end_) return error("expected a value, found nothing");
+    value();
+    if (!what_) {
+      skip_blanks();
+      if (at_ != end_) what_ = "expected the end: one value is all";
+    }
+    if (!what_) return std::nullopt;
+    if (at_ == end_) return error(std::string(what_) + ", found the end");
+    return error(what_);
+  }
+
+ private:
+  JsonError error(std::string what) const { return {std::move(what), static_cast<std::size_t>(at_ - begin_)}; }
+  bool fail(const char* what) {
+    what_ = what;
+    return false;
+  }
+  void skip_blanks() {
+    while (at_ != end_ && blank(*at_)) ++at_;
+  }
+  bool next_is(char c) const { return at_ != end_ && *at_ == c; }
+
+  void value() {
+    std::bitset<json_depth> objects;  // What we are inside of, outermost first.
+    std::size_t depth = 0;
+    const auto member = [&] {
+      skip_blanks();
+      if (!next_is('"')) return fail("expected '\"', the begin of a key");
+      if (!string()) return false;
+      skip_blanks();
+      if (!next_is(':')) return fail("expected ':'");
+      ++at_;
+      return true;
+    };
+    for (;;) {
+      skip_blanks();
+      if (next_is('{') || next_is('[')) {
+        if (depth == json_depth) {
+          fail("nested deeper than 512 levels");
+          return;
+        }
+        const bool object = *at_ == '{';
+        objects[depth++] = object;
+        ++at_;
+        skip_blanks();
+        if (!next_is(object ? '}' : ']')) {
+          if (object && !member()) return;
+          continue;
+        }
+        ++at_;
+        --depth;
+      } else if (!scalar()) {
+        return;
+      }
+      for (;;) {  // Behind a value.
+        if (depth == 0) return;
+        const bool object = objects[depth - 1];
+        skip_blanks();
+        if (next_is(',')) {
+          ++at_;
+          if (object && !member()) return;
+          break;
+        }
+        if (!next_is(object ? '}' : ']')) {
+          fail(object ? "expected ',' or '}'" : "expected ',' or ']'");
+          return;
+        }
+        ++at_;
+        --depth;
+      }
+    }
+  }
+
+  bool scalar() {
+    if (at_ == end_) return fail("expected a value");
+    switch (*at_) {
+      case '"': return string();
+      case 't': return literal("true");
+      case 'f': return literal("false");
+      case 'n': return literal("null");
+      default: return number();
+    }
+  }
+
+  bool literal(std::string_view word) {
+    for (const char c : word) {
+      if (!next_is(c)) return fail("expected true, false or null");
+      ++at_;
+    }
+    return true;
+  }
+
+  bool digits(const char* what) {
+    if (at_ == end_ || !digit(*at_)) return fail(what);
+    while (at_ != end_ && digit(*at_)) ++at_;
+    return true;
+  }
+
+  bool number() {
+    const bool negative = next_is('-');
+    if (negative) ++at_;
+    if (next_is('0')) {
+      ++at_;
+      if (at_ != end_ && digit(*at_)) return fail("a number must not begin with 0");
+    } else if (!digits(negative ? "expected a digit" : "expected a value")) {
+      return false;
+    }
+    if (next_is('.')) {
+      ++at_;
+      if (!digits("expected a digit behind the point")) return false;
+    }
+    if (next_is('e') || next_is('E')) {
+      ++at_;
+      if (next_is('+') || next_is('-')) ++at_;
+      if (!digits("expected a digit of the exponent")) return false;
+    }
+    return true;
+  }
+
+  bool string() {
+    for (++at_; at_ != end_;) {
+      const unsigned char c = *at_;
+      if (c == '"') {
+        ++at_;
+        return true;
+      }
+      if (c < 0x20) return fail("a control character in a string must be escaped");
+      if (c == '\\') {
+        if (!escape()) return false;
+      } else if (c < 0x80) {
+        ++at_;
+      } else {
+        const int size = sequence(at_, end_);
+        if (size == 0) return fail("not UTF-8");
+        at_ += size;
+      }
+    }
+    return fail("expected '\"', the end of the string");
+  }
+
+  bool escape() {
+    if (end_ - at_ < 2) {
+      at_ = end_;
+      return fail("expected '\"', the end of the string");
+    }
+    if (at_[1] != 'u') {
+      if (!std::strchr("\"\\/bfnrt", at_[1]) || at_[1] == 0) return fail("no such escape");
+      at_ += 2;
+      return true;
+    }
+    const int code = hex4(at_ + 2, end_);
+    if (code < 0) return fail("expected four hexadecimal digits behind \\u");
+    if (code >= 0xdc00 && code <= 0xdfff) return fail("the second half of a surrogate pair without the first");
+    if (code >= 0xd800 && code <= 0xdbff) {
+      const int low = end_ - at_ >= 12 && at_[6] == '\\' && at_[7] == 'u' ? hex4(at_ + 8, end_) : -1;
+      if (low < 0xdc00 || low > 0xdfff) return fail("the first half of a surrogate pair without the second");
+      at_ += 6;
+    }
+    at_ += 6;
+    return true;
+  }
+
+  const unsigned char* begin_;
+  const unsigned char* at_;
+  const unsigned char* end_;
+  const char* what_ = nullptr;
+};
+
+// simdjson does not count an empty innermost container and stops one short of what it is told. With json_depth it never
+// accepts too much; what it refuses too early, the loop accepts.
+constexpr std::size_t simdjson_depth = json_depth;
+
+bool simdjson_accepts(std::string_view bytes, bool copy) {
+  const auto parse = [&](simdjson::dom::parser& parser) {
+    return parser.parse(bytes.data(), bytes.size(), copy).error() == simdjson::SUCCESS;
+  };
+  if (bytes.size() > kept_bytes) {
+    simdjson::dom::parser own;
+    return own.allocate(bytes.size(), simdjson_depth) == simdjson::SUCCESS && parse(own);
+  }
+  thread_local simdjson::dom::parser kept;
+  if (kept.capacity() < bytes.size() || kept.max_depth() != simdjson_depth) {
+    if (kept.allocate(std::max<std::size_t>(bytes.size() * 2, 16 * 1024), simdjson_depth)) return false;
+  }
+  return parse(kept);
+}
+
+std::optional<JsonError> check(std::string_view bytes, bool copy) {
+  if (!bytes.empty() && bytes.size() <= text_bytes_most && simdjson_accepts(bytes, copy)) return std::nullopt;
+  // simdjson also refuses numbers it cannot hold, which we hand on as text: the loop has the last word.
+  return check_json_slowly(bytes);
+}
+
+}  // namespace
+
+std::optional<JsonError> check_json(std::string_view bytes) { return check(bytes, true); }
+std::optional<JsonError> check_json_padded(std::string_view bytes) { return check(bytes, false); }
+std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Checker(bytes).check(); }
+
+void append_quoted(std::string& out, std::string_view text) {
+  // 0: as it is; 1: \u00XX; 2: not ASCII; else the letter behind the backslash.
+  static constexpr auto treatment = [] {
+    std::array<char, 256> table{};
+    for (int c = 0; c < 0x20; ++c) table[c] = 1;
+    for (int c = 0x80; c < 0x100; ++c) table[c] = 2;
+    table['"'] = '"', table['\\'] = '\\', table['\n'] = 'n', table['\t'] = 't', table['\r'] = 'r';
+    table['\b'] = 'b', table['\f'] = 'f';
+    return table;
+  }();
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = at + text.size();
+  const unsigned char* run = at;  // What has been looked at and goes out as it is.
+  const auto flush = [&] { out.append(reinterpret_cast<const char*>(run), static_cast<std::size_t>(at - run)); };
+  out.reserve(out.size() + text.size() + 2);
+  out += '"';
+  while (at != end) {
+    const char how = treatment[*at];
+    if (how == 0) {
+      ++at;
+    } else if (how == 2) {
+      if (const int size = sequence(at, end)) {
+        at += size;
+        continue;
+      }
+      flush();
+      out += "\xef\xbf\xbd";
+      run = ++at;
+    } else {
+      flush();
+      if (how == 1) {
+        static constexpr char digits[] = "0123456789abcdef";
+        out += "\\u00";
+        out += digits[*at >> 4];
+        out += digits[*at & 15];
+      } else {
+        out += '\\';
+        out += how;
+      }
+      run = ++at;
+    }
+  }
+  flush();
+  out += '"';
+}
+
+bool unquote(std::string_view raw_with_quotes, std::string& out) {
+  out.clear();
+  if (raw_with_quotes.size() < 2 || raw_with_quotes.front() != '"' || raw_with_quotes.back() != '"') return false;
+  const auto* at = reinterpret_cast<const unsigned char*>(raw_with_quotes.data()) + 1;
+  const auto* const end = at + raw_with_quotes.size() - 2;
+  out.reserve(raw_with_quotes.size());
+  while (at != end) {
+    const auto* const run = at;
+    while (at != end && *at != '\\') {
+      if (*at == '"' || *at < 0x20) return false;
+      ++at;
+    }
+    out.append(reinterpret_cast<const char*>(run), static_cast<std::size_t>(at - run));
+    if (at == end) break;
+    if (++at == end) return false;
+    switch (*at++) {
+      case '"': out += '"'; break;
+      case '\\': out += '\\'; break;
+      case '/': out += '/'; break;
+      case 'b': out += '\b'; break;
+      case 'f': out += '\f'; break;
+      case 'n': out += '\n'; break;
+      case 'r': out += '\r'; break;
+      case 't': out += '\t'; break;
+      case 'u': {
+        int code = hex4(at, end);
+        if (code < 0 || (code >= 0xdc00 && code <= 0xdfff)) return false;
+        at += 4;
+        if (code >= 0xd800 && code <= 0xdbff) {
+          const int low = end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex4(at + 2, end) : -1;
+          if (low < 0xdc00 || low > 0xdfff) return false;
+          at += 6;
+          code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        }
+        if (code < 0x80) {
+          out += static_cast<char>(code);
+        } else if (code < 0x800) {
+          out += static_cast<char>(0xc0 | code >> 6);
+          out += static_cast<char>(0x80 | (code & 0x3f));
+        } else if (code < 0x10000) {
+          out += static_cast<char>(0xe0 | code >> 12);
+          out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+          out += static_cast<char>(0x80 | (code & 0x3f));
+        } else {
+          out += static_cast<char>(0xf0 | code >> 18);
+          out += static_cast<char>(0x80 | (code >> 12 & 0x3f));
+          out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
+          out += static_cast<char>(0x80 | (code & 0x3f));
+        }
+        break;
+      }
+      default: return false;
+    }
+  }
+  return true;
+}
+
+Structure structure_of(std::string_view padded_text) {
+  // simdjson's index is reached through members that it marks as its own affair: only here, and checked against
+  // structure_of_short() by a test, which would stand in for it.
+  using Implementation = std::unique_ptr<simdjson::internal::dom_parser_implementation>;
+  thread_local Implementation kept, giant;
+  thread_local std::size_t kept_capacity = 0;
+  if (padded_text.empty() || padded_text.size() > text_bytes_most) return {};
+  Implementation* use = &kept;
+  if (padded_text.size() > kept_capacity) {
+    const bool large = padded_text.size() > kept_bytes;
+    const std::size_t capacity = large ? padded_text.size() : std::max<std::size_t>(padded_text.size() * 2, 16 * 1024);
+    if (large) use = &giant;
+    if (simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, 1, *use)) return {};
+    if (!large) kept_capacity = capacity;
+  }
+  if (use == &kept && giant) giant.reset();
+  auto& index = **use;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(padded_text.data());
+  if (index.stage1(bytes, padded_text.size(), simdjson::stage1_mode::regular)) return {};
+  return {index.structural_indexes.get(), index.n_structural_indexes};
+}
+
+Structure structure_of_short(std::string_view text) {
+  // 0: part of a scalar, 1: blank, 2: an operator, 3: a quote.
+  static constexpr auto classes = [] {
+    std::array<char, 256> table{};
+    for (const char c : {' ', '\n', '\t', '\r'}) table[static_cast<unsigned char>(c)] = 1;
+    for (const char c : {'{', '}', '[', ']', ',', ':'}) table[static_cast<unsigned char>(c)] = 2;
+    table['"'] = 3;
+    return table;
+  }();
+  thread_local std::vector<std::uint32_t> offsets;
+  if (text.empty() || text.size() > text_bytes_most) return {};
+  if (offsets.size() < text.size()) offsets.resize(std::max<std::size_t>(text.size(), 256));
+  const auto class_at = [&](std::size_t i) { return classes[static_cast<unsigned char>(text[i])]; };
+  std::uint32_t count = 0;
+  const std::size_t end = text.size();
+  for (std::size_t i = 0; i < end;) {
+    const char what = class_at(i);
+    if (what == 1) {
+      ++i;
+      continue;
+    }
+    offsets[count++] = static_cast<std::uint32_t>(i++);
+    if (what == 3) {
+      while (i < end && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
+      if (i >= end) return {};
+      ++i;
+    } else if (what == 0) {
+      while (i < end && class_at(i) == 0) ++i;
+    }
+  }
+  return count ? Structure{offsets.data(), count} : Structure{};
+}
+
+}  // namespace weir::message

@@ -1,0 +1,218 @@
+// JSON text: the strict check, strings between quotes, the structural index.
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <random>
+#include <vector>
+
+#include "engine/message/arena.hpp"
+#include "engine/message/json.hpp"
+
+namespace {
+
+using namespace weir::message;
+
+/// A text with the padding that payloads have; the padding holds what must not be read as part of it.
+class Padded {
+ public:
+  explicit Padded(std::string_view text, char behind = ' ') : bytes_(text), size_(text.size()) {
+    bytes_.append(padding, behind);
+  }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::string bytes_;
+  std::size_t size_;
+};
+
+/// "ok", or "OFFSET: what". All three ways must agree.
+std::string verdict(std::string_view text) {
+  const auto say = [](const std::optional<JsonError>& error) {
+    return error ? std::to_string(error->offset) + ": " + error->what : "ok";
+  };
+  const std::string slow = say(check_json_slowly(text));
+  BOOST_TEST(say(check_json(text)) == slow);
+  for (const char behind : {' ', '"', '1', ']', '}', '\\', '\0'}) {
+    BOOST_TEST(say(check_json_padded(Padded(text, behind).view())) == slow);
+  }
+  return slow;
+}
+
+BOOST_AUTO_TEST_CASE(any_value_may_be_the_whole_text) {
+  for (const char* text : {"null", "true", "false", "0", "-1.5e3", "\"\"", "\"a\"", "[]", "{}", " [ ] ", "\t{\n}\r\n"}) {
+    BOOST_TEST(verdict(text) == "ok", text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_error_says_what_and_where) {
+  using namespace std::string_view_literals;
+  BOOST_TEST(verdict("") == "0: expected a value, found nothing");
+  BOOST_TEST(verdict("  \n") == "3: expected a value, found nothing");
+  BOOST_TEST(verdict("{\"a\":1") == "6: expected ',' or '}', found the end");
+  BOOST_TEST(verdict("[1,,2]") == "3: expected a value");
+  BOOST_TEST(verdict("[1,]") == "3: expected a value");
+  BOOST_TEST(verdict("{\"a\":1,}") == "7: expected '\"', the begin of a key");
+  BOOST_TEST(verdict("{\"a\" 1}") == "5: expected ':'");
+  BOOST_TEST(verdict("{a:1}") == "1: expected '\"', the begin of a key");
+  BOOST_TEST(verdict("[1}") == "2: expected ',' or ']'");
+  BOOST_TEST(verdict("[tru]") == "4: expected true, false or null");
+  BOOST_TEST(verdict("[01]") == "2: a number must not begin with 0");
+  BOOST_TEST(verdict("[1.]") == "3: expected a digit behind the point");
+  BOOST_TEST(verdict("[1e]") == "3: expected a digit of the exponent");
+  BOOST_TEST(verdict("[-]") == "2: expected a digit");
+  BOOST_TEST(verdict("\"abc") == "4: expected '\"', the end of the string, found the end");
+  BOOST_TEST(verdict("\"abc\\") == "5: expected '\"', the end of the string, found the end");
+  BOOST_TEST(verdict("\"a\tb\"") == "2: a control character in a string must be escaped");
+  BOOST_TEST(verdict("\"\\x\"") == "1: no such escape");
+  BOOST_TEST(verdict("\"\\u12g4\"") == "1: expected four hexadecimal digits behind \\u");
+  BOOST_TEST(verdict("\"\\ud800\"") == "1: the first half of a surrogate pair without the second");
+  BOOST_TEST(verdict("\"\\udc00\"") == "1: the second half of a surrogate pair without the first");
+  BOOST_TEST(verdict("\"\xff\"") == "1: not UTF-8");
+  BOOST_TEST(verdict("\"\xed\xa0\x80\"") == "1: not UTF-8");
+  BOOST_TEST(verdict("\"\xc0\xaf\"") == "1: not UTF-8");
+  BOOST_TEST(verdict("\xef\xbb\xbf{}") == "0: expected a value");
+  BOOST_TEST(verdict("{} {}") == "3: expected the end: one value is all");
+  BOOST_TEST(verdict("1\0"sv) == "1: expected the end: one value is all");
+  BOOST_TEST(verdict("\0"sv) == "0: expected a value");
+  BOOST_TEST(verdict("[\"a\0\"]"sv) == "3: a control character in a string must be escaped");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_nobody_can_hold_pass_as_text) {
+  for (const char* text : {"[123456789012345678901234567890]", "1e400", "[-1e+9999]", "18446744073709551616"}) {
+    BOOST_TEST(verdict(text) == "ok", text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(duplicate_keys_pass) { BOOST_TEST(verdict("{\"a\":1,\"a\":2}") == "ok"); }
+
+BOOST_AUTO_TEST_CASE(depth_is_limited_and_costs_no_stack) {
+  const auto arrays = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto objects = [](std::size_t depth) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) text += "{\"a\":";
+    return text + "1" + std::string(depth, '}');
+  };
+  BOOST_TEST(verdict(arrays(512)) == "ok");
+  BOOST_TEST(verdict(objects(512)) == "ok");
+  BOOST_TEST(verdict("[" + objects(511) + "]") == "ok");
+  BOOST_TEST(verdict(arrays(513)) == "512: nested deeper than 512 levels");
+  BOOST_TEST(verdict(objects(513)) == "2560: nested deeper than 512 levels");
+  BOOST_TEST(verdict(arrays(200000)) == "512: nested deeper than 512 levels");
+  BOOST_TEST(verdict(std::string(200000, '[')) == "512: nested deeper than 512 levels");
+}
+
+BOOST_AUTO_TEST_CASE(a_large_text_leaves_the_thread_s_parser_small) {
+  std::string text = "[\"" + std::string(5'000'000, 'x') + "\"]";
+  BOOST_TEST(!check_json(text));
+  BOOST_TEST(!check_json("[1]"));
+  text.pop_back();
+  BOOST_TEST(check_json(text)->offset == text.size());
+  const Padded padded(text + "]");
+  BOOST_TEST(structure_of(padded.view()).count == 3U);
+  BOOST_TEST(structure_of(Padded("[1]").view()).count == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_has_been_changed_gets_one_verdict_from_both_checkers) {
+  std::mt19937 random(7);
+  const std::string good =
+      "{\"a\":[1,-2.5e3,true,false,null,\"x\\u00e9\\n\\\"\"],\"b\\ud83d\\ude00\":{\"c\":{}},\"\xc3\xa4\":\"\xf0\x9f\x98\x80\"}";
+  const std::string spice = "{}[]\",:\\0123456789-+.eEtrufalsn \n\t\x01\xc3\xa4\xf0\x9f\x98\x80";
+  int accepted = 0;
+  for (int i = 0; i < 60000; ++i) {
+    std::string text = good;
+    for (int edits = static_cast<int>(random() % 3) + 1; edits > 0; --edits) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 4) {
+        case 0: text[at] = spice[random() % spice.size()]; break;
+        case 1: text.erase(at, 1 + random() % 3); break;
+        case 2: text.insert(at, 1, spice[random() % spice.size()]); break;
+        default: text.resize(at + 1);
+      }
+      if (text.empty()) break;
+    }
+    const bool slow = !check_json_slowly(text);
+    // check_json() asks the slow one only if simdjson refuses; a difference shows where simdjson accepts.
+    BOOST_REQUIRE_MESSAGE(!check_json(text) == slow, text);
+    accepted += slow;
+  }
+  BOOST_TEST(accepted > 1000);
+}
+
+BOOST_AUTO_TEST_CASE(every_beginning_of_a_text_is_refused) {
+  const std::string text = "{\"a\":[1,{\"b\":\"\\u00e9\\\\\"}],\"\xc3\xa4\":\"x\"}";
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    const Padded part(text.substr(0, size), text[size]);
+    BOOST_TEST(check_json_padded(part.view()).has_value(), size);
+    BOOST_TEST(check_json_slowly(part.view()).has_value(), size);
+  }
+}
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_quoted(out, text);
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(quoting_escapes_what_must_be_and_repairs_what_is_not_utf_8) {
+  using namespace std::string_view_literals;
+  BOOST_TEST(quoted("") == "\"\"");
+  BOOST_TEST(quoted("a/b") == "\"a/b\"");
+  BOOST_TEST(quoted("\"\\\n\t\r\b\f\x01\x1f\x7f") == "\"\\\"\\\\\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\"");
+  BOOST_TEST(quoted("a\0b"sv) == "\"a\\u0000b\"");
+  BOOST_TEST(quoted("\xc3\xa4\xf0\x9f\x98\x80") == "\"\xc3\xa4\xf0\x9f\x98\x80\"");
+  BOOST_TEST(quoted("a\xff" "b") == "\"a\xef\xbf\xbd" "b\"");
+  BOOST_TEST(quoted("\xc3") == "\"\xef\xbf\xbd\"");
+  BOOST_TEST(quoted("\xe2\x82") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+  BOOST_TEST(quoted("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+}
+
+BOOST_AUTO_TEST_CASE(unquoting_knows_every_escape) {
+  std::string out;
+  BOOST_TEST(unquote(R"("\"\\\/\b\f\n\r\t")", out));
+  BOOST_TEST(out == "\"\\/\b\f\n\r\t");
+  BOOST_TEST(unquote(R"("\u0041\u00e4\u20ac\uD83D\ude00\u0000")", out));
+  BOOST_TEST(out == std::string("A\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\0", 11));
+  for (const char* bad : {"", "\"", "a", "\"a", "a\"", R"("\")", R"("\x")", R"("\u12")", R"("\ud800")", R"("\ud800\u0041")",
+                          R"("\udc00")", R"("\ud800\n")", "\"a\"b\"", "\"\n\""}) {
+    BOOST_TEST(!unquote(bad, out), bad);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_was_quoted_is_valid_and_comes_back) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 20000; ++i) {
+    std::string text(random() % 40, ' ');
+    for (char& c : text) c = static_cast<char>(random() % 4 == 0 ? random() % 256 : random() % 128);
+    const std::string json = quoted(text);
+    BOOST_REQUIRE_MESSAGE(!check_json(json), json);
+    std::string back, again;
+    BOOST_REQUIRE(unquote(json, back));
+    BOOST_REQUIRE(unquote(quoted(back), again) && again == back);
+    if (!check_json('"' + std::string(text.size(), 'x') + '"') && back.size() == text.size()) BOOST_REQUIRE(back == text);
+  }
+}
+
+std::vector<std::uint32_t> offsets(const Structure& structure) {
+  return {structure.offsets, structure.offsets + structure.count};
+}
+
+BOOST_AUTO_TEST_CASE(both_structural_indexes_agree_on_valid_text) {
+  std::mt19937 random(13);
+  const std::vector<std::string> pieces = {"1", "-2.5e3", "true", "null", "\"\"", "\"a,b:[]{}\"", "\"\\\\\"", "\"\\\"\"",
+                                           "\"\xc3\xa4\"", "[]", "{}"};
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = pieces[random() % pieces.size()];
+    for (int levels = static_cast<int>(random() % 6); levels > 0; --levels) {
+      const std::string blank(random() % 3, " \n\t"[random() % 3]);
+      const std::string other = pieces[random() % pieces.size()];
+      text = random() % 2 ? "[" + blank + text + "," + blank + other + "]" + blank
+                          : blank + "{\"k\"" + blank + ":" + text + ",\"\\u00e4\":" + blank + other + "}";
+    }
+    BOOST_REQUIRE_MESSAGE(!check_json(text), text);
+    const Padded padded(text, '"');
+    const auto fast = offsets(structure_of(padded.view()));
+    BOOST_REQUIRE_MESSAGE(fast == offsets(structure_of_short(text)), text);
+  }
+}
+
+}  // namespace

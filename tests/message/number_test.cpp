@@ -1,0 +1,109 @@
+// Numbers as JSON text.
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "engine/message/number.hpp"
+
+namespace {
+
+using namespace weir::message;
+
+std::string written(double value) {
+  std::string out;
+  return append_float(out, value) ? out : "refused";
+}
+std::string written_integer(std::int64_t value) {
+  std::string out;
+  append_integer(out, value);
+  return out;
+}
+std::string read(std::string_view text) {
+  const auto number = parse_number(text);
+  if (!number) return "none";
+  if (const auto* integer = std::get_if<std::int64_t>(&*number)) return written_integer(*integer);
+  return written(std::get<double>(*number));
+}
+
+BOOST_AUTO_TEST_CASE(integers_are_written_without_a_point_and_floats_with_one) {
+  BOOST_TEST(written_integer(0) == "0");
+  BOOST_TEST(written_integer(-7) == "-7");
+  BOOST_TEST(written_integer(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
+  BOOST_TEST(written(2) == "2.0");
+  BOOST_TEST(written(-0.0) == "-0.0");
+  BOOST_TEST(written(0.1) == "0.1");
+  BOOST_TEST(written(0.1 + 0.2) == "0.30000000000000004");
+  BOOST_TEST(written(1e20) == "1e+20");
+  BOOST_TEST(written(1e-7) == "1e-07");
+  BOOST_TEST(written(9007199254740993.0) == "9007199254740992.0");
+}
+
+BOOST_AUTO_TEST_CASE(what_json_cannot_say_is_refused) {
+  std::string out = "before";
+  BOOST_TEST(!append_float(out, std::nan("")));
+  BOOST_TEST(!append_float(out, std::numeric_limits<double>::infinity()));
+  BOOST_TEST(!append_float(out, -std::numeric_limits<double>::infinity()));
+  BOOST_TEST(out == "before");
+}
+
+BOOST_AUTO_TEST_CASE(integers_are_exact_up_to_64_bits_and_doubles_beyond) {
+  BOOST_TEST(read("0") == "0");
+  BOOST_TEST(read("-0") == "0");
+  BOOST_TEST(read("1152921504606846977") == "1152921504606846977");
+  BOOST_TEST(read("9223372036854775807") == "9223372036854775807");
+  BOOST_TEST(read("-9223372036854775808") == "-9223372036854775808");
+  BOOST_TEST(read("9223372036854775808") == "9223372036854775808.0");
+  BOOST_TEST(read("18446744073709551616") == "18446744073709551616.0");
+  BOOST_TEST(read("-123123123123123123123123123123") == "-1.2312312312312312e+29");
+}
+
+BOOST_AUTO_TEST_CASE(a_point_or_an_exponent_makes_a_float) {
+  BOOST_TEST(read("1.0") == "1.0");
+  BOOST_TEST(read("1e2") == "100.0");
+  BOOST_TEST(read("1E+2") == "100.0");
+  BOOST_TEST(read("-0.0") == "-0.0");
+  BOOST_TEST(read("-12.5e-1") == "-1.25");
+}
+
+BOOST_AUTO_TEST_CASE(too_small_reads_as_zero_and_too_large_as_nothing) {
+  BOOST_TEST(read("1e-400") == "0.0");
+  BOOST_TEST(read("-123.456e-789") == "-0.0");
+  BOOST_TEST(read("0.0e99999999999999999999") == "0.0");
+  BOOST_TEST(read("1e-99999999999999999999") == "0.0");
+  BOOST_TEST(read("0." + std::string(400, '0') + "1") == "0.0");
+  BOOST_TEST(read("1e400") == "none");
+  BOOST_TEST(read("-1e+9999") == "none");
+  BOOST_TEST(read("1" + std::string(400, '0')) == "none");
+  BOOST_TEST(read("0.4e006699999999999999999999999999") == "none");
+  BOOST_TEST(read("5e-324") == "5e-324");
+  BOOST_TEST(read("1.7976931348623157e308") == "1.7976931348623157e+308");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_json_number_reads_as_nothing) {
+  for (const char* text : {"", "-", "+1", "01", "-01", "1.", ".5", "1.e2", "1e", "1e+", "0x1", "1 ", " 1", "NaN", "inf",
+                           "Infinity", "1_000", "1,5", "--1", "1e2.5"}) {
+    BOOST_TEST(read(text) == "none", "\"" << text << "\"");
+  }
+  BOOST_TEST(read({"1\0", 2}) == "none");
+}
+
+BOOST_AUTO_TEST_CASE(every_number_reads_back_as_itself) {
+  std::mt19937_64 random(20240611);
+  for (int i = 0; i < 200000; ++i) {
+    const auto bits = random();
+    double value;
+    std::memcpy(&value, &bits, sizeof value);
+    if (!std::isfinite(value)) continue;
+    const auto back = parse_number(written(value));
+    BOOST_REQUIRE_MESSAGE(back && std::holds_alternative<double>(*back), written(value));
+    BOOST_REQUIRE(std::memcmp(&std::get<double>(*back), &value, sizeof value) == 0);
+    const auto integer = static_cast<std::int64_t>(bits >> (i % 64));
+    const auto same = parse_number(written_integer(integer));
+    BOOST_REQUIRE(same && std::get<std::int64_t>(*same) == integer);
+  }
+}
+
+}  // namespace
