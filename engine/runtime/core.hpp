@@ -1,11 +1,16 @@
 // A core: one thread of the engine with its clock, its randomness and its ways to the outside, real or simulated.
 #pragma once
-#include <asio/any_io_executor.hpp>
-#include <asio/awaitable.hpp>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <string>
+// After a header of the standard library: Asio 1.22 asks a macro of libstdc++'s how to allocate, and where that isn't
+// defined yet it allocates otherwise than the next file, which then frees what it can't.
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#if !defined(ASIO_HAS_STD_ALIGNED_ALLOC) && !defined(ASIO_DISABLE_STD_ALIGNED_ALLOC)
+#error "include a header of the standard library, or this one, before any of Asio's"
+#endif
 
 #include "engine/runtime/random.hpp"
 #include "engine/runtime/time.hpp"

@@ -1,6 +1,5 @@
 // How a coroutine waits for another one, and how it learns that it has been stopped.
 #pragma once
-#include <asio/awaitable.hpp>
 #include <memory>
 
 #include "engine/runtime/core.hpp"

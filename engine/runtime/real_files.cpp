@@ -1,0 +1,182 @@
+#include "engine/runtime/real_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <asio/this_coro.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "engine/runtime/descriptor.hpp"
+#include "engine/runtime/wait.hpp"
+
+namespace weir::runtime {
+
+namespace {
+
+constexpr Duration fifo_retry_interval = std::chrono::milliseconds(50);
+
+int open_retrying(const std::string& path, int flags) {
+  int fd = -1;
+  do {
+    fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+void sync_directory_of(const std::string& path) {
+  auto directory = std::filesystem::path(path).parent_path();
+  if (directory.empty()) directory = ".";
+  const UniqueFd fd(open_retrying(directory.string(), O_RDONLY | O_DIRECTORY));
+  if (fd.get() < 0) throw_errno(directory.string());
+  // Some file systems (FUSE, some network ones) can't sync a directory and say so.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno(directory.string());
+}
+
+class FileReader final : public Reader {
+ public:
+  FileReader(asio::io_context& io, UniqueFd fd, Sharing sharing, const std::string& path)
+      : descriptor_(io, std::move(fd), sharing, path) {}
+
+  Task<std::size_t> read(std::span<char> into) override { return descriptor_.read(into); }
+  std::optional<std::uint64_t> size() const override {
+    struct stat status {};
+    if (!descriptor_.regular() || ::fstat(descriptor_.fd(), &status) != 0) return std::nullopt;
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+ private:
+  Descriptor descriptor_;
+};
+
+// `directory_too`: the file may be new, so its name must be made durable with its bytes.
+void sync_file(int fd, const std::string& path, bool directory_too) {
+  // EINVAL, EROFS: a pipe, a terminal, a device: nothing to make durable.
+  if (::fdatasync(fd) != 0 && errno != EINVAL && errno != EROFS) throw_errno(path);
+  if (directory_too) sync_directory_of(path);
+}
+
+class FileWriter final : public Writer {
+ public:
+  FileWriter(asio::io_context& io, Core& core, UniqueFd fd, Sharing sharing, const std::string& path, bool named)
+      : io_(io), core_(core), path_(path), named_(named) {
+    descriptor_.emplace(io, std::move(fd), sharing, path);
+  }
+  // A FIFO, opened at the first write: that must wait for its reader, and nothing tells when one comes.
+  FileWriter(asio::io_context& io, Core& core, const std::string& path)
+      : io_(io), core_(core), path_(path), named_(false) {}
+
+  Task<> write(std::span<const char> bytes) override {
+    written_ = 0;
+    while (!descriptor_) {
+      UniqueFd fd(open_retrying(path_, O_WRONLY | O_NONBLOCK));
+      if (fd.get() >= 0)
+        descriptor_.emplace(io_, std::move(fd), Sharing::own, path_);
+      else if (errno != ENXIO)
+        throw_errno(path_);
+      else
+        co_await core_.sleep(fifo_retry_interval);
+    }
+    co_await descriptor_->write(bytes, written_);
+  }
+  std::size_t written() const override { return written_; }
+  Task<> sync() override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    if (!descriptor_ || !descriptor_->regular()) co_return;
+    auto work = [fd = descriptor_->fd(), path = path_, first = std::exchange(named_, false)] {
+      sync_file(fd, path, first);
+    };
+    std::function<void()> named(std::move(work));
+    co_await core_.blocking(std::move(named));
+  }
+  void truncate(std::uint64_t size) override {
+    const int fd = descriptor_ ? descriptor_->fd() : -1;
+    const auto end = static_cast<off_t>(size);
+    if (::ftruncate(fd, end) != 0) throw_errno(path_);
+    // Without O_APPEND (an inherited standard output) the next write would leave a hole.
+    if ((::fcntl(fd, F_GETFL) & O_APPEND) == 0 && ::lseek(fd, end, SEEK_SET) < 0) throw_errno(path_);
+  }
+  std::uint64_t size() const override {
+    struct stat status {};
+    if (!descriptor_ || !descriptor_->regular() || ::fstat(descriptor_->fd(), &status) != 0) return 0;
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+ private:
+  asio::io_context& io_;
+  Core& core_;
+  std::string path_;
+  bool named_;  // Made by us under path_ and not yet synced with its directory.
+  std::optional<Descriptor> descriptor_;
+  std::size_t written_ = 0;
+};
+
+UniqueFd duplicate(int fd, const std::string& name) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (copy.get() < 0) throw_errno(name);
+  return copy;
+}
+
+}  // namespace
+
+std::unique_ptr<Reader> RealFiles::open(const std::string& path) {
+  // Non-blocking, or a FIFO without a writer would hold the thread here.
+  UniqueFd fd(open_retrying(path, O_RDONLY | O_NONBLOCK));
+  if (fd.get() < 0) throw_errno(path);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw_errno(path);
+  if (S_ISDIR(status.st_mode)) throw std::system_error(std::make_error_code(std::errc::is_a_directory), path);
+  return std::make_unique<FileReader>(io_, std::move(fd), Sharing::own, path);
+}
+
+std::unique_ptr<Reader> RealFiles::standard_input() {
+  const std::string name = "standard input";
+  return std::make_unique<FileReader>(io_, duplicate(STDIN_FILENO, name), Sharing::shared, name);
+}
+
+std::unique_ptr<Writer> RealFiles::create(const std::string& path, Mode mode) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode)) {
+    if (::access(path.c_str(), W_OK) != 0) throw_errno(path);
+    return std::make_unique<FileWriter>(io_, core_, path);
+  }
+  // O_APPEND in both modes: after truncate() the next write goes to the new end.
+  UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | (mode == Mode::truncate ? O_TRUNC : 0)));
+  if (fd.get() < 0) throw_errno(path);
+  return std::make_unique<FileWriter>(io_, core_, std::move(fd), Sharing::own, path, true);
+}
+
+std::unique_ptr<Writer> RealFiles::standard_output() {
+  const std::string name = "standard output";
+  return std::make_unique<FileWriter>(io_, core_, duplicate(STDOUT_FILENO, name), Sharing::shared, name, false);
+}
+
+void RealFiles::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno(from + " to " + to);
+  sync_directory_of(to);
+  if (std::filesystem::path(from).parent_path() != std::filesystem::path(to).parent_path()) sync_directory_of(from);
+}
+
+void RealFiles::remove(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) throw_errno(path);
+}
+
+bool RealFiles::exists(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw_errno(path);
+}
+
+bool RealFiles::is_directory(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return S_ISDIR(status.st_mode);
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw_errno(path);
+}
+
+}  // namespace weir::runtime

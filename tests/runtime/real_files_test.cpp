@@ -1,0 +1,164 @@
+#include <boost/test/unit_test.hpp>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "engine/runtime/files.hpp"
+#include "tests/runtime/on_core.hpp"
+
+using namespace weir::runtime;
+
+namespace {
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "weir-files-XXXXXX").string();
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string operator/(const std::string& name) const { return path + "/" + name; }
+  std::string path;
+};
+
+Task<std::string> read_all(Reader& reader) {
+  std::string text;
+  std::array<char, 65536> bytes;
+  while (const std::size_t count = co_await reader.read(bytes)) text.append(bytes.data(), count);
+  co_return text;
+}
+
+Task<> round_trip(Core& core, const Folder& folder) {
+  auto& files = core.files();
+  const std::string big(300'000, 'x');
+  {
+    const auto writer = files.create(folder / "a.part", Files::Mode::truncate);
+    co_await writer->write(big);
+    BOOST_TEST(writer->written() == big.size());
+    co_await writer->sync();
+    co_await writer->write(big);
+    co_await writer->sync();
+    BOOST_TEST(writer->size() == 600'000u);
+    writer->truncate(300'000);
+    BOOST_TEST(writer->size() == 300'000u);
+    const std::string end = "end";
+    co_await writer->write(end);
+  }
+  files.rename(folder / "a.part", folder / "a");
+  BOOST_TEST(!files.exists(folder / "a.part"));
+  BOOST_TEST(files.exists(folder / "a"));
+  BOOST_TEST(files.is_directory(folder.path));
+  BOOST_TEST(!files.is_directory(folder / "a"));
+  {
+    const auto writer = files.create(folder / "a", Files::Mode::append);
+    BOOST_TEST(writer->size() == 300'003u);
+    const std::string more = "more";
+    co_await writer->write(more);
+  }
+  const auto reader = files.open(folder / "a");
+  BOOST_TEST((reader->size() == 300'007u));
+  const std::string text = co_await read_all(*reader);
+  BOOST_TEST((text == big + "endmore"));
+  files.create(folder / "a", Files::Mode::truncate);
+  const auto emptied = files.open(folder / "a");
+  BOOST_TEST((emptied->size() == 0u));
+  files.remove(folder / "a");
+  BOOST_TEST(!files.exists(folder / "a"));
+  BOOST_TEST(!files.exists(folder / "a/b/c"));
+}
+
+Task<> fill_a_full_disk(Core& core, std::error_code& error) {
+  const auto writer = core.files().create("/dev/full", Files::Mode::append);
+  const std::string text = "x";
+  try {
+    co_await writer->write(text);
+  } catch (const std::system_error& e) {
+    error = e.code();
+  }
+  BOOST_TEST(writer->written() == 0u);
+}
+
+Task<> read_nothing(Core& core, std::string path, std::string& text) {
+  const auto reader = core.files().open(path);
+  BOOST_TEST(!reader->size().has_value());
+  text = co_await read_all(*reader);
+}
+
+Task<> read_fifo(Core& core, std::string path, std::string& text) {
+  const auto reader = core.files().open(path);
+  text = co_await read_all(*reader);
+}
+
+Task<> write_fifo(Core& core, std::string path, std::string text) {
+  const auto writer = core.files().create(path, Files::Mode::truncate);
+  co_await writer->write(text);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_is_written_can_be_cut_renamed_read_and_removed) {
+  const Folder folder;
+  on_core([&](Core& core) { return round_trip(core, folder); });
+}
+
+BOOST_AUTO_TEST_CASE(errors_name_the_path_and_the_systems_own_reason) {
+  const Folder folder;
+  const auto runtime = make_real(Options{});
+  auto& files = runtime->core(0).files();
+  const auto says = [](std::errc wanted, std::string path) {
+    return [wanted, path](const std::system_error& e) {
+      return e.code() == std::make_error_condition(wanted) && std::string(e.what()).find(path) != std::string::npos;
+    };
+  };
+  const std::string none = folder / "none";
+  using enum std::errc;
+  BOOST_CHECK_EXCEPTION(files.open(none), std::system_error, says(no_such_file_or_directory, none));
+  BOOST_CHECK_EXCEPTION(files.open(folder.path), std::system_error, says(is_a_directory, folder.path));
+  BOOST_CHECK_EXCEPTION(files.create(folder.path, Files::Mode::append), std::system_error,
+                        says(is_a_directory, folder.path));
+  BOOST_CHECK_EXCEPTION(files.create(none + "/x", Files::Mode::append), std::system_error,
+                        says(no_such_file_or_directory, none));
+  BOOST_CHECK_EXCEPTION(files.remove(none), std::system_error, says(no_such_file_or_directory, none));
+  BOOST_CHECK_EXCEPTION(files.rename(none, folder / "b"), std::system_error, says(no_such_file_or_directory, none));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_told) {
+  std::error_code error;
+  on_core([&](Core& core) { return fill_a_full_disk(core, error); });
+  BOOST_TEST((error == std::errc::no_space_on_device));
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_cannot_be_waited_for_is_read_at_once) {
+  std::string text = "something";
+  on_core([&](Core& core) { return read_nothing(core, "/dev/null", text); });
+  BOOST_TEST(text.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_fifo_waits_for_its_other_side_and_carries_everything) {
+  const Folder folder;
+  const std::string path = folder / "fifo";
+  BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const std::string sent(500'000, 'y');
+  for (const bool reader_first : {true, false}) {
+    std::string text;
+    const auto runtime = make_real(Options{});
+    std::unique_ptr<Coroutine> reader, writer;
+    int running = 2;
+    const auto ended = [&](std::exception_ptr error) {
+      BOOST_TEST(!error);
+      if (--running == 0) runtime->stop();
+    };
+    runtime->run([&] {
+      Core& core = runtime->core(0);
+      if (reader_first) reader = core.spawn(read_fifo(core, path, text), ended);
+      writer = core.spawn(write_fifo(core, path, sent), ended);
+      if (!reader_first) core.post([&] { reader = core.spawn(read_fifo(core, path, text), ended); });
+    });
+    BOOST_TEST((text == sent));
+  }
+}
