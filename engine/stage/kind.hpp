@@ -39,6 +39,7 @@ enum class Acks : std::uint8_t { on_emit, on_take };
 struct Configured {
   Shape shape = Shape::operation;
   std::vector<std::string> ports;     ///< Of its own, beside main and failed.
+  bool main_output = true;            ///< Whether anything may leave by main; where not, reading it is a mistake.
   bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;

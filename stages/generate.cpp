@@ -1,0 +1,319 @@
+// generate: makes messages: numbers, the elements of a list, or what code yields; at once, or in time.
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "engine/script/generator.hpp"
+#include "engine/script/text.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct GenerateConfig {
+  std::optional<config::IntegerRange> range;
+  std::optional<std::vector<config::Value>> each;
+  std::optional<config::Lua> lua;
+  std::optional<config::Duration> every;
+  std::optional<std::string> cron;
+  std::optional<std::int64_t> count;
+  std::optional<config::Value> msg;
+  std::optional<config::Template> text;
+};
+
+void verify(const GenerateConfig& config, config::Written& written) {
+  if (config.cron) written.error("cron", "`cron` comes with a later version of weir", "`every` is there already");
+  const int sources = config.range.has_value() + config.each.has_value() + config.lua.has_value();
+  if (sources > 1) {
+    const char* last = config.lua ? "lua" : "each";
+    written.error(last, "only one of `range`, `each` and `lua` says what is made", "make a stage of each");
+  } else if (sources == 0 && !config.every && !config.cron && !config.count) {
+    written.error("", "says neither what is made nor when", "write `range`, `each`, `lua`, `every` or `count`");
+  }
+  if (config.msg && config.text) written.error("text", "`msg` and `text` exclude each other", "keep one of them");
+  if (config.lua && (config.msg || config.text)) {
+    written.error(config.msg ? "msg" : "text", "the code of `lua` yields whole messages", "build them there");
+  }
+}
+
+const auto spec =
+    config::Spec<GenerateConfig>("generate",
+                                 "Makes messages: numbers, the elements of a list, or what code yields; at once, or in "
+                                 "time.")
+        .field("range", &GenerateConfig::range, "Numbers, both ends included.", config::sample("1..10"))
+        .field("each", &GenerateConfig::each, "The elements of a list; with `every` the whole list each time.",
+               config::sample("[eu, us]"))
+        .field("lua", &GenerateConfig::lua,
+               "Code that calls `yield(t)` for each message. `yield` returns the seconds that it had to wait until the "
+               "message was taken; `sleep(\"100ms\")` or `sleep(seconds)` waits.",
+               config::sample("for n = 1, 3 do sleep(\"1s\") yield({n = n}) end"))
+        .field("every", &GenerateConfig::every,
+               "Time from one tick to the next; the first is at once. A tick gives the next number or message, or the "
+               "whole list. A tick that nobody has room for is left out.",
+               config::above(0), config::sample("1s"))
+        .field("cron", &GenerateConfig::cron, "Times of day. Comes with a later version.",
+               config::sample("'0 2 * * *'"))
+        .field("count", &GenerateConfig::count, "Messages after which it ends.", config::at_least(0),
+               config::sample("100"))
+        .field("msg", &GenerateConfig::msg,
+               "The message, as a mapping. May use `i`, the number (else 1, 2, …), and `item`, the list's element.",
+               config::sample("{n: '{{ i }}'}"))
+        .field("text", &GenerateConfig::text, "The message, as text; may use the same.", config::sample("'job {{ i }}'"))
+        .details("Without `every` it goes once through what it makes. Nothing is made that nobody has room for. Without "
+                 "`msg` and `text` the message is the number, the list's element, or else {}.")
+        .example("generate: {range: 1..1000000, msg: {n: '{{ i }}'}}")
+        .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")
+        .example("generate:\n  lua: |\n    local a, b = 0, 1\n    for n = 1, 10 do\n      sleep(\"100ms\")\n"
+                 "      yield({n = n, fibonacci = a})\n      a, b = b, a + b\n    end")
+        .verify(verify);
+
+/// What comes quicker than this comes in bursts.
+constexpr stage::Duration shortest_sleep = 1ms;
+
+/// Makes messages of numbers or of a list, one after the other.
+class Maker {
+ public:
+  Maker(const GenerateConfig& config, stage::Source& source) : source_(source), out_(source.out) {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    if (config.range) {
+      number_ = config.range->from;
+      left_ = static_cast<std::uint64_t>(config.range->to) - static_cast<std::uint64_t>(config.range->from);
+      if (left_ != most) ++left_;
+    } else {
+      left_ = most;
+    }
+    if (config.count) left_ = std::min(left_, static_cast<std::uint64_t>(*config.count));
+    if (config.each) {
+      lists_ = true;
+      items_.resize(config.each->size());
+      for (std::size_t i = 0; i < items_.size(); ++i) {
+        source.compile(items_[i], (*config.each)[i], script::Setting::generate);
+      }
+      if (!config.every && items_.empty()) left_ = 0;
+      if (!config.every) left_ = std::min<std::uint64_t>(left_, items_.size());
+    }
+
+    if (config.msg) {
+      source.compile(tree_, *config.msg, script::Setting::generate);
+      form_ = tree_.constant() ? Form::constant : Form::tree;
+      if (tree_.constant()) constant_ = tree_.constant_json();
+    } else if (config.text) {
+      source.compile(text_, *config.text, script::Setting::generate);
+      form_ = text_.constant() ? Form::constant : Form::text;
+      if (text_.constant()) constant_ = text_.constant_text();
+    } else if (config.each) {
+      form_ = Form::item;
+    } else if (config.range) {
+      form_ = Form::number;
+    }
+  }
+
+  /// Nothing is left.
+  bool ended() const { return left_ == 0; }
+
+  /// Puts out what one tick gives, until the output is full. False: there is more of this tick.
+  bool tick(stage::Time now) {
+    if (!lists_) {
+      if (left_ > 0) put(now);
+      return true;
+    }
+    while (left_ > 0 && item_ < items_.size()) {
+      put(now);
+      if (++item_ < items_.size() && pause()) return false;
+    }
+    item_ = 0;
+    return true;
+  }
+
+  /// Puts out all there is, until the output is full.
+  void fill(stage::Time now) {
+    if (form_ == Form::number) return fill_numbers(now);
+    while (left_ > 0) {
+      put(now);
+      if (lists_) ++item_;
+      if (pause()) return;
+    }
+  }
+
+ private:
+  enum class Form : std::uint8_t { constant, number, item, tree, text };
+
+  bool pause() {
+    // What is refused fills no output, and still others must get their turn.
+    return out_.full() || std::exchange(refused_, false);
+  }
+
+  void put_number(stage::Time now) {
+    std::array<char, 20> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number_).ptr;
+    out_.emit(stage::main_port, {digits.data(), static_cast<std::size_t>(end - digits.data())}, now);
+  }
+  void fill_numbers(stage::Time now) {
+    while (left_ > 0 && !out_.full()) {
+      put_number(now);
+      advance();
+    }
+  }
+  void advance() {
+    --left_;
+    if (left_ > 0) ++number_;
+  }
+
+  void put(stage::Time now) {
+    switch (form_) {
+      case Form::constant: out_.emit(stage::main_port, constant_, now); break;
+      case Form::number: put_number(now); break;
+      default: put_filled_in(now); break;
+    }
+    advance();
+  }
+
+  void put_filled_in(stage::Time now) {
+    script::Names names;
+    names.i = number_;
+    item_json_.clear();
+    if (lists_) {
+      if (auto failure = json_of(items_[item_], names, item_json_)) return refuse(item_json_, std::move(*failure));
+      names.item = item_json_;
+    }
+    if (form_ == Form::item) {
+      out_.emit(stage::main_port, item_json_, now);
+      return;
+    }
+    payload_.clear();
+    auto failure = form_ == Form::tree ? json_of(tree_, names, payload_) : text_.fill(names, payload_);
+    if (failure) return refuse(lists_ ? item_json_ : std::to_string(number_), std::move(*failure));
+    out_.emit(stage::main_port, payload_, now);
+  }
+
+  static message::Done json_of(const script::Tree& tree, const script::Names& names, std::string& out) {
+    auto made = tree.json(names, out);
+    if (!made) return std::move(made.failure());
+    if (!*made) out += "null";
+    return std::nullopt;
+  }
+
+  void refuse(std::string_view what, stage::Failure why) {
+    refused_ = true;
+    source_.refuse(what, std::move(why));
+  }
+
+  stage::Source& source_;
+  stage::Output& out_;
+  Form form_ = Form::constant;
+  std::string_view constant_ = "{}";
+  script::Tree tree_;
+  script::Text text_;
+  std::vector<script::Tree> items_;
+  bool lists_ = false;
+  bool refused_ = false;
+  std::size_t item_ = 0;     // The next one of the list.
+  std::int64_t number_ = 1;  // The next one's `i`.
+  std::uint64_t left_ = 0;   // Messages until it ends.
+  std::string payload_, item_json_;
+};
+
+/// Once through, as quickly as they are taken.
+stage::Task<> at_once(Maker& maker, stage::Source& source) {
+  while (!maker.ended() && !source.abandoned()) {
+    maker.fill(source.core.now());
+    co_await source.flush();
+  }
+}
+
+/// When the ticks fall.
+class Ticks {
+ public:
+  Ticks(stage::Duration every, stage::Source& source) : every_(every), source_(source), due_(source.core.now()) {}
+
+  stage::Time due() const { return due_; }
+  void next() { due_ += every_; }
+  /// Leaves out the ticks that fell while nobody could take anything. A short delay is none: they are made up for.
+  void skip_lost() {
+    const stage::Time now = source_.core.now();
+    const auto grace = std::clamp<stage::Duration>(every_, 10ms, 100ms);
+    if (now - due_ < grace) return;
+    const auto lost = (now - due_) / every_ + 1;
+    due_ += lost * every_;
+    source_.log(observe::Level::warn, "ticks were left out, because nobody took their messages", {{"ticks", lost}});
+  }
+  stage::Task<> wait() {
+    const stage::Time wake = every_ < shortest_sleep ? source_.core.now() + shortest_sleep : due_;
+    return source_.sleep_until(std::max(wake, due_));
+  }
+
+ private:
+  stage::Duration every_;
+  stage::Source& source_;
+  stage::Time due_;
+};
+
+stage::Task<> in_time(Maker& maker, Ticks& ticks, stage::Source& source) {
+  while (!source.abandoned()) {
+    const stage::Time now = source.core.now();
+    while (ticks.due() <= now && !maker.ended()) {
+      while (!maker.tick(now)) co_await source.flush();
+      ticks.next();
+      if (source.full()) co_await source.flush();
+    }
+    if (maker.ended()) co_return;
+    co_await source.flush();
+    ticks.skip_lost();
+    co_await ticks.wait();
+  }
+}
+
+/// What the code yields. Each message is sent on before the code goes on: only then is it known how long it waited.
+stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
+  script::Generator generator;
+  source.compile(generator, *config.lua);
+  script::Step step;
+  double waited_seconds = 0;
+  auto left = config.count.value_or(std::numeric_limits<std::int64_t>::max());
+  std::optional<Ticks> ticks;
+  if (config.every) ticks.emplace(*config.every, source);
+  while (left > 0 && !source.abandoned()) {
+    generator.next(std::exchange(waited_seconds, 0), step);
+    if (step.kind == script::Step::Kind::ended) co_return;
+    if (step.kind == script::Step::Kind::failed) {
+      source.refuse({}, std::move(step.failure));
+      co_return;
+    }
+    if (step.kind == script::Step::Kind::sleep) {
+      co_await source.sleep(step.sleep);
+      if (step.sleep <= 0s) co_await source.core.yield();  // A loop that sleeps for nothing must still let others run.
+      continue;
+    }
+    const stage::Time made = source.core.now();
+    source.out.emit(stage::main_port, step.payload, made);
+    co_await source.flush();
+    waited_seconds = std::chrono::duration<double>(source.core.now() - made).count();
+    --left;
+    if (ticks && left > 0) {
+      ticks->next();
+      ticks->skip_lost();
+      co_await ticks->wait();
+    }
+  }
+}
+
+stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
+  if (config.lua) {
+    co_await run_code(config, source);
+    co_return;
+  }
+  Maker maker(config, source);
+  if (config.every) {
+    Ticks ticks(*config.every, source);
+    co_await in_time(maker, ticks, source);
+  } else {
+    co_await at_once(maker, source);
+  }
+}
+
+const stage::Register registered(spec, [](auto config) { return stage::source_of(config, generate); });
+
+}  // namespace
+}  // namespace weir::stages

@@ -1,0 +1,27 @@
+// pass: lets every message on as it is.
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+struct PassConfig {};
+
+const auto spec = config::Spec<PassConfig>("pass", "Lets every message on as it is.")
+                      .details("It names a place where several stages meet, or makes room for one with `edge`.")
+                      .example("pass: {}");
+
+class Pass : public stage::Operator {
+ public:
+  Pass(const PassConfig&, stage::Context&) {}
+
+  std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time) override {
+    std::size_t row = from;
+    for (; row < in.size() && !out.full(); ++row) out.pass(in, row);
+    return row;
+  }
+};
+
+const stage::Register registered(spec, [](auto config) { return stage::operator_of<Pass>(config); });
+
+}  // namespace
+}  // namespace weir::stages

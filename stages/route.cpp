@@ -1,0 +1,53 @@
+// route: sends each message by the first port whose condition holds, otherwise by .else.
+#include "engine/script/condition.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+struct RouteConfig {
+  config::Map<config::Lua> routes;
+};
+
+const auto spec =
+    config::Spec<RouteConfig>("route", "Sends each message by the first port whose condition holds, otherwise by .else.")
+        .whole(&RouteConfig::routes, "Each port and its condition, in Lua; the first that holds wins.",
+               config::not_empty(), config::not_named({"main", "failed", "else", "any"}),
+               config::sample("{large: msg.bytes > 1000, eu: msg.region == \"eu\"}"))
+        .details("Read a port with `from: NAME.PORT`. What leaves by a port that nobody reads is dropped and counted as "
+                 "unread, and `weir check` warns.")
+        .example("route: {large: msg.bytes > 1000, eu: msg.region == \"eu\"}");
+
+class Route : public stage::MessageOperator<Route> {
+ public:
+  using MessageOperator::process;
+
+  Route(const RouteConfig& config, stage::Context& context) : conditions_(config.routes.size()) {
+    for (std::size_t i = 0; i < conditions_.size(); ++i) context.compile(conditions_[i], config.routes[i].second);
+  }
+
+  void process(stage::Message message, stage::Output& out) {
+    stage::Port port = stage::first_own_port;
+    for (const auto& condition : conditions_) {
+      auto holds = condition.holds(message);
+      if (!holds) return out.fail(message, std::move(holds.failure()));
+      if (*holds) break;
+      ++port;
+    }
+    out.send(port, message);  // Behind the routes stands .else.
+  }
+
+ private:
+  std::vector<script::Condition> conditions_;
+};
+
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::operator_of<Route>(config);
+  for (const auto& [name, condition] : config->routes) configured.ports.push_back(name);
+  configured.ports.push_back("else");
+  configured.main_output = false;
+  return configured;
+});
+
+}  // namespace
+}  // namespace weir::stages

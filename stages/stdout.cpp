@@ -1,0 +1,88 @@
+// stdout: prints each message on a line of its own.
+#include <algorithm>
+#include <system_error>
+
+#include "engine/message/document.hpp"
+#include "engine/message/json.hpp"
+#include "engine/runtime/files.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+enum class Format : std::uint8_t { text, json };
+
+struct StdoutConfig {
+  Format format = Format::text;
+};
+
+const auto spec =
+    config::Spec<StdoutConfig>("stdout", "Prints each message on a line of its own.")
+        .field("format", &StdoutConfig::format,
+               "text: the payload as it is. json: a payload that is no JSON as a JSON text, so that every line is JSON.",
+               config::one_of({{"text", Format::text}, {"json", Format::json}}))
+        .details("Whoever reads the output may leave (`| head -1`): then the pipeline ends quietly.")
+        .example("stdout: {}")
+        .example("stdout: {format: json}");
+
+bool is_json(stage::Batch& batch, std::size_t row) {
+  if (auto* document = batch.document_if_any(row)) return document->valid();
+  return !message::check_json_padded(batch.payload(row));
+}
+
+void append_line(std::string& lines, stage::Batch& batch, std::size_t row, Format format) {
+  const std::string_view payload = batch.payload(row);
+  if (format == Format::text) {
+    lines += payload;
+  } else if (!is_json(batch, row)) {
+    message::append_quoted(lines, payload);
+  } else {
+    // A line break in JSON is white space: a string can't hold one.
+    const std::size_t begin = lines.size();
+    lines += payload;
+    std::replace_if(lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.end(),
+                    [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  }
+  lines += '\n';
+}
+
+stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
+  const auto writer = driver.core.files().standard_output();
+  std::string lines;
+  std::array<std::size_t, message::batch_rows> ends;  // Of each row's line in `lines`.
+  while (auto delivery = co_await driver.receive()) {
+    stage::Batch& batch = **delivery;
+    lines.clear();
+    for (std::size_t row = 0; row < batch.size(); ++row) {
+      append_line(lines, batch, row, config.format);
+      ends[row] = lines.size();
+    }
+    std::error_code error;
+    try {
+      co_await writer->write(lines);
+    } catch (const std::system_error& failed) {
+      error = failed.code();
+    }
+    const std::size_t written = error ? writer->written() : lines.size();
+    for (std::size_t row = 0; row < batch.size(); ++row) {
+      if (ends[row] <= written) {
+        driver.out.pass(batch, row);
+      } else if (error == std::errc::broken_pipe) {
+        driver.out.drop(batch, row, stage::Dropped::gone);
+      } else {
+        driver.out.fail(batch, row, {stage::Reason::io, "standard output: " + error.message()});
+      }
+    }
+    if (error == std::errc::broken_pipe) {
+      driver.close();
+      co_return;
+    }
+  }
+}
+
+const stage::Register registered(spec, [](auto config) {
+  return stage::sink_of(config, print).touching(stage::Touches::fs);
+});
+
+}  // namespace
+}  // namespace weir::stages
