@@ -32,7 +32,7 @@ enum Flag : std::uint16_t {
 };
 
 // Texts up to this size are listed by the plain loop.
-constexpr std::size_t short_text = 48;
+constexpr std::size_t short_text = 24;
 // What unbind() keeps.
 constexpr std::size_t kept_records = 1024;
 constexpr std::size_t kept_bytes = 64 * 1024;
@@ -56,8 +56,9 @@ bool blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 bool container(Kind kind) { return kind == Kind::array || kind == Kind::object; }
 
 // What can be said of a value without reading it: Kind::invalid if it cannot be one.
-Kind glance(const char* text, std::size_t size) {
+inline Kind glance(const char* text, std::size_t size) {
   const Kind kind = kind_of(*text);
+  if (kind == Kind::number) return kind;
   bool good = true;
   switch (kind) {
     case Kind::null: good = size == 4 && std::memcmp(text, "null", 4) == 0; break;
@@ -210,7 +211,7 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
   std::uint32_t i = 1;
   if (text[offsets[1]] == closing) return finish(1);
   for (;;) {
-    Record record;
+    Record& record = records_.emplace_back();
     if (object) {
       if (i + 2 >= count || text[offsets[i]] != '"' || text[offsets[i + 1]] != ':') return false;
       record.key = text + offsets[i] + 1;
@@ -249,7 +250,6 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
     record.parent = index;
     record.depth = static_cast<std::uint16_t>(depth);
     record.next = first + ++members;
-    records_.push_back(record);
     const char behind = text[offsets[i]];
     if (behind == closing) return finish(i);
     if (behind != ',' || ++i >= count) return false;
@@ -279,7 +279,9 @@ void Document::hide_duplicates(std::uint32_t object) {
     for (std::uint32_t i = first; i + 1 < first + members; ++i) {
       const Record& record = records_[i];
       for (std::uint32_t j = i + 1; j < first + members; ++j) {
-        if (records_[j].key_size == record.key_size && !std::memcmp(records_[j].key, record.key, record.key_size)) {
+        const Record& later = records_[j];  // Behind an empty key there is still its quote.
+        if (later.key_size == record.key_size && *later.key == *record.key &&
+            std::memcmp(later.key, record.key, record.key_size) == 0) {
           hide(i);
           break;
         }
@@ -320,7 +322,8 @@ Kind Document::kind(Node node) const {
 
 bool Document::key_is(const Record& record, std::string_view key) const {
   if (!(record.flags & key_escaped)) {
-    return record.key_size == key.size() && (key.empty() || std::memcmp(record.key, key.data(), key.size()) == 0);
+    return record.key_size == key.size() &&
+           (key.empty() || (*record.key == key[0] && std::memcmp(record.key, key.data(), key.size()) == 0));
   }
   thread_local std::string scratch;
   return unquote({record.key - 1, record.key_size + std::size_t{2}}, scratch) && scratch == key;
@@ -337,7 +340,11 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
   const Record& container = records_[object];
   const std::uint32_t end = container.first + container.in_place;  // If it has no members, `first` is not used.
   if (container.in_place > 0) {
-    for (std::uint32_t i = container.first; i < end; ++i) look(i);
+    const Record* const records = records_.data();
+    for (std::uint32_t i = container.first; i < end; ++i) {
+      // Most members end here, without a call.
+      if (records[i].key_size == key.size() || (records[i].flags & key_escaped)) look(i);
+    }
   }
   if (container.last != none && (container.in_place == 0 || container.last != end - 1)) {
     for (std::uint32_t i = container.in_place > 0 ? records_[end - 1].next : container.first; i != none;
@@ -475,7 +482,9 @@ std::optional<std::string_view> Document::string(Node node) {
 // --- editing ---------------------------------------------------------------------------------------------------------
 
 Document::Record& Document::edit(std::uint32_t index) {
-  log_.push_back({index, records_[index]});
+  Undo& undo = log_.emplace_back();
+  undo.index = index;
+  undo.record = records_[index];
   return records_[index];
 }
 

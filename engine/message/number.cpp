@@ -13,7 +13,26 @@ char* write_integer(char* out, std::int64_t value) noexcept {
 
 char* write_float(char* out, double value) noexcept {
   if (!std::isfinite(value)) return nullptr;
-  char* end = std::to_chars(out, out + number_text_most, value).ptr;
+  const double size = std::fabs(value);
+  if (size >= 1e-3 && size < 1e9) {
+    // Most computed figures have few decimals. If the quotient is the value, these digits read back as it; they are at
+    // most 15, and no two decimals of so few digits read as one double, so no shorter ones do.
+    const auto millionths = static_cast<std::uint64_t>(size * 1e6 + 0.5);
+    if (static_cast<double>(millionths) / 1e6 == size) {
+      if (value < 0) *out++ = '-';
+      out = std::to_chars(out, out + number_text_most, millionths / 1'000'000).ptr;
+      *out++ = '.';
+      auto decimals = millionths % 1'000'000;
+      do {
+        *out++ = static_cast<char>('0' + decimals / 100'000);
+        decimals = decimals % 100'000 * 10;
+      } while (decimals != 0);
+      return out;
+    }
+  }
+  const bool plain = size == 0 || (size >= 1e-4 && size < 1e16);
+  char* end = plain ? std::to_chars(out, out + number_text_most, value, std::chars_format::fixed).ptr
+                    : std::to_chars(out, out + number_text_most, value).ptr;
   for (const char* at = out; at != end; ++at) {
     if (*at == '.' || *at == 'e') return end;
   }
@@ -82,8 +101,14 @@ std::optional<Number> parse_number(std::string_view text) noexcept {
   }
   if (at != end && *at == '.') {
     const char* const fraction = ++at;
-    while (at != end && digit(*at)) ++at;
+    while (at != end && digit(*at)) whole = whole * 10 + static_cast<std::uint64_t>(*at++ - '0');
     if (at == fraction) return std::nullopt;
+    // Most floats: both are exact as doubles, so the one division rounds as it should.
+    if (at == end && count + (at - fraction) <= 15) {
+      static constexpr double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
+      const double value = static_cast<double>(whole) / powers[at - fraction];
+      return negative ? -value : value;
+    }
   }
   if (at != end && (*at == 'e' || *at == 'E')) {
     ++at;

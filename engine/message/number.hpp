@@ -11,7 +11,8 @@ namespace weir::message {
 /// Appends the decimal digits, without a point.
 void append_integer(std::string& out, std::int64_t value);
 
-/// Appends the shortest text that reads back as the same double, always recognisable as a float: `2.0`, `1e+20`.
+/// Appends the shortest digits that read back as the same double, always recognisable as a float: `2.0`, `100000.0`.
+/// With an exponent (`1e+20`, `1e-07`) only from 1e16 on and below 1e-4.
 /// False, and nothing appended, for what JSON cannot say: NaN and the infinities.
 bool append_float(std::string& out, double value);
 

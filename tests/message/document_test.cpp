@@ -1,14 +1,32 @@
 // One JSON payload: looked at lazily, edited in place, undone, written.
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 #include <random>
 #include <vector>
 
 #include "engine/message/arena.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
+
+namespace {
+std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* bytes = std::malloc(size)) return bytes;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++allocations;
+  return std::malloc(size);
+}
+void operator delete(void* bytes) noexcept { std::free(bytes); }
+void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
 
 namespace {
 
@@ -398,6 +416,33 @@ BOOST_AUTO_TEST_CASE(arrays_count_right_after_appending_and_removing) {
   BOOST_TEST(payload->integer(payload->at(root, 0)).value() == 1);
   BOOST_TEST(payload->integer(payload->at(root, 3)).value() == 4);
   BOOST_TEST(!payload->at(root, 4));
+}
+
+BOOST_AUTO_TEST_CASE(a_document_in_use_allocates_nothing) {
+  const std::string text = R"({"a":"x\n","b":{"c":[1,2,3],"d":{"e":"long enough to be indexed by the vector code"}},"f":1})" +
+                           std::string(padding, ' ');
+  const std::string_view payload(text.data(), text.size() - padding);
+  Document document;
+  std::string out;
+  const auto use = [&] {
+    document.bind(payload);
+    const auto before = document.mark();
+    document.set_path("b.d.e", Value::string("y"));
+    document.rollback(before);
+    document.string(document.find_path("a"));
+    document.set_path("b.c.1", Value::number(1.5));
+    document.set(document.root(), "new", Value::json("{\"k\":[]}"));
+    document.remove(document.root(), "f");
+    document.size(document.find_path("b.d"));
+    out.clear();
+    document.write(out);
+    document.unbind();
+  };
+  use();
+  const std::size_t before = allocations;
+  for (int i = 0; i < 1000; ++i) use();
+  BOOST_TEST(allocations == before);
+  BOOST_TEST(out == R"({"a":"x\n","b":{"c":[1,1.5,3],"d":{"e":"long enough to be indexed by the vector code"}},"new":{"k":[]}})");
 }
 
 // --- undoing -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 // Numbers as JSON text.
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -36,6 +39,15 @@ BOOST_AUTO_TEST_CASE(integers_are_written_without_a_point_and_floats_with_one) {
   BOOST_TEST(written(-0.0) == "-0.0");
   BOOST_TEST(written(0.1) == "0.1");
   BOOST_TEST(written(0.1 + 0.2) == "0.30000000000000004");
+  BOOST_TEST(written(100000) == "100000.0");
+  BOOST_TEST(written(-0.001) == "-0.001");
+  BOOST_TEST(written(0.0001) == "0.0001");
+  BOOST_TEST(written(0.00012345) == "0.00012345");
+  BOOST_TEST(written(12.345) == "12.345");
+  BOOST_TEST(written(-999999999.999999) == "-999999999.999999");
+  BOOST_TEST(written(1e9) == "1000000000.0");
+  BOOST_TEST(written(1e15) == "1000000000000000.0");
+  BOOST_TEST(written(1e16) == "1e+16");
   BOOST_TEST(written(1e20) == "1e+20");
   BOOST_TEST(written(1e-7) == "1e-07");
   BOOST_TEST(written(9007199254740993.0) == "9007199254740992.0");
@@ -88,6 +100,44 @@ BOOST_AUTO_TEST_CASE(what_is_no_json_number_reads_as_nothing) {
     BOOST_TEST(read(text) == "none", "\"" << text << "\"");
   }
   BOOST_TEST(read({"1\0", 2}) == "none");
+}
+
+BOOST_AUTO_TEST_CASE(short_decimals_are_read_as_exactly_as_long_ones) {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 200000; ++i) {
+    std::string text = std::to_string(random() % 1'000'000'000'000'000 / (std::uint64_t{1} << (random() % 50)));
+    if (text.size() > 15) continue;
+    const std::size_t point = 1 + random() % text.size();
+    std::string decimal = text.substr(0, point) + "." + text.substr(point);
+    if (decimal.back() == '.') decimal += '0';
+    if (decimal.size() > 2 && decimal[0] == '0' && decimal[1] != '.') continue;
+    const auto quick = parse_number(decimal);
+    BOOST_REQUIRE_MESSAGE(quick.has_value(), decimal);
+    BOOST_REQUIRE_MESSAGE(std::get<double>(*quick) == std::strtod(decimal.c_str(), nullptr), decimal);
+    BOOST_REQUIRE(std::get<double>(*parse_number("-" + decimal)) == -std::get<double>(*quick));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_shorter_digits_would_read_back) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 200000; ++i) {
+    double value = static_cast<double>(random() % 2'000'000'000'000) / 1e3;
+    if (i % 3 == 0) value /= 1e6;
+    if (i % 5 == 0) value = std::nextafter(value, 0);
+    if (i % 7 == 0) value = -value;
+    const std::string mine = written(value);
+    std::string shortest;
+    char text[64];
+    shortest.assign(text, std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr);
+    const auto digits = [](std::string from) {
+      from = from.substr(0, from.find('e'));
+      std::erase_if(from, [](char c) { return c < '0' || c > '9'; });
+      while (!from.empty() && from.back() == '0') from.pop_back();
+      return from.substr(std::min(from.find_first_not_of('0'), from.size()));
+    };
+    BOOST_REQUIRE_MESSAGE(digits(shortest) == digits(mine), mine << " instead of " << shortest);
+    BOOST_REQUIRE_MESSAGE(std::get<double>(*parse_number(mine)) == value, mine);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(every_number_reads_back_as_itself) {
