@@ -141,8 +141,13 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
     return any_of(fmt::format(R"({{"enum":[{}]}})", joined(words, ",")));
   }
   if (type == "boolean") return any_of(R"({"type":"boolean"})");
-  if (type == "integer") return any_of(R"({"type":"integer"})");
-  if (type == "number") return any_of(R"({"type":"number"})");
+  if (type == "integer" || type == "number") {
+    std::string schema = fmt::format(R"({{"type":"{}")", type);
+    if (field.above) schema += fmt::format(R"(,"exclusiveMinimum":{})", *field.above);
+    if (field.at_least) schema += fmt::format(R"(,"minimum":{})", *field.at_least);
+    if (field.at_most) schema += fmt::format(R"(,"maximum":{})", *field.at_most);
+    return any_of(schema + "}");
+  }
   if (type == "duration") return any_of(pattern(fmt::format("^{}{}$", amount, span)));
   if (type == "size") return any_of(pattern(fmt::format("^{}(B|KiB|MiB|GiB)$", amount)));
   if (type == "rate") return any_of(pattern(fmt::format("^{}/({})?{}$", amount, amount, span)));
@@ -164,8 +169,9 @@ std::string field_schema(const FieldDeclaration& field) {
     if (field.one_or_more && field.type.starts_with("list of "))
       schema = fmt::format(R"({{"anyOf":[{},{}]}})", schema, type_schema(field.type.substr(8), field));
   }
-  std::string about = field.help;
-  for (const auto& fact : facts(field)) about += (about.empty() || about.back() == '.' || about.back() == ';' ? " " : "; ") + fact;
+  std::string said = joined(facts(field), "; ");
+  if (!said.empty() && said[0] >= 'a' && said[0] <= 'z') said[0] = static_cast<char>(said[0] - 32);
+  const std::string about = field.help.empty() || said.empty() ? field.help + said : field.help + " " + said + ".";
   // The description goes first, so that an editor shows it whatever stands behind it.
   return fmt::format(R"({{"description":{}{}{})", json_text(about), schema == "{}" ? "" : ",", schema.substr(1));
 }

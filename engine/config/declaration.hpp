@@ -1,6 +1,7 @@
 // What a kind takes, without its C++ type: from this one description come the errors, `weir explain`, the reference and the schema.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct FieldDeclaration {
   std::string help;
   std::string fallback;  ///< The value it has when not written; empty if it then has none.
   std::string range;     ///< Such as "above 0"; empty if any value will do.
+  std::optional<double> above, at_least, at_most;  ///< The same of a plain number, for the schema.
   std::string sample;    ///< A value as one would write it.
   bool required = false;
   bool role = false;       ///< One of these is written, and only one: what the kind does.

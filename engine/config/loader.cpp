@@ -63,6 +63,10 @@ void check_name(const std::string& name, const Place& place, std::string_view of
 
 }  // namespace
 
+const Declaration& run_declaration() { return run_spec.declaration(); }
+const Declaration& admin_declaration() { return admin_spec.declaration(); }
+const Declaration& secret_declaration() { return secret_spec.declaration(); }
+
 const StageNode* Pipeline::find(std::string_view stage) const {
   for (const auto& candidate : stages)
     if (candidate.name == stage) return &candidate;

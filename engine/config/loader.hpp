@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/config/declaration.hpp"
 #include "engine/config/node.hpp"
 #include "engine/config/scope.hpp"
 #include "engine/config/values.hpp"
@@ -62,6 +63,11 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
 
 /// "a/b/orders.yaml" → "orders".
 std::string pipeline_name(const std::string& path);
+
+/// What may stand under `run:`, `admin:` and a name of `secrets:`, for the schema.
+const Declaration& run_declaration();
+const Declaration& admin_declaration();
+const Declaration& secret_declaration();
 
 /// `[a-z][a-z0-9_]*`
 bool is_name(std::string_view text);

@@ -27,7 +27,7 @@ std::string shown_check(const Check& check, const std::string& type) {
     case Check::Kind::at_least: return "at least " + shown_bound(check.bound, type);
     case Check::Kind::at_most: return "at most " + shown_bound(check.bound, type);
     case Check::Kind::not_empty: return "not empty";
-    case Check::Kind::not_named: return fmt::format("no key is {}", joined(check.names, " or "));
+    case Check::Kind::not_named: return fmt::format("without the key {}", joined(check.names, " or "));
   }
   return {};
 }
@@ -238,6 +238,11 @@ void describe(detail::Field& field, std::string key, std::string help, const std
     }
     for (const auto& check : extra.checks) {
       field.checks.push_back(check);
+      if (declaration.type == "integer" || declaration.type == "number") {
+        if (check.kind == Check::Kind::above) declaration.above = check.bound;
+        if (check.kind == Check::Kind::at_least) declaration.at_least = check.bound;
+        if (check.kind == Check::Kind::at_most) declaration.at_most = check.bound;
+      }
       declaration.range += (declaration.range.empty() ? "" : ", ") + shown_check(check, declaration.type);
     }
     if (!extra.sample.empty()) declaration.sample = extra.sample;
@@ -263,6 +268,11 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
   }
   const std::size_t code_before = reader.code.size();
   void* member = field.member(config);
+  for (const auto& check : field.checks)
+    if (check.kind == Check::Kind::not_named)
+      for (const auto& entry : filled->entries)
+        if (std::find(check.names.begin(), check.names.end(), entry.key) != check.names.end())
+          reader.error(entry.key_place, fmt::format("'{}' may not be a name here", entry.key), "weir uses it itself");
   if (!field.ops->read(*filled, reader, field.choices, member)) return;
   if (field.statements)
     for (std::size_t i = code_before; i < reader.code.size(); ++i)
@@ -270,16 +280,13 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
 
   for (const auto& check : field.checks) {
     const auto fail = [&](const Place& place, const std::string& found) {
-      reader.error(place, fmt::format("expected {} {}, found {}", field.declaration.type, shown_check(check, field.declaration.type), found));
+      const std::string& type = field.element ? field.element->type : field.declaration.type;
+      reader.error(place, fmt::format("expected {} {} {}, found {}", type[0] == 'i' ? "an" : "a", type, shown_check(check, field.declaration.type), found));
     };
     if (check.kind == Check::Kind::not_empty) {
       const bool empty = (filled->is_scalar() && filled->text.empty()) || (filled->is_list() && filled->items.empty()) ||
                          (filled->is_map() && filled->entries.empty()) || filled->is_null();
       if (empty) reader.error(filled->place, fmt::format("'{}' is empty", field.declaration.key.empty() ? reader.path : field.declaration.key));
-    } else if (check.kind == Check::Kind::not_named) {
-      for (const auto& entry : filled->entries)
-        if (std::find(check.names.begin(), check.names.end(), entry.key) != check.names.end())
-          reader.error(entry.key_place, fmt::format("'{}' may not be a name here", entry.key), "weir uses it itself");
     } else if (field.ops->each && field.element && field.element->measure) {
       std::size_t index = 0;
       field.ops->each(member, [&](const void* value) {

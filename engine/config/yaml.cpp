@@ -80,12 +80,23 @@ class TextMap {
     Place place;
     place.source = source_;
     place.line = static_cast<int>(line_of(position)) + 1;
-    place.column = characters(line_start(position), position) + 1;
+    place.column = column(position);
     place.length = std::max(1, characters(position, std::min(std::max(end, position), line_end(position))));
     return place;
   }
 
  private:
+  /// Goes on from the last one asked for, so that a file of one long line takes no square of its length.
+  int column(std::size_t position) const {
+    const std::size_t start = line_start(position);
+    if (last_position_ < start || last_position_ > position) {
+      last_position_ = start;
+      last_characters_ = 0;
+    }
+    last_characters_ += characters(last_position_, position);
+    last_position_ = position;
+    return last_characters_ + 1;
+  }
   int characters(std::size_t from, std::size_t to) const {
     int count = 0;
     for (std::size_t i = from; i < to; ++i)
@@ -94,6 +105,8 @@ class TextMap {
   }
   std::shared_ptr<const Source> source_;
   std::vector<std::size_t> starts_;
+  mutable std::size_t last_position_ = 0;
+  mutable int last_characters_ = 0;
 };
 
 constexpr std::array<std::string_view, 6> other_booleans{"yes", "no", "on", "off", "true", "false"};
@@ -181,6 +194,11 @@ class Builder : public YAML::EventHandler {
     const char opening = map_.at(start);
     const bool is_quoted = !node.plain && (opening == '"' || opening == '\'');
     std::size_t end = node.plain ? plain_end(start, value) : is_quoted ? quote_end(start) : start + 1;
+    if (end == std::string::npos) {  // yaml-cpp takes the end of the file for the closing quote.
+      diagnostics_.error(map_.place(start, map_.line_end(start)), fmt::format("the text that begins here with {} never ends", opening),
+                         fmt::format("close it with {}", opening));
+      throw Stop{};
+    }
     node.place = map_.place(start, end);
     last_ = {start, end, is_quoted};
     if (tagged(position)) {
@@ -282,7 +300,7 @@ class Builder : public YAML::EventHandler {
       }
       ++position;
     }
-    return position;
+    return std::string::npos;
   }
 
   /// A comment that begins right after `end` on its line: the position of its '#', or npos.
@@ -617,7 +635,8 @@ void Builder::syntax_error(const YAML::Exception& exception) {
                fmt::format("a text that begins with {} is quoted: {}", map_.at(start), quoted(text.substr(start, line_end - start))));
   }
   if (message.starts_with("unknown escape character")) {
-    return say(position, position + 1, "no such escape in a text in \"double quotes\"",
+    position = std::min(text.rfind('\\', position), position);
+    return say(position, position + 2, "no such escape in a text in \"double quotes\"",
                "in 'single quotes' and after `|` a backslash is a backslash");
   }
   if (message == "illegal EOF in scalar") {
