@@ -63,7 +63,8 @@ class Core {
 
   /// Suspends until then. A time that has passed returns without suspending. Throws Stopped when stopped.
   virtual Task<> sleep_until(Time when) = 0;
-  Task<> sleep(Duration time) { return sleep_until(now() + time); }
+  /// Duration::max() is for ever.
+  Task<> sleep(Duration time) { return sleep_until(time > Time::max() - now() ? Time::max() : now() + time); }
 
   /// Calls `ring` once, on this core, at `when` or soon after, never inside the call. For what cannot be a coroutine
   /// that sleeps.

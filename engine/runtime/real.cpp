@@ -170,9 +170,9 @@ class RealCore final : public BasicCore {
   asio::any_io_executor executor() override { return io_.get_executor(); }
   void post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
   std::unique_ptr<Alarm> alarm(Time when, std::function<void()> ring) override {
-    // Asio adds to the instant while it computes how long to wait: far ones must not overflow.
+    // Sums with the clock's own origin must not overflow, however far the instant.
     const Time far = now() + std::chrono::hours(24 * 365 * 100);
-    const auto at = shared_.origin + std::min(when, far).time_since_epoch();
+    const auto at = shared_.origin + std::clamp(when, Time(), far).time_since_epoch();
     return std::make_unique<RealAlarm>(io_, at, std::move(ring));
   }
   Task<> blocking(std::function<void()> work) override {

@@ -3,6 +3,7 @@
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/this_coro.hpp>
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -69,7 +70,7 @@ class SimulatedContext final : public asio::execution_context {
   SimulatedPrograms programs;
   std::vector<std::unique_ptr<SimulatedCore>> cores;
 
-  std::size_t alarms() const { return alarms_.size() ; }
+  std::size_t alarms() const { return alarms_.size(); }
 
  private:
   struct Ready {
@@ -110,10 +111,7 @@ class SimulatedExecutor {
   void execute(F f) const {
     context_->add(core_, std::make_unique<WorkOf<F>>(std::move(f)));
   }
-  friend bool operator==(const SimulatedExecutor& a, const SimulatedExecutor& b) noexcept {
-    return a.context_ == b.context_ && a.core_ == b.core_;
-  }
-  friend bool operator!=(const SimulatedExecutor& a, const SimulatedExecutor& b) noexcept { return !(a == b); }
+  bool operator==(const SimulatedExecutor&) const noexcept = default;
 
  private:
   SimulatedContext* context_;

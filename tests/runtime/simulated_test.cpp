@@ -189,6 +189,18 @@ BOOST_AUTO_TEST_CASE(a_coroutine_stopped_before_its_first_line_never_runs_it) {
   BOOST_TEST(!stopped);
 }
 
+BOOST_AUTO_TEST_CASE(a_sleep_for_ever_ends_only_by_a_stop) {
+  SimulatedRuntime runtime(1);
+  runtime.run_for(1s);
+  std::vector<std::string> notes;
+  auto coroutine = runtime.core().spawn(note_after(runtime.core(), Duration::max(), "never", notes), no_matter);
+  BOOST_TEST(!runtime.run_until_idle(Time(24h)));
+  BOOST_TEST((runtime.now() == Time(1s)));
+  coroutine->stop();
+  BOOST_TEST(runtime.run_until_idle());
+  BOOST_TEST(notes.empty());
+}
+
 BOOST_AUTO_TEST_CASE(once_stopped_every_later_wait_is_refused_too) {
   SimulatedRuntime runtime(1);
   int stops = 0;
