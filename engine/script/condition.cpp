@@ -1,0 +1,218 @@
+#include "engine/script/condition.hpp"
+
+#include <charconv>
+#include <cmath>
+
+#include "engine/script/lua.hpp"
+#include "engine/script/program.hpp"
+
+namespace weir::script {
+namespace {
+
+using message::Document;
+using message::Kind;
+using message::Node;
+
+enum class Operator : std::uint8_t { equal, unequal, below, at_most, above, at_least };
+
+struct Literal {
+  enum class Kind : std::uint8_t { nil, boolean, integer, number, text };
+  Kind kind = Kind::nil;
+  bool boolean = false;
+  std::int64_t integer = 0;
+  double number = 0;
+  std::string text;
+};
+
+/// `msg.a.b OP literal`.
+struct Comparison {
+  std::vector<std::string> path;
+  Operator op = Operator::equal;
+  Literal literal;
+};
+
+enum class Answer : std::uint8_t { no, yes, unclear };
+
+// Beyond these a double no longer tells all integers apart, and Lua compares in another way.
+constexpr std::int64_t exact_most = std::int64_t{1} << 53;
+
+std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_t& at) {
+  Literal literal;
+  const bool minus = at < tokens.size() && tokens[at].is("-");
+  const std::size_t next = at + minus;
+  if (next >= tokens.size()) return std::nullopt;
+  const auto& token = tokens[next];
+  if (token.kind == Token::Kind::number) {
+    // Lua's other spellings, such as 0x10, are left to Lua.
+    const char* end = token.text.data() + token.text.size();
+    std::int64_t integer = 0;
+    double number = 0;
+    if (const auto read = std::from_chars(token.text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
+      literal.kind = Literal::Kind::integer;
+      literal.integer = minus ? -integer : integer;
+    } else if (const auto read_number = std::from_chars(token.text.data(), end, number);
+               read_number.ec == std::errc() && read_number.ptr == end && std::isfinite(number) &&
+               token.text.find_first_of(".eE") != std::string_view::npos) {
+      literal.kind = Literal::Kind::number;
+      literal.number = minus ? -number : number;
+    } else {
+      return std::nullopt;
+    }
+  } else if (minus) {
+    return std::nullopt;
+  } else if (token.kind == Token::Kind::string) {
+    literal.kind = Literal::Kind::text;
+    if (!string_value(token, literal.text)) return std::nullopt;
+  } else if (token.is("true") || token.is("false")) {
+    literal.kind = Literal::Kind::boolean;
+    literal.boolean = token.is("true");
+  } else if (!token.is("nil")) {
+    return std::nullopt;
+  }
+  at = next + 1;
+  return literal;
+}
+
+std::optional<Operator> read_operator(const std::vector<Token>& tokens, std::size_t& at) {
+  if (at >= tokens.size()) return std::nullopt;
+  std::optional<Operator> op;
+  const auto& token = tokens[at];
+  if (token.is("==")) op = Operator::equal;
+  else if (token.is("~=")) op = Operator::unequal;
+  else if (token.is("<")) op = Operator::below;
+  else if (token.is("<=")) op = Operator::at_most;
+  else if (token.is(">")) op = Operator::above;
+  else if (token.is(">=")) op = Operator::at_least;
+  if (op) ++at;
+  return op;
+}
+
+/// The whole code as comparisons joined by `and`; empty where it is anything else.
+std::vector<Comparison> recognise(std::string_view code) {
+  const auto tokens = tokens_of(code);
+  std::vector<Comparison> all;
+  for (std::size_t at = 0;; ++at) {
+    Comparison one;
+    const auto path = read_path(tokens, at);
+    const auto op = path ? read_operator(tokens, at) : std::nullopt;
+    const auto literal = op ? read_literal(tokens, at) : std::nullopt;
+    if (!literal) return {};
+    one.path = *path;
+    one.op = *op;
+    one.literal = *literal;
+    all.push_back(std::move(one));
+    if (at == tokens.size()) return all;
+    if (!tokens[at].is("and")) return {};
+  }
+}
+
+template <class T>
+Answer ordered(Operator op, const T& left, const T& right) {
+  switch (op) {
+    case Operator::equal: return left == right ? Answer::yes : Answer::no;
+    case Operator::unequal: return left != right ? Answer::yes : Answer::no;
+    case Operator::below: return left < right ? Answer::yes : Answer::no;
+    case Operator::at_most: return left <= right ? Answer::yes : Answer::no;
+    case Operator::above: return left > right ? Answer::yes : Answer::no;
+    case Operator::at_least: return left >= right ? Answer::yes : Answer::no;
+  }
+  return Answer::unclear;
+}
+
+/// Two values of different types: never equal, and in no order.
+Answer different(Operator op) {
+  if (op == Operator::equal) return Answer::no;
+  return op == Operator::unequal ? Answer::yes : Answer::unclear;
+}
+
+Answer compare(Document& document, Node node, Operator op, const Literal& literal) {
+  switch (document.kind(node)) {
+    case Kind::string: {
+      const auto text = document.string(node);
+      if (!text) return Answer::unclear;
+      if (literal.kind != Literal::Kind::text) return different(op);
+      return ordered(op, *text, std::string_view(literal.text));
+    }
+    case Kind::integer:
+    case Kind::number: {
+      const auto number = document.any_number(node);
+      if (!number) return Answer::unclear;
+      const auto* integer = std::get_if<std::int64_t>(&*number);
+      if (literal.kind == Literal::Kind::integer) {
+        if (integer) return ordered(op, *integer, literal.integer);
+        if (literal.integer > exact_most || literal.integer < -exact_most) return Answer::unclear;
+        return ordered(op, std::get<double>(*number), static_cast<double>(literal.integer));
+      }
+      if (literal.kind == Literal::Kind::number) {
+        if (!integer) return ordered(op, std::get<double>(*number), literal.number);
+        if (*integer > exact_most || *integer < -exact_most) return Answer::unclear;
+        return ordered(op, static_cast<double>(*integer), literal.number);
+      }
+      return different(op);
+    }
+    case Kind::boolean: {
+      const auto value = document.boolean(node);
+      if (!value) return Answer::unclear;
+      if (literal.kind != Literal::Kind::boolean || (op != Operator::equal && op != Operator::unequal)) return different(op);
+      return ordered(op, *value, literal.boolean);
+    }
+    case Kind::null:
+    case Kind::array:
+    case Kind::object: return different(op);
+    case Kind::invalid: break;
+  }
+  return Answer::unclear;
+}
+
+Answer answer(Document& document, const std::vector<Comparison>& comparisons) {
+  // Whatever fails, or is not plainly so, is left to Lua: then there is only one way to fail.
+  for (const auto& one : comparisons) {
+    const auto found = follow(document, one.path);
+    if (found.kind == Found::Kind::unclear) return Answer::unclear;
+    const Answer here =
+        found.kind == Found::Kind::value ? compare(document, found.node, one.op, one.literal)
+        : one.literal.kind == Literal::Kind::nil && one.op == Operator::equal   ? Answer::yes
+        : one.literal.kind == Literal::Kind::nil && one.op == Operator::unequal ? Answer::no
+                                                                                : different(one.op);
+    if (here != Answer::yes) return here;
+  }
+  return Answer::yes;
+}
+
+}  // namespace
+
+struct Condition::Content {
+  Program program;
+  std::vector<Comparison> comparisons;
+};
+
+Condition::Condition() = default;
+Condition::Condition(Condition&&) noexcept = default;
+Condition& Condition::operator=(Condition&&) noexcept = default;
+Condition::~Condition() = default;
+
+std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua& code, Path path) {
+  auto content = std::make_unique<Content>();
+  if (auto error = content->program.compile(engine, code.code, Form::expression, code.place, Setting::message)) return error;
+  if (path == Path::automatic) content->comparisons = recognise(code.code);
+  content_ = std::move(content);
+  return std::nullopt;
+}
+
+message::Outcome<bool> Condition::holds(const Names& names) const {
+  if (!content_->comparisons.empty() && names.message) {
+    if (Document* document = document_for_native(content_->program.state(), *names.message)) {
+      const auto said = answer(*document, content_->comparisons);
+      if (said != Answer::unclear) return said == Answer::yes;
+    }
+  }
+  State& state = content_->program.state();
+  if (!state.run(content_->program.chunk(), names)) return std::move(state.failure());
+  const bool holds = lua_toboolean(state.lua(), -1);
+  state.finish(false);
+  return holds;
+}
+
+bool Condition::native() const { return content_ && !content_->comparisons.empty(); }
+
+}  // namespace weir::script

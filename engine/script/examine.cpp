@@ -1,0 +1,280 @@
+// What can be said of code without running it: whether it compiles, which names it uses, which ports it opens.
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "engine/config/advice.hpp"
+#include "engine/script/globals.hpp"
+#include "engine/script/lexer.hpp"
+#include "engine/script/lua.hpp"
+#include "engine/script/state.hpp"
+
+namespace weir::script {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::array everywhere{"assert"sv, "error"sv,  "ipairs"sv, "next"sv,  "pairs"sv, "select"sv,   "tonumber"sv,
+                                "tostring"sv, "try"sv,  "type"sv,   "string"sv, "table"sv, "math"sv,    "re"sv,
+                                "url"sv,    "time"sv,   "now"sv,    "uuid"sv,  "num"sv,   "int"sv,      "trim"sv,
+                                "starts"sv, "contains"sv, "lines"sv, "split"sv, "fail"sv, "null"sv,     "vars"sv};
+constexpr std::array on_a_message{"msg"sv, "text"sv, "meta"sv, "request"sv, "result"sv, "failed"sv};
+constexpr std::array in_a_block{"drop"sv, "emit"sv, "emit_to"sv};
+constexpr std::array in_generate{"i"sv, "item"sv};
+constexpr std::array in_a_generator{"sleep"sv, "yield"sv};
+
+template <std::size_t Count>
+bool is_in(const std::array<std::string_view, Count>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// What Lua has elsewhere and this room took away, or other languages have.
+std::string cure_for_absent(std::string_view name) {
+  if (name == "pcall" || name == "xpcall") return "use 'try(f, ...)'";
+  if (name == "print" || name == "warn") return "send what you want to see to a 'stdout' stage";
+  if (name == "os" || name == "date") return "the time is 'now()', see also 'time.format'";
+  if (name == "io" || name == "require" || name == "dofile" || name == "loadfile") {
+    return "code touches nothing outside: use a stage such as 'file' or 'http'";
+  }
+  if (name == "load" || name == "loadstring") return "code is never made from text here";
+  if (name == "unpack") return "use 'table.unpack'";
+  if (name == "json") return "'msg' is the payload parsed; tables are written as JSON by themselves";
+  if (name == "True" || name == "False") return name == "True" ? "Lua writes 'true'" : "Lua writes 'false'";
+  if (name == "None" || name == "undefined") return "Lua writes 'nil'; JSON's null is 'null'";
+  if (name == "this" || name == "event" || name == "payload" || name == "message" || name == "root") {
+    return "the payload is 'msg'";
+  }
+  if (name == "len") return "Lua writes '#x'";
+  if (name == "env") return "'${NAME}' under 'vars:' and then 'vars.name'";
+  return {};
+}
+
+CompileError at_line(const config::Place& place, std::string_view code, int line, std::string what, std::string hint) {
+  return {place_in(place, code, line), std::move(what), std::move(hint)};
+}
+
+CompileError at_token(const config::Place& place, std::string_view code, const Token& token, std::string what,
+                      std::string hint) {
+  const auto start = token.offset == 0 ? std::string_view::npos : code.rfind('\n', token.offset - 1);
+  const auto column = token.offset - (start == std::string_view::npos ? 0 : start + 1);
+  return {place_in(place, code, token.line, column, static_cast<int>(token.text.size())), std::move(what),
+          std::move(hint)};
+}
+
+/// The first use of a name on a line, or of one of its lines' tokens; null where it is not found.
+const Token* find_token(const std::vector<Token>& tokens, std::string_view text, int line) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].text != text || (line > 0 && tokens[i].line != line)) continue;
+    if (tokens[i].kind == Token::Kind::name && i > 0 && (tokens[i - 1].is(".") || tokens[i - 1].is(":"))) continue;
+    return &tokens[i];
+  }
+  return nullptr;
+}
+
+/// Lua's "lua:3: unexpected symbol near '!'" as an error of ours.
+CompileError syntax_error(std::string_view code, Form form, const config::Place& place,
+                          const std::vector<Token>& tokens, std::string text) {
+  int line = 1;
+  if (text.starts_with("lua:")) {
+    line = std::max(1, std::atoi(text.c_str() + 4));
+    const auto end = text.find(": ");
+    if (end != std::string::npos) text.erase(0, end + 2);
+  }
+  const auto advice = config::lua_advice(code);
+  std::string hint = advice ? *advice : "";
+  std::string near;
+  if (const auto at = text.rfind(" near "); at != std::string::npos) {
+    near = text.substr(at + 6);
+    if (near.size() > 2 && near.front() == '\'') near = near.substr(1, near.size() - 2);
+  }
+  if (form == Form::expression && text.starts_with("<eof> expected")) {
+    text = "one expression is wanted, and '" + near + "' comes after it";
+    if (hint.empty() && near == "=") hint = "Lua compares with '=='";
+  } else if (near == "<eof>" || near == "eof") {
+    text = tokens.empty() ? "there is no code here" : "the code ends too early";
+  }
+  if (const Token* token = near.empty() ? nullptr : find_token(tokens, near, line)) {
+    return at_token(place, code, *token, std::move(text), std::move(hint));
+  }
+  return at_line(place, code, line, std::move(text), std::move(hint));
+}
+
+int write_dump(lua_State*, const void* bytes, std::size_t size, void* out) {
+  static_cast<std::string*>(out)->append(static_cast<const char*>(bytes), size);
+  return 0;
+}
+
+bool is_port_name(std::string_view name) {
+  if (name.empty() || name[0] < 'a' || name[0] > 'z') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+}  // namespace
+
+bool is_known_name(std::string_view name, Form form, Setting setting) {
+  const bool message = setting != Setting::generate, generate = setting != Setting::message;
+  return is_in(everywhere, name) || (message && is_in(on_a_message, name)) ||
+         (message && form == Form::block && is_in(in_a_block, name)) || (generate && is_in(in_generate, name)) ||
+         (generate && form == Form::block && is_in(in_a_generator, name));
+}
+
+std::vector<std::string> known_names(Form form, Setting setting) {
+  std::vector<std::string> names;
+  const auto add = [&](const auto& from) {
+    for (const auto name : from) {
+      if (is_known_name(name, form, setting)) names.emplace_back(name);
+    }
+  };
+  add(everywhere), add(on_a_message), add(in_a_block), add(in_generate), add(in_a_generator);
+  return names;
+}
+
+config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column, int length) {
+  if (!place.source || place.line < 1) return place;
+  const auto line_of = [](std::string_view text, int number) {
+    for (; number > 1; --number) {
+      const auto end = text.find('\n');
+      if (end == std::string_view::npos) return std::string_view();
+      text.remove_prefix(end + 1);
+    }
+    return text.substr(0, text.find('\n'));
+  };
+  const auto byte_of = [](std::string_view text, int column) {
+    std::size_t at = 0;
+    for (int characters = 1; at < text.size(); ++at) {
+      if ((text[at] & 0xc0) != 0x80 && characters++ == column) break;
+    }
+    return at;
+  };
+  // Where the first line of the code stands: at the place, behind a quote or brace of it, or, of a block, below.
+  const auto first = line_of(code, 1);
+  int first_line = place.line;
+  std::size_t first_byte = std::string_view::npos;
+  const auto here = place.source->line(place.line);
+  const auto from = byte_of(here, place.column);
+  if (!(from < here.size() && (here[from] == '|' || here[from] == '>'))) first_byte = here.find(first, from);
+  for (int below = 1; first_byte == std::string_view::npos && below <= 3; ++below) {
+    const auto candidate = place.source->line(place.line + below);
+    first_byte = first.empty() ? 0 : candidate.find(first);
+    first_line = place.line + below;
+  }
+  if (first_byte == std::string_view::npos) return place;
+  config::Place found = place;
+  const auto wanted = line_of(code, std::max(1, line));
+  found.line = first_line + std::max(1, line) - 1;
+  const auto there = place.source->line(found.line);
+  std::size_t at = found.line == first_line ? first_byte : there.find(wanted);
+  if (at == std::string_view::npos) at = std::min(there.find_first_not_of(" \t"), there.size());
+  if (byte_column == 0) {
+    const auto blanks = wanted.find_first_not_of(" \t");
+    if (blanks != std::string_view::npos) byte_column = blanks;
+  }
+  at = std::min(at + byte_column, there.size());
+  found.column = 1 + static_cast<int>(std::count_if(there.begin(), there.begin() + static_cast<std::ptrdiff_t>(at),
+                                                    [](char c) { return (c & 0xc0) != 0x80; }));
+  found.length = std::max(1, length);
+  return found;
+}
+
+std::optional<CompileError> examine(std::string_view code, Form form, const config::Place& place, Setting setting,
+                                    Findings* findings) {
+  const auto tokens = tokens_of(code);
+  if (const auto advice = config::bare_lua_advice(code)) return CompileError(place, *advice);
+  std::string dumped, problem;
+  {
+    const std::unique_ptr<lua_State, void (*)(lua_State*)> lua(luaL_newstate(), lua_close);
+    if (!lua) return CompileError(place, "there is no memory to compile with");
+    std::string source(form == Form::expression ? "return " : "");
+    source += code;
+    if (luaL_loadbufferx(lua.get(), source.data(), source.size(), "=lua", "t") != LUA_OK) {
+      std::size_t size;
+      const char* text = lua_tolstring(lua.get(), -1, &size);
+      problem = text ? std::string(text, size) : "the code cannot be compiled";
+    } else {
+      lua_dump(lua.get(), write_dump, &dumped, 0);
+    }
+  }
+  if (!problem.empty()) return syntax_error(code, form, place, tokens, std::move(problem));
+  if (form == Form::expression && tokens.empty()) return CompileError(place, "there is no code here");
+  if (form == Form::expression && tokens.front().is(";")) return CompileError(place, "one expression is wanted");
+
+  for (const auto& token : tokens) {
+    if (token.is_name("_ENV")) return at_token(place, code, token, "'_ENV' is not to be had here", "");
+  }
+  bool understood = false;
+  const auto globals = globals_of(dumped, understood);
+  if (!understood) return CompileError(place, "this build's Lua is not the one that weir knows");
+  bool uses_msg = false;
+  const CompileError* worst = nullptr;
+  CompileError error;
+  std::size_t worst_offset = 0;
+  for (const auto& use : globals) {
+    uses_msg |= use.name == "msg";
+    std::string what, hint;
+    if (use.assigned) {
+      what = "'" + use.name + "' would be a global, and nothing outlives a message";
+      hint = is_known_name(use.name, form, setting) ? "'" + use.name + "' is weir's own name: take another"
+                                                    : "write 'local " + use.name + "'";
+      if (use.name == "msg") hint = "'return {...}' replaces the payload, 'msg.field = ...' changes it";
+    } else if (!is_known_name(use.name, form, setting)) {
+      what = "there is no '" + use.name + "' here";
+      hint = cure_for_absent(use.name);
+      if (use.name == "state") {
+        what = "there is no 'state' here yet";
+        hint = "a later version of weir gives 'lua' a table per key by 'state: {key, forget}'";
+      } else if (is_in(in_a_block, use.name)) {
+        hint = "only 'lua:' can call it, on a message";
+      } else if (is_in(on_a_message, use.name)) {
+        hint = "in 'generate' there is no message yet";
+      } else if (is_in(in_a_generator, use.name) || is_in(in_generate, use.name)) {
+        hint = "it is known in 'generate' only";
+      } else if (hint.empty()) {
+        const auto near = config::nearest(use.name, known_names(form, setting));
+        hint = near.empty() ? "a field of the payload is 'msg." + use.name + "'" : "did you mean '" + near + "'?";
+      }
+    } else {
+      continue;
+    }
+    const Token* token = find_token(tokens, use.name, use.line);
+    if (!token) token = find_token(tokens, use.name, 0);
+    if (worst && (!token || token->offset >= worst_offset)) continue;
+    error = token ? at_token(place, code, *token, std::move(what), std::move(hint))
+                  : at_line(place, code, use.line, std::move(what), std::move(hint));
+    worst_offset = token ? token->offset : ~std::size_t{0};
+    worst = &error;
+  }
+  if (worst) return error;
+
+  std::vector<std::string> ports;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const bool is_field = i > 0 && (tokens[i - 1].is(".") || tokens[i - 1].is(":"));
+    const auto is_at = [&](std::size_t at, std::string_view text) { return at < tokens.size() && tokens[at].is(text); };
+    std::string value;
+    if (tokens[i].is_name("emit_to") && !is_field) {
+      const bool literal = is_at(i + 1, "(") && i + 3 < tokens.size() && string_value(tokens[i + 2], value) &&
+                           (is_at(i + 3, ",") || is_at(i + 3, ")"));
+      if (!literal) {
+        return at_token(place, code, tokens[i], "emit_to wants the name of its port written out",
+                        "such as 'emit_to(\"late\", msg)'");
+      }
+      if (!is_port_name(value) || value == "failed" || value == "else") {
+        return at_token(place, code, tokens[i + 2], "'" + value + "' cannot be the name of a port",
+                        "lower-case letters, digits and '_'; not 'failed' or 'else'");
+      }
+      if (std::find(ports.begin(), ports.end(), value) == ports.end()) ports.push_back(value);
+    }
+    if (tokens[i].is_name("re") && !is_field && is_at(i + 1, ".") && (is_at(i + 2, "match") || is_at(i + 2, "replace")) &&
+        is_at(i + 3, "(") && i + 5 < tokens.size() && string_value(tokens[i + 4], value) && is_at(i + 5, ",")) {
+      if (const auto wrong = pattern_error(value); !wrong.empty()) {
+        return at_token(place, code, tokens[i + 4], "the pattern is wrong: " + wrong, "");
+      }
+    }
+  }
+  if (findings) {
+    findings->uses_msg = uses_msg;
+    findings->ports = std::move(ports);
+  }
+  return std::nullopt;
+}
+
+}  // namespace weir::script

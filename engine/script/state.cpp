@@ -1,0 +1,448 @@
+#include "engine/script/state.hpp"
+
+#include <cstdarg>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "engine/message/json.hpp"
+#include "engine/message/metadata.hpp"
+#include "engine/runtime/assert.hpp"
+#include "engine/script/lua.hpp"
+
+namespace weir::script {
+namespace {
+
+using message::Failure;
+using message::Reason;
+
+// An error of ours is a text that begins with a mark, so that it passes through Lua like any other: 1 and a letter for
+// the reason; 2 for drop(). Then Lua's "lua:LINE: " and the words.
+constexpr char failure_mark = 1;
+constexpr char drop_mark = 2;
+
+// An instruction costs about 10 ns, 128 bytes of fresh memory about the same.
+constexpr std::size_t bytes_per_instruction = 128;
+
+bool replace(std::string& text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  if (at == std::string::npos) return false;
+  text.replace(at, from.size(), to);
+  return true;
+}
+
+/// `(field 'a')` → a; empty where Lua could not tell.
+std::string named_in(const std::string& text) {
+  const auto open = text.rfind(" '");
+  if (open == std::string::npos || !text.ends_with("')")) return {};
+  return text.substr(open + 2, text.size() - open - 4);
+}
+
+/// Lua's own words made ours, and what kind of failure they tell of.
+Failure from_lua(std::string text) {
+  if (text.find("stack overflow") != std::string::npos || text.find("error in error handling") != std::string::npos) {
+    return {Reason::memory, "the code calls itself too deeply"};
+  }
+  const auto name = named_in(text);
+  for (const auto* what : {"nil", "null"}) {
+    if (!text.starts_with("attempt to index a " + std::string(what) + " value")) continue;
+    const bool missing = what[1] == 'i';
+    if (name.empty()) return {Reason::missing, missing ? "a field of something missing is asked for" : "a field of null is asked for"};
+    return {Reason::missing, name + (missing ? " is missing" : " is null")};
+  }
+  for (const auto* pattern : {"find", "match", "gmatch", "gsub"}) {
+    if (name == pattern && text.starts_with("attempt to call a nil value")) {
+      return {Reason::type, "there is no string." + name + ": use re.match or re.replace"};
+    }
+  }
+  const bool no_value = text.starts_with("bad argument") &&
+                        (text.find("got nil") != std::string::npos || text.find("got no value") != std::string::npos);
+  if (text.starts_with("attempt to ")) replace(text, "attempt to ", "cannot ");
+  return {no_value ? Reason::missing : Reason::type, std::move(text)};
+}
+
+int push_scalar_msg(lua_State* lua) {
+  // 1: the environment. Upvalue: none. What msg is for a payload that is no object or list.
+  push_node(lua, Handle::Which::message, State::of(lua).touch()->root());
+  lua_setfield(lua, 1, "msg");
+  return 0;
+}
+
+int write_value(lua_State* lua) {
+  State::of(lua).out().clear();
+  write_json(lua, 1);
+  return 0;
+}
+
+
+char environment_key, root_key;
+
+int open_state(lua_State* lua) {
+  push_environment(lua);
+  lua_getfield(lua, -1, "msg");
+  lua_rawsetp(lua, LUA_REGISTRYINDEX, &root_key);
+  lua_rawsetp(lua, LUA_REGISTRYINDEX, &environment_key);
+  return 0;
+}
+
+int load_chunk(lua_State* lua) {
+  const auto& chunk = *static_cast<const Chunk*>(lua_touserdata(lua, 1));
+  const char* prefix = chunk.form == Form::expression ? "return " : "";
+  State::of(lua).scratch().assign(prefix).append(chunk.code);
+  const auto& code = State::of(lua).scratch();
+  if (luaL_loadbufferx(lua, code.data(), code.size(), "=lua", "t") != LUA_OK) return lua_error(lua);
+  lua_rawgetp(lua, LUA_REGISTRYINDEX, &environment_key);
+  lua_setupvalue(lua, -2, 1);
+  lua_pushinteger(lua, luaL_ref(lua, LUA_REGISTRYINDEX));
+  return 1;
+}
+
+}  // namespace
+
+void raise(lua_State* lua, Reason reason, const char* format, ...) {
+  const char mark[] = {failure_mark, static_cast<char>('A' + static_cast<int>(reason)), 0};
+  va_list arguments;
+  va_start(arguments, format);
+  lua_pushvfstring(lua, format, arguments);
+  va_end(arguments);
+  lua_pushstring(lua, mark);
+  luaL_where(lua, 1);
+  lua_rotate(lua, -3, 2);
+  lua_concat(lua, 3);
+  lua_error(lua);
+  std::abort();
+}
+
+void raise_failure(lua_State* lua) {
+  const auto& failure = State::of(lua).failure();
+  raise(lua, failure.reason, "%s", failure.text.c_str());
+}
+
+State& State::of(lua_State* lua) { return **static_cast<State**>(lua_getextraspace(lua)); }
+
+const char* State::plain_words(const char* lua_words) {
+  scratch_ = from_lua(lua_words).text;
+  return scratch_.c_str();
+}
+
+State::State(Host& host, const config::Map<config::Value>& vars, Limits limits)
+    : host_(host), vars_(vars), limits_(limits) {
+  build();
+}
+
+State::~State() { lua_close(lua_); }
+
+void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t new_size) {
+  auto& state = *static_cast<State*>(self);
+  if (!block) old_size = 0;  // Then it says what kind of object is wanted.
+  if (new_size == 0) {
+    std::free(block);
+    state.used_ -= old_size;
+    return nullptr;
+  }
+  if (new_size > old_size) {
+    if (!state.building_ && state.used_ + (new_size - old_size) > state.limits_.memory_bytes) return nullptr;
+    state.bytes_ += new_size;
+    if (state.bytes_ / bytes_per_instruction > static_cast<std::size_t>(state.limits_.instructions) &&
+        state.running_ && !state.spent_) {
+      // Not an error yet, Lua is in the middle of something: at its next instruction.
+      state.spent_ = true;
+      lua_sethook(state.running_, hook, LUA_MASKCOUNT, 1);
+    }
+  }
+  void* moved = std::realloc(block, new_size);
+  if (moved) state.used_ += new_size - old_size;
+  return moved;
+}
+
+void State::hook(lua_State* lua, lua_Debug*) {
+  State& state = of(lua);
+  state.spent_ = true;
+  lua_sethook(lua, hook, LUA_MASKCOUNT, 1);  // Whoever catches the error meets it again at once.
+  const char mark[] = {failure_mark, static_cast<char>('A' + static_cast<int>(Reason::budget)), 0};
+  lua_pushstring(lua, mark);
+  luaL_where(lua, 0);
+  lua_pushfstring(lua, "the code was not done after %d instructions", state.limits_.instructions);
+  lua_concat(lua, 3);
+  lua_error(lua);
+}
+
+void State::charge(lua_State* lua, std::size_t work) {
+  work_ += work;
+  if (work_ <= static_cast<std::size_t>(limits_.instructions)) return;
+  spent_ = true;
+  lua_sethook(lua, hook, LUA_MASKCOUNT, 1);
+  raise(lua, Reason::budget, "the code was not done after %d instructions", limits_.instructions);
+}
+
+void State::build() {
+  building_ = true;
+  lua_ = lua_newstate(allocate, this);
+  if (!lua_) throw std::bad_alloc();
+  *static_cast<State**>(lua_getextraspace(lua_)) = this;
+  lua_pushcfunction(lua_, open_state);
+  const int status = lua_pcall(lua_, 0, 0, 0);
+  WEIR_ASSERT(status == LUA_OK, lua_tostring(lua_, -1));
+  lua_gc(lua_, LUA_GCGEN, 0, 0);
+  building_ = false;
+}
+
+void State::rebuild() {
+  running_ = nullptr;
+  lua_close(lua_);
+  ++rebuilt_;
+  msg_is_scalar_ = false;
+  build();
+  for (auto& chunk : chunks_) load(*chunk);
+}
+
+bool State::load(Chunk& chunk) {
+  building_ = true;
+  lua_pushcfunction(lua_, load_chunk);
+  lua_pushlightuserdata(lua_, &chunk);
+  const bool loaded = lua_pcall(lua_, 1, 1, 0) == LUA_OK;
+  if (loaded) chunk.reference = static_cast<int>(lua_tointeger(lua_, -1));
+  lua_settop(lua_, 0);
+  building_ = false;
+  return loaded;
+}
+
+std::optional<CompileError> State::compile(std::string_view code, Form form, const config::Place& place,
+                                           Setting setting, Chunk*& chunk, Findings* findings) {
+  Findings found;
+  if (auto error = examine(code, form, place, setting, &found)) return error;
+  auto made = std::make_unique<Chunk>();
+  made->code = code;
+  made->form = form;
+  made->place = place;
+  made->uses_msg = found.uses_msg;
+  if (!load(*made)) return CompileError(place, "the code is too large");
+  chunk = made.get();
+  chunks_.push_back(std::move(made));
+  if (findings) *findings = std::move(found);
+  return std::nullopt;
+}
+
+void State::release(Chunk* chunk) {
+  luaL_unref(lua_, LUA_REGISTRYINDEX, chunk->reference);
+  std::erase_if(chunks_, [&](const auto& one) { return one.get() == chunk; });
+}
+
+void State::begin(const Names& names, lua_State* runs) {
+  names_ = names;
+  document_ = nullptr;
+  touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
+  ++generation_;
+  bytes_ = work_ = 0;
+  running_ = runs;
+  keys_.clear();
+  if (!emitted_.empty()) emitted_.clear();
+  if (!new_meta_.empty()) new_meta_.clear();
+  lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
+}
+
+message::Document* State::touch() {
+  if (document_) return document_;
+  if (!names_.message) {
+    failure_ = Failure(Reason::type, "there is no message here");
+    return nullptr;
+  }
+  auto& batch = names_.message->batch();
+  const auto row = names_.message->row();
+  if (limits_.strict && !batch.document_if_any(row)) {
+    if (const auto error = message::check_json_padded(batch.payload(row))) {
+      failure_ = Failure(Reason::decode, "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));
+      return nullptr;
+    }
+  }
+  auto& document = batch.document(row);
+  if (!document.valid()) {
+    const auto error = message::check_json_padded(batch.payload(row));
+    failure_ = Failure(Reason::decode, "the payload is not JSON" + (error ? ": " + error->what + " at byte " + std::to_string(error->offset + 1) : std::string()));
+    return nullptr;
+  }
+  edits_before_ = batch.edits(row);
+  touched_ = true;
+  return document_ = &document;
+}
+
+void State::undo() {
+  if (touched_) names_.message->batch().undo_edits(names_.message->row(), edits_before_);
+}
+
+bool State::bind_other(Handle::Which which, std::string_view json) {
+  const auto index = static_cast<std::size_t>(which) - 1;
+  auto& bytes = others_bytes_[index];
+  if (!others_[index]) others_[index] = std::make_unique<message::Document>();
+  auto& document = *others_[index];
+  if (document.bytes().data() == bytes.data() && document.bytes() == json && !json.empty()) return document.valid();
+  if (message::check_json(json)) return false;
+  document.unbind();
+  bytes.assign(json);
+  bytes.append(message::padding, '\0');
+  document.bind({bytes.data(), json.size()});
+  return document.valid();
+}
+
+message::Document& State::other(Handle::Which which) { return *others_[static_cast<std::size_t>(which) - 1]; }
+
+bool State::set_msg(const Chunk& chunk) {
+  bool scalar = false;
+  if (names_.message && chunk.uses_msg) {
+    // Only a look: a payload that is no JSON fails when code touches it, not before.
+    if (auto* document = names_.message->batch().document_if_any(names_.message->row())) {
+      const auto kind = document->kind(document->root());
+      scalar = kind != message::Kind::object && kind != message::Kind::array && kind != message::Kind::invalid;
+    } else {
+      const auto text = names_.message->text();
+      std::size_t at = 0;
+      while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
+      scalar = at < text.size() && text[at] != '{' && text[at] != '[' && touch();
+      if (!scalar) failure_.text.clear();
+    }
+    if (scalar && !touch()) scalar = false;
+  }
+  if (!scalar && !msg_is_scalar_) return true;
+  msg_is_scalar_ = scalar;
+  if (scalar) {
+    lua_pushcfunction(lua_, push_scalar_msg);
+    lua_rawgetp(lua_, LUA_REGISTRYINDEX, &environment_key);
+    return lua_pcall(lua_, 1, 0, 0) == LUA_OK;
+  }
+  lua_pushcfunction(lua_, [](lua_State* lua) {
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &root_key);
+    lua_setfield(lua, 1, "msg");
+    return 0;
+  });
+  lua_rawgetp(lua_, LUA_REGISTRYINDEX, &environment_key);
+  return lua_pcall(lua_, 1, 0, 0) == LUA_OK;
+}
+
+bool State::failed(lua_State* from, int status, const Chunk* chunk) {
+  running_ = nullptr;
+  undo();
+  keys_.clear();
+  std::size_t size = 0;
+  const char* raw = lua_type(from, -1) == LUA_TSTRING ? lua_tolstring(from, -1, &size) : "";
+  std::string text(raw, size);
+  int line = 0;
+  if (memory_hit_ || status == LUA_ERRMEM) {
+    memory_hit_ = true;
+    failure_ = Failure(Reason::memory, "the code needs more than " +
+                                           (limits_.memory_bytes < (1u << 20)
+                                                ? std::to_string(limits_.memory_bytes >> 10) + " KiB"
+                                                : std::to_string(limits_.memory_bytes >> 20) + " MiB") +
+                                           " of memory");
+  } else {
+    std::optional<Reason> reason;
+    if (!text.empty() && text[0] == drop_mark) {
+      dropped_ = true;
+      text.clear();
+    } else if (text.size() > 1 && text[0] == failure_mark) {
+      reason = static_cast<Reason>(text[1] - 'A');
+      text.erase(0, 2);
+    }
+    if (text.starts_with("lua:")) {
+      const auto end = text.find(": ", 4);
+      line = std::atoi(text.c_str() + 4);
+      text.erase(0, end == std::string::npos ? text.size() : end + 2);
+    }
+    failure_ = reason ? Failure(*reason, std::move(text)) : from_lua(std::move(text));
+  }
+  if (!dropped_) emitted_.clear();
+  if (chunk && !dropped_) {
+    failure_.place = place_in(chunk->place, chunk->code, line).str();
+    if (failure_.text.empty()) failure_.text = "the code failed without a word";
+  }
+  if (from == lua_) lua_settop(lua_, 0);
+  if (memory_hit_) rebuild();
+  return false;
+}
+
+bool State::run(const Chunk& chunk, const Names& names) {
+  begin(names, lua_);
+  chunk_ = &chunk;
+  int status = LUA_OK;
+  if (!set_msg(chunk)) {
+    status = LUA_ERRRUN;
+  } else {
+    lua_rawgeti(lua_, LUA_REGISTRYINDEX, chunk.reference);
+    status = lua_pcall(lua_, 0, 1, 0);
+  }
+  if (status == LUA_OK) return true;
+  if (status == LUA_ERRMEM) memory_hit_ = true;
+  return failed(lua_, status, &chunk);
+}
+
+bool State::write_top() {
+  lua_pushcfunction(lua_, write_value);
+  lua_insert(lua_, -2);
+  const int status = lua_pcall(lua_, 1, 0, 0);
+  return status == LUA_OK || failed(lua_, status, chunk_);
+}
+
+bool State::is_null(int index) const {
+  const Handle* handle = handle_at(lua_, index);
+  return handle && handle->kind == Handle::Kind::null;
+}
+
+void State::finish(bool keep) {
+  running_ = nullptr;
+  lua_settop(lua_, 0);
+  if (!keep) {
+    undo();
+    return;
+  }
+  if (new_meta_.empty()) return;
+  auto& own = names_.message->edit_metadata().own;
+  for (auto& [name, value] : new_meta_) {
+    if (value) {
+      own[name] = std::move(*value);
+    } else {
+      own.erase(name);
+    }
+  }
+}
+
+// --- generators ------------------------------------------------------------------------------------------------------
+
+int State::start(const Chunk& chunk) {
+  lua_pushcfunction(lua_, [](lua_State* lua) {
+    lua_State* made = lua_newthread(lua);
+    lua_rawgeti(made, LUA_REGISTRYINDEX, lua_tointeger(lua, 1));
+    lua_pushinteger(lua, luaL_ref(lua, LUA_REGISTRYINDEX));
+    return 1;
+  });
+  lua_pushinteger(lua_, chunk.reference);
+  if (const int status = lua_pcall(lua_, 1, 1, 0); status != LUA_OK) {
+    failed(lua_, status, &chunk);
+    return -1;
+  }
+  const int reference = static_cast<int>(lua_tointeger(lua_, -1));
+  lua_settop(lua_, 0);
+  return reference;
+}
+
+void State::stop(int coroutine) { luaL_unref(lua_, LUA_REGISTRYINDEX, coroutine); }
+
+State::Resumed State::resume(int coroutine, const Chunk& chunk, bool first, double waited_seconds) {
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, coroutine);
+  lua_State* runs = lua_tothread(lua_, -1);
+  lua_settop(lua_, 0);
+  begin(Names(), runs);
+  chunk_ = &chunk;
+  if (!first) lua_pushnumber(runs, waited_seconds);
+  int results = 0;
+  const int status = lua_resume(runs, lua_, first ? 0 : 1, &results);
+  running_ = nullptr;
+  if (status == LUA_YIELD) {
+    lua_settop(runs, 0);
+    return sleeping_ ? Resumed::sleep : Resumed::message;
+  }
+  if (status == LUA_OK) return Resumed::ended;
+  if (status == LUA_ERRMEM) memory_hit_ = true;
+  failed(runs, status, &chunk);
+  return Resumed::failed;
+}
+
+}  // namespace weir::script

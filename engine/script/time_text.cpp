@@ -1,0 +1,271 @@
+#include "engine/script/time_text.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+
+namespace weir::script {
+namespace {
+
+using namespace std::chrono;
+using namespace std::string_view_literals;
+
+constexpr std::array months{"January"sv, "February"sv, "March"sv,     "April"sv,   "May"sv,      "June"sv,
+                            "July"sv,    "August"sv,   "September"sv, "October"sv, "November"sv, "December"sv};
+constexpr std::array weekdays{"Sunday"sv,   "Monday"sv, "Tuesday"sv, "Wednesday"sv,
+                              "Thursday"sv, "Friday"sv, "Saturday"sv};
+
+/// Reads a text from the left.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view text) : rest(text) {}
+
+  bool literal(char c) {
+    if (rest.empty() || rest[0] != c) return false;
+    rest.remove_prefix(1);
+    return true;
+  }
+  /// Between `least` and `most` digits.
+  std::optional<std::int64_t> digits(std::size_t least, std::size_t most) {
+    std::size_t used = 0;
+    std::int64_t value = 0;
+    while (used < most && used < rest.size() && rest[used] >= '0' && rest[used] <= '9') {
+      value = value * 10 + (rest[used++] - '0');
+    }
+    if (used < least) return std::nullopt;
+    rest.remove_prefix(used);
+    return value;
+  }
+  /// One of these words, or its first three letters, in any case; counted from 0.
+  template <std::size_t Count>
+  std::optional<int> word(const std::array<std::string_view, Count>& words) {
+    for (int which = 0; which < static_cast<int>(Count); ++which) {
+      for (const auto size : {words[static_cast<std::size_t>(which)].size(), std::size_t{3}}) {
+        if (rest.size() < size) continue;
+        bool same = true;
+        for (std::size_t i = 0; i < size; ++i) same &= (rest[i] | 0x20) == (words[static_cast<std::size_t>(which)][i] | 0x20);
+        if (!same) continue;
+        rest.remove_prefix(size);
+        return which;
+      }
+    }
+    return std::nullopt;
+  }
+  /// `Z`, `+02:00`, `+0200`.
+  std::optional<seconds> zone() {
+    if (literal('Z') || literal('z')) return seconds(0);
+    const bool east = !rest.empty() && rest[0] == '+';
+    if (!east && (rest.empty() || rest[0] != '-')) return std::nullopt;
+    rest.remove_prefix(1);
+    const auto hour = digits(2, 2);
+    literal(':');
+    const auto minute = hour ? digits(2, 2) : std::nullopt;
+    if (!minute || *hour > 23 || *minute > 59) return std::nullopt;
+    const seconds offset = hours(*hour) + minutes(*minute);
+    return east ? offset : -offset;
+  }
+  /// Digits of a fraction of a second, at least one; those beyond nanoseconds are cut off.
+  std::optional<nanoseconds> fraction() {
+    std::int64_t value = 0;
+    std::size_t used = 0;
+    for (; used < rest.size() && rest[used] >= '0' && rest[used] <= '9'; ++used) {
+      if (used < 9) value = value * 10 + (rest[used] - '0');
+    }
+    if (used == 0) return std::nullopt;
+    for (auto i = used; i < 9; ++i) value *= 10;
+    rest.remove_prefix(used);
+    return nanoseconds(value);
+  }
+
+  std::string_view rest;
+};
+
+struct Parts {
+  std::int64_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0;
+  nanoseconds below{0};
+  seconds offset{0};
+
+  std::optional<runtime::WallTime> time() const {
+    const year_month_day date{std::chrono::year(static_cast<int>(year)), std::chrono::month(static_cast<unsigned>(month)),
+                              std::chrono::day(static_cast<unsigned>(day))};
+    // What 64 bits of nanoseconds hold. A leap second is the second after.
+    if (!date.ok() || hour > 23 || minute > 59 || second > 60 || year < 1678 || year > 2261) return std::nullopt;
+    return runtime::WallTime(sys_days(date)) + hours(hour) + minutes(minute) + seconds(second) + below - offset;
+  }
+};
+
+void pad(std::string& out, std::int64_t value, int width, char with = '0') {
+  auto digits = std::to_string(value);
+  if (static_cast<int>(digits.size()) < width) out.append(static_cast<std::size_t>(width) - digits.size(), with);
+  out += digits;
+}
+
+}  // namespace
+
+std::string rfc3339(runtime::WallTime time) {
+  std::string what;
+  return *format_time(time, "%Y-%m-%dT%H:%M:%S.%LZ", what);
+}
+
+std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
+  Cursor cursor(text);
+  Parts parts;
+  const auto year = cursor.digits(4, 4);
+  const bool dash = cursor.literal('-');
+  const auto month = cursor.digits(2, 2);
+  const bool other_dash = cursor.literal('-');
+  const auto day = cursor.digits(2, 2);
+  if (!year || !dash || !month || !other_dash || !day) return std::nullopt;
+  parts.year = *year, parts.month = *month, parts.day = *day;
+  if (cursor.rest.empty()) return parts.time();
+  if (!cursor.literal('T') && !cursor.literal('t') && !cursor.literal(' ')) return std::nullopt;
+  const auto hour = cursor.digits(2, 2);
+  const bool colon = cursor.literal(':');
+  const auto minute = cursor.digits(2, 2);
+  if (!hour || !colon || !minute) return std::nullopt;
+  parts.hour = *hour, parts.minute = *minute;
+  if (cursor.literal(':')) {
+    const auto second = cursor.digits(2, 2);
+    if (!second) return std::nullopt;
+    parts.second = *second;
+    if (cursor.literal('.') || cursor.literal(',')) {
+      const auto below = cursor.fraction();
+      if (!below) return std::nullopt;
+      parts.below = *below;
+    }
+  }
+  if (!cursor.rest.empty()) {
+    const auto offset = cursor.zone();
+    if (!offset || !cursor.rest.empty()) return std::nullopt;
+    parts.offset = *offset;
+  }
+  return parts.time();
+}
+
+std::optional<std::string> format_time(runtime::WallTime time, std::string_view format, std::string& what) {
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  const auto weekday_index = static_cast<std::size_t>(weekday(day).c_encoding());
+  const auto month_index = static_cast<std::size_t>(static_cast<unsigned>(date.month())) - 1;
+  const auto hour = clock.hours().count();
+  std::string out;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') {
+      out += format[i];
+      continue;
+    }
+    if (++i == format.size()) {
+      what = "a time format ends in '%'";
+      return std::nullopt;
+    }
+    switch (format[i]) {
+      case 'Y': pad(out, static_cast<int>(date.year()), 4); break;
+      case 'y': pad(out, static_cast<int>(date.year()) % 100, 2); break;
+      case 'm': pad(out, static_cast<unsigned>(date.month()), 2); break;
+      case 'd': pad(out, static_cast<unsigned>(date.day()), 2); break;
+      case 'e': pad(out, static_cast<unsigned>(date.day()), 2, ' '); break;
+      case 'j': pad(out, (day - floor<days>(sys_days(date.year() / January / 1))).count() + 1, 3); break;
+      case 'H': pad(out, hour, 2); break;
+      case 'I': pad(out, hour % 12 == 0 ? 12 : hour % 12, 2); break;
+      case 'M': pad(out, clock.minutes().count(), 2); break;
+      case 'S': pad(out, clock.seconds().count(), 2); break;
+      case 'L': pad(out, clock.subseconds().count() / 1'000'000, 3); break;
+      case 'p': out += hour < 12 ? "AM" : "PM"; break;
+      case 'a': out += weekdays[weekday_index].substr(0, 3); break;
+      case 'A': out += weekdays[weekday_index]; break;
+      case 'b': out += months[month_index].substr(0, 3); break;
+      case 'B': out += months[month_index]; break;
+      case 'F': out += *format_time(time, "%Y-%m-%d", what); break;
+      case 'T': out += *format_time(time, "%H:%M:%S", what); break;
+      case 's': out += std::to_string(floor<seconds>(time).time_since_epoch().count()); break;
+      case 'z': out += "+0000"; break;
+      case 'Z': out += "UTC"; break;
+      case '%': out += '%'; break;
+      default:
+        what = "a time format knows no '%" + std::string(1, format[i]) + "'";
+        return std::nullopt;
+    }
+  }
+  return out;
+}
+
+std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_view format, std::string& what) {
+  Cursor cursor(text);
+  Parts parts;
+  std::optional<bool> afternoon;
+  std::optional<std::int64_t> unix_seconds;
+  std::string expanded;
+  for (std::size_t i = 0; i < format.size(); ++i) {  // %F and %T are only abbreviations.
+    const auto two = format.substr(i, 2);
+    if (two == "%F") expanded += "%Y-%m-%d", ++i;
+    else if (two == "%T") expanded += "%H:%M:%S", ++i;
+    else if (two == "%%") expanded += "%%", ++i;
+    else expanded += format[i];
+  }
+  for (std::size_t i = 0; i < expanded.size(); ++i) {
+    if (expanded[i] != '%') {
+      if (!cursor.literal(expanded[i])) return std::nullopt;
+      continue;
+    }
+    if (++i == expanded.size()) {
+      what = "a time format ends in '%'";
+      return std::nullopt;
+    }
+    std::optional<std::int64_t> number;
+    switch (expanded[i]) {
+      case 'Y': if (!(number = cursor.digits(4, 4))) return std::nullopt; parts.year = *number; break;
+      case 'y': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.year = *number + (*number < 69 ? 2000 : 1900); break;
+      case 'm': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.month = *number; break;
+      case 'e': cursor.literal(' '); [[fallthrough]];
+      case 'd': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.day = *number; break;
+      case 'H': case 'I': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.hour = *number; break;
+      case 'M': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.minute = *number; break;
+      case 'S': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.second = *number; break;
+      case 'L': {
+        const auto below = cursor.fraction();
+        if (!below) return std::nullopt;
+        parts.below = *below;
+        break;
+      }
+      case 'p': {
+        constexpr std::array halves{"AM"sv, "PM"sv};
+        if (cursor.rest.size() < 2) return std::nullopt;
+        const bool pm = (cursor.rest[0] | 0x20) == 'p';
+        if ((cursor.rest[0] | 0x20) != (halves[pm][0] | 0x20) || (cursor.rest[1] | 0x20) != 'm') return std::nullopt;
+        cursor.rest.remove_prefix(2);
+        afternoon = pm;
+        break;
+      }
+      case 'a': case 'A': if (!cursor.word(weekdays)) return std::nullopt; break;
+      case 'b': case 'B': {
+        const auto month = cursor.word(months);
+        if (!month) return std::nullopt;
+        parts.month = *month + 1;
+        break;
+      }
+      case 's': if (!(unix_seconds = cursor.digits(1, 10))) return std::nullopt; break;
+      case 'z': {
+        const auto offset = cursor.zone();
+        if (!offset) return std::nullopt;
+        parts.offset = *offset;
+        break;
+      }
+      case 'Z': if (!cursor.rest.starts_with("UTC") && !cursor.rest.starts_with("GMT")) return std::nullopt; cursor.rest.remove_prefix(3); break;
+      case '%': if (!cursor.literal('%')) return std::nullopt; break;
+      default:
+        what = "a time format knows no '%" + std::string(1, expanded[i]) + "' when reading";
+        return std::nullopt;
+    }
+  }
+  if (!cursor.rest.empty()) return std::nullopt;
+  if (unix_seconds) return runtime::WallTime(seconds(*unix_seconds));
+  if (afternoon) {
+    if (parts.hour < 1 || parts.hour > 12) return std::nullopt;
+    parts.hour = parts.hour % 12 + (*afternoon ? 12 : 0);
+  }
+  return parts.time();
+}
+
+}  // namespace weir::script

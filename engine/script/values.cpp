@@ -1,0 +1,155 @@
+// Lua values as JSON text.
+//
+// Lua reports errors by longjmp: while one may be raised, nothing here holds an object with a destructor but what lives
+// in State.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/message/json.hpp"
+#include "engine/message/number.hpp"
+#include "engine/script/lua.hpp"
+#include "engine/script/state.hpp"
+
+namespace weir::script {
+namespace {
+
+using message::Reason;
+
+constexpr int depth_most = 200;
+
+void write(lua_State* lua, int index, int depth, const char* key);
+
+/// The table itself, where the one at `index` only reads like it (freeze()). May push; returns its index.
+int behind_freeze(lua_State* lua, int index, bool& is_list) {
+  is_list = false;
+  if (!lua_getmetatable(lua, index)) return index;
+  if (lua_rawgeti(lua, -1, 1) == LUA_TTABLE) {
+    lua_remove(lua, -2);
+    return behind_freeze(lua, lua_gettop(lua), is_list);
+  }
+  lua_pop(lua, 1);
+  is_list = lua_rawgeti(lua, -1, 2) == LUA_TBOOLEAN;
+  lua_pop(lua, 2);
+  return index;
+}
+
+void write_table(lua_State* lua, int index, int depth, const char* key) {
+  State& state = State::of(lua);
+  if (depth >= depth_most) raise(lua, Reason::type, "%s is nested too deeply, or holds itself", key);
+  luaL_checkstack(lua, 8, nullptr);
+  const int top = lua_gettop(lua);
+  bool is_list = false;
+  index = behind_freeze(lua, index, is_list);
+  const auto length = lua_rawlen(lua, index);
+  auto& keys = state.keys();
+  const std::size_t base = keys.size();
+  std::size_t positions = 0;
+  lua_pushnil(lua);
+  while (lua_next(lua, index)) {
+    if (lua_type(lua, -2) == LUA_TSTRING) {
+      std::size_t size;
+      const char* name = lua_tolstring(lua, -2, &size);
+      keys.emplace_back(name, size);
+    } else if (lua_isinteger(lua, -2)) {
+      const auto position = lua_tointeger(lua, -2);
+      if (position < 1 || static_cast<lua_Unsigned>(position) > length) {
+        raise(lua, Reason::type, "%s is a list with holes, which JSON cannot say: put 'null' there", key);
+      }
+      ++positions;
+    } else {
+      raise(lua, Reason::type, "%s has a %s as key; JSON knows only text", key, luaL_typename(lua, -2));
+    }
+    lua_pop(lua, 1);
+  }
+  std::string& out = state.out();
+  if (positions > 0 || (is_list && keys.size() == base)) {
+    if (keys.size() > base) raise(lua, Reason::type, "%s has both positions and names; JSON knows one or the other", key);
+    if (positions != length) {
+      raise(lua, Reason::type, "%s is a list with holes, which JSON cannot say: put 'null' there", key);
+    }
+    out += '[';
+    for (lua_Unsigned i = 1; i <= length; ++i) {
+      if (i > 1) out += ',';
+      lua_rawgeti(lua, index, static_cast<lua_Integer>(i));
+      write(lua, lua_gettop(lua), depth + 1, key);
+      lua_settop(lua, top + (index > top));
+    }
+    out += ']';
+  } else {
+    std::sort(keys.begin() + static_cast<std::ptrdiff_t>(base), keys.end());
+    out += '{';
+    const std::size_t end = keys.size();
+    for (std::size_t i = base; i < end; ++i) {
+      if (i > base) out += ',';
+      const auto name = keys[i];
+      message::append_quoted(out, name);
+      out += ':';
+      const char* text = lua_pushlstring(lua, name.data(), name.size());
+      lua_pushvalue(lua, -1);
+      lua_rawget(lua, index);
+      write(lua, lua_gettop(lua), depth + 1, text);
+      lua_settop(lua, top + (index > top));
+    }
+    out += '}';
+  }
+  keys.resize(base);
+  lua_settop(lua, top);
+}
+
+void write(lua_State* lua, int index, int depth, const char* key) {
+  State& state = State::of(lua);
+  std::string& out = state.out();
+  switch (lua_type(lua, index)) {
+    case LUA_TNIL: out += "null"; return;
+    case LUA_TBOOLEAN: out += lua_toboolean(lua, index) ? "true" : "false"; return;
+    case LUA_TNUMBER:
+      if (lua_isinteger(lua, index)) {
+        message::append_integer(out, lua_tointeger(lua, index));
+      } else if (!message::append_float(out, lua_tonumber(lua, index))) {
+        raise(lua, Reason::type, "%s is %s, which JSON cannot say", key,
+              std::isnan(lua_tonumber(lua, index)) ? "not a number" : "infinite");
+      }
+      return;
+    case LUA_TSTRING: {
+      std::size_t size;
+      const char* text = lua_tolstring(lua, index, &size);
+      message::append_quoted(out, {text, size});
+      return;
+    }
+    case LUA_TTABLE: write_table(lua, index, depth, key); return;
+    case LUA_TUSERDATA: {
+      const Handle& handle = *handle_at(lua, index);
+      if (handle.kind == Handle::Kind::null) {
+        out += "null";
+        return;
+      }
+      if (handle.kind == Handle::Kind::root) {
+        message::Document* document = state.touch();
+        if (!document) raise_failure(lua);
+        out += document->raw(document->root());
+        return;
+      }
+      if (handle.kind == Handle::Kind::node) {
+        if (handle.generation != state.generation()) raise(lua, Reason::type, "%s belongs to another message", key);
+        auto& document = handle.which == Handle::Which::message ? *state.touch() : state.other(handle.which);
+        out += document.raw({handle.node});
+        return;
+      }
+      raise(lua, Reason::type, "%s cannot be written as JSON: take the fields that are wanted", key);
+    }
+    default: raise(lua, Reason::type, "%s is a %s, which JSON cannot say", key, luaL_typename(lua, index));
+  }
+}
+
+}  // namespace
+
+Handle* handle_at(lua_State* lua, int index) {
+  return lua_type(lua, index) == LUA_TUSERDATA ? static_cast<Handle*>(lua_touserdata(lua, index)) : nullptr;
+}
+
+void write_json(lua_State* lua, int index) {
+  index = lua_absindex(lua, index);
+  write(lua, index, 0, "the value");
+}
+
+}  // namespace weir::script
