@@ -73,9 +73,9 @@ class Core {
   /// Lets everything else that is ready on this core run once. Throws Stopped when stopped.
   virtual Task<> yield() = 0;
 
-  /// Starts a coroutine on this core; its first line runs soon, never inside the call. `ended` is called on the core when it has ended, with the exception that left
-  /// it: null for a normal end and for Stopped. By then the coroutine's frame is gone and running() is false, so
-  /// `ended` may destroy the handle.
+  /// Starts a coroutine on this core; its first line runs soon, never inside the call. `ended` is called on the core
+  /// when it has ended, with the exception that left it: null for a normal end and for Stopped. By then the coroutine's
+  /// frame is gone and running() is false, so `ended` may destroy the handle.
   virtual std::unique_ptr<Coroutine> spawn(Task<> body, std::function<void(std::exception_ptr)> ended) = 0;
 
   /// Runs `work` where blocking harms nobody (a thread of the blocking pool; simulated: at once) and resumes when it

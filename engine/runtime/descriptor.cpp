@@ -114,7 +114,7 @@ Task<std::size_t> Descriptor::read(std::span<char> into) {
       co_return static_cast<std::size_t>(count);
     }
     if (count == 0) {
-      // A FIFO without a writer reads as ended; before the first writer has come (no POLLHUP yet) it has only not begun.
+      // A FIFO without a writer reads as ended; before the first one has come (no POLLHUP yet) it has only not begun.
       if (kind_ != Kind::fifo || has_read_ || sharing_ == Sharing::shared || into.empty()) co_return 0;
       const int events = ready(Way::in);
       if ((events & POLLIN) != 0) continue;

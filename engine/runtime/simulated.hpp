@@ -18,7 +18,8 @@ class SimulatedContext;
 /// alarm; it never moves otherwise, so work handed to blocking() takes no time. The same seed and the same program
 /// give the same trace().
 ///
-/// Coroutines must have ended before their handles and this go, and alarms must be gone. What is still queued then is destroyed, not run.
+/// Coroutines must have ended before their handles and this go, and alarms must be gone. What is still queued then is
+/// destroyed, not run.
 class SimulatedRuntime final : public Runtime {
  public:
   explicit SimulatedRuntime(std::uint64_t seed, int cores = 1);

@@ -135,7 +135,8 @@ BOOST_AUTO_TEST_CASE(a_virtual_day_of_four_coroutines_passes_in_seconds) {
   SimulatedRuntime runtime(3);
   std::uint64_t ticks = 0;
   std::vector<std::unique_ptr<Coroutine>> all;
-  for (int i = 0; i < 4; ++i) all.push_back(runtime.core().spawn(tick(runtime.core(), 1s, Time(24h), ticks), no_matter));
+  for (int i = 0; i < 4; ++i)
+    all.push_back(runtime.core().spawn(tick(runtime.core(), 1s, Time(24h), ticks), no_matter));
   const auto start = std::chrono::steady_clock::now();
   runtime.run_until_idle();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
