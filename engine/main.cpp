@@ -1,12 +1,8 @@
-// The program: hands the command line to the verb it names.
-#include <cstdio>
-#include <string_view>
+// The program: hands the kinds that were linked in and the command line to engine/command/.
+#include "engine/command/command.hpp"
+#include "engine/stage/kind.hpp"
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "version") {
-    std::puts("weir " WEIR_VERSION);
-    return 0;
-  }
-  std::fputs("usage: weir version\n", stderr);
-  return 64;
+  const auto catalog = weir::stage::Catalog::linked();
+  return weir::command::run_command(catalog, argc, argv);
 }

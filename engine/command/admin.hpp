@@ -1,0 +1,48 @@
+// The admin port: what machines and people may ask a running weir.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/command/admin_address.hpp"
+#include "engine/command/supervisor.hpp"
+#include "engine/io/http_server.hpp"
+
+namespace weir::command {
+
+struct AdminRules {
+  AdminAddress address;
+  bool as_written = false;  ///< Taken: an error. Otherwise the next free port is as good.
+  std::string token;        ///< Empty: none is asked for.
+};
+
+/// Who may ask at all: nothing for a request that may be answered, otherwise the answer it gets. Pure.
+std::optional<io::HttpResponse> refusal(const io::HttpRequest& request, const AdminRules& rules);
+
+/// `/graph`: every plan, with the figures of the moment.
+std::string graph_json(const std::vector<Supervisor::Pipeline>& pipelines, const observe::Snapshot& snapshot);
+/// `/readyz`.
+std::string ready_json(const std::vector<Supervisor::Pipeline>& pipelines, bool ready);
+
+/// Lives on the control core, all members there.
+class Admin {
+ public:
+  Admin(runtime::Core& control, Supervisor& supervisor, AdminRules rules);
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  /// Throws std::system_error. After it address() says where.
+  void listen();
+  const AdminAddress& address() const { return rules_.address; }
+  /// Ends all connections. The object may go then.
+  runtime::Task<> close();
+
+ private:
+  runtime::Task<io::HttpResponse> answer(io::HttpRequest request);
+
+  Supervisor& supervisor_;
+  AdminRules rules_;
+  std::unique_ptr<io::HttpServer> server_;
+};
+
+}  // namespace weir::command

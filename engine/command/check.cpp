@@ -1,0 +1,41 @@
+#include "engine/command/check.hpp"
+
+#include <ostream>
+
+#include "engine/command/exit_code.hpp"
+#include "engine/command/pipelines.hpp"
+
+namespace weir::command {
+
+int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
+  const auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  if (arguments.output == Output::json) {
+    const auto text = checked.json();
+    streams.out << text << (text.ends_with('\n') ? "" : "\n");
+  } else {
+    checked.print(streams);
+    for (const auto& file : checked.files) {
+      if (!file.plan) continue;
+      const auto stages = file.plan->stages.size();
+      streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages") << "\n";
+    }
+  }
+  return checked.has_errors() ? exit_code::configuration : exit_code::done;
+}
+
+int graph(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
+  const auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  checked.print(streams);
+  if (checked.has_errors()) return exit_code::configuration;
+  const auto& plan = *checked.files.front().plan;
+  std::string text;
+  switch (arguments.graph_format) {
+    case GraphFormat::text: text = graph::as_text(plan); break;
+    case GraphFormat::dot: text = graph::as_dot(plan); break;
+    case GraphFormat::json: text = graph::as_json(plan); break;
+  }
+  streams.out << text << (text.ends_with('\n') ? "" : "\n");
+  return exit_code::done;
+}
+
+}  // namespace weir::command

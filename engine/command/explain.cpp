@@ -1,0 +1,73 @@
+#include "engine/command/explain.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+#include "engine/command/exit_code.hpp"
+#include "engine/config/declaration.hpp"
+#include "engine/config/diagnostics.hpp"
+#include "engine/stage/common.hpp"
+
+namespace weir::command {
+namespace {
+
+constexpr const char* common_name = "stage";
+
+int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
+  const auto& later = stage::later_keys();
+  if (std::find(later.begin(), later.end(), word) != later.end()) {
+    streams.err << "weir: '" << word << "' is a key of stages that comes with a later version\n";
+    return exit_code::usage;
+  }
+  auto words = catalog.names();
+  words.emplace_back(common_name);
+  const auto near = config::nearest(word, words);
+  streams.err << "weir: there is no kind '" << word << "'\n"
+              << (near.empty() ? "  = weir list names them" : "  = did you mean '" + near + "'?") << "\n";
+  return exit_code::usage;
+}
+
+}  // namespace
+
+int explain(const stage::Catalog& catalog, const std::string& word, Output output, Streams& streams) {
+  const auto* kind = catalog.find(word);
+  const auto& common = stage::common_spec().declaration();
+  const config::Declaration* declaration = kind ? &kind->declaration() : nullptr;
+  // Somebody who asks for `workers` finds it among its neighbours.
+  if (!declaration && (word == common_name || common.find(word))) declaration = &common;
+  if (!declaration) return unknown(catalog, word, streams);
+  const std::string text =
+      output == Output::json ? config::json_schema(*declaration) : config::explain_text(*declaration);
+  streams.out << text << (text.ends_with('\n') ? "" : "\n");
+  return exit_code::done;
+}
+
+int list(const stage::Catalog& catalog, Output output, Streams& streams) {
+  if (output == Output::json) {
+    std::string text;
+    for (const auto& [name, kind] : catalog.all()) {
+      text += (text.empty() ? "[\n " : ",\n ");
+      text += "{\"kind\": " + config::json_text(name) +
+              ", \"summary\": " + config::json_text(kind->declaration().summary) + "}";
+    }
+    streams.out << (text.empty() ? "[]" : text + "\n]") << "\n";
+    return exit_code::done;
+  }
+  std::size_t width = 0;
+  for (const auto& [name, kind] : catalog.all()) width = std::max(width, name.size());
+  for (const auto& [name, kind] : catalog.all()) {
+    streams.out << name << std::string(width + 2 - name.size(), ' ') << kind->declaration().summary << "\n";
+  }
+  return exit_code::done;
+}
+
+int version(Output output, Streams& streams) {
+  if (output == Output::json) {
+    streams.out << "{\"name\": \"weir\", \"version\": " << config::json_text(WEIR_VERSION) << "}\n";
+  } else {
+    streams.out << "weir " << WEIR_VERSION << "\n";
+  }
+  return exit_code::done;
+}
+
+}  // namespace weir::command

@@ -1,0 +1,71 @@
+#include "engine/command/pipelines.hpp"
+
+#include <algorithm>
+#include <map>
+#include <ostream>
+
+#include "engine/config/loader.hpp"
+
+namespace weir::command {
+namespace {
+
+/// The whole of a file, for what concerns no line of it.
+config::Place whole(const std::string& path) {
+  config::Source source;
+  source.name = path;
+  config::Place place;
+  place.source = std::make_shared<const config::Source>(std::move(source));
+  return place;
+}
+
+/// A pipeline's name is a label of every metric: two of one name would be counted as one.
+void refuse_same_names(std::vector<CheckedFile>& files) {
+  std::map<std::string, std::string> seen;
+  for (auto& file : files) {
+    const auto name = config::pipeline_name(file.path);
+    const auto [first, added] = seen.emplace(name, file.path);
+    if (added) continue;
+    file.diagnostics.error(whole(file.path), "the pipeline '" + name + "' is there already, from " + first->second,
+                           "a pipeline is named after its file: rename one of the two");
+    file.plan.reset();
+  }
+}
+
+}  // namespace
+
+bool Checked::has_errors() const {
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& file) { return file.diagnostics.has_errors() || !file.plan; });
+}
+
+std::string Checked::json() const {
+  config::Diagnostics all;
+  for (const auto& file : files) {
+    for (const auto& diagnostic : file.diagnostics.all()) all.add(diagnostic);
+  }
+  return all.json();
+}
+
+void Checked::print(Streams& streams) const {
+  for (const auto& file : files) {
+    if (!file.diagnostics.empty()) streams.err << file.diagnostics.render(streams.color);
+  }
+  streams.err.flush();
+}
+
+Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
+                    const stage::Catalog& catalog) {
+  Checked checked;
+  for (const auto& path : paths) {
+    CheckedFile& file = checked.files.emplace_back();
+    file.path = path;
+    auto pipeline = config::load_file(path, overrides, config::Scope::process_environment, file.diagnostics);
+    // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
+    if (pipeline) file.plan = graph::compile(std::move(*pipeline), catalog, file.diagnostics);
+    if (file.diagnostics.has_errors()) file.plan.reset();
+  }
+  refuse_same_names(checked.files);
+  return checked;
+}
+
+}  // namespace weir::command

@@ -1,0 +1,33 @@
+// From paths on the command line to plans that may run, or to everything that is wrong with them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/command/streams.hpp"
+#include "engine/graph/plan.hpp"
+
+namespace weir::command {
+
+/// One file as read.
+struct CheckedFile {
+  std::string path;
+  config::Diagnostics diagnostics;
+  std::optional<graph::Plan> plan;  ///< Nothing where there are errors.
+};
+
+class Checked {
+ public:
+  std::vector<CheckedFile> files;
+
+  bool has_errors() const;
+  /// Of all files, for a program.
+  std::string json() const;
+  /// Of all files, each at most 20, for a person.
+  void print(Streams& streams) const;
+};
+
+/// Reads and compiles every file, whatever is wrong with those before it.
+Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
+                    const stage::Catalog& catalog);
+
+}  // namespace weir::command

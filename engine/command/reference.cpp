@@ -1,0 +1,25 @@
+#include "engine/command/reference.hpp"
+
+#include "engine/config/declaration.hpp"
+#include "engine/stage/common.hpp"
+
+namespace weir::command {
+
+std::string reference_page(const stage::Catalog& catalog) {
+  const auto& common = stage::common_spec().declaration();
+  std::string page =
+      "# Kinds of stages\n\n"
+      "<!-- Printed by `weir reference` from the declarations in stages/*.cpp: change those, then run it again. -->\n\n"
+      "A stage has a name, exactly one kind, and the keys that all stages have in common. `weir explain KIND` says\n"
+      "the same on a terminal.\n\n";
+  for (const auto& [name, kind] : catalog.all()) {
+    page += "- [`" + name + "`](#" + name + "): " + kind->declaration().summary + "\n";
+  }
+  page += "- [`" + common.name + "`](#" + common.name + "): " + common.summary + "\n";
+  for (const auto& [name, kind] : catalog.all()) page += "\n" + config::markdown(kind->declaration());
+  page += "\n" + config::markdown(common);
+  while (page.ends_with("\n\n")) page.pop_back();
+  return page;
+}
+
+}  // namespace weir::command

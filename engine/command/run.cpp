@@ -1,0 +1,239 @@
+#include "engine/command/run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <future>
+#include <ostream>
+
+#include "engine/command/admin.hpp"
+#include "engine/command/exit_code.hpp"
+#include "engine/command/fault.hpp"
+#include "engine/command/pipelines.hpp"
+#include "engine/command/progress.hpp"
+#include "engine/command/supervisor.hpp"
+#include "engine/observe/log.hpp"
+#include "engine/runtime/processors.hpp"
+#include "engine/runtime/real.hpp"
+
+namespace weir::command {
+namespace {
+
+using observe::Level;
+
+/// Where the admin port is to be; nothing where there shall be none.
+struct AdminChoice {
+  std::optional<AdminRules> rules;
+  int exit_code = exit_code::done;
+};
+
+int refuse_admin(CheckedFile* file, const std::string& what, const std::string& hint, int exit_code, Streams& streams) {
+  if (!file) {
+    streams.err << "weir: --admin: " << what << "\n  = " << hint << "\n";
+    return exit_code;
+  }
+  config::Diagnostics diagnostics;
+  diagnostics.error(file->plan->pipeline.admin.place, what, hint, "admin.listen");
+  streams.err << diagnostics.render(streams.color);
+  return exit_code::configuration;
+}
+
+AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& streams) {
+  AdminChoice choice;
+  AdminRules rules;
+  CheckedFile* said_by = nullptr;
+  std::optional<std::string> listen = arguments.admin;
+  for (auto& file : checked.files) {
+    const auto& admin = file.plan->pipeline.admin;
+    if (rules.token.empty()) rules.token = admin.token;
+    observe::redact(admin.token);
+    if (arguments.admin || !admin.listen) continue;
+    if (listen && *listen != *admin.listen) {
+      choice.exit_code = refuse_admin(&file, "another file says '" + *listen + "': there is one admin port",
+                                      "say it in one file, or with --admin", exit_code::configuration, streams);
+      return choice;
+    }
+    listen = admin.listen;
+    said_by = &file;
+  }
+  if (listen && *listen == "off") return choice;
+  if (listen) {
+    const auto address = parse_admin_address(*listen);
+    if (!address) {
+      choice.exit_code = refuse_admin(said_by, "'" + *listen + "' is no address with a port, and not 'off'",
+                                      "such as 127.0.0.1:9797 or [::1]:9797", exit_code::usage, streams);
+      return choice;
+    }
+    rules.address = *address;
+    rules.as_written = true;
+  }
+  if (!rules.address.is_loopback() && rules.token.empty()) {
+    choice.exit_code = refuse_admin(
+        said_by, rules.address.text() + " can be reached from other machines and there is no token",
+        "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1", exit_code::configuration, streams);
+    return choice;
+  }
+  choice.rules = std::move(rules);
+  return choice;
+}
+
+/// As many as were asked for; otherwise no more than can have work: one for each file, all where stages spread.
+int cores_for(const std::vector<graph::Plan>& plans) {
+  std::int64_t asked = 0;
+  bool spreads = false;
+  for (const auto& plan : plans) {
+    asked = std::max(asked, plan.pipeline.run.threads.value_or(0));
+    for (const auto& unit : plan.units) spreads = spreads || unit.replicas > 1;
+  }
+  if (asked > 0) return static_cast<int>(asked);
+  const int processors = runtime::processors();
+  return spreads ? processors : std::min(processors, static_cast<int>(plans.size()));
+}
+
+/// Calls `work` on a core that runs on another thread, and waits for it. What it throws comes out here.
+void call_on(runtime::Core& core, const std::function<void()>& work) {
+  std::promise<void> done;
+  core.post([&] {
+    try {
+      work();
+      done.set_value();
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
+  });
+  done.get_future().get();
+}
+
+bool writes_to_terminal(const std::vector<graph::Plan>& plans, const Streams& streams) {
+  if (!streams.out_is_terminal) return false;
+  for (const auto& plan : plans) {
+    for (const auto& stage : plan.stages) {
+      if (stage.kind->name() == "stdout") return true;
+    }
+  }
+  return false;
+}
+
+int failed_to_start(const Fault& fault) {
+  observe::log(Level::error, "can't start", {{"err", fault.what}});
+  return fault.exit_code;
+}
+
+/// The admin port, or nothing where it is off or could not be had and nobody insisted.
+std::unique_ptr<Admin> open_admin(runtime::Core& control, Supervisor& supervisor, const AdminRules& rules) {
+  std::unique_ptr<Admin> admin;
+  try {
+    call_on(control, [&] {
+      admin = std::make_unique<Admin>(control, supervisor, rules);
+      admin->listen();
+    });
+  } catch (const std::system_error& error) {
+    call_on(control, [&] { admin.reset(); });
+    const std::string where = "the admin port " + rules.address.text();
+    if (rules.as_written) throw std::system_error(error.code(), where);
+    observe::log(Level::warn, "there is no admin port",
+                 {{"address", rules.address.text()}, {"err", error.code().message()}});
+    return nullptr;
+  }
+  if (admin->address().port != rules.address.port && rules.address.port != 0) {
+    observe::log(Level::warn, "the admin port is taken; another one is used",
+                 {{"taken", rules.address.text()}, {"used", admin->address().text()}});
+  }
+  return admin;
+}
+
+/// A thread of its own, so that three Ctrl-C end even a weir whose every core hangs.
+void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervisor& supervisor,
+                  std::atomic<int>& count) {
+  runtime.on_signal({SIGTERM, SIGINT}, [&control, &supervisor, &count](int number) {
+    if (++count >= 3) std::_Exit(exit_code::signalled + number);
+    control.post([&supervisor, number] { supervisor.signalled(number); });
+  });
+}
+
+/// The program's log as this run wants it; as it was before where the run's clock and terminal are gone.
+class LogOfThisRun {
+ public:
+  explicit LogOfThisRun(const observe::Log::Options& options) { observe::program_log().set(options); }
+  ~LogOfThisRun() {
+    observe::program_log().flush();
+    observe::program_log().set({});
+  }
+  LogOfThisRun(const LogOfThisRun&) = delete;
+  LogOfThisRun& operator=(const LogOfThisRun&) = delete;
+};
+
+int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const std::optional<AdminRules>& rules,
+              Terminal* terminal) {
+  std::uint64_t memory = 0;
+  std::size_t stages = 0;
+  runtime::Options options;
+  for (const auto& plan : plans) {
+    memory = std::max(memory, plan.pipeline.run.memory.bytes);
+    stages += plan.stages.size();
+    options.pin = options.pin || plan.pipeline.run.pin;
+  }
+  options.cores = cores_for(plans);
+  const std::size_t pipelines = plans.size();
+
+  // Destroyed from the last to the first: whoever lives on a core goes before the runtime does.
+  flow::Budget budget(memory);
+  const auto runtime = runtime::make_real(options);
+  std::atomic<int> signals{0};
+  auto& control = runtime->service("weir-control");
+  observe::Log::Options log;
+  log.format = arguments.log_format;
+  log.least = arguments.log_level;
+  log.clock = [&control] { return control.wall(); };
+  if (terminal) log.sink = [terminal](std::string_view line) { terminal->write(line); };
+  const LogOfThisRun log_of_this_run(log);
+
+  std::optional<Supervisor> supervisor;
+  std::unique_ptr<Admin> admin;
+  try {
+    supervisor.emplace(std::move(plans), *runtime, control, budget);
+    if (rules) admin = open_admin(control, *supervisor, *rules);
+  } catch (...) {
+    return failed_to_start(describe(std::current_exception(), When::start));
+  }
+  std::optional<Progress> progress;
+  if (terminal) progress.emplace(control, *supervisor, *terminal);
+  if (progress) supervisor->before_end([&progress] { return progress->close(); });
+  if (admin) supervisor->before_end([&admin] { return admin->close(); });
+  take_signals(*runtime, control, *supervisor, signals);
+  observe::log(Level::info, "running",
+               {{"pipelines", pipelines},
+                {"stages", stages},
+                {"admin", admin ? "http://" + admin->address().text() + "/" : std::string("off")}});
+  runtime->run([&control, &supervisor, &progress, &arguments] {
+    control.post([&supervisor, &progress, &arguments] {
+      supervisor->start(arguments.run_for);
+      if (progress) progress->start();
+    });
+  });
+  return supervisor->exit_code();
+}
+
+}  // namespace
+
+int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
+  auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  checked.print(streams);
+  if (checked.has_errors()) return exit_code::configuration;
+  const auto choice = choose_admin(checked, arguments, streams);
+  if (choice.exit_code != exit_code::done) return choice.exit_code;
+
+  std::vector<graph::Plan> plans;
+  for (auto& file : checked.files) plans.push_back(std::move(*file.plan));
+  checked.files.clear();
+  std::unique_ptr<Terminal> terminal;
+  if (streams.err_is_terminal && !writes_to_terminal(plans, streams)) {
+    terminal = std::make_unique<Terminal>(STDERR_FILENO);
+  }
+  return run_plans(std::move(plans), arguments, choice.rules, terminal.get());
+}
+
+}  // namespace weir::command

@@ -1,0 +1,67 @@
+#include "engine/command/schema.hpp"
+
+#include "engine/config/declaration.hpp"
+#include "engine/config/diagnostics.hpp"
+#include "engine/config/loader.hpp"
+#include "engine/stage/common.hpp"
+
+namespace weir::command {
+namespace {
+
+using config::json_text;
+
+/// `"stage": {…}`: the common keys, and exactly one of the kinds.
+std::string stage_schema(const stage::Catalog& catalog) {
+  std::string properties = config::json_schema_properties(stage::common_spec().declaration());
+  std::string one_of;
+  for (const auto& [name, kind] : catalog.all()) {
+    properties += ",\n        " + json_text(name) + ": {\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
+    one_of += (one_of.empty() ? "" : ", ") + ("{\"required\": [" + json_text(name) + "]}");
+  }
+  return "{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"properties\": {" +
+         properties + "},\n      \"oneOf\": [" + one_of + "]\n    }";
+}
+
+std::string kinds_schema(const stage::Catalog& catalog) {
+  std::string all;
+  for (const auto& [name, kind] : catalog.all()) {
+    all += (all.empty() ? "\n      " : ",\n      ") + json_text(name) + ": " + config::json_schema(kind->declaration());
+  }
+  return "{" + all + "\n    }";
+}
+
+/// A map whose keys are names, and what stands under each.
+std::string named(const std::string& description, const std::string& value) {
+  return "{\n      \"description\": " + json_text(description) +
+         ",\n      \"type\": \"object\",\n      \"propertyNames\": {\"pattern\": \"^[a-z][a-z0-9_]*$\"},\n" +
+         "      \"additionalProperties\": " + value + "\n    }";
+}
+
+}  // namespace
+
+std::string pipeline_schema(const stage::Catalog& catalog) {
+  std::string stages = named("What the pipeline does: stages by their names.", R"({"$ref": "#/definitions/stage"})");
+  stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
+  return "{\n"
+         "  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
+         "  \"title\": \"A weir pipeline\",\n"
+         "  \"type\": \"object\",\n"
+         "  \"additionalProperties\": false,\n"
+         "  \"required\": [\"stages\"],\n"
+         "  \"properties\": {\n"
+         "    \"stages\": " + stages + ",\n"
+         "    \"vars\": " + named("Constants: ${name} in texts, vars.name in Lua.", "{}") + ",\n"
+         "    \"secrets\": " + named("Secrets by their names: ${secret.name} where an option allows it.",
+                                    config::json_schema(config::secret_declaration())) + ",\n"
+         "    \"run\": " + config::json_schema(config::run_declaration()) + ",\n"
+         "    \"admin\": " + config::json_schema(config::admin_declaration()) + ",\n"
+         "    \"tests\": {\"description\": \"For weir test, which comes with a later version.\"}\n"
+         "  },\n"
+         "  \"definitions\": {\n"
+         "    \"stage\": " + stage_schema(catalog) + ",\n"
+         "    \"kinds\": " + kinds_schema(catalog) + "\n"
+         "  }\n"
+         "}\n";
+}
+
+}  // namespace weir::command
