@@ -5,8 +5,15 @@
 #include <algorithm>
 #include <cassert>
 
+#ifndef WEIR_MUTANT
+#define WEIR_MUTANT 0
+#endif
+
 namespace weir::flow {
 namespace {
+
+/// Which fault is planted: none, but in tests/threads/mutant_*_test.cpp, where the litmus must find each of them.
+constexpr int planted = WEIR_MUTANT;
 
 struct Item {
   Mark mark = Mark::none;
@@ -104,6 +111,7 @@ bool Edge::room_for_need() const noexcept {
 
 bool Edge::park(Waiter& waiter) noexcept {
   sender_.put(waiter);
+  if constexpr (planted == 4) return true;
   if (room_for_need() || closed()) return !sender_.take_back();
   return true;
 }
@@ -114,7 +122,13 @@ void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t fr
   if (bytes) {
     released_bytes_.exchange(released_bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_seq_cst);
   }
-  released_.exchange(released_.load(std::memory_order_relaxed) + messages, std::memory_order_seq_cst);
+  const std::uint64_t released = released_.load(std::memory_order_relaxed) + messages;
+  if constexpr (planted == 3) {
+    released_.store(released, std::memory_order_release);
+    if (sender_.peek() && room_for_need()) sender_.wake();
+    return;
+  }
+  released_.exchange(released, std::memory_order_seq_cst);
   if (sender_.occupied() && room_for_need()) sender_.wake();
 }
 
@@ -187,7 +201,7 @@ std::optional<Arrival> Inbox::receive_from(Edge& edge) {
 }
 
 std::optional<Arrival> Inbox::receive() {
-  seen_ = published_.load(std::memory_order_seq_cst);
+  if constexpr (planted != 6) seen_ = published_.load(std::memory_order_seq_cst);
   for (std::size_t looked = 0; looked < lanes_.size(); ++looked) {
     Lane& lane = lanes_[next_];
     // The next lane gets its turn, whatever this one has.
@@ -204,10 +218,16 @@ std::optional<Arrival> Inbox::receive() {
       lane.current = (lane.current + 1) % lane.count;
     }
   }
+  if constexpr (planted == 6) seen_ = published_.load(std::memory_order_seq_cst);
   return std::nullopt;
 }
 
 void Inbox::publish() noexcept {
+  if constexpr (planted == 2) {
+    published_.store(published_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    if (receiver_.peek()) receiver_.wake();
+    return;
+  }
   published_.fetch_add(1, std::memory_order_seq_cst);
   if (receiver_.occupied()) receiver_.wake();
 }
@@ -217,12 +237,13 @@ void Inbox::poke() noexcept { publish(); }
 void Inbox::close() noexcept {
   for (const auto& edge : edges_) {
     edge->closed_.store(true, std::memory_order_seq_cst);
-    edge->sender_.wake();
+    if constexpr (planted != 5) edge->sender_.wake();
   }
 }
 
 bool Inbox::park(Waiter& waiter) noexcept {
   receiver_.put(waiter);
+  if constexpr (planted == 1) return true;
   if (published_.load(std::memory_order_seq_cst) != seen_) return !receiver_.take_back();
   return true;
 }

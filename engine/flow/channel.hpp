@@ -75,6 +75,9 @@ class Edge final : public Parking {
   void send(message::Batch::Pointer batch);
   /// A mark needs no credit.
   void send(Mark mark);
+  /// Messages that were not sent because the edge was full and may lose them.
+  void count_lost(std::uint32_t messages) noexcept { lost_.fetch_add(messages, std::memory_order_relaxed); }
+  std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
   /// The receiver takes nothing any more: what is sent is lost, so ask before sending.
   bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
   bool park(Waiter& waiter) noexcept override;
@@ -114,7 +117,7 @@ class Edge final : public Parking {
   std::atomic<std::uint32_t> need_messages_{1};
   std::atomic<std::uint64_t> need_bytes_{0};
   std::atomic<bool> need_empty_{false};  // The budget is full: only an empty edge may send beyond it.
-  std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0};
+  std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0}, lost_{0};
   // The receiver's.
   alignas(64) std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> released_bytes_{0};

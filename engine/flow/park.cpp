@@ -9,6 +9,8 @@
 #include <memory>
 #include <system_error>
 
+#include "engine/runtime/wait.hpp"
+
 namespace weir::flow {
 namespace {
 
@@ -36,6 +38,7 @@ struct Suspended : Waiter {
 }  // namespace
 
 runtime::Task<> suspend(Parking& place) {
+  runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
   auto executor = co_await asio::this_coro::executor;
   auto start = [&place, executor](auto handler) {
     using Node = Suspended<std::decay_t<decltype(handler)>>;
@@ -50,13 +53,12 @@ runtime::Task<> suspend(Parking& place) {
     }
     if (!place.park(*node)) node->finish({});
   };
-  asio::error_code error;
+  // How it ended does not matter, but whether the coroutine was told to end does.
   try {
     co_await asio::async_initiate<decltype(asio::use_awaitable), void(asio::error_code)>(start, asio::use_awaitable);
-  } catch (const std::system_error& failure) {
-    error = failure.code();
+  } catch (const std::system_error&) {
   }
-  if (error) throw runtime::Stopped{};
+  runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
 }
 
 }  // namespace weir::flow

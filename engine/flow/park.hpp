@@ -22,6 +22,7 @@ class WaitSlot {
   /// True: the waiter is out again and nobody will wake it. False: a wake-up is on its way.
   bool take_back() noexcept { return waiter_.exchange(nullptr, std::memory_order_seq_cst) != nullptr; }
   bool occupied() const noexcept { return waiter_.load(std::memory_order_seq_cst) != nullptr; }
+  bool peek() const noexcept { return waiter_.load(std::memory_order_relaxed) != nullptr; }  ///< Proves nothing.
   void wake() noexcept {
     if (Waiter* waiter = waiter_.exchange(nullptr, std::memory_order_seq_cst)) waiter->wake(*waiter);
   }

@@ -1,5 +1,6 @@
 // A pipeline that runs: its units on their cores, from start to the end of the last one.
 #pragma once
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,8 +25,8 @@ struct RunOptions {
 struct Ending {
   std::uint64_t unheard = 0;     ///< Messages that failed for good and reached nobody.
   std::uint64_t left = 0;        ///< Messages that were in the engine when it was stopped.
-  std::optional<std::string> fault;  ///< What made it impossible to go on, if that was why it ended.
-  int fault_code = 0;            ///< Exit code for the fault: 69, 70, 71 or 74.
+  std::exception_ptr fault;      ///< What made it impossible to go on, if that was why it ended; null otherwise.
+  std::string fault_stage;       ///< Where.
 };
 
 /// One pipeline on one runtime. Made, started, drained and destroyed by the thread of its home core, or before the

@@ -260,6 +260,15 @@ Batch::Pointer Batch::copy() const {
   return other;
 }
 
+void Batch::retain(Retained& kept) const {
+  kept.clear();
+  kept.rows_.reserve(size_);
+  for (std::size_t row = 0; row < size_; ++row) kept.rows_.push_back(payload(row));
+  if (has_metadata_) kept.metadata_.assign(metadata_.begin(), metadata_.begin() + static_cast<std::ptrdiff_t>(size_));
+  kept.arenas_ = arenas_;
+  kept.entered_ = size_ ? entered_[0] : runtime::Time{};
+}
+
 void Batch::compact() {
   settle();
   std::size_t held = 0;

@@ -17,6 +17,27 @@ namespace weir::message {
 
 class Document;
 
+/// What a source keeps of a batch until it has been answered: enough to send any row again. Holds the arenas.
+class Retained {
+ public:
+  std::size_t size() const noexcept { return rows_.size(); }
+  std::string_view payload(std::size_t row) const noexcept { return rows_[row]; }
+  const Metadata* metadata(std::size_t row) const noexcept { return metadata_.empty() ? nullptr : metadata_[row].get(); }
+  runtime::Time entered() const noexcept { return entered_; }
+  void clear() noexcept {
+    rows_.clear();
+    metadata_.clear();
+    arenas_.clear();
+  }
+
+ private:
+  friend class Batch;
+  std::vector<std::string_view> rows_;
+  std::vector<std::shared_ptr<Metadata>> metadata_;
+  std::vector<ArenaRef> arenas_;
+  runtime::Time entered_{};
+};
+
 /// Messages in a batch at the most.
 inline constexpr std::size_t batch_rows = 64;
 
@@ -98,6 +119,8 @@ class Batch : public Recyclable<Batch> {
   void keep(std::span<const std::uint8_t> rows);
   /// A second table over the same arenas; each row's token counts one more.
   Pointer copy() const;
+  /// Keeps what is needed to send the rows again. `kept` may be one used before.
+  void retain(Retained& kept) const;
   /// Where the rows use less than a quarter of their arenas: copies them out, so that little holds little.
   void compact();
 

@@ -24,6 +24,7 @@ void Context::log(observe::Level level, std::string_view message, std::initializ
 Task<> Source::sleep_until(Time when) {
   co_await flush();
   co_await core.sleep_until(when);
+  waited_outside();
 }
 
 }  // namespace weir::stage

@@ -84,6 +84,8 @@ class Source : public Context {
   /// What was read can't become a message. It leaves by `.failed` or `any.failed` with these bytes, or is counted and
   /// logged where nobody listens.
   virtual void refuse(std::string_view bytes, Failure why) = 0;
+  /// The time since the last flush was spent waiting for the outside, not computing. For the figures only.
+  virtual void waited_outside() {}
   /// Whether nobody downstream takes anything any more: then return.
   virtual bool abandoned() const noexcept = 0;
 

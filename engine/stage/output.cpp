@@ -153,6 +153,12 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
   batch.fail(row, std::move(why));
 }
 
+void Output::note_failure(Message message, Failure why) {
+  complete(why, message.batch(), message.row());
+  ++counters_.errors[static_cast<std::size_t>(why.reason)];
+  message.edit_metadata().failed = std::move(why);
+}
+
 Message Output::create(Port port, std::string_view payload, const Batch& batch, std::size_t row) {
   ++counters_.created;
   if (!ports_[port].heard) {

@@ -51,6 +51,8 @@ class Output {
   /// Failed. By on_error it leaves by `.failed`, is dropped, or passes with `failed` set; unheard, its ack fails. The
   /// stage has undone its edits.
   void fail(Batch& batch, std::size_t row, Failure why);
+  /// on_error: pass, by a stage that still has something to do to the message: sets `failed` and counts. No verdict.
+  void note_failure(Message message, Failure why);
   /// Taken into what the stage holds; its ack, if it has one, is the caller's to answer.
   void absorb(Batch& batch, std::size_t row);
 

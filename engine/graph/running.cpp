@@ -1,0 +1,290 @@
+#include "engine/graph/running.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+#include "engine/graph/unit.hpp"
+#include "engine/script/engine.hpp"
+
+namespace weir::graph {
+namespace {
+
+/// Time and chance for the scripts of one core.
+class CoreHost final : public script::Host {
+ public:
+  explicit CoreHost(runtime::Core& core) : core_(core) {}
+  runtime::WallTime now() override { return core_.wall(); }
+  std::uint64_t random() override { return core_.random().next(); }
+
+ private:
+  runtime::Core& core_;
+};
+
+/// The Lua state of one pipeline on one core, made when a stage first asks.
+struct Scripts {
+  explicit Scripts(runtime::Core& core) : host(core) {}
+  CoreHost host;
+  std::unique_ptr<script::Engine> engine;
+};
+
+}  // namespace
+
+struct Running::Inside {
+  Inside(Plan made, runtime::Runtime& on, int home_core, flow::Budget& memory, RunOptions with)
+      : plan(std::move(made)), runtime(on), home(on.core(home_core)), budget(memory), options(with) {}
+
+  script::Engine& scripts_of(runtime::Core& core) {
+    Scripts& scripts = *scripts_by_core.at(core.index());
+    if (!scripts.engine) scripts.engine = std::make_unique<script::Engine>(scripts.host, plan.pipeline.vars);
+    return *scripts.engine;
+  }
+
+  void make_units() {
+    setting.plan = &plan;
+    setting.options = options;
+    setting.scripts = [this](runtime::Core& core) -> script::Engine& { return scripts_of(core); };
+    setting.unheard = &unheard;
+    for (const auto& planned : plan.units) {
+      const auto shape = plan.stages[planned.stages.front()].configured.shape;
+      for (int replica = 0; replica < planned.replicas; ++replica) {
+        const int core = (home.index() + replica) % runtime.cores();
+        auto& on = runtime.core(planned.replicas > 1 && options.pooled_cores ? core : home.index());
+        if (!scripts_by_core.contains(on.index())) scripts_by_core.emplace(on.index(), std::make_unique<Scripts>(on));
+        switch (shape) {
+          case stage::Shape::source:
+            units.push_back(make_source_unit(setting, planned, on));
+            break;
+          case stage::Shape::sink:
+            units.push_back(make_sink_unit(setting, planned, on));
+            break;
+          case stage::Shape::call:
+            units.push_back(make_call_unit(setting, planned, on));
+            break;
+          case stage::Shape::operation:
+            units.push_back(make_operator_unit(setting, planned, on, replica));
+            break;
+        }
+      }
+    }
+  }
+
+  std::vector<Unit*> units_of(std::size_t stage) {
+    std::vector<Unit*> found;
+    for (const auto& unit : units) {
+      if (unit->node(stage)) found.push_back(unit.get());
+    }
+    return found;
+  }
+
+  /// An edge from each instance of what is read to each instance of who reads.
+  void connect() {
+    for (std::size_t reader = 0; reader < plan.stages.size(); ++reader) {
+      const auto& planned = plan.stages[reader];
+      if (planned.fused) continue;
+      const auto readers = units_of(reader);
+      for (const PortRef input : planned.inputs) {
+        const auto senders = units_of(input.stage);
+        const auto& from = plan.stages[input.stage];
+        std::vector<Branch> branches(senders.size());
+        for (Unit* const to : readers) {
+          for (std::size_t s = 0; s < senders.size(); ++s) {
+            const bool across = &senders[s]->core() != &to->core();
+            const auto& edge = planned.common.edge;
+            const flow::Bounds bounds(
+                static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity : across ? 1024 : 128),
+                edge && edge->bytes ? edge->bytes->bytes : across ? std::uint64_t{8} << 20 : std::uint64_t{1} << 20);
+            const bool in_turn = s > 0 && from.common.order == stage::Order::kept;
+            flow::Edge& made = to->inbox().connect(from.name + "." + from.ports[input.port] + "->" + planned.name,
+                                                   bounds, budget, in_turn);
+            branches[s].edges.push_back(&made);
+            channels.push_back({&made, from.name, from.ports[input.port], planned.name});
+          }
+        }
+        for (std::size_t s = 0; s < senders.size(); ++s) {
+          branches[s].deals_runs = readers.size() > 1 && planned.common.order == stage::Order::kept;
+          if (planned.common.edge) branches[s].when_full = planned.common.edge->when_full;
+          senders[s]->node(input.stage)->targets[input.port].branches.push_back(std::move(branches[s]));
+        }
+      }
+    }
+  }
+
+  void unit_ended(Unit& unit, std::exception_ptr fault) {
+    // On the unit's core; what follows is the home core's.
+    home.post([this, &unit, fault] {
+      if (fault && !ending.fault) {
+        ending.fault = fault;
+        ending.fault_stage = unit.name();
+        stop();
+      }
+      --alive;
+      finish_if_over();
+    });
+  }
+
+  void finish_if_over() {
+    if (alive > 0 || over) return;
+    // A unit's own coroutine has ended, but a call or a body of it may still be on its way out.
+    for (const auto& unit : units) {
+      if (unit->running()) {
+        if (stopped) unit->stop();
+        home.post([this] { finish_if_over(); });
+        return;
+      }
+    }
+    over = true;
+    for (const auto& unit : units) ending.left += unit->retire();
+    ending.unheard = unheard;
+    if (ended) ended(ending);
+  }
+
+  void stop() {
+    if (stopped) return;
+    stopped = true;
+    for (const auto& unit : units) {
+      Unit* const raw = unit.get();
+      raw->core().post([raw] { raw->stop(); });
+    }
+  }
+
+  struct Channel {
+    flow::Edge* edge;
+    std::string from, port, to;
+  };
+
+  Plan plan;
+  runtime::Runtime& runtime;
+  runtime::Core& home;
+  flow::Budget& budget;
+  RunOptions options;
+  UnitSetting setting;
+  std::map<int, std::unique_ptr<Scripts>> scripts_by_core;
+  std::vector<std::unique_ptr<Unit>> units;
+  std::vector<Channel> channels;
+  std::uint64_t unheard = 0;
+  std::size_t alive = 0;
+  bool stopped = false, drained = false, over = false, started = false;
+  Ending ending;
+  std::function<void(const Ending&)> ended;
+};
+
+Running::Running(Plan plan, runtime::Runtime& runtime, int home, flow::Budget& budget, RunOptions options)
+    : inside_(std::make_unique<Inside>(std::move(plan), runtime, home, budget, options)) {
+  inside_->make_units();
+  inside_->connect();
+  for (const auto& unit : inside_->units) unit->prepare();
+}
+
+Running::~Running() {
+  // No token may outlive its source, and no batch its arenas' users: first everybody lets go, then everybody goes.
+  for (const auto& unit : inside_->units) unit->retire();
+}
+
+void Running::start(std::function<void(const Ending&)> ended) {
+  Inside& in = *inside_;
+  in.ended = std::move(ended);
+  in.started = true;
+  in.alive = in.units.size();
+  // Readers first: nobody sends into a unit that does not run.
+  for (auto unit = in.units.rbegin(); unit != in.units.rend(); ++unit) {
+    Unit* const raw = unit->get();
+    raw->core().post([raw, &in] {
+      raw->start([raw, &in](std::exception_ptr fault) { in.unit_ended(*raw, fault); });
+    });
+  }
+}
+
+void Running::drain() {
+  if (inside_->drained) return;
+  inside_->drained = true;
+  for (const auto& unit : inside_->units) {
+    Unit* const raw = unit.get();
+    raw->core().post([raw] { raw->drain(); });
+  }
+}
+
+void Running::stop() { inside_->stop(); }
+
+const Plan& Running::plan() const { return inside_->plan; }
+
+bool Running::has_ended() const { return inside_->over; }
+
+void Running::snapshot(std::function<void(observe::PipelineSnapshot)> done) {
+  struct Collected {
+    observe::PipelineSnapshot pipeline;
+    std::vector<std::vector<observe::StageSnapshot>> by_unit;
+    std::size_t missing = 0;
+    std::function<void(observe::PipelineSnapshot)> done;
+  };
+  Inside& in = *inside_;
+  auto collected = std::make_shared<Collected>();
+  collected->done = std::move(done);
+  collected->pipeline.pipeline = in.plan.pipeline.name;
+  collected->by_unit.resize(in.units.size());
+  collected->missing = in.units.size();
+  for (std::size_t i = 0; i < in.units.size(); ++i) {
+    Unit* const unit = in.units[i].get();
+    unit->core().post([unit, i, collected, &in] {
+      unit->snapshot(collected->by_unit[i]);
+      in.home.post([collected, &in] {
+        if (--collected->missing > 0) return;
+        for (const auto& planned : in.plan.stages) {
+          observe::StageSnapshot* whole = nullptr;
+          for (auto& stages : collected->by_unit) {
+            for (auto& cells : stages) {
+              if (cells.stage != planned.name) continue;
+              if (whole) {
+                whole->merge(cells);
+              } else {
+                collected->pipeline.stages.push_back(std::move(cells));
+                whole = &collected->pipeline.stages.back();
+              }
+            }
+          }
+        }
+        for (const auto& channel : in.channels) {
+          observe::ChannelSnapshot shown;
+          shown.from = channel.from;
+          shown.port = channel.port;
+          shown.to = channel.to;
+          shown.capacity = channel.edge->capacity();
+          // Read from the end of the way to its beginning: what moves meanwhile is never counted as gone.
+          const auto released = channel.edge->released();
+          const auto taken = channel.edge->taken();
+          const auto sent = channel.edge->sent();
+          shown.depth = static_cast<std::int64_t>(sent - taken);
+          shown.held = static_cast<std::int64_t>(taken - released);
+          shown.credits = shown.capacity - shown.depth - shown.held;
+          shown.bytes = static_cast<std::int64_t>(channel.edge->bytes());
+          auto same = std::find_if(collected->pipeline.channels.begin(), collected->pipeline.channels.end(),
+                                   [&](const observe::ChannelSnapshot& other) { return other.name() == shown.name(); });
+          if (same == collected->pipeline.channels.end()) {
+            collected->pipeline.channels.push_back(std::move(shown));
+          } else {
+            same->capacity += shown.capacity;
+            same->depth += shown.depth;
+            same->held += shown.held;
+            same->credits += shown.credits;
+            same->bytes += shown.bytes;
+          }
+        }
+        collected->done(std::move(collected->pipeline));
+      });
+    });
+  }
+}
+
+std::optional<double> Running::progress() const {
+  std::uint64_t read = 0, all = 0;
+  for (const auto& unit : inside_->units) {
+    if (const auto bytes = unit->progress()) {
+      read += bytes->first;
+      all += bytes->second;
+    }
+  }
+  if (all == 0) return std::nullopt;
+  return static_cast<double>(read) / static_cast<double>(all);
+}
+
+}  // namespace weir::graph

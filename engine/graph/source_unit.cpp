@@ -1,0 +1,261 @@
+// A source and what is fused behind it: opens tokens, hears acks, sends again, knows when all is done.
+#include <algorithm>
+#include <atomic>
+#include <deque>
+
+#include "engine/graph/unit.hpp"
+
+namespace weir::graph {
+namespace {
+
+using message::Failure;
+using message::Message;
+using message::Token;
+using message::TokenOwner;
+using stage::Batch;
+using stage::Port;
+
+class SourceUnit final : public Unit, private TokenOwner {
+ public:
+  SourceUnit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core)
+      : Unit(setting, planned, core, 0), driver_(*this), any_port_(head().planned->ports.size() - 1) {
+    // 16 bits of chance keep the ids of two runs apart; below them the count.
+    next_id_ = (core.random().next() & 0xffff) << 48;
+  }
+
+  void drain() override {
+    if (body_ && body_->running()) body_->stop();
+  }
+  void stop() override {
+    Unit::stop();
+    if (body_ && body_->running()) body_->stop();
+    if (replayer_ && replayer_->running()) replayer_->stop();
+  }
+  bool running() const override {
+    return Unit::running() || (body_ && body_->running()) || (replayer_ && replayer_->running());
+  }
+  std::uint64_t retire() noexcept override {
+    retired_ = true;
+    return Unit::retire();
+  }
+
+  void snapshot(std::vector<observe::StageSnapshot>& stages) override {
+    const std::size_t first = stages.size();
+    collect_acks();
+    Unit::snapshot(stages);
+    stages[first].ack_pending = static_cast<std::int64_t>(open_);
+    stages[first].ack_replayed = replayed_;
+  }
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> progress() const override {
+    if (driver_.all_bytes == 0) return std::nullopt;
+    return std::pair(driver_.read_bytes, driver_.all_bytes);
+  }
+
+ private:
+  class SourceDriver final : public stage::Source {
+   public:
+    explicit SourceDriver(SourceUnit& unit)
+        : Source(unit.core_, *unit.head().output, unit.setting_.plan->pipeline.name,
+                 [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
+          unit_(unit) {}
+    runtime::Task<> flush() override { return unit_.flush(); }
+    void waited_outside() override { unit_.spent(observe::State::outside); }
+    void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
+    bool abandoned() const noexcept override { return unit_.abandoned(); }
+
+   private:
+    SourceUnit& unit_;
+  };
+
+  /// A batch that was sent and has not been answered.
+  struct Open : Token {
+    Open(TokenOwner& owner, std::uint64_t id, std::uint32_t rows) : Token(owner, id, rows) {}
+    message::Retained kept;
+    bool last = false;  ///< Sent as a failure: if that fails too, it is over.
+    Open* next = nullptr;
+  };
+
+  runtime::Task<> run() override {
+    body_ = core_.spawn(head().planned->configured.run_source(driver_), [this](std::exception_ptr fault) {
+      body_fault_ = fault;
+      body_ended_.set();
+    });
+    co_await body_ended_.wait();
+    if (body_fault_) std::rethrow_exception(body_fault_);
+    co_await flush();
+    // Everything has been read. What is held back downstream is let go, and what fails is sent again, until all is
+    // answered (semantics 19).
+    while (true) {
+      const auto before = rounds_;
+      {
+        auto pass = co_await gate_.enter();
+        co_await pump();
+        co_await pass_flush();
+      }
+      while (collect_acks(), open_ > 0 && rounds_ == before) co_await wait_for_ack();
+      while (replayer_ && replayer_->running()) co_await replayer_ended_.wait();
+      if (body_fault_) std::rethrow_exception(body_fault_);
+      if (collect_acks(), open_ == 0 && failed_.empty()) break;
+    }
+    send_mark(flow::Mark::end);
+    spent(observe::State::busy);
+  }
+
+  runtime::Task<> flush() {
+    while (collect_acks(), open_ >= setting_.options.unacked_most) {
+      spent(observe::State::busy);
+      co_await wait_for_ack();
+      spent(observe::State::backpressured);
+    }
+    auto pass = co_await gate_.enter();
+    co_await pump();
+    co_await take_turns();
+    spent(observe::State::busy);
+  }
+
+  void admit(Batch& batch, Port port) override {
+    if (!setting_.options.acks) return;
+    Open* token = new Open(*this, next_id_, static_cast<std::uint32_t>(batch.size()));
+    token->last = port == stage::failed_port || port == any_port_;
+    batch.retain(token->kept);
+    batch.open(token, next_id_);
+    next_id_ += batch.size();
+    open_ += batch.size();
+  }
+
+  void completed(Token& token) noexcept override {
+    auto& open = static_cast<Open&>(token);
+    Open* top = answered_.load(std::memory_order_relaxed);
+    do open.next = top;
+    while (!answered_.compare_exchange_weak(top, &open, std::memory_order_seq_cst, std::memory_order_relaxed));
+    // Successes are collected when the source comes by; it is only woken when it waits, or has something to send again.
+    if ((wanted_.load(std::memory_order_seq_cst) || !open.failures().empty()) && !retired_) {
+      core_.post([this] { hear(); });
+    }
+  }
+
+  void hear() {
+    collect_acks();
+    heard_.set();
+  }
+
+  runtime::Task<> wait_for_ack() {
+    wanted_.store(true, std::memory_order_seq_cst);
+    if (answered_.load(std::memory_order_seq_cst) == nullptr) co_await heard_.wait();
+    wanted_.store(false, std::memory_order_relaxed);
+  }
+
+  /// Takes in what has been answered. Failures go to failed_, and a coroutine that sends them again.
+  void collect_acks() {
+    Open* open = answered_.exchange(nullptr, std::memory_order_seq_cst);
+    while (open) {
+      Open* next = open->next;
+      open_ -= open->rows();
+      if (open->failures().empty()) {
+        delete open;
+      } else if (open->last) {
+        for (const auto& row : open->failures()) lost(row.failure);
+        delete open;
+      } else {
+        failed_.push_back(std::unique_ptr<Open>(open));
+      }
+      open = next;
+    }
+    if (!failed_.empty() && !(replayer_ && replayer_->running()) && !retired_) {
+      replayer_ = core_.spawn(replay(), [this](std::exception_ptr fault) {
+        if (fault) body_fault_ = fault;
+        replayer_ended_.set();
+        heard_.set();
+      });
+    }
+  }
+
+  /// Sends again what may pass, and the rest by `.failed` or `any.failed`.
+  runtime::Task<> replay() {
+    ++rounds_;
+    auto pass = co_await gate_.enter();
+    stage::Output& output = *head().output;
+    while (!failed_.empty()) {
+      const std::unique_ptr<Open> open = std::move(failed_.front());
+      failed_.pop_front();
+      for (const auto& row : open->failures()) {
+        const auto* metadata = open->kept.metadata(row.ordinal);
+        const int attempt = metadata ? metadata->attempt : 1;
+        if (row.failure.may_pass && attempt < setting_.options.attempts) {
+          ++replayed_;
+          const Message again =
+              output.emit(stage::main_port, open->kept.payload(row.ordinal), open->kept.entered());
+          if (metadata) again.edit_metadata() = *metadata;
+          again.edit_metadata().attempt = attempt + 1;
+        } else if (output.heard(stage::failed_port)) {
+          const Message failed =
+              output.emit(stage::failed_port, open->kept.payload(row.ordinal), open->kept.entered());
+          if (metadata) failed.edit_metadata() = *metadata;
+          failed.edit_metadata().failed = row.failure;
+        } else if (output.heard(any_port_)) {
+          const Message failed = output.emit(any_port_, row.payload, open->kept.entered());
+          if (metadata) failed.edit_metadata() = *metadata;
+          failed.edit_metadata().failed = row.failure;
+        } else {
+          lost(row.failure);
+        }
+        if (output.full()) co_await pump();
+      }
+    }
+    co_await pump();
+  }
+
+  /// Read, but no message.
+  void refuse(std::string_view bytes, Failure why) {
+    stage::Output& output = *head().output;
+    if (why.stage.empty()) why.stage = name();
+    why.at = core_.wall();
+    auto& counters = output.counters();
+    ++counters.errors[static_cast<std::size_t>(why.reason)];
+    const Port port = output.heard(stage::failed_port) ? stage::failed_port : any_port_;
+    if (output.heard(port)) {
+      const Message failed = output.emit(port, bytes, core_.now());
+      failed.edit_metadata().line = why.line;
+      failed.edit_metadata().failed = std::move(why);
+      return;
+    }
+    ++counters.created;
+    ++counters.failed[static_cast<std::size_t>(why.reason)];
+    lost(why);
+  }
+
+  void lost(const Failure& why) {
+    ++*setting_.unheard;
+    driver_.log(observe::Level::error, "a message failed and nobody listens",
+                {{"failed_stage", why.stage}, {"why", why.text}});
+  }
+
+  SourceDriver driver_;
+  const Port any_port_;
+  std::unique_ptr<runtime::Coroutine> body_, replayer_;
+  std::exception_ptr body_fault_;
+  flow::Event body_ended_, heard_, replayer_ended_;
+  flow::Gate gate_;
+  std::uint64_t next_id_ = 0;
+  std::uint64_t open_ = 0;
+  std::uint64_t replayed_ = 0;
+  std::uint64_t rounds_ = 0;  // Of sending failures on: after each, what is held downstream is let go again.
+  std::deque<std::unique_ptr<Open>> failed_;
+  alignas(64) std::atomic<Open*> answered_{nullptr};
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> retired_{false};
+
+ public:
+  ~SourceUnit() override {
+    retired_ = true;
+    collect_acks();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Unit> make_source_unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core) {
+  return std::make_unique<SourceUnit>(setting, planned, core);
+}
+
+}  // namespace weir::graph

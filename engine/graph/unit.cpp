@@ -1,0 +1,470 @@
+#include "engine/graph/unit.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace weir::graph {
+
+using stage::Batch;
+using stage::Port;
+
+Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core, int replica)
+    : setting_(setting), planned_(planned), core_(core), replica_(replica) {
+  const Plan& plan = *setting.plan;
+  for (const std::size_t index : planned.stages) {
+    auto node = std::make_unique<Node>();
+    node->planned = &plan.stages[index];
+    std::vector<stage::Output::OutPort> ports;
+    for (Port port = 0; port < node->planned->ports.size(); ++port) {
+      ports.push_back({node->planned->ports[port], !plan.readers({index, port}).empty()});
+    }
+    const auto shape = node->planned->configured.shape;
+    node->output = std::make_unique<stage::Output>(core, node->planned->name, std::move(ports),
+                                                   node->planned->common.on_error,
+                                                   shape == stage::Shape::sink || shape == stage::Shape::call);
+    node->targets.resize(node->planned->ports.size());
+    nodes_.push_back(std::move(node));
+  }
+  // Who is fused hangs behind who it reads.
+  for (const auto& node : nodes_) {
+    if (!node->planned->fused) continue;
+    const PortRef input = node->planned->inputs.front();
+    this->node(input.stage)->targets[input.port].fused = node.get();
+  }
+}
+
+Unit::~Unit() = default;
+
+Node* Unit::node(std::size_t stage) const {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (planned_.stages[i] == stage) return nodes_[i].get();
+  }
+  return nullptr;
+}
+
+void Unit::prepare() {
+  for (const auto& node : nodes_) {
+    if (!node->planned->configured.make_operator) continue;
+    if (!node->context) {
+      node->context = std::make_unique<stage::Context>(
+          core_, *node->output, setting_.plan->pipeline.name,
+          [this]() -> script::Engine& { return setting_.scripts(core_); });
+    }
+    node->op = node->planned->configured.make_operator(*node->context);
+  }
+  for (const auto& node : nodes_) {
+    for (const auto& target : node->targets) has_readers_ |= !target.branches.empty();
+  }
+}
+
+void Unit::start(std::function<void(std::exception_ptr)> ended) {
+  state_since_ = turn_began_ = core_.now();
+  coroutine_ = core_.spawn(run(), std::move(ended));
+}
+
+void Unit::stop() {
+  if (coroutine_ && coroutine_->running()) coroutine_->stop();
+}
+
+std::uint64_t Unit::retire() noexcept {
+  std::uint64_t left = 0;
+  for (const auto& node : nodes_) {
+    if (node->in) left += node->in->size() - node->row;
+    node->in.reset();
+    for (Port port = 0; port < node->targets.size(); ++port) {
+      while (auto batch = node->output->collect(port)) left += batch->size();
+    }
+    node->op.reset();
+  }
+  while (auto arrival = inbox_.receive()) {
+    if (arrival->mark == flow::Mark::none) left += arrival->delivery->size();
+  }
+  return left;
+}
+
+void Unit::spent(observe::State state) {
+  const auto now = core_.now();
+  head().output->counters().time[static_cast<std::size_t>(state)] += now - state_since_;
+  state_since_ = now;
+}
+
+void Unit::feed(Batch::Pointer batch) {
+  Node& first = head();
+  first.output->arrived(*batch);
+  first.in = std::move(batch);
+  first.row = 0;
+}
+
+Node* Unit::deepest_at_work() noexcept {
+  for (std::size_t i = nodes_.size(); i-- > 0;) {
+    if (nodes_[i]->in || nodes_[i]->output->pending()) return nodes_[i].get();
+  }
+  return nullptr;
+}
+
+runtime::Task<> Unit::pump() {
+  // The deepest first, and one call at a time: each operator finds the one behind it empty, so that no more than one
+  // batch a port is ever under way, however much an operator makes of a message.
+  while (Node* node = deepest_at_work()) {
+    stage::Output& output = *node->output;
+    if (output.pending()) {
+      for (Port port = 0; port < node->targets.size(); ++port) {
+        Batch::Pointer batch = output.collect(port);
+        if (!batch) continue;
+        if (node == nodes_.front().get()) admit(*batch, port);
+        Target& target = node->targets[port];
+        if (target.fused) {
+          if (target.fused->in) {
+            // Cannot be: it is deeper, and was found empty.
+            assert(false);
+          }
+          target.fused->output->arrived(*batch);
+          target.fused->in = std::move(batch);
+          target.fused->row = 0;
+          break;
+        }
+        co_await send(target, std::move(batch), output);
+      }
+      continue;
+    }
+    const std::size_t before = node->row;
+    output.begin(node->in);
+    const std::size_t rows = node->in->size();
+    node->row = node->op->process(*node->in, node->row, output, core_.now());
+    output.end(node->in, node->row);
+    if (node->row == before && before < rows && !output.pending()) {
+      throw stage::Fault("operator '" + node->planned->name + "' makes no progress");
+    }
+    if (!node->in) node->row = 0;
+  }
+}
+
+runtime::Task<> Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
+  batch->settle();
+  from.counters().bytes_out += batch->live_bytes();
+  if (target.branches.empty()) {
+    batch->done_all();
+    co_return;
+  }
+  batch->compact();
+  std::size_t rows_most = message::batch_rows;
+  std::uint64_t bytes_most = ~std::uint64_t{0};
+  for (const auto& branch : target.branches) {
+    rows_most = std::min<std::size_t>(rows_most, branch.edges.front()->batch_most());
+    bytes_most = std::min(bytes_most, branch.edges.front()->batch_bytes_most());
+  }
+  if (batch->size() <= rows_most && (batch->live_bytes() <= bytes_most || batch->size() == 1)) {
+    co_await send_piece(target, std::move(batch), from);
+    co_return;
+  }
+  for (std::size_t row = 0; row < batch->size();) {
+    Batch::Pointer piece = Batch::make();
+    do {
+      piece->take_row(*batch, row++);
+    } while (row < batch->size() && piece->size() < rows_most &&
+             piece->live_bytes() + batch->payload(row).size() <= bytes_most);
+    co_await send_piece(target, std::move(piece), from);
+  }
+}
+
+runtime::Task<> Unit::send_piece(Target& target, Batch::Pointer piece, stage::Output& from) {
+  const auto rows = static_cast<std::uint32_t>(piece->size());
+  const std::uint64_t bytes = piece->live_bytes();
+  // Every edge that blocks has credit before any gets the messages: then they go out together.
+  bool waited = false;
+  for (auto& branch : target.branches) {
+    if (branch.when_full != stage::WhenFull::block) continue;
+    flow::Edge& edge = *branch.edges[branch.next];
+    while (!edge.closed() && !edge.fits(rows, bytes)) {
+      if (!waited) spent(observe::State::busy);
+      waited = true;
+      co_await flow::suspend(edge);
+    }
+  }
+  if (waited) spent(observe::State::backpressured);
+  std::size_t open = 0;
+  for (auto& branch : target.branches) open += !branch.closed();
+  if (open == 0) {
+    piece->done_all();
+    look_for_readers();
+    co_return;
+  }
+  for (auto& branch : target.branches) {
+    if (branch.closed()) continue;
+    Batch::Pointer sent = --open == 0 ? std::move(piece) : piece->copy();
+    flow::Edge& edge = *branch.edges[branch.next];
+    if (edge.closed()) {
+      sent->done_all();
+      continue;
+    }
+    if (branch.when_full != stage::WhenFull::block && !edge.fits(rows, bytes)) {
+      // The message has left this stage already; what becomes of it here is the edge's loss, and is counted there.
+      if (branch.when_full == stage::WhenFull::fail) {
+        for (std::size_t row = 0; row < sent->size(); ++row) {
+          message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
+          from.complete(failure, *sent, row);
+          sent->fail(row, std::move(failure));
+        }
+      } else {
+        sent->done_all();
+      }
+      edge.count_lost(rows);
+      continue;
+    }
+    edge.send(std::move(sent));
+    if (branch.deals_runs) {
+      edge.send(flow::Mark::run_end);
+      branch.next = (branch.next + 1) % branch.edges.size();
+    } else if (branch.edges.size() > 1) {
+      branch.next = (branch.next + 1) % branch.edges.size();
+    }
+  }
+}
+
+void Unit::look_for_readers() {
+  if (!has_readers_) return;
+  for (const auto& node : nodes_) {
+    for (const auto& target : node->targets) {
+      for (const auto& branch : target.branches) {
+        if (!branch.closed()) return;
+      }
+    }
+  }
+  abandoned_ = true;
+}
+
+runtime::Task<> Unit::pass_flush() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = *nodes_[i];
+    if (!node.op) continue;
+    for (bool done = false; !done;) {
+      done = node.op->flush(*node.output);
+      co_await pump();
+    }
+  }
+  send_mark(flow::Mark::flush);
+}
+
+void Unit::send_mark(flow::Mark mark) {
+  for (const auto& node : nodes_) {
+    for (auto& target : node->targets) {
+      for (auto& branch : target.branches) {
+        for (auto* edge : branch.edges) edge->send(mark);
+      }
+    }
+  }
+}
+
+runtime::Task<> Unit::take_turns() {
+  if (++batches_ < 16 && core_.now() - turn_began_ < std::chrono::microseconds(500)) co_return;
+  batches_ = 0;
+  co_await core_.yield();
+  turn_began_ = core_.now();
+}
+
+void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
+  for (const auto& node : nodes_) {
+    const auto& counters = node->output->counters();
+    observe::StageSnapshot& cells = stages.emplace_back();
+    cells.stage = node->planned->name;
+    cells.kind = node->planned->kind->name();
+    cells.in = counters.in;
+    cells.created = counters.created;
+    cells.filtered = counters.filtered;
+    cells.absorbed = counters.absorbed;
+    cells.bytes_in = counters.bytes_in;
+    cells.bytes_out = counters.bytes_out;
+    cells.in_flight = counters.in_flight;
+    cells.restarts = counters.restarts;
+    cells.fused = node->planned->fused;
+    cells.dropped = counters.dropped;
+    for (Port port = 0; port < node->planned->ports.size(); ++port) {
+      observe::add(cells.out, node->planned->ports[port], counters.out[port]);
+    }
+    for (int reason = 0; reason < message::reasons; ++reason) {
+      const auto at = static_cast<std::size_t>(reason);
+      observe::add(cells.errors, message::word(static_cast<message::Reason>(reason)), counters.errors[at]);
+      cells.failed += counters.failed[at];
+    }
+    for (std::size_t state = 0; state < observe::states; ++state) {
+      cells.state_s[state] = std::chrono::duration<double>(counters.time[state]).count();
+    }
+    cells.workers = node->planned->configured.shape == stage::Shape::call ? node->planned->common.workers : 1;
+    if (!node->op) cells.duration = counters.duration;
+    if (node->planned->configured.shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
+    if (node->planned->configured.touches == stage::Touches::proc) {
+      cells.children = counters.children;
+      cells.child_restarts = counters.child_restarts;
+    }
+  }
+}
+
+// --- operators ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Receives, works, sends. With a clock where an operator holds messages back.
+class OperatorUnit final : public Unit {
+ public:
+  using Unit::Unit;
+
+  void stop() override {
+    Unit::stop();
+    if (alarm_ && alarm_->running()) alarm_->stop();
+  }
+  bool running() const override { return Unit::running() || (alarm_ && alarm_->running()); }
+
+ private:
+  runtime::Task<> run() override {
+    while (!inbox_.ended()) {
+      auto arrival = inbox_.receive();
+      if (head().planned->configured.collects) co_await tick();
+      if (!arrival) {
+        spent(observe::State::busy);
+        co_await flow::suspend(inbox_);
+        spent(observe::State::idle);
+        continue;
+      }
+      switch (arrival->mark) {
+        case flow::Mark::none:
+          if (abandoned()) {
+            give_up(*arrival);
+            break;
+          }
+          feed(arrival->delivery.take());
+          co_await pump();
+          arrival->delivery.release_all();
+          if (abandoned()) inbox_.close();
+          break;
+        case flow::Mark::flush:
+          co_await pass_flush();
+          break;
+        case flow::Mark::run_end:
+          send_mark(flow::Mark::run_end);
+          break;
+        case flow::Mark::end:
+          break;
+      }
+      co_await take_turns();
+    }
+    co_await pass_flush();
+    if (alarm_ && alarm_->running()) alarm_->stop();
+    send_mark(flow::Mark::end);
+    spent(observe::State::busy);
+  }
+
+  void give_up(flow::Arrival& arrival) {
+    stage::Output& output = *head().output;
+    output.arrived(*arrival.delivery);
+    for (std::size_t row = 0; row < arrival.delivery->size(); ++row) {
+      output.drop(*arrival.delivery, row, observe::Dropped::gone);
+    }
+  }
+
+  runtime::Task<> tick() {
+    Node& node = head();
+    const auto due = node.op->tick(core_.now(), *node.output);
+    if (node.output->pending()) co_await pump();
+    if (!due || (armed_ && armed_ <= *due)) co_return;
+    if (alarm_ && alarm_->running()) co_return;  // It rings earlier than needed, then we look again.
+    armed_ = *due;
+    alarm_ = core_.spawn(ring(core_, *due, inbox_), [this](std::exception_ptr) { armed_.reset(); });
+  }
+  static runtime::Task<> ring(runtime::Core& core, runtime::Time due, flow::Inbox& inbox) {
+    co_await core.sleep_until(due);
+    inbox.poke();
+  }
+
+  std::unique_ptr<runtime::Coroutine> alarm_;
+  std::optional<runtime::Time> armed_;
+};
+
+// --- sinks -------------------------------------------------------------------------------------------------------
+
+class SinkUnit final : public Unit {
+ public:
+  using Unit::Unit;
+
+  void prepare() override {
+    auto driver = std::make_unique<SinkDriver>(*this);
+    driver_ = driver.get();
+    head().context = std::move(driver);
+    Unit::prepare();
+  }
+
+ private:
+  class SinkDriver final : public stage::Driver {
+   public:
+    explicit SinkDriver(SinkUnit& unit)
+        : Driver(unit.core_, *unit.head().output, unit.setting_.plan->pipeline.name,
+                 [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
+          unit_(unit) {}
+    runtime::Task<std::optional<flow::Delivery>> receive() override { return unit_.receive(); }
+    runtime::Task<> flush() override { return unit_.pump(); }
+    void close() override {
+      unit_.closed_ = true;
+      unit_.inbox_.close();
+    }
+
+   private:
+    SinkUnit& unit_;
+  };
+
+  runtime::Task<> run() override {
+    co_await head().planned->configured.run_sink(*driver_);
+    co_await pump();
+    // A sink that closed early lets what is still on its way come in and go.
+    while (true) {
+      auto rest = co_await receive();
+      if (!rest) break;
+      for (std::size_t row = 0; row < (*rest)->size(); ++row) {
+        head().output->drop(**rest, row, observe::Dropped::gone);
+      }
+    }
+    co_await pass_flush();
+    send_mark(flow::Mark::end);
+    spent(observe::State::busy);
+  }
+
+  runtime::Task<std::optional<flow::Delivery>> receive() {
+    co_await pump();
+    while (true) {
+      auto arrival = inbox_.receive();
+      if (!arrival) {
+        if (inbox_.ended()) co_return std::nullopt;
+        spent(observe::State::busy);
+        co_await flow::suspend(inbox_);
+        spent(observe::State::idle);
+        continue;
+      }
+      if (arrival->mark == flow::Mark::flush) {
+        if (driver_->on_flush) co_await driver_->on_flush();
+        co_await pass_flush();
+      } else if (arrival->mark == flow::Mark::none) {
+        co_await take_turns();
+        auto& output = *head().output;
+        output.arrived(*arrival->delivery);
+        const auto age = core_.now() - arrival->delivery->entered(0);
+        output.counters().end_to_end.observe(std::chrono::duration<double>(age).count(), arrival->delivery->size());
+        co_return std::optional<flow::Delivery>(std::move(arrival->delivery));
+      }
+      if (inbox_.ended()) co_return std::nullopt;
+    }
+  }
+
+  SinkDriver* driver_ = nullptr;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Unit> make_operator_unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core,
+                                         int replica) {
+  return std::make_unique<OperatorUnit>(setting, planned, core, replica);
+}
+
+std::unique_ptr<Unit> make_sink_unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core) {
+  return std::make_unique<SinkUnit>(setting, planned, core, 0);
+}
+
+}  // namespace weir::graph

@@ -1,0 +1,122 @@
+// A unit: what runs as one coroutine on one core, a driver or an operator with the operators fused behind it.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/flow/channel.hpp"
+#include "engine/flow/event.hpp"
+#include "engine/graph/plan.hpp"
+#include "engine/graph/running.hpp"
+#include "engine/graph/wiring.hpp"
+#include "engine/observe/snapshot.hpp"
+#include "engine/runtime/core.hpp"
+#include "engine/stage/context.hpp"
+#include "engine/stage/operator.hpp"
+
+namespace weir::graph {
+
+/// A stage's instance in a unit.
+struct Node {
+  const PlannedStage* planned = nullptr;
+  std::unique_ptr<stage::Output> output;
+  std::unique_ptr<stage::Context> context;
+  std::unique_ptr<stage::Operator> op;  ///< Null for a driver.
+  stage::Batch::Pointer in;             ///< What it is working on,
+  std::size_t row = 0;                  ///< and how far it has come.
+  std::vector<Target> targets;          ///< By port.
+};
+
+/// What a unit is given by the pipeline it runs in. Outlives it.
+struct UnitSetting {
+  const Plan* plan = nullptr;
+  RunOptions options;
+  std::function<script::Engine&(runtime::Core&)> scripts;
+  std::uint64_t* unheard = nullptr;  ///< Home core.
+};
+
+/// The part that all units share: the tree of nodes, and sending. One core's thread only, but for connect().
+///
+/// Life: made; connected; start(); `ended` is called; retire() on all units of the pipeline, so that no token and no
+/// batch is left anywhere; destroyed.
+class Unit {
+ public:
+  Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core, int replica);
+  virtual ~Unit();
+  Unit(const Unit&) = delete;
+  Unit& operator=(const Unit&) = delete;
+
+  runtime::Core& core() const noexcept { return core_; }
+  int replica() const noexcept { return replica_; }
+  const std::string& name() const noexcept { return nodes_.front()->planned->name; }
+  /// The node of a stage; null where it is not here.
+  Node* node(std::size_t stage) const;
+  flow::Inbox& inbox() noexcept { return inbox_; }
+
+  /// Makes the stages' instances. May throw what they throw: nothing runs yet.
+  virtual void prepare();
+  void start(std::function<void(std::exception_ptr)> ended);
+  virtual void drain() {}          ///< A source reads no more.
+  virtual void stop();             ///< Ends at once.
+  virtual bool running() const { return coroutine_ && coroutine_->running(); }
+  /// Lets go of every message that is left; they fail. Returns how many there were.
+  virtual std::uint64_t retire() noexcept;
+
+  virtual void snapshot(std::vector<observe::StageSnapshot>& stages);
+  virtual std::optional<std::pair<std::uint64_t, std::uint64_t>> progress() const { return std::nullopt; }
+
+ protected:
+  virtual runtime::Task<> run() = 0;
+  /// Before what the head put out goes anywhere (a source opens its tokens here).
+  virtual void admit(stage::Batch& batch, stage::Port port) {
+    (void)batch;
+    (void)port;
+  }
+
+  Node& head() noexcept { return *nodes_.front(); }
+  /// Works off everything that is under way in the tree and sends it. Waits for credit.
+  runtime::Task<> pump();
+  /// Lets every operator behind the head emit what it holds, then passes the mark on.
+  runtime::Task<> pass_flush();
+  void send_mark(flow::Mark mark);
+  /// After the head has put something in.
+  void feed(stage::Batch::Pointer batch);
+  /// Everything that reads from this unit has closed.
+  bool abandoned() const noexcept { return abandoned_; }
+  void look_for_readers();
+  /// Every 16 batches or 500 µs, lets others on this core run (semantics 16).
+  runtime::Task<> take_turns();
+  /// Counts the time since the last call as spent in this state.
+  void spent(observe::State state);
+
+  const UnitSetting& setting_;
+  const PlannedUnit& planned_;
+  runtime::Core& core_;
+  const int replica_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  flow::Inbox inbox_;
+
+ private:
+  runtime::Task<> send(Target& target, stage::Batch::Pointer batch, stage::Output& from);
+  runtime::Task<> send_piece(Target& target, stage::Batch::Pointer piece, stage::Output& from);
+  Node* deepest_at_work() noexcept;
+
+  std::unique_ptr<runtime::Coroutine> coroutine_;
+  bool has_readers_ = false;
+  bool abandoned_ = false;
+  int batches_ = 0;
+  runtime::Time turn_began_{};
+  runtime::Time state_since_{};
+};
+
+/// A unit without a driver: an inbox, operators, edges.
+std::unique_ptr<Unit> make_operator_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&, int replica);
+/// A source with what is fused behind it: tokens, replays, the end.
+std::unique_ptr<Unit> make_source_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
+/// A sink.
+std::unique_ptr<Unit> make_sink_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
+/// A stage that calls: workers, order, timeout, merge.
+std::unique_ptr<Unit> make_call_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
+
+}  // namespace weir::graph

@@ -1,0 +1,171 @@
+// The wake-up litmus: two or three threads, no scheduler, the channel that ships.
+#pragma once
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/flow/channel.hpp"
+
+namespace weir::tests {
+
+/// What one run saw.
+struct LitmusResult {
+  bool lost_wake = false;  ///< Somebody waited for 2 s though there was something to do.
+  bool disorder = false;   ///< Messages of one edge arrived out of order, or too many were in flight.
+  std::uint64_t messages = 0;
+  std::uint64_t parks = 0;
+  bool ok() const { return !lost_wake && !disorder; }
+};
+
+struct LitmusSetting {
+  std::uint32_t capacity = 1;
+  std::uint64_t bytes = 1 << 20;
+  int senders = 1;
+  std::uint64_t messages = 100'000;  ///< Of each sender.
+  std::uint64_t close_after = 0;     ///< The receiver closes after so many; 0: never.
+  bool cancel = false;               ///< Parks are now and then taken back by a third thread's request, as a stop does.
+  std::uint32_t payload_most = 64;
+};
+
+namespace litmus {
+
+/// Waits by spinning: nothing but the protocol itself can save it.
+struct Spinner : flow::Waiter {
+  std::atomic<bool> fired{false};
+  Spinner() {
+    wake = [](flow::Waiter& waiter) noexcept {
+      static_cast<Spinner&>(waiter).fired.store(true, std::memory_order_release);
+    };
+  }
+};
+
+class Delay {
+ public:
+  explicit Delay(std::uint32_t seed) : state_(seed) {}
+  void operator()() {
+    for (std::uint32_t n = (state_ = state_ * 1664525 + 1013904223) >> 27; n > 0; --n) __builtin_ia32_pause();
+  }
+  std::uint32_t below(std::uint32_t bound) { return ((state_ = state_ * 1664525 + 1013904223) >> 8) % bound; }
+
+ private:
+  std::uint32_t state_;
+};
+
+inline void pin(int processor) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);  // Without a second processor it stays where it is.
+}
+
+/// False: nobody woke it in 2 s of this thread's running time. Progress elsewhere resets nothing: a wake is due now.
+inline bool wait(flow::Parking& place, bool cancel, Delay& delay, std::atomic<bool>& give_up) {
+  Spinner spinner;
+  if (!place.park(spinner)) return true;
+  if (cancel && delay.below(8) == 0) {
+    delay();
+    if (place.unpark()) return true;  // As Stopped would; otherwise the wake-up is on its way.
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (std::uint64_t spins = 0; !spinner.fired.load(std::memory_order_acquire); ++spins) {
+    __builtin_ia32_pause();
+    if ((spins & 0xfff) != 0xfff) continue;
+    sched_yield();
+    if (std::chrono::steady_clock::now() - began > std::chrono::seconds(2)) {
+      give_up = true;
+      // Take it out, so that the spinner on this stack is not touched again.
+      while (!place.unpark() && !spinner.fired.load(std::memory_order_acquire)) sched_yield();
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace litmus
+
+inline LitmusResult run_litmus(const LitmusSetting& setting) {
+  flow::Budget budget(1 << 30);
+  flow::Inbox inbox;
+  std::vector<flow::Edge*> edges;
+  for (int sender = 0; sender < setting.senders; ++sender) {
+    edges.push_back(&inbox.connect("litmus", flow::Bounds(setting.capacity, setting.bytes), budget));
+  }
+  std::atomic<bool> give_up{false}, lost{false}, disorder{false};
+  std::atomic<std::uint64_t> parks{0}, received{0};
+
+  const auto send = [&](int number) {
+    litmus::pin(number % 2);
+    litmus::Delay delay(static_cast<std::uint32_t>(7 + number));
+    flow::Edge& edge = *edges[static_cast<std::size_t>(number)];
+    std::string payload(setting.payload_most, 'x');
+    for (std::uint64_t i = 0; i < setting.messages && !give_up && !edge.closed();) {
+      auto batch = message::Batch::make();
+      const std::uint32_t rows = 1 + delay.below(edge.batch_most());
+      for (std::uint32_t row = 0; row < rows && i + row < setting.messages; ++row) {
+        batch->append(std::string_view(payload).substr(0, delay.below(setting.payload_most + 1)), {});
+        batch->set_identity(row, i + row, nullptr);
+      }
+      const auto count = static_cast<std::uint32_t>(batch->size());
+      while (!give_up && !edge.closed() && !edge.fits(count, batch->live_bytes())) {
+        delay();
+        ++parks;
+        if (!litmus::wait(edge, setting.cancel, delay, give_up)) lost = true;
+      }
+      if (give_up || edge.closed()) break;
+      i += count;
+      edge.send(std::move(batch));
+      delay();
+    }
+    edge.send(flow::Mark::end);
+  };
+
+  std::vector<std::thread> senders;
+  for (int sender = 0; sender < setting.senders; ++sender) senders.emplace_back(send, sender);
+
+  litmus::pin(1);
+  litmus::Delay delay(99);
+  std::vector<std::uint64_t> next(edges.size());
+  std::vector<flow::Delivery> held;
+  bool closed = false;
+  while (!inbox.ended() && !give_up) {
+    auto arrival = inbox.receive();
+    if (!arrival) {
+      held.clear();  // All that is owed goes back before parking: the rule that keeps senders alive.
+      delay();
+      ++parks;
+      if (!litmus::wait(inbox, setting.cancel, delay, give_up)) lost = true;
+      continue;
+    }
+    if (arrival->mark != flow::Mark::none) continue;
+    std::size_t from = 0;
+    while (edges[from] != arrival->edge) ++from;
+    for (std::size_t row = 0; row < arrival->delivery->size(); ++row) {
+      if (!closed && arrival->delivery->id(row) != next[from]++) disorder = true;
+    }
+    received += arrival->delivery->size();
+    if (edges[from]->sent() - edges[from]->released() > setting.capacity) disorder = true;
+    held.push_back(std::move(arrival->delivery));
+    if (delay.below(3) == 0) held.clear();
+    if (setting.close_after && received >= setting.close_after && !closed) {
+      closed = true;
+      inbox.close();
+    }
+  }
+  held.clear();
+  for (auto& sender : senders) sender.join();
+  LitmusResult result;
+  result.lost_wake = lost;
+  result.disorder = disorder;
+  result.messages = received;
+  result.parks = parks;
+  return result;
+}
+
+}  // namespace weir::tests

@@ -1,0 +1,10 @@
+// The litmus must catch a close that wakes nobody.
+#define WEIR_MUTANT 5
+#define flow flow_mutant
+#include <boost/test/unit_test.hpp>
+
+#include "tests/threads/mutant.hpp"
+
+BOOST_AUTO_TEST_CASE(the_litmus_catches_a_close_that_wakes_nobody) {
+  BOOST_TEST(weir::tests::litmus_finds_it(2, true));
+}
