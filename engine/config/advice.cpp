@@ -100,7 +100,9 @@ std::optional<std::string> sign_advice(const std::vector<Token>& tokens) {
     if (token.text.size() == 2 && token.text[1] == '=' && std::string_view("+-*/").find(token.text[0]) != std::string_view::npos)
       return fmt::format("Lua writes `n = n {} 1`, not `n {} 1`", token.text[0], token.text);
     if (token.text == "!") {
-      const std::string next = i + 1 < tokens.size() ? std::string(tokens[i + 1].text) : "x";
+      std::string next = i + 1 < tokens.size() ? std::string(tokens[i + 1].text) : "x";
+      for (std::size_t k = i + 2; k + 1 < tokens.size() && tokens[k].text == "." && tokens[k + 1].kind == Token::Kind::name; k += 2)
+        next += "." + std::string(tokens[k + 1].text);
       return fmt::format("Lua writes `not {}`, not `!{}`", next, next);
     }
   }
@@ -152,9 +154,8 @@ std::optional<std::string> lua_advice(std::string_view code) {
 
 std::optional<std::string> lua_trap(std::string_view code) {
   const auto tokens = tokens_of(code);
-  std::vector<std::string_view> known{"msg",  "text", "meta", "request", "result", "failed", "state", "vars", "item", "i",     "now",  "num",
-                                      "int",  "trim", "math", "string",  "table",  "re",     "url",   "time", "uuid", "null",  "tostring",
-                                      "tonumber", "type", "split", "lines", "starts", "contains", "select", "pairs", "ipairs"};
+  // Functions are no numbers: a name behind `-` is one only if it is called, and that is seen below.
+  std::vector<std::string_view> known{"msg", "text", "meta", "request", "result", "failed", "state", "vars", "item", "i"};
   // Whatever the code names by itself is no half of a field's name.
   for (std::size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i].kind == Token::Kind::name && (i == 0 || (tokens[i - 1].text != "." && tokens[i - 1].text != "-"))) known.push_back(tokens[i].text);

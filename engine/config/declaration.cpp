@@ -89,7 +89,7 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
     list(true);
   }
   if (others) {
-    out += indent + (roles ? "Options:\n" : "Keys:\n");
+    if (roles || !indent.empty() || declaration.shape == Declaration::Shape::fields) out += indent + (roles ? "Options:\n" : "Keys:\n");
     list(false);
   }
 }

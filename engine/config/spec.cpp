@@ -315,6 +315,7 @@ void SpecCore::add(detail::Field field, std::string key, std::string help, const
 void SpecCore::add_value(detail::Field field, Declaration::Shape shape, std::string help, const std::vector<Extra>& extras) {
   describe(field, "", help.empty() ? declaration_.summary : std::move(help), extras);
   declaration_.shape = shape == Declaration::Shape::scalar && !fields_.empty() ? Declaration::Shape::scalar_or_fields : shape;
+  field.declaration.fallback.clear();  // It is always written.
   declaration_.value = field.declaration;
   value_ = std::move(field);
   last_is_value_ = true;

@@ -1,0 +1,197 @@
+// A pipeline file's top level: what it must have, what it may not, and --set.
+#include <boost/test/unit_test.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "engine/config/loader.hpp"
+#include "engine/config/yaml.hpp"
+
+namespace {
+
+using namespace weir::config;
+using namespace std::chrono_literals;
+
+struct Loaded {
+  std::optional<Pipeline> pipeline;
+  std::string told;
+};
+
+Loaded load_text(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  Diagnostics diagnostics;
+  Loaded loaded;
+  loaded.pipeline = load(make_source("jobs/orders.yaml", text), overrides, {}, diagnostics);
+  loaded.told = diagnostics.render();
+  return loaded;
+}
+
+BOOST_AUTO_TEST_CASE(a_pipeline_is_read) {
+  const auto got = load_text(R"(vars: {depth: 3, hosts: [a, b]}
+run: {data: /tmp/x, memory: 64MiB, threads: 2, pin: true, drain: 5s}
+admin: {listen: 127.0.0.1:9000}
+stages:
+  load: {generate: {every: 1s}}
+  out:
+    from: load
+    drop:
+tests: [{name: a}]
+)");
+  BOOST_TEST(got.told == "");
+  BOOST_REQUIRE(got.pipeline.has_value());
+  const Pipeline& pipeline = *got.pipeline;
+  BOOST_TEST(pipeline.name == "orders");
+  BOOST_REQUIRE(pipeline.stages.size() == 2u);
+  BOOST_TEST(pipeline.stages[1].name == "out");
+  BOOST_TEST(pipeline.stages[1].place.str() == "jobs/orders.yaml:6:3");
+  BOOST_TEST(pipeline.find("load") == &pipeline.stages[0]);
+  BOOST_TEST(pipeline.find("nobody") == nullptr);
+  BOOST_TEST(pipeline.vars[1].second.json() == R"(["a","b"])");
+  BOOST_CHECK(pipeline.run.drain == Duration(5s));
+  BOOST_TEST(pipeline.run.threads.value() == 2);
+  BOOST_TEST(pipeline.run.pin);
+  BOOST_TEST(pipeline.admin.listen.value() == "127.0.0.1:9000");
+  BOOST_TEST(pipeline.tests.is_list());
+}
+
+BOOST_AUTO_TEST_CASE(defaults) {
+  const auto got = load_text("stages: {a: {pass: {}}}");
+  BOOST_TEST(got.pipeline->run.data == "./weir-data");
+  BOOST_TEST(got.pipeline->run.memory.bytes == 256u << 20);
+  BOOST_CHECK(got.pipeline->run.drain == Duration(30s));
+  BOOST_TEST(!got.pipeline->admin.listen.has_value());
+  BOOST_TEST(got.pipeline->tests.is_null());
+}
+
+BOOST_AUTO_TEST_CASE(files_without_a_pipeline) {
+  for (const char* empty : {"", "\n\n", "# nothing\n", "---\n", "~"})
+    BOOST_TEST(load_text(empty).told == "jobs/orders.yaml: error: the file is empty\n      = a pipeline has stages: {NAME: {KIND: …}}\n", empty);
+  BOOST_TEST(load_text("vars: {a: 1}").told == "jobs/orders.yaml: error: the file has no stages\n      = a pipeline has stages: {NAME: {KIND: …}}\n");
+  BOOST_TEST(load_text("stages:\n").told == R"(jobs/orders.yaml:1:1: error: there are no stages
+    1 | stages:
+      | ^~~~~~
+      = a pipeline has stages: {NAME: {KIND: …}}
+)");
+  BOOST_TEST(load_text("stages: {}").told.find("there are no stages") != std::string::npos);
+  BOOST_TEST(load_text("- a").told.find("expected a pipeline, found a list") != std::string::npos);
+  BOOST_TEST(load_text("hello").told.find("expected a pipeline, found \"hello\"") != std::string::npos);
+  BOOST_TEST(load_text("stages: [a]").told.find("expected a map of names and stages, found a list") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(names_of_stages) {
+  BOOST_TEST(load_text("stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}").told ==
+             R"(jobs/orders.yaml:1:10: error: 'any' is no name of a stage: any.failed is what failed and nobody else listens to
+    1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
+      |          ^~~
+      = choose another name
+jobs/orders.yaml:1:27: error: 'Bad-Name' is no name of a stage: small letters, digits and _, a letter first
+    1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
+      |                           ^~~~~~~~
+      = write 'bad_name'
+jobs/orders.yaml:1:49: error: '1a' is no name of a stage: small letters, digits and _, a letter first
+    1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
+      |                                                 ^~
+jobs/orders.yaml:1:65: error: expected the stage 'x' as a map, found nothing
+    1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
+      |                                                                 ^
+      = a stage has one kind, such as pass: {}, and from: of whom it reads
+jobs/orders.yaml:1:73: error: expected the stage 'y' as a map, found "5"
+    1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
+      |                                                                         ^
+      = a stage has one kind, such as pass: {}, and from: of whom it reads
+)");
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_a_pipeline_has_not) {
+  BOOST_TEST(load_text("stage: {}\nkinds: {}\nfoo: 1\nstages: {a: {pass: {}}}\n").told == R"(jobs/orders.yaml:1:1: error: a pipeline has no key 'stage'
+    1 | stage: {}
+      | ^~~~~
+      = did you mean 'stages'? its keys are stages, vars, secrets, run, admin, tests
+jobs/orders.yaml:2:1: error: 'kinds' comes with a later version of weir
+    2 | kinds: {}
+      | ^~~~~
+jobs/orders.yaml:3:1: error: a pipeline has no key 'foo'
+    3 | foo: 1
+      | ^~~
+      = its keys are stages, vars, secrets, run, admin, tests
+)");
+}
+
+BOOST_AUTO_TEST_CASE(settings_are_checked) {
+  BOOST_TEST(load_text("run: {drain: 1h30m, memory: 1KiB, threads: 0}\nsecrets: {api: {path: x}}\nstages: {a: {pass: {}}}").told ==
+             R"(jobs/orders.yaml:1:14: error: expected a duration such as 250ms, found "1h30m": a duration has one unit: 90m, not 1h30m
+    1 | run: {drain: 1h30m, memory: 1KiB, threads: 0}
+      |              ^~~~~
+jobs/orders.yaml:1:29: error: expected a size at least 1MiB, found "1KiB"
+    1 | run: {drain: 1h30m, memory: 1KiB, threads: 0}
+      |                             ^~~~
+jobs/orders.yaml:1:44: error: expected an integer at least 1, found "0"
+    1 | run: {drain: 1h30m, memory: 1KiB, threads: 0}
+      |                                            ^
+jobs/orders.yaml:2:16: error: the secret 'api' needs 'file'
+    2 | secrets: {api: {path: x}}
+      |                ^
+      = The file that holds it, and nothing else.
+jobs/orders.yaml:2:17: error: the secret 'api' has no key 'path'
+    2 | secrets: {api: {path: x}}
+      |                 ^~~~
+      = its keys are file
+)");
+}
+
+BOOST_AUTO_TEST_CASE(values_are_set_from_outside) {
+  const auto got = load_text("vars: {a: 1, l: [x, y]}\nstages: {w: {from: a, workers: 4}, b: {drop: {}}}",
+                             {"stages.w.workers=1", "vars.a=many words", "vars.l.1=z", "run.drain=5s", "stages.b.drop={x: [1]}", "vars.new='5'"});
+  BOOST_TEST(got.told == "");
+  BOOST_TEST(got.pipeline->stages[0].body.find("workers")->text == "1");
+  BOOST_TEST(got.pipeline->stages[0].body.find("workers")->plain);
+  BOOST_TEST(got.pipeline->vars[0].second.json() == "\"many words\"");
+  BOOST_TEST(got.pipeline->vars[1].second.json() == R"(["x","z"])");
+  BOOST_TEST(got.pipeline->vars[2].second.json() == "\"5\"");
+  BOOST_CHECK(got.pipeline->run.drain == Duration(5s));
+  BOOST_TEST(got.pipeline->stages[1].body.find("drop")->is_map());
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_set_is_told) {
+  const auto told = [](const std::string& assignment) { return load_text("stages: {work: {from: a, workers: 4, drop: {}}}", {assignment}).told; };
+  BOOST_TEST(told("stages.wrk.workers=1") == R"(--set stages.wrk.workers=1:1:8: error: 'stages' has no 'wrk'
+    1 | stages.wrk.workers=1
+      |        ^~~
+      = did you mean 'work'?
+)");
+  BOOST_TEST(told("workers").find("expected PATH=VALUE") != std::string::npos);
+  BOOST_TEST(told("stages..workers=1").find("a name is missing here") != std::string::npos);
+  BOOST_TEST(told("stages.work.workers.x=1").find("'stages.work.workers' is no map") != std::string::npos);
+  BOOST_TEST(told("stages.work.from=*x").find("--set stages.work.from=*x:1:18: error: '*x' is an alias to YAML") != std::string::npos);
+  BOOST_TEST(told("run.drain=5").find("--set run.drain=5:1:11: error: expected a duration such as 250ms, found \"5\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(files_that_are_missing_or_cannot_be_read) {
+  const auto told = [](const std::string& path) {
+    Diagnostics diagnostics;
+    BOOST_TEST(!load_file(path, {}, {}, diagnostics).has_value());
+    return diagnostics.render();
+  };
+  BOOST_TEST(told("nowhere.yaml") == "nowhere.yaml: error: no such file\n");
+  BOOST_TEST(told("/tmp") == "/tmp: error: is a directory\n      = name the pipeline file inside it\n");
+  const std::string path = "config_loader_test.yaml";
+  std::ofstream(path) << "stages: {a: {pass: {}}}";
+  ::chmod(path.c_str(), 0);
+  if (::geteuid() != 0) BOOST_TEST(told(path) == path + ": error: cannot be read: Permission denied\n      = check its permissions\n");
+  ::chmod(path.c_str(), 0600);
+  Diagnostics diagnostics;
+  BOOST_TEST(load_file(path, {}, {}, diagnostics)->name == "config_loader_test");
+  std::remove(path.c_str());
+}
+
+BOOST_AUTO_TEST_CASE(the_name_of_a_pipeline) {
+  BOOST_TEST(pipeline_name("a/b/orders.yaml") == "orders");
+  BOOST_TEST(pipeline_name("orders.yml") == "orders");
+  BOOST_TEST(pipeline_name("/dev/stdin") == "stdin");
+  BOOST_TEST(pipeline_name(".yaml") == ".yaml");
+}
+
+}  // namespace
