@@ -1,0 +1,322 @@
+// The HTTP server behind real sockets on 127.0.0.1: what it answers, and that slow or greedy senders harm nobody else.
+#include "engine/io/http_server.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "engine/runtime/real.hpp"
+#include "engine/runtime/wait.hpp"
+#include "tests/io/http_cases.hpp"
+
+namespace {
+
+using namespace weir;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+io::HttpResponse answer(const io::HttpRequest& request) {
+  if (request.path == "/throw") throw std::runtime_error("not for the sender's eyes");
+  return io::HttpResponse(200, "text/plain", request.method + " " + request.path + " " + request.body + "\n");
+}
+
+runtime::Task<io::HttpResponse> never(runtime::Core* core, io::HttpRequest request) {
+  if (request.path == "/now") co_return io::HttpResponse(200, "text/plain", "now\n");
+  runtime::Waiter waiter(*core);
+  co_await waiter.wait();
+  co_return io::HttpResponse(200);
+}
+
+/// A server on a thread of its own, ended by the destructor.
+class Server {
+ public:
+  explicit Server(io::HttpServerOptions options = {}, bool answers = true) : runtime_(runtime::make_real({})) {
+    core_ = &runtime_->service("http");
+    const auto handler = answers ? io::synchronous(answer)
+                                 : io::HttpHandler([core = core_](io::HttpRequest request) {
+                                     return never(core, std::move(request));
+                                   });
+    on_core([&] {
+      server_ = std::make_unique<io::HttpServer>(*core_, options, handler);
+      port_ = server_->listen("127.0.0.1", 0);
+    });
+  }
+  ~Server() {
+    std::promise<void> ended;
+    on_core([&] {
+      server_->close();
+      closing_ = core_->spawn(server_->closed(), [&](std::exception_ptr) {
+        closing_.reset();
+        server_.reset();
+        ended.set_value();
+      });
+    });
+    ended.get_future().get();
+    runtime_->run([this] { runtime_->stop(); });
+  }
+
+  void on_core(std::function<void()> work) {
+    std::promise<void> done;
+    core_->post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().get();
+  }
+  std::size_t connections() {
+    std::size_t count = 0;
+    on_core([&] { count = server_->connections(); });
+    return count;
+  }
+  io::HttpServer& get() { return *server_; }
+  std::uint16_t port() const { return port_; }
+
+ private:
+  std::unique_ptr<runtime::RealRuntime> runtime_;
+  runtime::Core* core_ = nullptr;
+  std::unique_ptr<io::HttpServer> server_;
+  std::unique_ptr<runtime::Coroutine> closing_;
+  std::uint16_t port_ = 0;
+};
+
+/// A client that sends raw bytes. Waits 20 s at most, then the test fails.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+      throw std::system_error(errno, std::generic_category(), "connect");
+    }
+  }
+  Client(Client&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
+  ~Client() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return;  // The server has heard enough.
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  void end() { ::shutdown(socket_, SHUT_WR); }
+
+  /// Reads until `enough` is part of what came, or the server ends the connection.
+  std::string receive(std::string_view enough = "\1never\1") {
+    while (received_.find(enough) == std::string::npos) {
+      pollfd ready{socket_, POLLIN, 0};
+      if (::poll(&ready, 1, 20'000) <= 0) throw std::runtime_error("no answer in 20 s, only: " + received_);
+      char buffer[65536];
+      const auto count = ::recv(socket_, buffer, sizeof buffer, 0);
+      if (count <= 0) break;
+      received_.append(buffer, static_cast<std::size_t>(count));
+    }
+    return std::exchange(received_, {});
+  }
+
+ private:
+  int socket_;
+  std::string received_;
+};
+
+std::string statuses(const std::string& answers) {
+  std::string found;
+  for (auto at = answers.find("HTTP/1.1 "); at != std::string::npos; at = answers.find("HTTP/1.1 ", at + 1)) {
+    const auto status = answers.substr(at + 9, 3);  // A refusal may name the version in its text, too.
+    if (status.find_first_not_of("0123456789") == std::string::npos) found += (found.empty() ? "" : " ") + status;
+  }
+  return found;
+}
+
+std::string exchange(std::uint16_t port, std::string_view bytes) {
+  Client client(port);
+  client.send(bytes);
+  client.end();
+  return client.receive();
+}
+
+double cpu_s(const rusage& usage) {
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+const std::string get = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_raw_case_is_answered_rightly) {
+  Server server;
+  for (const auto& one : tests::http_cases()) {
+    const auto got = statuses(exchange(server.port(), one.bytes));
+    BOOST_CHECK_MESSAGE(got == one.answers, one.name << ": expected `" << one.answers << "`, got `" << got << "`");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_serves_one_request_after_the_other) {
+  Server server;
+  Client client(server.port());
+  for (int i = 0; i < 3; ++i) {
+    client.send(get);
+    const auto got = client.receive("GET /x \n");
+    BOOST_TEST(got.starts_with("HTTP/1.1 200 OK\r\n"));
+    BOOST_TEST(got.find("\r\nConnection: keep-alive\r\n") != std::string::npos);
+    BOOST_TEST(got.find("\r\nDate: ") != std::string::npos);
+  }
+  BOOST_TEST(server.connections() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(head_is_answered_without_a_body_but_with_its_length) {
+  Server server;
+  const auto got = exchange(server.port(), "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
+  BOOST_TEST(got.find("Content-Length: 9\r\n") != std::string::npos);
+  BOOST_TEST(got.ends_with("\r\n\r\n"));
+}
+
+BOOST_AUTO_TEST_CASE(whoever_expects_a_word_before_the_body_gets_it) {
+  Server server;
+  Client client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  BOOST_TEST(client.receive("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("abc");
+  BOOST_TEST(client.receive("POST / abc\n").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_throws_tells_the_sender_nothing_but_500) {
+  Server server;
+  const auto got = exchange(server.port(), "GET /throw HTTP/1.1\r\nHost: a\r\n\r\n" + get);
+  BOOST_TEST(statuses(got) == "500 200");
+  BOOST_TEST(got.find("eyes") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(sixty_half_requests_delay_nobody) {
+  Server server;
+  std::vector<Client> slow;
+  for (int i = 0; i < 60; ++i) {
+    slow.emplace_back(server.port());
+    slow.back().send(i % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHo" : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  }
+  Client client(server.port());
+  client.send(get);
+  BOOST_TEST(client.receive("GET /x \n").starts_with("HTTP/1.1 200 OK\r\n"));
+  BOOST_TEST(server.connections() == 61u);
+  slow.front().send("st: a\r\n\r\n");  // They are served, too, when they get on.
+  BOOST_TEST(slow.front().receive("GET /metrics \n").starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+BOOST_AUTO_TEST_CASE(at_the_limit_the_longest_idle_gives_way) {
+  io::HttpServerOptions options;
+  options.connections = 3;
+  Server server(options);
+  Client oldest(server.port()), second(server.port()), third(server.port());
+  for (auto* client : {&oldest, &second, &third}) {
+    client->send(get);
+    client->receive("GET /x \n");
+  }
+  second.send("GET /x HT");
+  Client last(server.port());
+  last.send(get);
+  BOOST_TEST(last.receive("GET /x \n").starts_with("HTTP/1.1 200"));
+  BOOST_TEST(oldest.receive() == "");
+  second.send("TP/1.1\r\nHost: a\r\n\r\n");
+  BOOST_TEST(second.receive("GET /x \n").starts_with("HTTP/1.1 200"));
+}
+
+BOOST_AUTO_TEST_CASE(a_sender_that_does_not_come_to_its_end_is_told_so) {
+  io::HttpServerOptions options;
+  options.head_time = options.body_time = options.idle_time = 50ms;
+  Server server(options);
+  Client head(server.port()), body(server.port()), silent(server.port()), idle(server.port());
+  head.send("GET /x HT");
+  body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  idle.send(get);
+  BOOST_TEST(statuses(head.receive()) == "408");
+  BOOST_TEST(statuses(body.receive()) == "408");
+  BOOST_TEST(silent.receive() == "");
+  BOOST_TEST(statuses(idle.receive()) == "200");
+}
+
+BOOST_AUTO_TEST_CASE(a_receiver_that_does_not_read_is_given_up) {
+  io::HttpServerOptions options;
+  options.send_time = 50ms;
+  options.limits.body_bytes = 64 << 20;
+  Server server(options);
+  Client client(server.port());
+  const std::string body(32 << 20, 'x');  // More than the kernel buffers for a socket.
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  Client watcher(server.port());
+  watcher.send(get);
+  watcher.receive("GET /x \n");
+  while (server.connections() > 1) {
+  }
+  BOOST_TEST(client.receive().size() < body.size());
+}
+
+BOOST_AUTO_TEST_CASE(closing_stops_the_handlers_that_wait) {
+  auto server = std::make_unique<Server>(io::HttpServerOptions(), false);
+  Client waits(server->port()), client(server->port());
+  waits.send(get);
+  client.send("GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+  BOOST_TEST(client.receive("now\n").starts_with("HTTP/1.1 200"));
+  server.reset();
+  BOOST_TEST(waits.receive() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_port_in_use_and_a_name_for_an_address_are_told_by_listen) {
+  Server server;
+  server.on_core([&] {
+    BOOST_CHECK_EXCEPTION(server.get().listen("127.0.0.1", server.port()), std::system_error, [](const auto& error) {
+      return error.code() == std::errc::address_in_use;
+    });
+    BOOST_CHECK_THROW(server.get().listen("localhost", 0), std::system_error);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_the_longest_idle_gives_way_and_nothing_spins) {
+  Server server;
+  Client idle(server.port());
+  idle.send(get);
+  idle.receive("GET /x \n");
+  Client first(server.port());  // Its descriptor is this program's, too: opened before the limit falls.
+  first.send(get);
+  first.receive("GET /x \n");
+
+  rlimit before{};
+  BOOST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int highest = ::dup(0);
+  ::close(highest);
+  rlimit low = before;
+  low.rlim_cur = static_cast<rlim_t>(highest) + 1;  // One is left: the client's own socket takes it.
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  {
+    rusage start{}, end{};
+    ::getrusage(RUSAGE_SELF, &start);
+    Client late(server.port());
+    late.send(get);
+    const auto got = late.receive("GET /x \n");
+    ::getrusage(RUSAGE_SELF, &end);
+    BOOST_TEST(statuses(got) == "200");
+    BOOST_TEST(idle.receive() == "");
+    BOOST_TEST(cpu_s(end) - cpu_s(start) < 0.05);  // The answer takes a pause of 0.1 s at least: a spin would fill it.
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
