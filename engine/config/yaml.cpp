@@ -381,7 +381,12 @@ class Builder : public YAML::EventHandler {
       tell(frame.key_place, fmt::format("'{}' has no value", frame.key), "quote a text with `{`, `}` or `,` inside { }");
       return;
     }
-    if (map_.at(position) != ':') return;
+    if (map_.at(position) != ':') {
+      if (silent()) return;
+      node.told = true;
+      tell(frame.key_place, fmt::format("'{}' is no key: it has no `:`", frame.key), "is it indented like the lines that it belongs to?");
+      return;
+    }
     const std::size_t comment = comment_after(position + 1);
     if (comment == std::string::npos) return;
     const char next = map_.at(comment + 1);

@@ -383,6 +383,14 @@ BOOST_AUTO_TEST_CASE(a_list_and_a_map_side_by_side) {
 )");
 }
 
+BOOST_AUTO_TEST_CASE(a_line_that_is_neither_key_nor_text) {
+  BOOST_TEST(told("foo:\n  bar\nfrom load\n") == R"(f.yaml:3:1: error: 'from load' is no key: it has no `:`
+    3 | from load
+      | ^~~~~~~~~
+      = is it indented like the lines that it belongs to?
+)");
+}
+
 BOOST_AUTO_TEST_CASE(a_caret_counts_characters) {
   BOOST_TEST(told("größe: off\n") == R"(f.yaml:1:8: error: `off` is a boolean to many editors, a text to others
     1 | größe: off
