@@ -160,6 +160,8 @@ std::string Template::text() const {
   return all;
 }
 
+Value::Value() = default;
+
 bool Value::constant() const {
   switch (kind) {
     case Kind::text: return text.constant();

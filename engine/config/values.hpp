@@ -75,6 +75,8 @@ struct Template {
 /// What `msg:`, `set:`, `merge:` and `vars:` hold: JSON with templates at the leaves.
 struct Value {
   enum class Kind { null, boolean, number, text, list, map };
+  /// Null. Not written here: clang would look into `fields` before a pair with a Value in it is a complete type.
+  Value();
   Kind kind = Kind::null;
   bool boolean = false;
   std::string number;  ///< As written; always a JSON number.

@@ -15,20 +15,19 @@ namespace {
 /// Which fault is planted: none, but in tests/threads/mutant_*_test.cpp, where the litmus must find each of them.
 constexpr int planted = WEIR_MUTANT;
 
-struct Item {
+}  // namespace
+
+struct Inbox::Item {
   Mark mark = Mark::none;
   message::Batch::Pointer batch;
   std::uint64_t charged = 0;
   std::uint64_t from_budget = 0;
 };
 
-struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
-  static const size_t BLOCK_SIZE = 16;  // An edge rarely holds more batches.
-};
-
-}  // namespace
-
 struct Inbox::Queue {
+  struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static const size_t BLOCK_SIZE = 16;  // An edge rarely holds more batches.
+  };
   moodycamel::ConcurrentQueue<Item, Traits> items{64};
 };
 
@@ -81,7 +80,7 @@ bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
 }
 
 void Edge::send(message::Batch::Pointer batch) {
-  Item item;
+  Inbox::Item item;
   item.charged = charge(batch->live_bytes());
   item.from_budget = std::exchange(reserved_, 0);
   sent_ += batch->size();
@@ -94,7 +93,7 @@ void Edge::send(message::Batch::Pointer batch) {
 }
 
 void Edge::send(Mark mark) {
-  Item item;
+  Inbox::Item item;
   item.mark = mark;
   to_.queue_->items.enqueue(tokens_->producer, std::move(item));
   to_.publish();

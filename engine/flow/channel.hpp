@@ -201,6 +201,7 @@ class Inbox final : public Parking {
 
  private:
   friend class Edge;
+  struct Item;
   struct Queue;
   struct Lane {
     std::size_t first, count, current;
