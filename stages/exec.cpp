@@ -1,0 +1,830 @@
+// exec: runs programs: one for each message, one at each tick, or one that stays and whose lines are messages.
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <system_error>
+
+#include "engine/io/lines.hpp"
+#include "engine/policy/backoff.hpp"
+#include "engine/runtime/processes.hpp"
+#include "engine/runtime/wait.hpp"
+#include "engine/script/text.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct ExecConfig {
+  std::optional<std::vector<config::Template>> run;
+  std::optional<std::vector<config::Template>> pipe;
+  std::optional<config::Duration> every;
+  std::optional<config::Template> input;
+  config::Map<config::Template> env;
+  std::string dir;
+  std::vector<std::int64_t> ok;
+  std::string framing = "lines";
+  std::optional<config::DurationRange> restart;
+  std::optional<std::vector<std::string>> allow;
+  std::optional<config::Map<config::Value>> limits;
+  std::optional<std::string> reply;
+
+  const std::vector<config::Template>& argv() const { return run ? *run : *pipe; }
+  const char* role() const { return run ? "run" : "pipe"; }
+  bool calls() const { return run && !every; }
+};
+
+constexpr std::size_t output_bytes_most = 16 * 1024 * 1024;  // A message's.
+constexpr std::size_t error_tail_bytes = 64 * 1024;
+constexpr std::size_t error_line_bytes_most = 64 * 1024;
+constexpr std::size_t error_lines_waiting_most = 256;
+constexpr std::size_t read_bytes = 16 * 1024;
+constexpr stage::Duration patience = 1s;  // With a child told to end, and with those who hold its output after it.
+
+// ------------------------------------------------------------------------------------------------- what is not allowed
+
+bool is_shell(const config::Template& text) {
+  if (!text.constant()) return false;
+  const std::string whole = text.text();
+  const std::string name = whole.substr(whole.rfind('/') + 1);
+  for (const char* shell : {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"}) {
+    if (name == shell) return true;
+  }
+  return false;
+}
+
+/// `-c`, `-ec`: what follows is code.
+bool takes_code(const config::Template& text) {
+  const std::string flag = text.text();
+  return text.constant() && flag.size() >= 2 && flag[0] == '-' && flag[1] != '-' &&
+         flag.find('c') != std::string::npos;
+}
+
+void verify(const ExecConfig& config, config::Written& written) {
+  const std::string role = config.role();
+  const auto& argv = config.argv();
+  if (argv.empty()) {
+    written.error(role, "says no program", "write [PROGRAM, ARGUMENT, …]");
+    return;
+  }
+  for (const auto& [key, there] : {std::pair("allow", config.allow.has_value()),
+                                   std::pair("limits", config.limits.has_value()),
+                                   std::pair("reply", config.reply.has_value())}) {
+    if (there) written.error(key, "`" + std::string(key) + "` comes with a later version of weir");
+  }
+  if (config.framing != "lines") {
+    written.error("framing", "framing '" + config.framing + "' comes with a later version of weir", "`lines` is there");
+  }
+  if (config.restart && config.restart->from <= 0s) {
+    written.error("restart", "a restart without a pause would take the whole machine", "write `100ms..30s`");
+  }
+  if (!argv.front().constant()) {
+    written.error(role, "a message can't choose the program: that comes with `allow`, with a later version of weir",
+                  "write the program, and `{{ }}` in its arguments only");
+  } else if (argv.front().text().empty()) {
+    written.error(role, "the program has no name");
+  } else if (argv.size() == 1 && argv.front().text().find(' ') != std::string::npos) {
+    written.warning(role, "'" + argv.front().text() + "' is looked for as the name of one program",
+                    "the command line is a list: [ls, '-l']; no shell takes it apart");
+  }
+  bool shell = false, code = false;
+  for (const auto& text : argv) {
+    if (code && !text.constant()) {
+      written.error(role, "a template after the shell's `-c` would become code",
+                    "hand it over by `stdin` or by `env`");
+      break;
+    }
+    code = code || (shell && takes_code(text));
+    shell = shell || is_shell(text);
+  }
+  for (const auto& [name, value] : config.env) {
+    if (name.empty() || name.find('=') != std::string::npos) {
+      written.error("env", "'" + name + "' can't be the name of a variable");
+    }
+  }
+  if (!config.calls()) {
+    const auto constant = [](const config::Template& text) { return text.constant(); };
+    const auto refuse = [&](const char* key) {
+      written.error(key, "`{{ }}` has nothing to speak of: there is no message here",
+                    "what is known at start is written `${name}`");
+    };
+    if (!std::all_of(argv.begin(), argv.end(), constant)) refuse(role.c_str());
+    if (config.input && !config.input->constant()) refuse("stdin");
+    if (!std::all_of(config.env.begin(), config.env.end(), [&](const auto& entry) { return constant(entry.second); })) {
+      refuse("env");
+    }
+  }
+}
+
+const auto spec =
+    config::Spec<ExecConfig>("exec", "Runs programs: one for each message or tick, or one whose lines are messages.")
+        .role("run", &ExecConfig::run,
+              "Program and arguments, run once for each message, or with `every` once a tick. What it prints becomes "
+              "the payload, or `result.text` in `merge`.",
+              config::sample("[./score, '{{ msg.id }}']"))
+        .one_or_more()
+        .role("pipe", &ExecConfig::pipe,
+              "Program and arguments of a child that stays. Each line that it prints is a message, as it appears.",
+              config::sample("[tail, -n, '0', -F, /var/log/syslog]"))
+        .one_or_more()
+        .field("every", &ExecConfig::every,
+               "Time from one run to the next; the first is at once. While one still runs, ticks are left out and "
+               "counted. The stage then takes no `from`.",
+               config::above(0), config::sample("10s"))
+        .only_with("run")
+        .field("stdin", &ExecConfig::input,
+               "What the program reads from its standard input. Left out: the payload; without `from` nothing.",
+               config::sample("'{{ msg.sh }}'"))
+        .secret_ok()
+        .field("env", &ExecConfig::env, "Variables for the program, beside weir's own environment.",
+               config::sample("{LC_ALL: C, ID: '{{ msg.id }}'}"))
+        .secret_ok()
+        .field("dir", &ExecConfig::dir, "Directory that it starts in; else weir's.", config::sample("/var/lib/jobs"))
+        .field("ok", &ExecConfig::ok, "Exit codes that are no failure, beside 0.", config::at_least(0),
+               config::at_most(255), config::sample("[1]"))
+        .field("framing", &ExecConfig::framing,
+               "How messages are told apart. length, netstring and raw come with a later version.",
+               config::one_of({"lines", "length", "netstring", "raw"}))
+        .only_with("pipe")
+        .field("restart", &ExecConfig::restart,
+               "Starts the child again whenever it has ended. The pause between lies in this range and doubles from one "
+               "to the next; it is short again after a child that ran for ten times the least. Left out: the child's "
+               "end is the end of the stage.",
+               config::sample("100ms..30s"))
+        .only_with("pipe")
+        .field("allow", &ExecConfig::allow, "Programs a message may choose. Comes with a later version.",
+               config::sample("[psql, find]"))
+        .only_with("run")
+        .field("limits", &ExecConfig::limits, "Limits of the child. Comes with a later version.",
+               config::sample("{memory: 256MiB}"))
+        .field("reply", &ExecConfig::reply, "How a child that takes messages answers. Comes with a later version.",
+               config::sample("one"))
+        .only_with("pipe")
+        .details(
+            "No shell takes the command line apart: each element reaches the program as one argument, whatever a "
+            "message puts into it. A run that ends with another code than 0 or one of `ok`, or by a signal, fails its "
+            "message (exit); with `every`, and at the end of a `pipe` without `restart`, a message that holds standard "
+            "error or what was printed leaves by .failed. Output of more than 16MiB for one message fails (size) and "
+            "ends the program. `result` has code, signal, text (standard output as it came), stderr (its last 64KiB) "
+            "and seconds.\n"
+            "Where the stage is a source, standard error is logged, or leaves line by line by .stderr where somebody "
+            "reads that; who is slow there loses the oldest lines, counted.\n"
+            "A child that takes too long is killed. One that stays is told to end (SIGTERM) when weir ends, and killed "
+            "a second later. With the program ends what it left behind in its process group. A `pipe` that takes "
+            "messages comes with a later version.")
+        .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}")
+        .example("exec: {run: [df, --output=source\\,pcent], every: 1m}")
+        .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
+        .verify(verify);
+
+// ------------------------------------------------------------------------------------------------ what happened, in words
+
+/// The last bytes of a stream.
+class Tail {
+ public:
+  void append(std::string_view bytes) {
+    if (bytes.size() >= error_tail_bytes) {
+      bytes_.assign(bytes.substr(bytes.size() - error_tail_bytes));
+      return;
+    }
+    if (bytes_.size() + bytes.size() > 2 * error_tail_bytes) {
+      bytes_.erase(0, bytes_.size() + bytes.size() - error_tail_bytes);
+    }
+    bytes_ += bytes;
+  }
+  std::string_view bytes() const {
+    const std::string_view all = bytes_;
+    return all.substr(all.size() - std::min(all.size(), error_tail_bytes));
+  }
+
+ private:
+  std::string bytes_;
+};
+
+/// Text of a child's for one line of ours.
+std::string quotable(std::string_view text) {
+  constexpr std::size_t most = 300;
+  const bool cut = text.size() > most;
+  std::string line(text.substr(0, most));
+  while (cut && !line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.pop_back();
+  if (cut && !line.empty() && (static_cast<unsigned char>(line.back()) & 0x80) != 0) line.pop_back();
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return cut ? line + "…" : line;
+}
+
+std::string last_line(std::string_view text) {
+  const auto end = text.find_last_not_of(" \t\r\n");
+  if (end == std::string_view::npos) return {};
+  text = text.substr(0, end + 1);
+  const auto begin = text.find_last_of("\r\n");
+  return quotable(begin == std::string_view::npos ? text : text.substr(begin + 1));
+}
+
+std::string name_of_signal(int number) {
+  const char* const name = ::sigabbrev_np(number);
+  return name ? name : std::to_string(number);
+}
+
+/// "`./score` exited with 3: no such id"
+std::string describe_end(const std::string& program, const runtime::Exit& exit, std::string_view errors) {
+  std::string text = "`" + program + "` ";
+  text += exit.signal ? "was killed by SIG" + name_of_signal(exit.signal)
+                      : "exited with " + std::to_string(exit.code);
+  const std::string last = last_line(errors);
+  return last.empty() ? text : text + ": " + last;
+}
+
+bool is_ok(const ExecConfig& config, const runtime::Exit& exit) {
+  return exit.ok() || (exit.signal == 0 && std::find(config.ok.begin(), config.ok.end(), exit.code) != config.ok.end());
+}
+
+stage::Failure not_started(const ExecConfig& config, const std::system_error& error) {
+  // Too long a command line stays too long.
+  const auto reason = error.code() == std::errc::argument_list_too_long ? stage::Reason::size : stage::Reason::io;
+  std::string text = error.what();
+  if (!config.dir.empty()) text += " (started in '" + config.dir + "')";
+  return {reason, text};
+}
+
+// ------------------------------------------------------------------------------------------------------------- a child
+
+/// Coroutines beside the one that owns this, on its core. Before it goes, end() must have returned.
+class Beside {
+ public:
+  explicit Beside(runtime::Core& core) : core_(core), all_ended_(core) {}
+
+  void start(stage::Task<> body) {
+    ++running_;
+    coroutines_.push_back(core_.spawn(std::move(body), [this](std::exception_ptr fault) {
+      if (fault && !fault_) fault_ = fault;
+      if (--running_ == 0) all_ended_.wake();
+    }));
+  }
+  /// Stops those that still run and returns when none does. Not interruptible. What left one of them, or null.
+  stage::Task<std::exception_ptr> end() {
+    for (const auto& coroutine : coroutines_) {
+      if (coroutine->running()) coroutine->stop();
+    }
+    while (running_ > 0) co_await all_ended_.wait_through();
+    coroutines_.clear();
+    co_return fault_;
+  }
+
+ private:
+  runtime::Core& core_;
+  runtime::Waiter all_ended_;
+  std::vector<std::unique_ptr<runtime::Coroutine>> coroutines_;
+  std::size_t running_ = 0;
+  std::exception_ptr fault_;
+};
+
+/// One that is counted among the children while it lives.
+class Counted {
+ public:
+  explicit Counted(stage::Context& context) : counters_(context.out.counters()) { ++counters_.children; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --counters_.children; }
+
+ private:
+  flow::Counters& counters_;
+};
+
+/// Says that a stream has ended, when whoever reads it has.
+class Ends {
+ public:
+  Ends(bool& open, runtime::Waiter& news) : open_(open), news_(news) {}
+  Ends(const Ends&) = delete;
+  Ends& operator=(const Ends&) = delete;
+  ~Ends() {
+    open_ = false;
+    news_.wake();
+  }
+
+ private:
+  bool& open_;
+  runtime::Waiter& news_;
+};
+
+/// A child and those who look after it. Whoever runs it ends them, and with them the child, by let_go().
+class Watched {
+ public:
+  std::optional<runtime::Exit> exit() const { return exit_; }
+  /// From its start to its end, or until now.
+  stage::Duration ran() const { return (exit_ ? ended_ : core_.now()) - began_; }
+
+ protected:
+  /// Throws std::system_error where it can't be started.
+  Watched(stage::Context& context, const runtime::Command& command)
+      : core_(context.core),
+        child_(core_.processes().start(command)),
+        counted_(std::in_place, context),
+        beside_(core_),
+        news_(core_),
+        began_(core_.now()) {}
+  ~Watched() = default;
+
+  stage::Task<> feed(std::string_view input) {
+    try {
+      for (int pieces = 1; !input.empty(); ++pieces) {
+        const std::string_view piece = input.substr(0, message::arena_bytes);
+        co_await child_->write(piece);
+        input.remove_prefix(piece.size());
+        if (pieces % turn == 0) co_await core_.yield();
+      }
+    } catch (const std::system_error& error) {
+      // A child that has read enough may close its input: `head -1`.
+      if (error.code() != std::errc::broken_pipe) throw;
+    }
+    child_->close_input();
+  }
+  stage::Task<> await_exit() {
+    exit_ = co_await child_->wait();
+    ended_ = core_.now();
+    news_.wake();
+  }
+  /// Not interruptible. What went wrong on the way, or null.
+  stage::Task<std::exception_ptr> let_go() {
+    const std::exception_ptr fault = co_await beside_.end();
+    child_.reset();
+    counted_.reset();
+    co_return fault;
+  }
+
+  static constexpr int turn = 8;  // So many reads or writes in a row, then others on this core have theirs.
+
+  runtime::Core& core_;
+  std::unique_ptr<runtime::Child> child_;
+  std::optional<Counted> counted_;
+  Beside beside_;
+  runtime::Waiter news_;
+  std::optional<runtime::Exit> exit_;
+
+ private:
+  runtime::Time began_, ended_{};
+};
+
+/// A child from its start to its end, with all that it prints.
+class Run : public Watched {
+ public:
+  /// `input` must outlive it.
+  Run(stage::Context& context, const runtime::Command& command, std::string_view input)
+      : Watched(context, command), input_(input), has_input_(command.input) {}
+
+  /// Leaves nothing running, however it is left. Throws std::system_error where a stream breaks.
+  stage::Task<> finish() {
+    std::exception_ptr leaving;
+    try {
+      co_await through();
+    } catch (...) {
+      leaving = std::current_exception();
+    }
+    const std::exception_ptr fault = co_await let_go();
+    if (!leaving) leaving = fault;
+    if (leaving) std::rethrow_exception(leaving);
+  }
+
+  bool too_large() const { return too_large_; }
+  const std::string& output() const { return output_; }
+  std::string_view errors() const { return errors_.bytes(); }
+  std::shared_ptr<const message::Result> result() const {
+    auto result = std::make_shared<message::Result>();
+    if (exit()) {
+      if (exit()->signal) result->signal = name_of_signal(exit()->signal);
+      else result->code = exit()->code;
+    }
+    result->text = output_;
+    result->error_text = errors_.bytes();
+    result->seconds = std::chrono::duration<double>(ran()).count();
+    return result;
+  }
+  /// Why this is a failure, if it is.
+  message::Done judge(const ExecConfig& config, const std::string& program) const {
+    if (too_large_) return stage::Failure(stage::Reason::size, "`" + program + "` printed more than 16MiB");
+    if (is_ok(config, *exit())) return std::nullopt;
+    return stage::Failure(stage::Reason::exit, describe_end(program, *exit(), errors()));
+  }
+
+ private:
+  stage::Task<> through() {
+    beside_.start(await_exit());
+    beside_.start(read_output());
+    beside_.start(read_errors());
+    if (has_input_) beside_.start(feed(input_));
+    while (!exit_ && !too_large_) co_await news_.wait();
+    // What it left behind ends with it, or the end of its output might never come.
+    child_->signal(SIGKILL);
+    const auto give_up = core_.now() + patience;
+    while ((output_open_ || errors_open_) && !too_large_) {
+      const bool news = co_await news_.wait_until(give_up);
+      if (!news) break;
+    }
+  }
+  stage::Task<> read_output() {
+    const Ends ends(output_open_, news_);
+    std::array<char, read_bytes> bytes;
+    for (int reads = 1;; ++reads) {
+      const std::size_t count = co_await child_->read_output(bytes);
+      if (count == 0) co_return;
+      if (output_.size() + count > output_bytes_most) {
+        too_large_ = true;
+        co_return;
+      }
+      output_.append(bytes.data(), count);
+      if (reads % turn == 0) co_await core_.yield();
+    }
+  }
+  stage::Task<> read_errors() {
+    const Ends ends(errors_open_, news_);
+    std::array<char, read_bytes> bytes;
+    for (int reads = 1;; ++reads) {
+      const std::size_t count = co_await child_->read_error(bytes);
+      if (count == 0) co_return;
+      errors_.append({bytes.data(), count});
+      if (reads % turn == 0) co_await core_.yield();
+    }
+  }
+
+  std::string_view input_;
+  bool has_input_;
+  bool output_open_ = true, errors_open_ = true;
+  bool too_large_ = false;
+  std::string output_;
+  Tail errors_;
+};
+
+// -------------------------------------------------------------------------------------------- one child for each message
+
+class Exec : public stage::Call {
+ public:
+  Exec(const ExecConfig& config, stage::Context& context) : config_(config), context_(context), argv_(config.run->size()) {
+    for (std::size_t i = 0; i < argv_.size(); ++i) context.compile(argv_[i], (*config.run)[i]);
+    if (config.input) context.compile(input_.emplace(), *config.input);
+    for (const auto& [name, value] : config.env) {
+      env_.emplace_back(name, script::Text());
+      context.compile(env_.back().second, value);
+    }
+  }
+
+  stage::Task<message::Done> call(stage::Message message) override {
+    runtime::Command command;
+    std::string text;
+    message::Done failure = fill(message, command, text);
+    if (failure) co_return failure;
+    std::unique_ptr<Run> run;
+    try {
+      run = std::make_unique<Run>(context_, command, input_ ? std::string_view(text) : message.text());
+    } catch (const std::system_error& error) {
+      failure = not_started(config_, error);
+    }
+    if (failure) co_return failure;
+    std::exception_ptr leaving;
+    try {
+      co_await run->finish();
+    } catch (const std::system_error& error) {
+      failure = stage::Failure(stage::Reason::io, error.what());
+    } catch (...) {
+      leaving = std::current_exception();
+    }
+    // Of a child that was stopped too: what it said until then may tell why it took so long.
+    message.edit_metadata().result = run->result();
+    if (leaving) std::rethrow_exception(leaving);
+    if (!failure) failure = run->judge(config_, command.argv.front());
+    co_return failure;
+  }
+
+ private:
+  message::Done fill(const stage::Message& message, runtime::Command& command, std::string& input) const {
+    for (const auto& text : argv_) {
+      if (auto failure = text.fill(message, command.argv.emplace_back())) return failure;
+      if (has_zero(command.argv.back())) {
+        return stage::Failure(stage::Reason::type, "argument " + std::to_string(command.argv.size() - 1) +
+                                                       " holds a NUL byte, which no argument can");
+      }
+    }
+    for (const auto& [name, text] : env_) {
+      std::string& value = command.environment[name];
+      if (auto failure = text.fill(message, value)) return failure;
+      if (has_zero(value)) {
+        return stage::Failure(stage::Reason::type, "variable '" + name + "' holds a NUL byte, which none can");
+      }
+    }
+    command.directory = config_.dir;
+    command.input = true;
+    return input_ ? input_->fill(message, input) : std::nullopt;
+  }
+  static bool has_zero(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+  const ExecConfig& config_;
+  stage::Context& context_;
+  std::vector<script::Text> argv_;
+  std::optional<script::Text> input_;
+  std::vector<std::pair<std::string, script::Text>> env_;
+};
+
+// ------------------------------------------------------------------------------------------------------------- sources
+
+constexpr stage::Port stderr_port = stage::first_own_port;
+
+runtime::Command constant_command(const ExecConfig& config) {
+  runtime::Command command;
+  for (const auto& text : config.argv()) command.argv.push_back(text.text());
+  for (const auto& [name, value] : config.env) command.environment[name] = value.text();
+  command.directory = config.dir;
+  command.input = config.input.has_value();
+  return command;
+}
+
+/// What a source's child says on its standard error: its tail, and each line for `.stderr` or for the log.
+class Errors {
+ public:
+  explicit Errors(stage::Source& source) : source_(source), framer_(error_line_bytes_most) {}
+
+  std::span<char> space() { return framer_.space(); }
+  void filled(std::size_t size) {
+    tail_.append(framer_.filled(size));
+    take_lines();
+  }
+  void take(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto space = framer_.space();
+      const std::size_t size = std::min(space.size(), bytes.size());
+      std::memcpy(space.data(), bytes.data(), size);
+      bytes.remove_prefix(size);
+      filled(size);
+    }
+  }
+  void end() {
+    framer_.end();
+    take_lines();
+  }
+  std::string_view tail() const { return tail_.bytes(); }
+
+  bool pending() const { return !waiting_.empty(); }
+  /// Puts out what waits for `.stderr`, until the output is full.
+  void put_out() {
+    while (!waiting_.empty() && !source_.full()) {
+      source_.out.emit(stderr_port, waiting_.front(), source_.core.now());
+      waiting_.pop_front();
+    }
+  }
+
+ private:
+  void take_lines() {
+    // A flood must not be paid for line by line: the log would take none of it anyway.
+    constexpr int logged_most = 4;
+    int lines = 0;
+    const bool heard = source_.out.heard(stderr_port);
+    while (const auto line = framer_.next()) {
+      if (heard) {
+        put_by(line->bytes);
+      } else if (++lines <= logged_most) {
+        source_.log(observe::Level::info, "the child wrote to standard error", {{"line", quotable(line->bytes)}});
+      }
+    }
+  }
+  void put_by(std::string_view line) {
+    if (waiting_.size() == error_lines_waiting_most) {
+      waiting_.pop_front();
+      ++source_.out.counters().created;
+      source_.out.counters().drop(stage::Dropped::slow);
+    }
+    waiting_.emplace_back(line);
+  }
+
+  stage::Source& source_;
+  io::LineFramer framer_;
+  Tail tail_;
+  std::deque<std::string> waiting_;
+};
+
+/// Runs the program at each tick.
+stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
+  const runtime::Command command = constant_command(config);
+  const std::string input = config.input ? config.input->text() : std::string();
+  for (stage::Time due = source.core.now(); !source.abandoned();) {
+    {
+      Run run(source, command, input);
+      source.waited_outside();
+      co_await run.finish();
+      source.waited_outside();
+      Errors errors(source);
+      errors.take(run.errors());
+      errors.end();
+      while (errors.pending()) {
+        errors.put_out();
+        co_await source.flush();
+      }
+      if (auto failure = run.judge(config, command.argv.front())) {
+        source.refuse(run.output().empty() ? run.errors() : run.output(), std::move(*failure));
+      } else {
+        source.emit(run.output()).edit_metadata().result = run.result();
+      }
+    }
+    co_await source.flush();
+    due += *config.every;
+    const stage::Time now = source.core.now();
+    if (due < now) {
+      const auto lost = (now - due + *config.every - 1ns) / *config.every;
+      due += lost * *config.every;
+      source.out.counters().created += static_cast<std::uint64_t>(lost);
+      source.out.counters().drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost));
+      source.log(observe::Level::warn, "ticks were left out, because the last run had not ended", {{"ticks", lost}});
+    }
+    co_await source.sleep_until(due);
+  }
+}
+
+/// A child that stays, from its start to its end. Only its standard output waits for anybody: it is read when all that
+/// was read before has been sent on.
+class Staying : public Watched {
+ public:
+  Staying(stage::Source& source, const runtime::Command& command, std::string_view input)
+      : Watched(source, command),
+        source_(source),
+        input_(input),
+        has_input_(command.input),
+        framer_(output_bytes_most),
+        errors_(source),
+        asked_(core_) {}
+
+  /// Until it has ended and all it said is sent on, or nobody listens any more. Leaves nothing running, however it is
+  /// left.
+  stage::Task<> finish() {
+    std::exception_ptr leaving;
+    try {
+      co_await through();
+    } catch (...) {
+      leaving = std::current_exception();
+    }
+    if (!exit_) co_await persuade();
+    take_in();
+    const std::exception_ptr fault = co_await let_go();
+    // What was read is not lost: no more than one arena of it.
+    if (leaving) {
+      while (const auto line = framer_.next()) put(*line);
+    }
+    if (!leaving) leaving = fault;
+    if (leaving) std::rethrow_exception(leaving);
+  }
+  std::string_view errors() const { return errors_.tail(); }
+
+ private:
+  stage::Task<> through() {
+    beside_.start(await_exit());
+    beside_.start(read_output());
+    beside_.start(read_errors());
+    if (has_input_) beside_.start(feed(input_));
+    bool group_ended = false;
+    while (true) {
+      const bool more = put_out();
+      co_await source_.flush();
+      if (source_.abandoned()) co_return;
+      if (more) continue;
+      if (exit_ && !output_open_ && !errors_open_ && framer_.ended() && !errors_.pending()) co_return;
+      if (exit_ && !group_ended) {
+        // What it left behind ends with it, or the end of its output might never come.
+        group_ended = true;
+        child_->signal(SIGKILL);
+      }
+      ask();
+      if (errors_.pending()) news_.wake();
+      bool news = true;
+      if (exit_ && !given_up_) news = co_await news_.wait_until(core_.now() + patience);
+      else co_await news_.wait();
+      source_.waited_outside();
+      if (!news) give_up();
+      take_in();
+    }
+  }
+  /// True: there is more to put out than could be.
+  bool put_out() {
+    while (!reading()) {
+      if (source_.full()) return true;
+      const auto line = framer_.next();
+      if (!line) break;
+      put(*line);
+    }
+    errors_.put_out();
+    return false;
+  }
+  void put(const io::Line& line) {
+    if (!line.too_long) {
+      source_.emit_shared(framer_.arena(), line.bytes);
+      return;
+    }
+    stage::Failure why(stage::Reason::size, "line " + std::to_string(line.number) + " has " +
+                                                std::to_string(line.size) + " bytes, more than 16MiB");
+    why.line = static_cast<std::int64_t>(line.number);
+    source_.refuse(line.bytes, std::move(why));
+  }
+  bool reading() const { return !into_.empty() || read_ > 0; }
+  void ask() {
+    if (reading() || !output_open_) return;
+    into_ = framer_.space();
+    asked_.wake();
+  }
+  void take_in() {
+    if (read_ > 0) {
+      framer_.filled(std::exchange(read_, 0));
+      into_ = {};
+    } else if (!output_open_) {
+      into_ = {};
+      framer_.end();
+    }
+  }
+  void give_up() {
+    source_.log(observe::Level::warn, "the child has ended, but a process outside its group still holds its output");
+    given_up_ = true;
+    output_open_ = errors_open_ = false;
+  }
+  stage::Task<> read_output() {
+    const Ends ends(output_open_, news_);
+    while (true) {
+      while (into_.empty() || read_ > 0) co_await asked_.wait();
+      const std::size_t count = co_await child_->read_output(into_);
+      if (count == 0) co_return;
+      read_ = count;
+      news_.wake();
+    }
+  }
+  stage::Task<> read_errors() {
+    const Ends ends(errors_open_, news_);
+    for (int reads = 1;; ++reads) {
+      const std::size_t count = co_await child_->read_error(errors_.space());
+      if (count == 0) break;
+      errors_.filled(count);
+      if (errors_.pending()) news_.wake();
+      if (reads % turn == 0) co_await core_.yield();
+    }
+    errors_.end();
+  }
+  /// Asks it to end and gives it a moment. Not interruptible: the program ends, or nobody listens.
+  stage::Task<> persuade() {
+    child_->signal(SIGTERM);
+    bool over = false;
+    const auto alarm = core_.alarm(core_.now() + patience, [this, &over] {
+      over = true;
+      news_.wake();
+    });
+    while (!exit_ && !over) co_await news_.wait_through();
+  }
+
+  stage::Source& source_;
+  std::string_view input_;
+  bool has_input_;
+  io::LineFramer framer_;
+  Errors errors_;
+  runtime::Waiter asked_;
+  std::span<char> into_;   // Where the next read shall put its bytes: asked for, or not taken in yet;
+  std::size_t read_ = 0;   // and how many it put there.
+  bool output_open_ = true, errors_open_ = true;
+  bool given_up_ = false;
+};
+
+stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
+  const runtime::Command command = constant_command(config);
+  const std::string& program = command.argv.front();
+  const std::string input = config.input ? config.input->text() : std::string();
+  std::optional<policy::Backoff> backoff;
+  if (config.restart) backoff.emplace(config.restart->from, config.restart->to);
+  for (bool first = true;; first = false) {
+    std::unique_ptr<Staying> child;
+    std::string end;
+    try {
+      child = std::make_unique<Staying>(source, command, input);
+    } catch (const std::system_error& error) {
+      if (first) throw;  // A program that is missing when the run begins: nothing to wait for.
+      end = not_started(config, error).text;
+    }
+    if (child) {
+      co_await child->finish();
+      if (source.abandoned()) co_return;
+      end = describe_end(program, *child->exit(), child->errors());
+      if (!backoff) {
+        if (!is_ok(config, *child->exit())) source.refuse(child->errors(), stage::Failure(stage::Reason::exit, end));
+        co_return;
+      }
+      if (child->ran() / 10 >= config.restart->from) backoff->reset();
+      child.reset();
+    }
+    const stage::Duration pause = backoff->next(source.core.random().fraction());
+    source.log(observe::Level::warn, "the child is started again",
+               {{"because", end}, {"seconds", std::chrono::duration<double>(pause).count()}});
+    co_await source.sleep(pause);
+    if (source.abandoned()) co_return;
+    ++source.out.counters().child_restarts;
+  }
+}
+
+const stage::Register registered(spec, [](auto config) {
+  if (config->calls()) return stage::call_of<Exec>(config).touching(stage::Touches::proc);
+  return stage::source_of(config, config->run ? run_every : pipe).port("stderr").touching(stage::Touches::proc);
+});
+
+}  // namespace
+}  // namespace weir::stages
