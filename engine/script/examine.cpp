@@ -272,6 +272,9 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
   }
   if (findings) {
     findings->uses_msg = uses_msg;
+    findings->straight = std::none_of(tokens.begin(), tokens.end(), [](const Token& token) {
+      return token.is("for") || token.is("while") || token.is("repeat") || token.is("goto") || token.is("function");
+    });
     findings->ports = std::move(ports);
   }
   return std::nullopt;

@@ -148,6 +148,7 @@ void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t
       // Not an error yet, Lua is in the middle of something: at its next instruction.
       state.spent_ = true;
       lua_sethook(state.running_, hook, LUA_MASKCOUNT, 1);
+      state.counting_ = true;
     }
   }
   void* moved = std::realloc(block, new_size);
@@ -171,6 +172,7 @@ void State::charge(lua_State* lua, std::size_t work) {
   work_ += work;
   if (work_ <= static_cast<std::size_t>(limits_.instructions)) return;
   spent_ = true;
+  counting_ = true;
   lua_sethook(lua, hook, LUA_MASKCOUNT, 1);
   raise(lua, Reason::budget, "the code was not done after %d instructions", limits_.instructions);
 }
@@ -183,7 +185,6 @@ void State::build() {
   lua_pushcfunction(lua_, open_state);
   const int status = lua_pcall(lua_, 0, 0, 0);
   WEIR_ASSERT(status == LUA_OK, lua_tostring(lua_, -1));
-  lua_gc(lua_, LUA_GCGEN, 0, 0);
   building_ = false;
 }
 
@@ -191,7 +192,7 @@ void State::rebuild() {
   running_ = nullptr;
   lua_close(lua_);
   ++rebuilt_;
-  msg_is_scalar_ = false;
+  msg_is_scalar_ = counting_ = false;
   build();
   for (auto& chunk : chunks_) load(*chunk);
 }
@@ -216,6 +217,7 @@ std::optional<CompileError> State::compile(std::string_view code, Form form, con
   made->form = form;
   made->place = place;
   made->uses_msg = found.uses_msg;
+  made->straight = found.straight && code.size() < static_cast<std::size_t>(limits_.instructions);
   if (!load(*made)) return CompileError(place, "the code is too large");
   chunk = made.get();
   chunks_.push_back(std::move(made));
@@ -228,7 +230,7 @@ void State::release(Chunk* chunk) {
   std::erase_if(chunks_, [&](const auto& one) { return one.get() == chunk; });
 }
 
-void State::begin(const Names& names, lua_State* runs) {
+void State::begin(const Names& names, lua_State* runs, bool counts) {
   names_ = names;
   document_ = nullptr;
   touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
@@ -238,7 +240,10 @@ void State::begin(const Names& names, lua_State* runs) {
   keys_.clear();
   if (!emitted_.empty()) emitted_.clear();
   if (!new_meta_.empty()) new_meta_.clear();
-  lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
+  // Counting costs a call for each instruction; code that cannot run longer than it is written needs none.
+  if (counts) lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
+  else if (counting_) lua_sethook(runs, nullptr, 0, 0);
+  if (runs == lua_) counting_ = counts;
 }
 
 message::Document* State::touch() {
@@ -360,7 +365,7 @@ bool State::failed(lua_State* from, int status, const Chunk* chunk) {
 }
 
 bool State::run(const Chunk& chunk, const Names& names) {
-  begin(names, lua_);
+  begin(names, lua_, !chunk.straight);
   chunk_ = &chunk;
   int status = LUA_OK;
   if (!set_msg(chunk)) {
@@ -429,7 +434,7 @@ State::Resumed State::resume(int coroutine, const Chunk& chunk, bool first, doub
   lua_rawgeti(lua_, LUA_REGISTRYINDEX, coroutine);
   lua_State* runs = lua_tothread(lua_, -1);
   lua_settop(lua_, 0);
-  begin(Names(), runs);
+  begin(Names(), runs, true);
   chunk_ = &chunk;
   if (!first) lua_pushnumber(runs, waited_seconds);
   int results = 0;

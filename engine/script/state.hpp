@@ -30,12 +30,14 @@ struct Chunk {
   Form form = Form::expression;
   config::Place place;
   bool uses_msg = false;
+  bool straight = false;  ///< Cannot run longer than it is written: no loop, no function.
   int reference = -1;  ///< Of the function, in Lua's registry.
 };
 
 /// What code needs to know of itself beside being compiled.
 struct Findings {
   bool uses_msg = false;
+  bool straight = false;
   std::vector<std::string> ports;  ///< Of emit_to, in the order of first mention.
 };
 
@@ -133,7 +135,7 @@ class State {
   void build();
   void rebuild();
   bool load(Chunk& chunk);
-  void begin(const Names& names, lua_State* runs);
+  void begin(const Names& names, lua_State* runs, bool counts);
   bool set_msg(const Chunk& chunk);
   bool failed(lua_State* from, int status, const Chunk* chunk);
   void undo();
@@ -147,6 +149,7 @@ class State {
   std::size_t bytes_ = 0;         // Allocated during this evaluation.
   std::size_t work_ = 0;          // Charged during this evaluation by functions.
   bool building_ = false;
+  bool counting_ = false;         // Whether the main coroutine has its hook.
   bool spent_ = false;
   bool memory_hit_ = false;
   bool dropped_ = false;

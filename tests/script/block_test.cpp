@@ -1,0 +1,123 @@
+// `lua:` blocks and generators: verdicts, ports, steps.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/script/bench.hpp"
+
+using namespace weir;
+using namespace weir::script;
+
+BOOST_AUTO_TEST_CASE(a_block_edits_replaces_multiplies_drops_or_fails) {
+  BOOST_TEST(after("msg.a = 1") == R"({"a":1})");
+  BOOST_TEST(after("return {b = 1}") == R"({"b":1})");
+  BOOST_TEST(after("return 'just text'") == "just text");
+  BOOST_TEST(after("return msg") == "{}");
+  BOOST_TEST(after("return nil") == "{}");
+  BOOST_TEST(after("return false") == "false");
+  BOOST_TEST(after("emit{n = 1} emit('t') emit(msg) return {n = 2}") == R"({"n":2} | {"n":1} | t | {})");
+  BOOST_TEST(after("drop() msg.never = msg.q.z") == "dropped");
+  BOOST_TEST(after("fail('no such sku: ' .. msg.sku)", R"({"sku":"x"})") == "user: no such sku: x");
+  BOOST_TEST(after("error('odd')") == "user: odd");
+  BOOST_TEST(after("assert(msg.a, 'a is wanted')") == "user: a is wanted");
+  BOOST_TEST(after("emit(msg.q)") == "missing: there is nothing to send: the value is nil");
+}
+
+BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
+  BOOST_TEST(after("if msg.late then emit_to(\"late\", msg) drop() end emit_to('copy', {1})", R"({"late":true})") ==
+             R"(dropped | late: {"late":true})");
+  BOOST_TEST(after("local x = 1 emit_to('copy', 'text')") == "{} | copy: text");
+  for (const auto* code : {"emit_to(msg.port, msg)", "local f = emit_to", "emit_to('a' .. 'b', msg)", "emit_to 'a'"}) {
+    BOOST_TEST(check(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')", code);
+  }
+  BOOST_TEST(check("emit_to('failed', msg)") ==
+             "'failed' cannot be the name of a port (lower-case letters, digits and '_'; not 'failed' or 'else')");
+}
+
+BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
+  BOOST_TEST(after("return {re.match('order (\\\\d+) (\\\\w+)?', 'an order 12 paid')}") == R"(["12","paid"])");
+  BOOST_TEST(after("return {re.match('[0-9]+', 'ab12'), re.match('x', 'a') == nil}") == R"(["12",true])");
+  BOOST_TEST(after("return re.replace('a+', 'baab', '<\\\\0>')") == "b<aa>b");
+  BOOST_TEST(after("return now()") == "2026-01-31T08:05:09.123Z");
+  BOOST_TEST(after("return uuid()") == "01234567-89ab-4df0-8123-456789abcdf1");
+  BOOST_TEST(after("return {num(' 1.5 '), num('7'), num('+2'), num(3), int('12'), int(3.7), int('-1')}") == "[1.5,7,2,3,12,3,-1]");
+  BOOST_TEST(after("return {num('x') == nil, num('') == nil, num('nan') == nil, num('1x') == nil, int('1.5') == nil, int(nil) == nil}") ==
+             "[true,true,true,true,true,true]");
+  BOOST_TEST(after("return {trim(' a '), starts('abc', 'ab'), contains('abc', 'bc'), contains({1, 2}, 2), contains(msg.l, 'x')}",
+                   R"({"l":["x"]})") == R"(["a",true,true,true,true])");
+  BOOST_TEST(after("return {lines('a\\r\\nb\\n'), split('a--b', '--')}") == R"([["a","b"],["a","b"]])");
+  BOOST_TEST(after("return {time.format(now(), '%d.%m.%Y'), time.parse('31/01/2026', '%d/%m/%Y'), time.unix('2026-01-01'), time.parse('x', '%Y') == nil}") ==
+             R"(["31.01.2026","2026-01-31T00:00:00.000Z",1767225600,true])");
+  BOOST_TEST(after("return time.format(now(), '%Y', 'Europe/Berlin')") ==
+             "type: time.format knows only the zone UTC yet, not 'Europe/Berlin'");
+  BOOST_TEST(after("return {url.host('HTTP://A.b:80/x'), url.normalise('HTTP://A.b:80'), url.join('http://a/b/c', '../d'), url.escape('a b/c')}") ==
+             R"(["a.b","http://a.b/","http://a/d","a%20b%2Fc"])");
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
+  BOOST_TEST(check("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
+  BOOST_TEST(check("state.n = 1") == "there is no 'state' here yet "
+                                     "(a later version of weir gives 'lua' a table per key by 'state: {key, forget}')");
+  BOOST_TEST(check("sleep(1)") == "there is no 'sleep' here (it is known in 'generate' only)");
+  BOOST_TEST(check("emit(1)", Setting::generate) == "there is no 'emit' here (only 'lua:' can call it, on a message)");
+  BOOST_TEST(check("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
+  BOOST_TEST(check("msg.a = ") == "the code ends too early");
+  BOOST_TEST(check("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
+  const auto expression = check_expression("msg.a = 1", {});
+  BOOST_TEST((expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
+  const auto empty = check_expression("", {});
+  BOOST_TEST((empty && told(*empty) == "there is no code here"));
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_and_failures_stand_at_their_place_in_the_file) {
+  const auto source = config::make_source("p.yaml", "stages:\n  a:\n    lua: |\n      local x = 1\n\n      msg.é = msg.a.b\n    where: 'msg.q > nonsense'\n");
+  config::Place block{source, 3, 10}, expression{source, 7, 12};
+  const std::string code = "local x = 1\n\nmsg['é'] = msg.a.b\n";
+  StillHost host;
+  Engine engine(host);
+  Block compiled;
+  BOOST_TEST(!compiled.compile(engine, {code, block}));
+  OneMessage one("{}");
+  Run run;
+  compiled.run(one.message(), run);
+  BOOST_TEST(run.failure.place == "p.yaml:6:7");
+  const auto error = check_expression("msg.q > nonsense", expression);
+  BOOST_TEST((error && error->place.str() == "p.yaml:7:21"));
+  BOOST_TEST((error && error->place.length == 8));
+}
+
+BOOST_AUTO_TEST_CASE(a_generator_runs_step_by_step) {
+  StillHost host;
+  Engine engine(host);
+  Generator generator;
+  BOOST_TEST(!generator.compile(engine, {"for n = 1, 2 do sleep('100ms') local waited = yield {n = n} yield('w' .. waited) end sleep(0.5)", {}}));
+  const auto story = [&] {
+    std::string said;
+    Step step;
+    for (int i = 0; i < 20; ++i) {
+      generator.next(i * 0.25, step);
+      switch (step.kind) {
+        case Step::Kind::message: said += step.payload + " "; break;
+        case Step::Kind::sleep: said += std::to_string(step.sleep.count() / 1'000'000) + "ms "; break;
+        case Step::Kind::ended: return said + "end";
+        case Step::Kind::failed: return said + told(step.failure);
+      }
+    }
+    return said + "…";
+  };
+  BOOST_TEST(story() == R"(100ms {"n":1} w0.5 100ms {"n":2} w1.25 500ms end)");
+  BOOST_TEST(story() == "end");
+  generator.restart();
+  BOOST_TEST(story() == R"(100ms {"n":1} w0.5 100ms {"n":2} w1.25 500ms end)");
+  const auto run_all = [&](const std::string& code) {
+    if (const auto error = generator.compile(engine, {code, {}})) return told(*error);
+    return story();
+  };
+  BOOST_TEST(run_all("try(function() yield(1) end) yield(2)") == "1 2 end");
+  BOOST_TEST(run_all("yield(1) while true do end") == "1 budget: the code was not done after 1000000 instructions");
+  BOOST_TEST(run_all("for i = 1, 3 do for j = 1, 2e5 do end yield(i) end") == "1 2 3 end");
+  BOOST_TEST(run_all("sleep(-1)") == "type: sleep wants seconds, not below 0");
+  BOOST_TEST(run_all("sleep('soon')") == "type: sleep: 'soon' is no duration such as 100ms");
+  BOOST_TEST(run_all("yield(1) error('odd')") == "1 user: odd");
+  BOOST_TEST(run_all("local s = 'xxxxxxxx' while true do s = s .. s end") == "memory: the code needs more than 16 MiB of memory");
+  BOOST_TEST(run_all("local t = {3, 2, 1} table.sort(t, function(a, b) yield(1) return a < b end)") ==
+             "type: cannot yield across a C-call boundary");
+}
