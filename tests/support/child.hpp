@@ -65,9 +65,9 @@ class Child {
     if (out_[0] >= 0) ::close(std::exchange(out_[0], -1));
   }
 
-  /// Reads until the text stands there; false if the child ends or half a minute passes first.
-  bool saw_on_out(const std::string& text) { return saw(end_.out, text); }
-  bool saw_on_err(const std::string& text) { return saw(end_.err, text); }
+  /// Reads this stream, and not the other, until the text stands there; false if it ends or half a minute passes first.
+  bool saw_on_out(const std::string& text) { return saw(out_[0], end_.out, text); }
+  bool saw_on_err(const std::string& text) { return saw(err_[0], end_.err, text); }
 
   /// What it has said so far.
   const std::string& out() const { return end_.out; }
@@ -75,7 +75,7 @@ class Child {
 
   /// Reads to the end and waits for it.
   ChildEnd end() {
-    while (read_some()) {
+    while (read_some(out_[0], err_[0])) {
     }
     int status = 0;
     while (::waitpid(id_, &status, 0) < 0 && errno == EINTR) {
@@ -87,17 +87,18 @@ class Child {
   }
 
  private:
-  bool saw(const std::string& where, const std::string& text) {
+  bool saw(int stream, const std::string& where, const std::string& text) {
     while (where.find(text) == std::string::npos) {
-      if (!read_some()) return false;
+      if (!(stream == out_[0] ? read_some(stream, -1) : read_some(-1, stream))) return false;
+      if (out_[0] != stream && err_[0] != stream) return where.find(text) != std::string::npos;
     }
     return true;
   }
 
   /// False: both have ended. A child that says nothing for so long is stuck, and is killed so that the test can end.
-  bool read_some() {
-    std::array<pollfd, 2> streams{pollfd{out_[0], POLLIN, 0}, pollfd{err_[0], POLLIN, 0}};
-    if (out_[0] < 0 && err_[0] < 0) return false;
+  bool read_some(int out, int err) {
+    std::array<pollfd, 2> streams{pollfd{out, POLLIN, 0}, pollfd{err, POLLIN, 0}};
+    if (out < 0 && err < 0) return false;
     const int ready = ::poll(streams.data(), streams.size(), 30'000);
     if (ready < 0 && errno == EINTR) return true;
     if (ready <= 0) {
