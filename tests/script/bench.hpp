@@ -66,7 +66,7 @@ inline std::string after(const std::string& code, const std::string& payload = "
   return after(engine, code, payload);
 }
 
-inline std::string check(const std::string& code, Setting setting = Setting::message) {
+inline std::string checked(const std::string& code, Setting setting = Setting::message) {
   const auto error = check_block(code, {}, setting);
   return error ? told(*error) : "fine";
 }

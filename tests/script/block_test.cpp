@@ -26,9 +26,9 @@ BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
              R"(dropped | late: {"late":true})");
   BOOST_TEST(after("local x = 1 emit_to('copy', 'text')") == "{} | copy: text");
   for (const auto* code : {"emit_to(msg.port, msg)", "local f = emit_to", "emit_to('a' .. 'b', msg)", "emit_to 'a'"}) {
-    BOOST_TEST(check(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')", code);
+    BOOST_TEST(checked(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')", code);
   }
-  BOOST_TEST(check("emit_to('failed', msg)") ==
+  BOOST_TEST(checked("emit_to('failed', msg)") ==
              "'failed' cannot be the name of a port (lower-case letters, digits and '_'; not 'failed' or 'else')");
 }
 
@@ -53,14 +53,14 @@ BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
-  BOOST_TEST(check("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
-  BOOST_TEST(check("state.n = 1") == "there is no 'state' here yet "
+  BOOST_TEST(checked("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
+  BOOST_TEST(checked("state.n = 1") == "there is no 'state' here yet "
                                      "(a later version of weir gives 'lua' a table per key by 'state: {key, forget}')");
-  BOOST_TEST(check("sleep(1)") == "there is no 'sleep' here (it is known in 'generate' only)");
-  BOOST_TEST(check("emit(1)", Setting::generate) == "there is no 'emit' here (only 'lua:' can call it, on a message)");
-  BOOST_TEST(check("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
-  BOOST_TEST(check("msg.a = ") == "the code ends too early");
-  BOOST_TEST(check("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
+  BOOST_TEST(checked("sleep(1)") == "there is no 'sleep' here (it is known in 'generate' only)");
+  BOOST_TEST(checked("emit(1)", Setting::generate) == "there is no 'emit' here (only 'lua:' can call it, on a message)");
+  BOOST_TEST(checked("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
+  BOOST_TEST(checked("msg.a = ") == "the code ends too early");
+  BOOST_TEST(checked("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
   const auto expression = check_expression("msg.a = 1", {});
   BOOST_TEST((expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
   const auto empty = check_expression("", {});

@@ -124,7 +124,9 @@ BOOST_AUTO_TEST_CASE(what_runs_without_lua_says_what_lua_says) {
       const auto code = maker.condition(), payload = maker.payload();
       const auto native = said(engine, code, payload, Condition::Path::automatic);
       const auto lua = said(engine, code, payload, Condition::Path::lua_only);
-      BOOST_REQUIRE_MESSAGE(native == lua, code << " on " << payload << ": " << native << ", but Lua: " << lua);
+      // Unchecked, the same broken payload may be found out at another place: the kind is the same, the words are not.
+      const bool same = native == lua || (!strict && native.starts_with("decode: ") && lua.starts_with("decode: "));
+      BOOST_REQUIRE_MESSAGE(same, code << " on " << payload << ": " << native << ", but Lua: " << lua);
     }
   }
 }

@@ -7,7 +7,7 @@ using namespace weir;
 using namespace weir::script;
 
 BOOST_AUTO_TEST_CASE(fields_are_read_and_written_in_place) {
-  BOOST_TEST(after("msg.c = msg.a / 2 msg.b = nil", R"({"a": 1.50, "b":2, "z":[1, 2]})") == R"({"a": 1.50, "z":[1, 2],"c":0.75})");
+  BOOST_TEST(after("msg.c = msg.a / 2 msg.b = nil", R"({"a": 1.50, "b":2, "z":[1, 2]})") == R"({"a": 1.50,"z":[1, 2],"c":0.75})");
   BOOST_TEST(after("msg.o.p.q = msg.l[2]", R"({"l":[1,"two"],"o":{"p":{}}})") == R"({"l":[1,"two"],"o":{"p":{"q":"two"}}})");
   BOOST_TEST(after("msg.a = 2^53 msg.b = 7 // 2 msg.c = 1e100 msg.d = 2.0 msg.e = 0.1 + 0.2") ==
              R"({"a":9007199254740992.0,"b":3,"c":1e+100,"d":2.0,"e":0.30000000000000004})");
