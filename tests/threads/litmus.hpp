@@ -137,7 +137,9 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
   while (!inbox.ended() && !give_up) {
     auto arrival = inbox.receive();
     if (!arrival) {
-      held.clear();  // All that is owed goes back before parking: the rule that keeps senders alive.
+      // All that is owed goes back before parking: the rule that keeps senders alive. Not after close(): then a sender
+      // that waits must be let go though no place ever becomes free.
+      if (!closed) held.clear();
       delay();
       ++parks;
       if (!litmus::wait(inbox, setting.cancel, delay, give_up)) lost = true;
@@ -152,7 +154,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
     received += arrival->delivery->size();
     if (edges[from]->sent() - edges[from]->released() > setting.capacity) disorder = true;
     held.push_back(std::move(arrival->delivery));
-    if (delay.below(3) == 0) held.clear();
+    if (!closed && delay.below(3) == 0) held.clear();
     if (setting.close_after && received >= setting.close_after && !closed) {
       closed = true;
       inbox.close();
