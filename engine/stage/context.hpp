@@ -39,6 +39,7 @@ class Context {
  public:
   Context(runtime::Core& on, Output& output, std::string of, std::function<script::Engine&()> scripts)
       : core(on), out(output), pipeline(std::move(of)), scripts_(std::move(scripts)) {}
+  virtual ~Context() = default;  // A unit owns its stages' contexts by this type, a sink's Driver among them.
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
