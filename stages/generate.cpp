@@ -48,10 +48,10 @@ const auto spec =
         .field("lua", &GenerateConfig::lua,
                "Code that calls `yield(t)` for each message. `yield` returns the seconds that it had to wait until the "
                "message was taken; `sleep(\"100ms\")` or `sleep(seconds)` waits.",
-               config::sample("for n = 1, 3 do sleep(\"1s\") yield({n = n}) end"))
+               config::statements(), config::sample("for n = 1, 3 do sleep(\"1s\") yield({n = n}) end"))
         .field("every", &GenerateConfig::every,
                "Time from one tick to the next; the first is at once. A tick gives the next number or message, or the "
-               "whole list. A tick that nobody has room for is left out.",
+               "whole list. A tick that nobody has room for is left out and counted as dropped (slow).",
                config::above(0), config::sample("1s"))
         .field("cron", &GenerateConfig::cron, "Times of day. Comes with a later version.",
                config::sample("'0 2 * * *'"))

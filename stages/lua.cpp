@@ -12,7 +12,8 @@ struct LuaConfig {
 
 const auto spec =
     config::Spec<LuaConfig>("lua", "Runs code on each message: it may change, replace, multiply, drop or fail it.")
-        .scalar(&LuaConfig::code, "The code: statements in Lua.", config::sample("msg.total = msg.price * msg.count"))
+        .scalar(&LuaConfig::code, "The code: statements in Lua.", config::statements(),
+                config::sample("msg.total = msg.price * msg.count"))
         .details("Without `return` the edited message goes on; `return t` replaces it. `emit(t)` sends one more, "
                  "`emit_to(\"port\", t)` sends one by a port of its own, `drop()` drops the message, `fail(\"text\")` "
                  "fails it.")

@@ -153,6 +153,11 @@ std::optional<std::string> lua_advice(std::string_view code) {
 }
 
 std::optional<std::string> lua_trap(std::string_view code) {
+  if (auto advice = subtraction_trap(code)) return advice;
+  return length_trap(code);
+}
+
+std::optional<std::string> subtraction_trap(std::string_view code) {
   const auto tokens = tokens_of(code);
   // Functions are no numbers: a name behind `-` is one only if it is called, and that is seen below.
   std::vector<std::string_view> known{"msg", "text", "meta", "request", "result", "failed", "state", "vars", "item", "i"};
@@ -162,12 +167,6 @@ std::optional<std::string> lua_trap(std::string_view code) {
   for (std::size_t i = 1; i < tokens.size(); ++i) {
     const auto& token = tokens[i];
     if (token.kind != Token::Kind::name) continue;
-    const bool called = i + 1 < tokens.size() && (tokens[i + 1].text == "(" || tokens[i + 1].text == "=");
-    if (tokens[i - 1].text == "." && token.text == "length" && !called && i >= 2) {
-      const std::string path = path_before(tokens, i - 1);
-      if (path.find('.') != std::string::npos)
-        return fmt::format("Lua writes `#{}` for how many there are; a field of that name is `{}[\"length\"]`", path, path);
-    }
     if (tokens[i - 1].text == "-" && !tokens[i - 1].blank_before && !token.blank_before && i >= 2 && tokens[i - 2].kind == Token::Kind::name &&
         !is_keyword(token.text) && std::find(known.begin(), known.end(), token.text) == known.end() && !(i + 1 < tokens.size() && tokens[i + 1].text == "(")) {
       const std::string path = path_before(tokens, i - 1);
@@ -175,6 +174,18 @@ std::optional<std::string> lua_trap(std::string_view code) {
       if (dot != std::string::npos)
         return fmt::format("`{}-{}` is a subtraction: write `{}[\"{}-{}\"]`", path, token.text, path.substr(0, dot), path.substr(dot + 1), token.text);
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> length_trap(std::string_view code) {
+  const auto tokens = tokens_of(code);
+  for (std::size_t i = 2; i < tokens.size(); ++i) {
+    const bool called = i + 1 < tokens.size() && (tokens[i + 1].text == "(" || tokens[i + 1].text == "=");
+    if (tokens[i].kind != Token::Kind::name || tokens[i].text != "length" || tokens[i - 1].text != "." || called) continue;
+    const std::string path = path_before(tokens, i - 1);
+    if (path.find('.') != std::string::npos)
+      return fmt::format("Lua writes `#{}` for how many there are; a field of that name is `{}[\"length\"]`", path, path);
   }
   return std::nullopt;
 }

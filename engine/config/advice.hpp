@@ -10,8 +10,12 @@ namespace weir::config {
 /// Knows `!=`, `&&`, `||`, `??`, `a ? b : c`, `!x`, `+=`, `++`, a keyword as a field (`msg.end`), and `"\S"`.
 std::optional<std::string> lua_advice(std::string_view code);
 
-/// For any code, also what compiles: `msg.items.length`, `msg.content-type`. A payload may really have such a field: warn, never refuse.
+/// For any code, also what compiles: either of the two below.
 std::optional<std::string> lua_trap(std::string_view code);
+/// `msg.content-type`, a subtraction of what is no number and no name of the code's own: never right, so refuse it.
+std::optional<std::string> subtraction_trap(std::string_view code);
+/// `msg.items.length`. A payload may really have such a field: warn, never refuse.
+std::optional<std::string> length_trap(std::string_view code);
 
 /// What is neither Lua nor filled in there: `${x}` or `{{ msg.x }}` inside bare code.
 std::optional<std::string> bare_lua_advice(std::string_view code);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/config/advice.hpp"
 #include "engine/script/engine.hpp"
 
 namespace weir::graph {
@@ -45,8 +46,15 @@ class StageReader {
     planned.ports = {"main", "failed"};
     planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
     if (planned.configured.shape == stage::Shape::source) planned.ports.push_back("any");
+    // A source has no message yet; the code that makes one has its number and its element.
+    const bool makes = planned.configured.shape == stage::Shape::source;
+    const auto setting = makes ? script::Setting::generate : script::Setting::message;
     for (const auto& use : reader.code) {
-      if (const auto wrong = script::check(use)) diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
+      if (const auto wrong = script::check(use, setting)) {
+        diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
+      } else if (const auto trap = config::length_trap(use.code)) {
+        diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
+      }
     }
     if (diagnostics_.error_count() == errors) check(node, planned);
     return planned;
@@ -106,7 +114,8 @@ class StageReader {
     };
     const auto written = [&](const char* key) { return node.body.find(key) != nullptr; };
     if (shape == Shape::source && written("from")) {
-      refuse("from", "'" + planned.kind->name() + "' reads outside here and takes no `from`");
+      refuse("from", "'" + planned.kind->name() + "' reads outside here and takes no `from`",
+             planned.configured.instead_of_from);
     }
     if (shape != Shape::source && planned.common.from.empty()) {
       diagnostics_.error(node.place, "stage '" + node.name + "' reads nothing", "say `from: STAGE`");

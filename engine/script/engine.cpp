@@ -38,14 +38,9 @@ std::optional<CompileError> check(const config::Value& tree, Setting setting) {
   return std::nullopt;
 }
 
-std::optional<CompileError> check(const config::CodeUse& use) {
-  // Where a template stands, the reader does not say; a name that is unknown there is told when it is compiled.
-  switch (use.what) {
-    case config::CodeUse::What::expression: return check_expression(use.code, use.place, Setting::message);
-    case config::CodeUse::What::template_part: return check_expression(use.code, use.place, Setting::any);
-    case config::CodeUse::What::block: return check_block(use.code, use.place, Setting::any);
-  }
-  return std::nullopt;
+std::optional<CompileError> check(const config::CodeUse& use, Setting setting) {
+  const bool block = use.what == config::CodeUse::What::block;
+  return block ? check_block(use.code, use.place, setting) : check_expression(use.code, use.place, setting);
 }
 
 }  // namespace weir::script

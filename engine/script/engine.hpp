@@ -72,6 +72,6 @@ std::optional<CompileError> check_block(std::string_view code, const config::Pla
 std::optional<CompileError> check(const config::Template& text, Setting setting = Setting::message);
 std::optional<CompileError> check(const config::Value& tree, Setting setting = Setting::message);
 /// What a reader found, whatever it is.
-std::optional<CompileError> check(const config::CodeUse& use);
+std::optional<CompileError> check(const config::CodeUse& use, Setting setting = Setting::message);
 
 }  // namespace weir::script

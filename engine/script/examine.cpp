@@ -61,14 +61,29 @@ CompileError at_token(const config::Place& place, std::string_view code, const T
           std::move(hint)};
 }
 
-/// The first use of a name on a line, or of one of its lines' tokens; null where it is not found.
+/// The first use of a name on a line, or of one of its lines' tokens; null where it is not found. Of a text its beginning
+/// will do: Lua quotes no more of one that it does not understand.
 const Token* find_token(const std::vector<Token>& tokens, std::string_view text, int line) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i].text != text || (line > 0 && tokens[i].line != line)) continue;
+    const bool begun = tokens[i].kind == Token::Kind::string && tokens[i].text.starts_with(text);
+    if ((tokens[i].text != text && !begun) || (line > 0 && tokens[i].line != line)) continue;
     if (tokens[i].kind == Token::Kind::name && i > 0 && (tokens[i - 1].is(".") || tokens[i - 1].is(":"))) continue;
     return &tokens[i];
   }
   return nullptr;
+}
+
+/// An advice such as "`msg.a-b` is a subtraction: write …" at the place of what it quotes first.
+CompileError at_quoted(const config::Place& place, std::string_view code, const std::string& advice) {
+  const auto end = advice.find('`', 1), cure = advice.find(": ");
+  const auto offset = code.find(advice.substr(1, end - 1));
+  const std::string hint = cure == std::string::npos ? "" : advice.substr(cure + 2);
+  if (offset == std::string_view::npos) return CompileError(place, advice.substr(0, cure), hint);
+  Token token;
+  token.text = code.substr(offset, end - 1);
+  token.offset = offset;
+  token.line = 1 + static_cast<int>(std::count(code.begin(), code.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
+  return at_token(place, code, token, advice.substr(0, cure), hint);
 }
 
 /// Lua's "lua:3: unexpected symbol near '!'" as an error of ours.
@@ -197,6 +212,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
   if (!problem.empty()) return syntax_error(code, form, place, tokens, std::move(problem));
   if (form == Form::expression && tokens.empty()) return CompileError(place, "there is no code here");
   if (form == Form::expression && tokens.front().is(";")) return CompileError(place, "one expression is wanted");
+  if (const auto trap = config::subtraction_trap(code)) return at_quoted(place, code, *trap);
 
   for (const auto& token : tokens) {
     if (token.is_name("_ENV")) return at_token(place, code, token, "'_ENV' is not to be had here", "");

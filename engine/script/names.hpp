@@ -10,9 +10,8 @@ namespace weir::script {
 
 /// Where code stands decides which names it may use.
 enum class Setting : std::uint8_t {
-  message,   ///< On a message: msg, text, meta, request, result, failed. The usual one.
-  generate,  ///< In `generate`, where there is no message yet: i, item; in its `lua:` also sleep and yield.
-  any        ///< Only for checking code of which no more is known.
+  message,  ///< On a message: msg, text, meta, request, result, failed. The usual one.
+  generate  ///< In `generate`, where there is no message yet: i, item; in its `lua:` also sleep and yield.
 };
 
 /// Given to each evaluation. Views only; must outlive the call, no longer.

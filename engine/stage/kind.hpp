@@ -44,6 +44,7 @@ struct Configured {
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
   Touches touches = Touches::nothing; ///< By this configuration.
+  std::string instead_of_from;        ///< Of a source: the cure for whoever gives it a `from`; may be empty.
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;
