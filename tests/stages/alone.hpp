@@ -1,7 +1,6 @@
 // One stage by itself: its kind read from YAML, its outside simulated, its neighbours played by the test.
 #pragma once
 #include <boost/test/unit_test.hpp>
-#include <deque>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "engine/config/yaml.hpp"
+#include "engine/flow/channel.hpp"
 #include "engine/runtime/simulated.hpp"
 #include "engine/runtime/wait.hpp"
 #include "engine/script/engine.hpp"
@@ -45,7 +45,7 @@ struct Read {
 
 /// A stage that runs. What it puts out is taken from it, as long as there is room; messages given to it carry a token,
 /// and how each of them ended is noted.
-class Alone : private message::TokenOwner, private script::Host {
+class Alone : public message::TokenOwner, public script::Host {
  public:
   /// `heard`: its ports that somebody reads, beside main.
   Alone(const std::string& kind, const std::string& yaml, const std::vector<std::string>& heard = {})
@@ -106,13 +106,14 @@ class Alone : private message::TokenOwner, private script::Host {
     stage::Task<> body = [&] {
       if (read_.configured.run_source) {
         source_ = std::make_unique<FakeSource>(*this);
-        return read_.configured.run_source(*source_);
+        return to_its_end(*source_);
       }
       driver_ = std::make_unique<FakeDriver>(*this);
       return read_.configured.run_sink(*driver_);
     }();
     coroutine_ = core().spawn(std::move(body), [this](std::exception_ptr why) {
       ended = true;
+      if (source_) take();  // What was emitted before it was stopped is not lost.
       try {
         if (why) std::rethrow_exception(why);
       } catch (const std::exception& error) {
@@ -142,12 +143,14 @@ class Alone : private message::TokenOwner, private script::Host {
   void abandon() { abandoned_ = true; }
   /// Gives a sink one delivery; nothing more comes after end().
   void deliver(const std::vector<std::string>& payloads) {
-    inbox_.push_back(batch_of(payloads));
-    output->arrived(*inbox_.back());
+    auto batch = batch_of(payloads);
+    output->arrived(*batch);
+    BOOST_REQUIRE(edge_.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes()));
+    edge_.send(std::move(batch));
     wake_.wake();
   }
   void end() {
-    input_ended_ = true;
+    edge_.send(flow::Mark::end);
     wake_.wake();
   }
 
@@ -216,13 +219,12 @@ class Alone : private message::TokenOwner, private script::Host {
     explicit FakeDriver(Alone& alone)
         : Driver(alone.core(), *alone.output, "test", alone.scripts()), alone_(alone) {}
     stage::Task<std::optional<stage::Delivery>> receive() override {
-      while (alone_.inbox_.empty()) {
-        if (alone_.input_ended_) co_return std::nullopt;
-        co_await alone_.wake_.wait();
+      while (!alone_.inbox_.ended()) {
+        auto arrival = alone_.inbox_.receive();
+        if (arrival && arrival->mark == flow::Mark::none) co_return std::move(arrival->delivery);
+        if (!arrival) co_await alone_.wake_.wait();
       }
-      auto batch = std::move(alone_.inbox_.front());
-      alone_.inbox_.pop_front();
-      co_return stage::Delivery(std::move(batch), nullptr, 0, 0);
+      co_return std::nullopt;
     }
     stage::Task<> flush() override { co_return; }
     void close() override { alone_.closed = true; }
@@ -230,6 +232,11 @@ class Alone : private message::TokenOwner, private script::Host {
    private:
     Alone& alone_;
   };
+
+  stage::Task<> to_its_end(stage::Source& source) {
+    co_await read_.configured.run_source(source);
+    co_await source.flush();  // As the engine does.
+  }
 
   std::function<script::Engine&()> scripts() {
     return [this]() -> script::Engine& {
@@ -280,7 +287,9 @@ class Alone : private message::TokenOwner, private script::Host {
   std::unique_ptr<FakeDriver> driver_;
   runtime::Waiter wake_{runtime.core()};
   std::unique_ptr<runtime::Coroutine> coroutine_;
-  std::deque<message::Batch::Pointer> inbox_;
+  flow::Budget budget_{std::uint64_t{1} << 30};
+  flow::Inbox inbox_;
+  flow::Edge& edge_ = inbox_.connect("in", {65'536, std::uint64_t{1} << 30}, budget_);
   std::vector<std::unique_ptr<message::Token>> tokens_;
   std::map<std::string, std::vector<std::string>> out_;
   std::vector<stage::Time> times_;
@@ -288,7 +297,6 @@ class Alone : private message::TokenOwner, private script::Host {
   std::uint64_t next_id_ = 1;
   std::uint64_t room_ = ~std::uint64_t{0};
   bool abandoned_ = false;
-  bool input_ended_ = false;
 };
 
 }  // namespace weir::tests
