@@ -112,6 +112,8 @@ class Maker {
 
   /// Nothing is left.
   bool ended() const { return left_ == 0; }
+  /// Messages of a whole tick.
+  std::uint64_t a_tick() const { return lists_ ? items_.size() : 1; }
 
   /// Puts out what one tick gives, until the output is full. False: there is more of this tick.
   bool tick(stage::Time now) {
@@ -226,7 +228,9 @@ stage::Task<> at_once(Maker& maker, stage::Source& source) {
 /// When the ticks fall.
 class Ticks {
  public:
-  Ticks(stage::Duration every, stage::Source& source) : every_(every), source_(source), due_(source.core.now()) {}
+  /// `messages`: what one gives.
+  Ticks(stage::Duration every, std::uint64_t messages, stage::Source& source)
+      : every_(every), messages_(messages), source_(source), due_(source.core.now()) {}
 
   stage::Time due() const { return due_; }
   void next() { due_ += every_; }
@@ -237,6 +241,9 @@ class Ticks {
     if (now - due_ < grace) return;
     const auto lost = (now - due_) / every_ + 1;
     due_ += lost * every_;
+    auto& counters = source_.out.counters();
+    counters.created += static_cast<std::uint64_t>(lost) * messages_;
+    counters.drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost) * messages_);
     source_.log(observe::Level::warn, "ticks were left out, because nobody took their messages", {{"ticks", lost}});
   }
   stage::Task<> wait() {
@@ -246,6 +253,7 @@ class Ticks {
 
  private:
   stage::Duration every_;
+  std::uint64_t messages_;
   stage::Source& source_;
   stage::Time due_;
 };
@@ -273,7 +281,7 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
   double waited_seconds = 0;
   auto left = config.count.value_or(std::numeric_limits<std::int64_t>::max());
   std::optional<Ticks> ticks;
-  if (config.every) ticks.emplace(*config.every, source);
+  if (config.every) ticks.emplace(*config.every, 1, source);
   while (left > 0 && !source.abandoned()) {
     generator.next(std::exchange(waited_seconds, 0), step);
     if (step.kind == script::Step::Kind::ended) co_return;
@@ -306,7 +314,7 @@ stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
   }
   Maker maker(config, source);
   if (config.every) {
-    Ticks ticks(*config.every, source);
+    Ticks ticks(*config.every, maker.a_tick(), source);
     co_await in_time(maker, ticks, source);
   } else {
     co_await at_once(maker, source);
