@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <list>
+#include <map>
 #include <system_error>
 
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 #include "engine/runtime/files.hpp"
+#include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
 
 namespace weir::stages {
@@ -14,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-enum class Format : std::uint8_t { lines, ndjson, json, whole };
+enum class Format : std::uint8_t { lines, ndjson, json, whole, csv, envelope, logfmt };
 
 struct FileConfig {
   std::optional<std::string> read, follow;
@@ -28,33 +31,26 @@ Format format_of(const FileConfig& config, std::string_view path) {
   if (config.format) return *config.format;
   if (path.ends_with(".ndjson") || path.ends_with(".jsonl")) return Format::ndjson;
   if (path.ends_with(".json")) return Format::json;
+  if (path.ends_with(".csv")) return Format::csv;
   return Format::lines;
-}
-
-void verify_output(const config::Template& path, const char* role, config::Written& written) {
-  if (!path.constant()) {
-    written.error(role, "a path that each message fills in comes with a later version of weir", "name one file");
-  } else if (path.text().empty()) {
-    written.error(role, "the path is empty");
-  }
 }
 
 void verify(const FileConfig& config, config::Written& written) {
   if (config.follow) {
     written.error("follow", "`follow` comes with a later version of weir", "`read` with `every` reads a file again");
+    return;
   }
-  if (config.read && config.read->empty()) written.error("read", "the path is empty");
-  if (config.write) verify_output(*config.write, "write", written);
-  if (config.append) verify_output(*config.append, "append", written);
   const char* role = config.read ? "read" : config.write ? "write" : "append";
-  const std::string path = config.read     ? *config.read
-                           : config.write  ? config.write->text()
-                           : config.append ? config.append->text()
-                                           : std::string();
-  if (!config.format && path.ends_with(".csv")) {
-    written.error(role, "csv comes with a later version of weir", "`format: lines` takes each line as text");
-  }
+  const std::string path = config.read    ? *config.read
+                           : config.write ? config.write->text()
+                                          : config.append->text();
+  if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
+  if (format > Format::whole) {
+    const char* name = format == Format::csv ? "csv" : format == Format::envelope ? "envelope" : "logfmt";
+    written.error(config.format ? "format" : role, std::string(name) + " comes with a later version of weir",
+                  "`format: lines` takes each line as text");
+  }
   if (config.append && (format == Format::json || format == Format::whole)) {
     written.error(config.format ? "format" : role, "`append` adds lines", "write `format: ndjson` or `format: lines`");
   }
@@ -64,18 +60,25 @@ const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
         .role("read", &FileConfig::read, "Path of the file to read.", config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow, "Comes with a later version.", config::sample("app.log"))
-        .role("write", &FileConfig::write, "Path of the file to make anew. It appears when all is written.",
+        .role("write", &FileConfig::write, "Path of the file to make anew. It appears when all is written. With `{{ }}`, one file for each path "
+              "that comes of it.",
               config::sample("large.ndjson"))
-        .role("append", &FileConfig::append, "Path of the file to add lines to.", config::sample("log.ndjson"))
+        .role("append", &FileConfig::append, "Path of the file to add lines to. May hold `{{ }}`, as of `write`.",
+              config::sample("'logs/{{ msg.host }}.ndjson'"))
         .field("format", &FileConfig::format,
                "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
                "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
-               "else lines.",
+               "else lines. csv, envelope and logfmt come with a later version.",
                config::one_of({{"lines", Format::lines},
                                {"ndjson", Format::ndjson},
                                {"json", Format::json},
-                               {"whole", Format::whole}}))
-        .field("every", &FileConfig::every, "Reads the file again after this time, the first time at once.",
+                               {"whole", Format::whole},
+                               {"csv", Format::csv},
+                               {"envelope", Format::envelope},
+                               {"logfmt", Format::logfmt}}))
+        .field("every", &FileConfig::every,
+               "Reads the file again after this time, the first time at once. While what was read is not taken, it is "
+               "not read again; each time is counted as dropped (slow).",
                config::above(0), config::sample("1s"))
         .only_with("read")
         .field("max_message", &FileConfig::max_message, "A longer line, or file, fails (size).", config::above(0),
@@ -83,14 +86,21 @@ const auto spec =
         .only_with("read")
         .details("Paths start at the working directory. Written with json or whole, each message is a file of its own "
                  "that takes the place of the one before. A message is done when its bytes are written. While the disk "
-                 "is full, messages wait.")
+                 "is full, messages wait.\n"
+                 "What a message fills into a path stays below the directory that is written before its first `{{`, "
+                 "which must be there; a path that would leave it fails (type). No more than 256 files are written at "
+                 "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {write: large.ndjson}")
         .example("file: {append: notes.txt, format: lines}")
+        .example("file: {write: 'pages/{{ msg.id }}.html', format: whole}")
         .verify(verify);
 
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+}
 
 // --------------------------------------------------------------------------------------------------------------- read
 
@@ -110,7 +120,8 @@ void refuse_size(stage::Source& source, std::string_view bytes, const FileConfig
   stage::Failure why(stage::Reason::size, std::string(line ? "the line" : "the file") + " is longer than max_message, " +
                                               config::show(config.max_message) + "; this is its beginning");
   why.line = line;
-  source.refuse(bytes.substr(0, shown_bytes), std::move(why));
+  // Never more than the shortest beginning that is too long: what is shown must not depend on how reads are cut.
+  source.refuse(bytes.substr(0, std::min<std::uint64_t>(shown_bytes, config.max_message.bytes)), std::move(why));
 }
 
 /// Makes messages of lines as they are found.
@@ -121,6 +132,7 @@ class Lines {
 
   /// A line is longer than may be. It is refused, and what is still to come of it passed over.
   bool refuse_if_long(std::string_view begin) {
+    if (line_ == 0) begin = without_mark(begin);
     if (begin.size() <= config_.max_message.bytes + 1) return false;  // One for a carriage return.
     if (!skipping_) refuse_size(source_, begin, config_, line_ + 1);
     skipping_ = true;
@@ -132,7 +144,7 @@ class Lines {
   void put(const message::ArenaRef& arena, std::string_view line) {
     ++line_;
     if (std::exchange(skipping_, false)) return;
-    if (line_ == 1 && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
+    if (line_ == 1) line = without_mark(line);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.size() > config_.max_message.bytes) return refuse_size(source_, line, config_, line_);
     if (format_ == Format::ndjson) {
@@ -218,7 +230,7 @@ stage::Task<> read_whole(const FileConfig& config, Format format, runtime::Reade
   }
   std::string_view text(arena->data(), arena->used());
   if (format == Format::json) {
-    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+    text = without_mark(text);
     if (text.empty()) co_return;
     if (const auto error = message::check_json_padded(text)) {
       stage::Failure why(stage::Reason::decode, "not JSON: " + error->what);
@@ -246,8 +258,16 @@ stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
   while (!source.abandoned()) {
     if (reader) co_await read_once(config, *reader, source);
     reader.reset();
-    // What falls due while the last one is still being sent on is left out.
-    due += period * std::max<std::int64_t>(1, (source.core.now() - due + period - 1ns) / period);
+    co_await source.flush();
+    due += period;
+    if (const stage::Time now = source.core.now(); due < now) {
+      const auto lost = (now - due + period - 1ns) / period;
+      due += lost * period;
+      source.out.counters().created += static_cast<std::uint64_t>(lost);
+      source.out.counters().drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost));
+      source.log(observe::Level::warn, "the file was not read when it was due, because nobody took what came before",
+                 {{"times", lost}});
+    }
     co_await source.sleep_until(due);
     try {
       reader = open(*config.read, source);
@@ -322,9 +342,9 @@ class Lineup {
   Lineup(const std::string& path, Format format, std::unique_ptr<runtime::Writer> writer, stage::Driver& driver)
       : path_(path), format_(format), writer_(std::move(writer)), driver_(driver), patience_(path, driver) {}
 
-  /// Writes the rows and gives each its verdict.
-  stage::Task<> add(stage::Batch& batch) {
-    gather(batch);
+  /// Writes these rows and gives each its verdict.
+  stage::Task<> add(stage::Batch& batch, const std::vector<std::size_t>& rows) {
+    gather(batch, rows);
     std::size_t begin = 0;  // What comes before is in the file, in whole lines.
     for (std::size_t next = 0; next < ends_.size();) {
       std::error_code error;
@@ -363,10 +383,10 @@ class Lineup {
     std::size_t bytes;  // Of bytes_, up to the end of the row's line.
   };
 
-  void gather(stage::Batch& batch) {
+  void gather(stage::Batch& batch, const std::vector<std::size_t>& rows) {
     bytes_.clear();
     ends_.clear();
-    for (std::size_t row = 0; row < batch.size(); ++row) {
+    for (const std::size_t row : rows) {
       if (!accept(batch, row, format_, driver_.out)) continue;
       const std::size_t begin = bytes_.size();
       bytes_ += batch.payload(row);
@@ -438,23 +458,166 @@ class Unfinished {
   bool finished_ = false;
 };
 
-stage::Task<> add_all(Lineup& lineup, stage::Driver& driver) {
-  while (auto delivery = co_await driver.receive()) co_await lineup.add(**delivery);
+// ------------------------------------------------------------------------------------------------- where each row goes
+
+/// The path of each message.
+class Path {
+ public:
+  Path(const config::Template& path, stage::Driver& driver) : constant_(path.constant()), text_(path.text()) {
+    if (constant_) return;
+    driver.compile(filled_in_, path);
+    const auto& first = path.parts.front();
+    if (!first.lua) root_ = first.text.substr(0, first.text.rfind('/') + 1);
+  }
+
+  /// The one path of all of them; null where each has its own.
+  const std::string* constant() const { return constant_ ? &text_ : nullptr; }
+
+  message::Done of(const message::Message& message, std::string& path) const {
+    path.clear();
+    if (auto failure = filled_in_.fill(message, path)) return failure;
+    // Made anew of its parts, so that one file has one path. No `..`: behind a link it leads elsewhere than it reads.
+    const std::string rest = path.substr(root_.size());
+    bool below = rest.find('\0') == rest.npos && !(root_.empty() && rest.starts_with('/'));
+    std::string plain = root_;
+    for (std::size_t begin = 0; begin < rest.size();) {
+      const std::size_t end = std::min(rest.find('/', begin), rest.size());
+      const std::string_view part = std::string_view(rest).substr(begin, end - begin);
+      below = below && part != "..";
+      if (!part.empty() && part != ".") (plain += plain.size() > root_.size() ? "/" : "") += part;
+      begin = end + 1;
+    }
+    below = below && plain.size() > root_.size();
+    if (below) path = std::move(plain);
+    if (below) return std::nullopt;
+    const std::string root = root_.empty() ? "the working directory" : root_;
+    return stage::Failure(stage::Reason::type, "the path '" + path + "' is none below " + root);
+  }
+
+ private:
+  bool constant_;
+  std::string text_;
+  script::Text filled_in_;
+  std::string root_;  // What is filled in stays below it. Empty: below the working directory.
+};
+
+/// Rows of one delivery that go to one file.
+struct Share {
+  std::string path;
+  std::vector<std::size_t> rows;
+};
+
+/// Deals the rows out by their paths, in the order in which those first come. What has none fails.
+std::vector<Share> deal(const Path& path, stage::Batch& batch, stage::Driver& driver) {
+  std::vector<Share> shares;
+  if (path.constant()) {
+    auto& all = shares.emplace_back(Share{*path.constant(), {}}).rows;
+    for (std::size_t row = 0; row < batch.size(); ++row) all.push_back(row);
+    return shares;
+  }
+  std::string filled;
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    if (auto failure = path.of(stage::Message(batch, row), filled)) {
+      driver.out.fail(batch, row, std::move(*failure));
+      continue;
+    }
+    auto found = std::find_if(shares.begin(), shares.end(), [&](const Share& share) { return share.path == filled; });
+    if (found == shares.end()) found = shares.insert(shares.end(), Share{filled, {}});
+    found->rows.push_back(row);
+  }
+  return shares;
 }
 
-stage::Task<> append_lines(const std::string& path, Format format, stage::Driver& driver) {
-  auto writer = create(path, runtime::Files::Mode::append, path, driver);
-  Lineup lineup(path, format, std::move(writer), driver);
-  co_await add_all(lineup, driver);
+void fail_all(const Share& share, stage::Batch& batch, const stage::Failure& why, stage::Driver& driver) {
+  for (const std::size_t row : share.rows) driver.out.fail(batch, row, why);
 }
 
-stage::Task<> write_lines(const std::string& path, Format format, stage::Driver& driver) {
-  auto writer = create(unfinished(path), runtime::Files::Mode::truncate, path, driver);
-  Unfinished file(path, driver);
-  Lineup lineup(path, format, std::move(writer), driver);
-  co_await add_all(lineup, driver);
-  co_await lineup.sync();  // Or a crash of the machine might leave an empty file under the name.
-  file.finish();
+/// Files of lines that are open, at most 256.
+class OpenFiles {
+ public:
+  OpenFiles(bool append, Format format, stage::Driver& driver) : append_(append), format_(format), driver_(driver) {}
+
+  /// Throws std::system_error where it can't be made; nothing: too many are open.
+  Lineup* open(const std::string& path) {
+    if (const auto found = by_path_.find(path); found != by_path_.end()) {
+      files_.splice(files_.begin(), files_, found->second);
+      return &*files_.front().lineup;
+    }
+    if (files_.size() == most) {
+      if (!append_) return nullptr;
+      by_path_.erase(files_.back().path);
+      files_.pop_back();
+    }
+    // No file can take the place of a device.
+    const bool in_place = append_ || path.starts_with("/dev/");
+    auto writer = in_place ? create(path, runtime::Files::Mode::append, path, driver_)
+                           : create(unfinished(path), runtime::Files::Mode::truncate, path, driver_);
+    auto& file = files_.emplace_front(path);
+    by_path_[path] = files_.begin();
+    if (!in_place) file.unfinished.emplace(file.path, driver_);
+    return &file.lineup.emplace(file.path, format_, std::move(writer), driver_);
+  }
+
+  /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
+  stage::Task<> finish() {
+    std::exception_ptr fault;
+    for (auto& file : files_) {
+      if (!file.unfinished) continue;
+      try {
+        co_await file.lineup->sync();  // Or a crash of the machine might leave an empty file under the name.
+        file.unfinished->finish();
+      } catch (const std::system_error&) {
+        fault = std::current_exception();
+      }
+    }
+    if (fault) std::rethrow_exception(fault);
+  }
+
+ private:
+  static constexpr std::size_t most = 256;
+  struct File {
+    explicit File(std::string at) : path(std::move(at)) {}
+    std::string path;
+    std::optional<Unfinished> unfinished;
+    std::optional<Lineup> lineup;
+  };
+  const bool append_;
+  const Format format_;
+  stage::Driver& driver_;
+  std::list<File> files_;  // The last used first.
+  std::map<std::string, std::list<File>::iterator> by_path_;
+};
+
+stage::Task<> write_lines(const Path& path, bool append, Format format, stage::Driver& driver) {
+  OpenFiles files(append, format, driver);
+  // That nothing can be written there is told now, not with the first message.
+  if (path.constant()) files.open(*path.constant());
+  while (auto delivery = co_await driver.receive()) {
+    stage::Batch& batch = **delivery;
+    const auto shares = deal(path, batch, driver);
+    for (std::size_t next = 0; next < shares.size(); ++next) {
+      const Share& share = shares[next];
+      Lineup* file = nullptr;
+      stage::Failure why(stage::Reason::full, "too many files at once, " + share.path + " would be one more");
+      try {
+        file = files.open(share.path);
+      } catch (const std::system_error& error) {
+        why = {stage::Reason::io, error.what()};
+      }
+      if (!file) {
+        fail_all(share, batch, why, driver);
+        continue;
+      }
+      try {
+        co_await file->add(batch, share.rows);
+      } catch (const runtime::Stopped&) {
+        const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
+        while (++next < shares.size()) fail_all(shares[next], batch, stopped, driver);
+        throw;
+      }
+    }
+  }
+  co_await files.finish();
 }
 
 /// One message as a file that is there whole or not at all.
@@ -472,32 +635,39 @@ stage::Task<std::error_code> replace_file(const std::string& path, std::string_v
   co_return error;
 }
 
-stage::Task<> write_each(const std::string& path, Format format, stage::Driver& driver) {
-  {
+stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver) {
+  if (path.constant()) {
     // That nothing can be written there is told now, not with the first message.
-    const Unfinished file(path, driver);
-    create(unfinished(path), runtime::Files::Mode::truncate, path, driver);
+    const Unfinished file(*path.constant(), driver);
+    create(unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
   }
-  Patience patience(path, driver);
+  std::string at = path.constant() ? *path.constant() : std::string();
+  Patience patience(at, driver);
   while (auto delivery = co_await driver.receive()) {
     stage::Batch& batch = **delivery;
     for (std::size_t row = 0; row < batch.size(); ++row) {
       if (!accept(batch, row, format, driver.out)) continue;
-      std::error_code error = co_await replace_file(path, batch.payload(row), driver);
+      if (!path.constant()) {
+        if (auto failure = path.of(stage::Message(batch, row), at)) {
+          driver.out.fail(batch, row, std::move(*failure));
+          continue;
+        }
+      }
+      std::error_code error = co_await replace_file(at, batch.payload(row), driver);
       while (disk_full(error)) {
         try {
           co_await patience.wait();
         } catch (const runtime::Stopped&) {
           for (; row < batch.size(); ++row) {
-            driver.out.fail(batch, row, {stage::Reason::io, "cannot write " + path + ": " + error.message()});
+            driver.out.fail(batch, row, {stage::Reason::io, "cannot write " + at + ": " + error.message()});
           }
           throw;
         }
-        error = co_await replace_file(path, batch.payload(row), driver);
+        error = co_await replace_file(at, batch.payload(row), driver);
       }
       patience.over();
       if (error) {
-        driver.out.fail(batch, row, {stage::Reason::io, "cannot write " + path + ": " + error.message()});
+        driver.out.fail(batch, row, {stage::Reason::io, "cannot write " + at + ": " + error.message()});
       } else {
         driver.out.pass(batch, row);
       }
@@ -506,14 +676,13 @@ stage::Task<> write_each(const std::string& path, Format format, stage::Driver& 
 }
 
 stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
-  const std::string path = config.write ? config.write->text() : config.append->text();
-  const Format format = format_of(config, path);
+  const config::Template& written = config.write ? *config.write : *config.append;
+  const Path path(written, driver);
+  const Format format = format_of(config, written.text());
   if (format == Format::json || format == Format::whole) {
     co_await write_each(path, format, driver);
-  } else if (config.append || path.starts_with("/dev/")) {  // No file can take the place of a device.
-    co_await append_lines(path, format, driver);
   } else {
-    co_await write_lines(path, format, driver);
+    co_await write_lines(path, config.append.has_value(), format, driver);
   }
 }
 
