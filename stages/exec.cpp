@@ -65,10 +65,6 @@ bool takes_code(const config::Template& text) {
 void verify(const ExecConfig& config, config::Written& written) {
   const std::string role = config.role();
   const auto& argv = config.argv();
-  if (argv.empty()) {
-    written.error(role, "says no program", "write [PROGRAM, ARGUMENT, …]");
-    return;
-  }
   for (const auto& [key, there] : {std::pair("allow", config.allow.has_value()),
                                    std::pair("limits", config.limits.has_value()),
                                    std::pair("reply", config.reply.has_value())}) {
@@ -123,11 +119,11 @@ const auto spec =
         .role("run", &ExecConfig::run,
               "Program and arguments, run once for each message, or with `every` once a tick. What it prints becomes "
               "the payload, or `result.text` in `merge`.",
-              config::sample("[./score, '{{ msg.id }}']"))
+              config::not_empty(), config::sample("[./score, '{{ msg.id }}']"))
         .one_or_more()
         .role("pipe", &ExecConfig::pipe,
               "Program and arguments of a child that stays. Each line that it prints is a message, as it appears.",
-              config::sample("[tail, -n, '0', -F, /var/log/syslog]"))
+              config::not_empty(), config::sample("[tail, -n, '0', -F, /var/log/syslog]"))
         .one_or_more()
         .field("every", &ExecConfig::every,
                "Time from one run to the next; the first is at once. While one still runs, ticks are left out and "
@@ -175,7 +171,7 @@ const auto spec =
             "a second later. With the program ends what it left behind in its process group. A `pipe` that takes "
             "messages comes with a later version.")
         .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}")
-        .example("exec: {run: [df, --output=source\\,pcent], every: 1m}")
+        .example("exec: {run: [df, '--output=source,pcent'], every: 1m}")
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
         .verify(verify);
 
@@ -823,7 +819,10 @@ stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
 
 const stage::Register registered(spec, [](auto config) {
   if (config->calls()) return stage::call_of<Exec>(config).touching(stage::Touches::proc);
-  return stage::source_of(config, config->run ? run_every : pipe).port("stderr").touching(stage::Touches::proc);
+  auto configured = stage::source_of(config, config->run ? run_every : pipe);
+  configured.instead_of_from = config->run ? "without `every` it runs once for each message"
+                                           : "a `pipe` that takes messages comes with a later version; `run` takes them";
+  return std::move(configured).port("stderr").touching(stage::Touches::proc);
 });
 
 }  // namespace

@@ -1,0 +1,178 @@
+// exec on the real machine: real programs, real process groups, and nothing of them left.
+#include <sys/wait.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "engine/config/loader.hpp"
+#include "engine/graph/running.hpp"
+#include "engine/runtime/real.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+using namespace weir;
+using namespace std::chrono_literals;
+using tests::TemporaryFolder;
+
+namespace {
+
+using Enough = std::function<bool(const observe::PipelineSnapshot&)>;
+
+/// A pipeline on the real runtime, from its start to its end. Drained once `enough` holds; without it, it ends by itself.
+class Run {
+ public:
+  Run(const std::string& yaml, Enough enough = {}) : runtime_(runtime::make_real({})), enough_(std::move(enough)) {
+    config::Diagnostics diagnostics;
+    auto pipeline = config::load(std::make_shared<config::Source>(config::Source{"test.yaml", yaml}), {}, {}, diagnostics);
+    std::optional<graph::Plan> plan;
+    if (pipeline) plan = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);
+    BOOST_REQUIRE_MESSAGE(plan && !diagnostics.has_errors(), diagnostics.render());
+    running_ = std::make_unique<graph::Running>(std::move(*plan), *runtime_, 0, budget_);
+    runtime_->run([this] {
+      running_->start([this](const graph::Ending& ended) {
+        ending = ended;
+        runtime_->core(0).post([this] {
+          running_.reset();
+          runtime_->stop();
+        });
+      });
+      if (enough_) look();
+    });
+  }
+
+  graph::Ending ending;
+
+ private:
+  void look() {
+    if (!running_ || running_->has_ended()) return;
+    running_->snapshot([this](observe::PipelineSnapshot snapshot) {
+      if (enough_(snapshot)) running_->drain();
+      else alarm_ = runtime_->core(0).alarm(runtime_->core(0).now() + 1ms, [this] { look(); });
+    });
+  }
+
+  flow::Budget budget_{64 << 20};
+  std::unique_ptr<runtime::RealRuntime> runtime_;
+  Enough enough_;
+  std::unique_ptr<graph::Running> running_;
+  std::unique_ptr<runtime::Alarm> alarm_;
+};
+
+const observe::StageSnapshot& stage_of(const observe::PipelineSnapshot& snapshot, const std::string& name) {
+  for (const auto& stage : snapshot.stages) {
+    if (stage.stage == name) return stage;
+  }
+  throw std::runtime_error("no stage " + name);
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+}
+bool has_children() {
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+bool alive(pid_t pid) {
+  const std::string stat = text_of("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.at(name_end + 2) != 'Z';  // Whoever inherits it may reap it late.
+}
+/// It is killed when we are told; the kernel may take a moment more.
+bool gone(pid_t pid) {
+  const auto patience = std::chrono::steady_clock::now() + 20s;
+  while (alive(pid) && std::chrono::steady_clock::now() < patience) ::sched_yield();
+  return !alive(pid);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_thousand_restarts_leave_no_zombie_and_no_descriptor) {
+  const auto restart = [](std::uint64_t times) {
+    Run run(
+        "stages:\n"
+        "  child: {exec: {pipe: [echo, once], restart: 1us..2us}}\n"
+        "  gone: {from: child, drop: {}}\n",
+        [times](const auto& snapshot) { return stage_of(snapshot, "child").child_restarts >= times; });
+    BOOST_TEST(!run.ending.fault);
+    BOOST_TEST(run.ending.left == 0U);
+  };
+  restart(1);
+  const auto before = open_descriptors();
+  restart(1000);
+  BOOST_TEST(open_descriptors() == before);
+  BOOST_TEST(!has_children());
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_forks_and_ignores_being_asked_is_gone_with_all_it_forked) {
+  const TemporaryFolder folder;
+  const auto inner = folder.file("inner", "trap '' TERM\necho $$\nwhile :; do sleep 1; done\n");
+  const auto outer = folder.file("outer", "trap '' TERM\nsh " + inner + " &\nsh -c 'sh " + inner +
+                                              " & wait' &\necho $$\nwhile :; do sleep 1; done\n");
+  const auto pids = folder.path("pids");
+  Run run(
+      "stages:\n"
+      "  child: {exec: {pipe: [sh, '" + outer + "']}}\n"
+      "  pids: {from: child, file: {append: '" + pids + "'}}\n",
+      [](const auto& snapshot) { return stage_of(snapshot, "pids").in >= 3; });
+  std::istringstream lines(text_of(pids));
+  int told = 0;
+  for (pid_t pid; lines >> pid; ++told) BOOST_TEST(gone(pid), "process " << pid << " is still there");
+  BOOST_TEST(told == 3);
+  BOOST_TEST(!has_children());
+}
+
+BOOST_AUTO_TEST_CASE(a_time_limit_ends_a_call_and_all_that_it_started) {
+  const TemporaryFolder folder;
+  const auto pids = folder.path("pids");
+  const auto script = folder.file("job", "trap '' TERM\n(echo $$ >>" + pids + "; sleep 1000) &\necho $! >>" + pids +
+                                             "\nwhile :; do sleep 1; done\n");
+  Run run(
+      "stages:\n"
+      "  in: {generate: {count: 1}}\n"
+      "  call: {from: in, exec: {run: [sh, '" + script + "']}, timeout: 500ms}\n"
+      "  why: {from: call.failed, set: {kind: '{{ failed.kind }}'}}\n"
+      "  told: {from: why, file: {write: '" + folder.path("why.ndjson") + "'}}\n");
+  BOOST_TEST(text_of(folder.path("why.ndjson")) == "{\"kind\":\"timeout\"}\n");
+  std::istringstream lines(text_of(pids));
+  for (pid_t pid; lines >> pid;) BOOST_TEST(gone(pid), "process " << pid << " is still there");
+  BOOST_TEST(!has_children());
+}
+
+BOOST_AUTO_TEST_CASE(sixty_four_megabytes_on_standard_error_stall_nobody) {
+  const TemporaryFolder folder;
+  const auto script = folder.file("job", "head -c 64000000 /dev/zero | tr '\\0' '\\n' >&2\n"
+                                         "head -c 64000000 /dev/zero | tr '\\0' e >&2\necho done\n");
+  Run run(
+      "stages:\n"
+      "  staying: {exec: {pipe: [sh, '" + script + "']}}\n"
+      "  a: {from: staying, file: {write: '" + folder.path("a.txt") + "'}}\n"
+      "  once: {generate: {count: 1}}\n"
+      "  called: {from: once, exec: {run: [sh, '" + script + "']}, merge: {said: '{{ trim(result.text) }}',\n"
+      "           kept: '{{ #result.stderr }}'}}\n"
+      "  b: {from: called, file: {write: '" + folder.path("b.ndjson") + "'}}\n");
+  BOOST_TEST(text_of(folder.path("a.txt")) == "done\n");
+  BOOST_TEST(text_of(folder.path("b.ndjson")) == "{\"said\":\"done\",\"kept\":65536}\n");
+  BOOST_TEST(run.ending.unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(much_output_is_read_to_its_last_line) {
+  const TemporaryFolder folder;
+  Run run(
+      "stages:\n"
+      "  numbers: {exec: {pipe: [seq, '200000']}}\n"
+      "  kept: {from: numbers, file: {write: '" + folder.path("n.txt") + "'}}\n");
+  const std::string text = text_of(folder.path("n.txt"));
+  std::string expected;
+  for (int i = 1; i <= 200'000; ++i) expected += std::to_string(i) + "\n";
+  BOOST_TEST((text == expected));
+}
