@@ -10,20 +10,28 @@
 namespace weir::stages {
 namespace {
 
-enum class Format : std::uint8_t { text, json };
+enum class Format : std::uint8_t { text, json, table };
 
 struct StdoutConfig {
   Format format = Format::text;
 };
 
+void verify(const StdoutConfig& config, config::Written& written) {
+  if (config.format == Format::table) {
+    written.error("format", "table comes with a later version of weir", "`text` and `json` are there");
+  }
+}
+
 const auto spec =
     config::Spec<StdoutConfig>("stdout", "Prints each message on a line of its own.")
         .field("format", &StdoutConfig::format,
-               "text: the payload as it is. json: a payload that is no JSON as a JSON text, so that every line is JSON.",
-               config::one_of({{"text", Format::text}, {"json", Format::json}}))
+               "text: the payload as it is. json: a payload that is no JSON as a JSON text, so that every line is JSON. "
+               "table comes with a later version.",
+               config::one_of({{"text", Format::text}, {"json", Format::json}, {"table", Format::table}}))
         .details("Whoever reads the output may leave (`| head -1`): then the pipeline ends quietly.")
         .example("stdout: {}")
-        .example("stdout: {format: json}");
+        .example("stdout: {format: json}")
+        .verify(verify);
 
 bool is_json(stage::Batch& batch, std::size_t row) {
   if (auto* document = batch.document_if_any(row)) return document->valid();
