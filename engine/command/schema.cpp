@@ -42,6 +42,7 @@ std::string named(const std::string& description, const std::string& value) {
 std::string pipeline_schema(const stage::Catalog& catalog) {
   std::string stages = named("What the pipeline does: stages by their names.", R"({"$ref": "#/definitions/stage"})");
   stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
+  stages.insert(stages.find("[a-z]"), "(?!any$)");  // any.failed is what failed anywhere.
   return "{\n"
          "  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
          "  \"title\": \"A weir pipeline\",\n"

@@ -1,6 +1,8 @@
 #include "engine/config/declaration.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -68,6 +70,56 @@ std::size_t widest(const Declaration& declaration) {
   return width;
 }
 
+/// Adds the text in lines of at most a hundred characters, the first going on where `out` stands, the others indented.
+void add_wrapped(std::string& out, std::string_view text, std::size_t column, const std::string& indent) {
+  constexpr std::size_t most = 100;
+  bool first = true;  // Of its line: no blank before it.
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+    const auto word = text.substr(0, end);
+    const auto width = static_cast<std::size_t>(
+        std::count_if(word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    if (!first && column + 1 + width > most) {
+      out += "\n" + indent;
+      column = indent.size();
+      first = true;
+    }
+    if (!first) out += ' ';
+    out += word;
+    column += width + (first ? 0 : 1);
+    first = false;
+    if (end < text.size() && text[end] == '\n') {
+      out += "\n" + indent;
+      column = indent.size();
+      first = true;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  out += '\n';
+}
+
+bool uses_type(const Declaration& declaration, std::string_view type) {
+  if (declaration.value.type.ends_with(type)) return true;
+  return std::any_of(declaration.fields.begin(), declaration.fields.end(), [type](const FieldDeclaration& field) {
+    return field.type.ends_with(type) || (field.nested && uses_type(*field.nested, type));
+  });
+}
+
+/// What the types mean that no other language has.
+void explain_types(const Declaration& declaration, std::string& out) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> types{
+      {{"lua", "code in Lua, without quotes, `${}` or `{{ }}`"},
+       {"template", "text that may hold `{{ Lua }}`, filled in for each message; then it is quoted"},
+       {"value", "anything; a text in it may be a template"}}};
+  bool any = false;
+  for (const auto& [type, meaning] : types) {
+    if (!uses_type(declaration, type)) continue;
+    out += any ? "" : "\nTypes:\n";
+    any = true;
+    out += fmt::format("  {:<8}  {}\n", type, meaning);
+  }
+}
+
 void explain_fields(const Declaration& declaration, std::string& out, const std::string& indent) {
   const std::size_t width = widest(declaration);
   bool roles = false;
@@ -77,10 +129,12 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
     for (const auto& field : declaration.fields) {
       if (field.role != role) continue;
       const std::string below = indent + "  " + std::string(width, ' ') + "  ";
-      out += fmt::format("{}  {:<{}}  {}\n", indent, field.key, width, field.help);
+      out += fmt::format("{}  {:<{}}  ", indent, field.key, width);
+      add_wrapped(out, field.help, below.size(), below);
       std::vector<std::string> said = facts(field);
       said.insert(said.begin(), field.type);
-      out += fmt::format("{}{}\n", below, joined(said, "; "));
+      out += below;
+      add_wrapped(out, joined(said, "; "), below.size(), below);
       if (field.nested) explain_fields(*field.nested, out, below);
     }
   };
@@ -129,10 +183,15 @@ constexpr std::string_view amount = "[0-9]+(\\.[0-9]+)?";
 constexpr std::string_view span = "(us|ms|s|m|h|d)";
 
 std::string type_schema(const std::string& type, const FieldDeclaration& field) {
-  if (type.starts_with("list of ") && type != "list of maps") return any_of(fmt::format(R"({{"type":"array","items":{}}})", type_schema(type.substr(8), field)));
+  if (type.starts_with("list of ") && type != "list of maps")
+    return any_of(fmt::format(R"({{"type":"array",{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "", type_schema(type.substr(8), field)));
   if (type.starts_with("map of ")) {
     const std::string inner = type.substr(7);
-    const std::string map = fmt::format(R"({{"type":"object","additionalProperties":{}}})", type_schema(inner, field));
+    std::string names;
+    for (const auto& name : field.not_named) names += (names.empty() ? "" : ",") + json_text(name);
+    if (!names.empty()) names = fmt::format(R"("propertyNames":{{"not":{{"enum":[{}]}}}},)", names);
+    const std::string map = fmt::format(R"({{"type":"object",{}{}"additionalProperties":{}}})", field.not_empty ? R"("minProperties":1,)" : "", names,
+                                        type_schema(inner, field));
     return inner == "lua" ? map : any_of(map);
   }
   if (!field.choices.empty()) {
@@ -148,8 +207,9 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
     if (field.at_most) schema += fmt::format(R"(,"maximum":{})", *field.at_most);
     return any_of(schema + "}");
   }
-  if (type == "duration") return any_of(pattern(fmt::format("^{}{}$", amount, span)));
-  if (type == "size") return any_of(pattern(fmt::format("^{}(B|KiB|MiB|GiB)$", amount)));
+  const std::string_view some = field.above ? "(?=.*[1-9])" : "";
+  if (type == "duration") return any_of(pattern(fmt::format("^{}{}{}$", some, amount, span)));
+  if (type == "size") return any_of(pattern(fmt::format("^{}{}(B|KiB|MiB|GiB)$", some, amount)));
   if (type == "rate") return any_of(pattern(fmt::format("^{}/({})?{}$", amount, amount, span)));
   if (type == "integer range") return any_of(pattern("^-?[0-9]+\\.\\.-?[0-9]+$"));
   if (type == "duration range") return any_of(pattern(fmt::format("^{}{}\\.\\.{}{}$", amount, span, amount, span)));
@@ -213,13 +273,14 @@ std::vector<std::string> Declaration::keys() const {
 }
 
 std::string explain_text(const Declaration& declaration) {
-  std::string out = fmt::format("{}: {}\n", declaration.name, declaration.summary);
-  if (!declaration.details.empty()) out += "\n" + declaration.details + "\n";
+  std::string out = declaration.name + ": ";
+  add_wrapped(out, declaration.summary, out.size(), "");
+  if (!declaration.details.empty()) add_wrapped(out += '\n', declaration.details, 0, "");
   if (declaration.shape != Declaration::Shape::fields) {
     std::vector<std::string> said = facts(declaration.value);
     said.insert(said.begin(), declaration.value.type);
     out += fmt::format("\nIts value: {}\n", joined(said, "; "));
-    if (declaration.value.help != declaration.summary) out += fmt::format("  {}\n", declaration.value.help);
+    if (declaration.value.help != declaration.summary) add_wrapped(out += "  ", declaration.value.help, 2, "  ");
   }
   if (!declaration.fields.empty()) {
     out += declaration.shape == Declaration::Shape::scalar_or_fields ? "\nOr a map:\n" : "\n";
@@ -227,6 +288,7 @@ std::string explain_text(const Declaration& declaration) {
   } else if (declaration.shape == Declaration::Shape::fields) {
     out += fmt::format("\nTakes no options: {}: {{}}\n", declaration.name);
   }
+  explain_types(declaration, out);
   if (!declaration.examples.empty()) {
     out += declaration.examples.size() > 1 ? "\nExamples:\n" : "\nExample:\n";
     for (const auto& example : declaration.examples) {

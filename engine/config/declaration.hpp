@@ -16,7 +16,9 @@ struct FieldDeclaration {
   std::string help;
   std::string fallback;  ///< The value it has when not written; empty if it then has none.
   std::string range;     ///< Such as "above 0"; empty if any value will do.
-  std::optional<double> above, at_least, at_most;  ///< The same of a plain number, for the schema.
+  std::optional<double> above, at_least, at_most;  ///< The same of numbers, and `above 0` of durations and sizes, for the schema.
+  bool not_empty = false;               ///< For the schema as well: of a list or a map,
+  std::vector<std::string> not_named;   ///< and the keys that a map may not have.
   std::string sample;    ///< A value as one would write it.
   bool required = false;
   bool role = false;       ///< One of these is written, and only one: what the kind does.

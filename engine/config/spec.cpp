@@ -238,11 +238,15 @@ void describe(detail::Field& field, std::string key, std::string help, const std
     }
     for (const auto& check : extra.checks) {
       field.checks.push_back(check);
-      if (declaration.type == "integer" || declaration.type == "number") {
+      const bool counted = declaration.type.ends_with("integer") || declaration.type.ends_with("number");
+      const bool measured = declaration.type == "duration" || declaration.type == "size";
+      if (counted || (measured && check.kind == Check::Kind::above && check.bound == 0)) {
         if (check.kind == Check::Kind::above) declaration.above = check.bound;
         if (check.kind == Check::Kind::at_least) declaration.at_least = check.bound;
         if (check.kind == Check::Kind::at_most) declaration.at_most = check.bound;
       }
+      declaration.not_empty |= check.kind == Check::Kind::not_empty;
+      declaration.not_named.insert(declaration.not_named.end(), check.names.begin(), check.names.end());
       declaration.range += (declaration.range.empty() ? "" : ", ") + shown_check(check, declaration.type);
     }
     if (!extra.sample.empty()) declaration.sample = extra.sample;
