@@ -102,7 +102,11 @@ class SourceUnit final : public Unit, private TokenOwner {
   }
 
   runtime::Task<> flush() {
-    while (collect_acks(), open_ >= setting_.options.unacked_most) {
+    // Whoever collects may hold one message of each open batch, and wait for more than may be read: then nobody would
+    // go on. So a source that has to wait asks them to let go, once, and again when it has sent something again.
+    for (std::optional<std::uint64_t> asked; collect_acks(), open_ >= setting_.options.unacked_most;) {
+      if (asked != rounds_) send_mark(flow::Mark::flush);
+      asked = rounds_;
       spent(observe::State::busy);
       co_await wait_for_ack();
       spent(observe::State::backpressured);
