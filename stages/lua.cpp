@@ -91,6 +91,7 @@ std::vector<std::string> ports_of(const config::Lua& code) {
 const stage::Register registered(spec, [](auto config) {
   auto configured = stage::operator_of<Code>(config);
   configured.ports = ports_of(config->code);
+  configured.ports_are_to_be_read = true;
   return configured;
 });
 

@@ -46,6 +46,7 @@ const stage::Register registered(spec, [](auto config) {
   for (const auto& [name, condition] : config->routes) configured.ports.push_back(name);
   configured.ports.push_back("else");
   configured.main_output = false;
+  configured.ports_are_to_be_read = true;
   return configured;
 });
 

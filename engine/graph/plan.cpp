@@ -195,6 +195,12 @@ void wire(Plan& plan, Diagnostics& diagnostics) {
         continue;
       }
       const PortRef ref(*found, static_cast<stage::Port>(at - other.ports.begin()));
+      if (ref.port == stage::main_port && !other.configured.main_output) {
+        const std::string& own = other.configured.ports.empty() ? std::string() : other.configured.ports.front();
+        diagnostics.error(place, "nothing leaves by the main output of '" + stage_name + "': it is a " + other.kind->name(),
+                          own.empty() ? "" : "read one of its ports, such as '" + stage_name + "." + own + "'");
+        continue;
+      }
       if (std::find(planned.inputs.begin(), planned.inputs.end(), ref) != planned.inputs.end()) {
         diagnostics.error(place, "'" + text + "' is read twice here");
         continue;
@@ -249,25 +255,17 @@ void refuse_cycles(const Plan& plan, Diagnostics& diagnostics) {
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
-    const auto shape = planned.configured.shape;
-    if ((shape == stage::Shape::source || shape == stage::Shape::operation) && planned.kind->name() != "drop" &&
-        plan.readers({i, stage::main_port}).empty()) {
-      bool other_port = false;
-      for (stage::Port port = stage::first_own_port; port < planned.ports.size(); ++port) {
-        other_port |= planned.ports[port] != "any" && !plan.readers({i, port}).empty();
-      }
-      if (!(other_port && planned.kind->name() == "route")) {
-        diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
-                            "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
-      }
+    const auto& configured = planned.configured;
+    const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call;
+    if (!ends && configured.main_output && plan.readers({i, stage::main_port}).empty()) {
+      diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
+                          "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
     }
-    if (planned.kind->name() == "route") {
-      for (stage::Port port = stage::first_own_port; port < planned.ports.size(); ++port) {
-        if (plan.readers({i, port}).empty()) {
-          diagnostics.warning(planned.place,
-                              "nobody reads '" + planned.name + "." + planned.ports[port] + "'; it is dropped");
-        }
-      }
+    if (!configured.ports_are_to_be_read) continue;
+    for (std::size_t own = 0; own < configured.ports.size(); ++own) {
+      if (!plan.readers({i, stage::first_own_port + own}).empty()) continue;
+      diagnostics.warning(planned.place,
+                          "nobody reads '" + planned.name + "." + configured.ports[own] + "'; it is dropped");
     }
   }
 }

@@ -40,6 +40,7 @@ struct Configured {
   Shape shape = Shape::operation;
   std::vector<std::string> ports;     ///< Of its own, beside main and failed.
   bool main_output = true;            ///< Whether anything may leave by main; where not, reading it is a mistake.
+  bool ports_are_to_be_read = false;  ///< What leaves by one of its own that nobody reads is lost: a warning.
   bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
