@@ -208,7 +208,7 @@ std::optional<std::string> trap_word(const Around& around) {
     return "Exposer is starved by slow clients: weir has its own HTTP server"s;
   }
   if (is_one_of(word, {"system", "popen"}) && around.is_called() && around.is_global() && !around.is_declared()) {
-    return std::string(word) + "() hands a command line to a shell: engine/io/ starts children from argv"s;
+    return std::string(word) + "() hands a command line to a shell: engine/runtime/ starts children from argv"s;
   }
   return std::nullopt;
 }

@@ -16,7 +16,7 @@ namespace {
 const auto run_spec = Spec<RunSettings>("run", "How the pipeline runs.")
                           .field("data", &RunSettings::data, "Folder for what weir keeps on disk.", not_empty(), sample("./weir-data"))
                           .field("memory", &RunSettings::memory, "What all messages under way may hold together.", at_least(1 << 20))
-                          .field("threads", &RunSettings::threads, "Threads that work; as many as cores, if left out.", at_least(1), at_most(1024))
+                          .field("threads", &RunSettings::threads, "Threads that work. Left out: one for each file, or one for each processor where a stage has workers that compute.", at_least(1), at_most(1024))
                           .field("pin", &RunSettings::pin, "Whether each thread stays on one core.")
                           .field("drain", &RunSettings::drain, "How long the end may take before what is left is failed.");
 

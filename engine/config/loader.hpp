@@ -23,7 +23,7 @@ struct StageNode {
 struct RunSettings {
   std::string data = "./weir-data";
   Size memory{256u << 20};
-  std::optional<std::int64_t> threads;  ///< As many as cores, if not written.
+  std::optional<std::int64_t> threads;  ///< Not written: command/run.cpp says how many.
   bool pin = false;
   Duration drain = std::chrono::seconds(30);
 };

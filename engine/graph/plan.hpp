@@ -50,7 +50,7 @@ struct Plan {
 };
 
 /// Reads every stage, checks the wiring and all code, and decides what is fused. Nothing only where there are errors;
-/// all of them have gone to `diagnostics` then. Warnings: outputs nobody reads, stages that nothing reaches.
+/// all of them have gone to `diagnostics` then. Warnings: outputs that nobody reads.
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, config::Diagnostics& diagnostics);
 
 /// The plan for `weir graph`.

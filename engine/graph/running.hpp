@@ -49,7 +49,7 @@ class Running {
   bool has_ended() const;
   /// The cells of this pipeline, each core's between two batches. `done` is called on the home core, in no hurry.
   void snapshot(std::function<void(observe::PipelineSnapshot)> done);
-  /// Bytes read of all bytes, where every source knows; for the progress line. Home core.
+  /// Bytes read of all bytes, of those sources that know; for the progress line. Home core.
   std::optional<double> progress() const;
 
  private:

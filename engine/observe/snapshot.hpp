@@ -54,7 +54,7 @@ struct StageSnapshot {
   std::uint64_t failed = 0;    ///< Failed, and nobody listened; one that somebody listens to is out{port="failed"}.
   std::int64_t in_flight = 0;  ///< Counted from what the stage holds now, never derived from the others.
 
-  /// Every failure by its kind, heard or not: total(errors) == failed + count_of(out, "failed"). List every kind, at 0
+  /// Every failure by its kind: unheard, heard on `.failed`, or dropped or passed by `on_error`. List every kind, at 0
   /// too: a series that first appears at 1 looks to rate() as if nothing had happened.
   Counts errors;
 
@@ -66,7 +66,7 @@ struct StageSnapshot {
   bool fused = false;                    ///< Runs inside the stage before it: no channel between them. For /graph.
 
   std::optional<HistogramCells> duration;       ///< One message, or one call outside. Stands on drivers.
-  std::optional<HistogramCells> end_to_end;     ///< From the source's reading to this sink's ack. Stands on sinks.
+  std::optional<HistogramCells> end_to_end;     ///< From the source's reading to this sink's taking. Stands on sinks.
   std::optional<std::int64_t> ack_pending;      ///< Open messages of a source.
   std::optional<std::uint64_t> ack_replayed;    ///< Sent again by a source after a failure that may pass.
   std::optional<std::int64_t> children;         ///< Child processes that run now. Stands on what starts some.
