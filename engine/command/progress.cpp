@@ -36,7 +36,7 @@ std::string progress_line(std::string_view name, double messages_per_s, std::opt
   if (fraction) line += " · " + std::to_string(static_cast<int>(std::clamp(*fraction, 0.0, 1.0) * 100)) + " %";
   if (left) {
     const auto s = std::chrono::ceil<std::chrono::seconds>(std::max(*left, runtime::Duration(0))).count();
-    char text[32];
+    char text[64];
     if (s >= 3600) {
       std::snprintf(text, sizeof text, " · %lld:%02lld:%02lld left", static_cast<long long>(s / 3600),
                     static_cast<long long>(s / 60 % 60), static_cast<long long>(s % 60));
