@@ -50,6 +50,7 @@ AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& 
     const auto& admin = file.plan->pipeline.admin;
     if (rules.token.empty()) rules.token = admin.token;
     observe::redact(admin.token);
+    for (const auto& secret : file.plan->pipeline.scope.secrets_read()) observe::redact(secret);
     if (arguments.admin || !admin.listen) continue;
     if (listen && *listen != *admin.listen) {
       choice.exit_code = refuse_admin(&file, "another file says '" + *listen + "': there is one admin port",

@@ -1,8 +1,13 @@
 #include "engine/config/scope.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -13,6 +18,34 @@
 namespace weir::config {
 
 namespace {
+
+constexpr std::size_t secret_bytes_max = 65536;
+
+/// What a secret's file holds; where it can't be, why. Never waits for a FIFO's writer, never reads without an end.
+std::optional<std::string> read_secret(const std::string& path, std::string& why) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (file < 0) {
+    why = std::strerror(errno);
+    return std::nullopt;
+  }
+  ::fcntl(file, F_SETFL, 0);  // A pipe that somebody writes to is as good as a file.
+  std::string text;
+  std::array<char, 4096> piece;
+  ssize_t count = 0;
+  while (text.size() <= secret_bytes_max) {
+    count = ::read(file, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
+  if (count < 0) why = std::strerror(errno);
+  ::close(file);
+  if (count < 0) return std::nullopt;
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) why = "it is empty";
+  if (text.size() > secret_bytes_max) why = "it is larger than 64 KiB";
+  return why.empty() ? std::optional<std::string>(std::move(text)) : std::nullopt;
+}
 
 bool is_lower(char c) { return (c >= 'a' && c <= 'z') || c == '_'; }
 bool is_upper(char c) { return (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -113,6 +146,8 @@ struct Scope::Content {
   Environment environment;
   bool testing = false;
   std::map<std::string, std::string> secrets;  ///< Name and file.
+  /// Those that were read, by file: each is read once. Shared by all scopes that come of one.
+  std::shared_ptr<std::map<std::string, std::string>> read = std::make_shared<std::map<std::string, std::string>>();
   Node own;                                    ///< The names of this scope: a map.
   bool options = false;                        ///< They were written outside of this scope.
   std::shared_ptr<const Content> outer;        ///< Where the texts in `own` look further.
@@ -277,15 +312,15 @@ class Filling {
       return std::nullopt;
     }
     if (scope.testing) return literal(node, name);
-    std::ifstream file(found->second, std::ios::binary);
-    std::string value;
-    if (file) value.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    if (!file || value.size() > 65536) {
-      error(node, fmt::format("the secret '{}' cannot be read from {}", name, found->second), "a file of at most 64 KiB, readable for weir");
+    const std::string& path = found->second;
+    if (const auto known = scope.read->find(path); known != scope.read->end()) return literal(node, known->second);
+    std::string why;
+    auto value = read_secret(path, why);
+    if (!value) {
+      error(node, fmt::format("the secret '{}' cannot be read from {}: {}", name, path, why), "it is a file of at most 64 KiB that holds the secret and nothing else");
       return std::nullopt;
     }
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-    return literal(node, value);
+    return literal(node, scope.read->emplace(path, std::move(*value)).first->second);
   }
 
   static Node literal(const Node& node, const std::string& value) {
@@ -391,5 +426,11 @@ Map<Value> Scope::vars(Diagnostics& diagnostics) const {
 }
 
 std::vector<std::string> Scope::names() const { return content_->names(); }
+
+std::vector<std::string> Scope::secrets_read() const {
+  std::vector<std::string> values;
+  for (const auto& [file, value] : *content_->read) values.push_back(value);
+  return values;
+}
 
 }  // namespace weir::config

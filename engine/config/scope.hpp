@@ -38,7 +38,9 @@ class Scope {
   /// The vars filled in, as the constants that Lua sees under `vars`; a `{{ }}` in them stays as written.
   Map<Value> vars(Diagnostics& diagnostics) const;
 
-  std::vector<std::string> names() const;  ///< Of vars and options.
+  std::vector<std::string> names() const;         ///< Of vars and options.
+  /// What the secrets are that were filled in so far, by this scope or one it came of or made: they must stay out of the log.
+  std::vector<std::string> secrets_read() const;
 
  private:
   struct Content;
