@@ -264,14 +264,13 @@ void pin_this_thread(const cpu_set_t& allowed, int index) {
   }
 }
 
+// Or what is opened next would become somebody's standard output. Ours then takes nothing and says so; input has ended.
 void open_standard_descriptors() {
-  for (;;) {
-    const int fd = ::open("/dev/null", O_RDWR);
+  for (const int wanted : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(wanted, F_GETFD) >= 0) continue;
+    const int fd = ::open("/dev/null", wanted == STDERR_FILENO ? O_WRONLY : O_RDONLY);
     if (fd < 0) throw_errno("/dev/null");
-    if (fd > 2) {
-      ::close(fd);
-      return;
-    }
+    WEIR_ASSERT(fd == wanted, "the lowest free descriptor is taken");
   }
 }
 

@@ -152,6 +152,10 @@ std::unique_ptr<Writer> RealFiles::create(const std::string& path, Mode mode) {
 
 std::unique_ptr<Writer> RealFiles::standard_output() {
   const std::string name = "standard output";
+  const int flags = ::fcntl(STDOUT_FILENO, F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+    throw std::system_error(EBADF, std::generic_category(), name + " was closed when weir was started");
+  }
   return std::make_unique<FileWriter>(io_, core_, duplicate(STDOUT_FILENO, name), Sharing::shared, name, false);
 }
 
