@@ -23,7 +23,8 @@ bool is_absence(const std::error_code& code) {
         std::errc::address_not_available, std::errc::connection_refused, std::errc::host_unreachable,
         std::errc::network_unreachable, std::errc::executable_format_error, std::errc::text_file_busy,
         std::errc::read_only_file_system, std::errc::too_many_symbolic_link_levels, std::errc::filename_too_long,
-        std::errc::no_such_device_or_address, std::errc::no_such_device, std::errc::bad_file_descriptor}) {
+        std::errc::no_such_device_or_address, std::errc::no_such_device, std::errc::bad_file_descriptor,
+        std::errc::device_or_resource_busy}) {
     if (code == absent) return true;
   }
   return false;

@@ -1,6 +1,7 @@
 #include "engine/runtime/real_files.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,31 @@ UniqueFd duplicate(int fd, const std::string& name) {
   return copy;
 }
 
+bool same_file(int fd, const std::string& path) {
+  struct stat ours {}, named {};
+  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
+         ours.st_ino == named.st_ino;
+}
+
+/// Made anew, and ours alone while it is open: two that write one file, in one weir or in two, would each take the
+/// other's lines for its own. Locked before it is emptied; what was renamed between opening and locking is another's
+/// finished work.
+UniqueFd create_anew(const std::string& path) {
+  for (int tries = 1;; ++tries) {
+    UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
+    if (fd.get() < 0) throw_errno(path);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) throw_errno(path);
+    if (!S_ISREG(status.st_mode)) return fd;
+    // A file system without locks (some network ones) says so; then there are none.
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      throw std::system_error(EBUSY, std::generic_category(), path);
+    if (tries < 100 && !same_file(fd.get(), path)) continue;  // Some file systems number a file anew each time.
+    if (::ftruncate(fd.get(), 0) != 0) throw_errno(path);
+    return fd;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Reader> RealFiles::open(const std::string& path) {
@@ -145,7 +171,8 @@ std::unique_ptr<Writer> RealFiles::create(const std::string& path, Mode mode) {
     return std::make_unique<FileWriter>(io_, core_, path);
   }
   // O_APPEND in both modes: after truncate() the next write goes to the new end.
-  UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | (mode == Mode::truncate ? O_TRUNC : 0)));
+  UniqueFd fd = mode == Mode::truncate ? create_anew(path)
+                                       : UniqueFd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
   if (fd.get() < 0) throw_errno(path);
   return std::make_unique<FileWriter>(io_, core_, std::move(fd), Sharing::own, path, true);
 }
