@@ -146,11 +146,20 @@ std::unique_ptr<Admin> open_admin(runtime::Core& control, Supervisor& supervisor
   return admin;
 }
 
+/// A terminal that closes ends its programs by SIGHUP: that begins the drain too, and never more, since the shell and
+/// the system may both send one. Who started weir with nohup has it ignored.
+bool hears_hangups() {
+  struct sigaction now {};
+  return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
 /// A thread of its own, so that three Ctrl-C end even a weir whose every core hangs.
 void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervisor& supervisor,
                   std::atomic<int>& count) {
-  runtime.on_signal({SIGTERM, SIGINT}, [&control, &supervisor, &count](int number) {
-    if (++count >= 3) std::_Exit(exit_code::signalled + number);
+  std::vector<int> numbers{SIGTERM, SIGINT};
+  if (hears_hangups()) numbers.push_back(SIGHUP);
+  runtime.on_signal(numbers, [&control, &supervisor, &count](int number) {
+    if (number != SIGHUP && ++count >= 3) std::_Exit(exit_code::signalled + number);
     control.post([&supervisor, number] { supervisor.signalled(number); });
   });
 }

@@ -22,6 +22,7 @@ std::string_view signal_name(int number) {
   switch (number) {
     case SIGTERM: return "SIGTERM";
     case SIGINT: return "SIGINT";
+    case SIGHUP: return "SIGHUP";
     default: return "a signal";
   }
 }
@@ -111,6 +112,7 @@ void Supervisor::start(std::optional<runtime::Duration> run_for) {
 }
 
 void Supervisor::signalled(int number) {
+  if (number == SIGHUP) return drain(signal_name(number));
   ++signals_;
   if (signals_ == 1) return drain(signal_name(number));
   exit_code_ = exit_code::signalled + number;

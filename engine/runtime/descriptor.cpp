@@ -146,6 +146,9 @@ Task<> Descriptor::write(std::span<const char> bytes, std::size_t& done) {
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN && waitable_) {
       co_await wait(Way::out);
+    } else if (errno == EIO && kind_ == Kind::terminal) {
+      // The terminal was closed: whoever read there has left, as at the other end of a pipe.
+      throw std::system_error(EPIPE, std::generic_category(), name_);
     } else if (errno != EINTR) {
       throw_errno(name_);
     }
