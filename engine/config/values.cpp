@@ -328,7 +328,8 @@ std::string duration_advice(std::string_view text) {
   for (const auto& [word, meant] : words)
     if (unit == word) return fmt::format("write {}{}", parts->first, meant);
   for (const auto& known : duration_units)
-    if (unit == known.name) return fmt::format("write {}{}, without a blank", parts->first, unit);
+    if (unit == known.name)
+      return unit.size() == parts->second.size() ? "106751d is the longest" : fmt::format("write {}{}, without a blank", parts->first, unit);
   if (unit.find_first_of("0123456789") != std::string_view::npos) return "a duration has one unit: 90m, not 1h30m";
   return "its units are us, ms, s, m, h and d";
 }
@@ -337,6 +338,8 @@ std::string size_advice(std::string_view text) {
   const auto parts = split_unit(text);
   if (!parts) return {};
   if (parts->second.empty()) return "a size carries its unit";
+  for (const auto& known : size_units)
+    if (parts->second == known.name) return "8388608GiB is the largest";
   std::string_view unit = parts->second;
   while (!unit.empty() && unit[0] == ' ') unit.remove_prefix(1);
   if (!unit.empty())
