@@ -79,7 +79,8 @@ bool is_name(std::string_view text) {
 }
 
 std::string pipeline_name(const std::string& path) {
-  std::string name = path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
+  // A file's name may hold any bytes, a label of a metric and a text of JSON only UTF-8.
+  std::string name = as_utf8(path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1));
   for (const std::string_view end : {".yaml", ".yml"})
     if (name.size() > end.size() && name.ends_with(end)) {
       name.resize(name.size() - end.size());

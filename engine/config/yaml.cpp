@@ -784,6 +784,16 @@ std::shared_ptr<const Source> read_source(const std::string& path, Diagnostics& 
   return make_source(path, std::move(text));
 }
 
+std::string as_utf8(std::string text) {
+  constexpr std::string_view replacement = "\xEF\xBF\xBD";
+  for (std::size_t begin = 0;;) {
+    const std::size_t bad = bad_utf8(std::string_view(text).substr(begin));
+    if (bad == std::string_view::npos) return text;
+    text.replace(begin + bad, 1, replacement);
+    begin += bad + replacement.size();
+  }
+}
+
 std::optional<Node> parse(std::shared_ptr<const Source> source, Diagnostics& diagnostics) {
   const std::string& text = source->text;
   Place whole;

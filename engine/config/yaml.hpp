@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "engine/config/node.hpp"
 
@@ -21,5 +22,8 @@ std::shared_ptr<const Source> make_source(std::string name, std::string text);
 
 /// The file's text; nothing, and an error that says why, if it is missing, a directory, unreadable or too large.
 std::shared_ptr<const Source> read_source(const std::string& path, Diagnostics& diagnostics);
+
+/// The text with U+FFFD in the place of each byte that is not UTF-8.
+std::string as_utf8(std::string text);
 
 }  // namespace weir::config
