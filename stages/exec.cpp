@@ -246,6 +246,13 @@ stage::Failure not_started(const ExecConfig& config, const std::system_error& er
   return {reason, text};
 }
 
+/// The program is missing when the run begins: nothing to wait for.
+[[noreturn]] void refuse_to_start(const ExecConfig& config, const std::system_error& error) {
+  const std::string program = config.argv().front().text();
+  const std::string where = config.dir.empty() ? std::string() : " in '" + config.dir + "'";
+  throw std::system_error(error.code(), "exec: cannot start `" + program + "`" + where);
+}
+
 // ------------------------------------------------------------------------------------------------------------- a child
 
 /// Coroutines beside the one that owns this, on its core. Before it goes, end() must have returned.
@@ -602,25 +609,33 @@ class Errors {
 stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
   const runtime::Command command = constant_command(config);
   const std::string input = config.input ? config.input->text() : std::string();
-  for (stage::Time due = source.core.now(); !source.abandoned();) {
-    {
-      Run run(source, command, input);
+  bool first = true;
+  for (stage::Time due = source.core.now(); !source.abandoned(); first = false) {
+    std::unique_ptr<Run> run;
+    try {
+      run = std::make_unique<Run>(source, command, input);
+    } catch (const std::system_error& error) {
+      if (first) refuse_to_start(config, error);
+      source.refuse({}, not_started(config, error));  // It may be there again at the next tick.
+    }
+    if (run) {
       source.waited_outside();
-      co_await run.finish();
+      co_await run->finish();
       source.waited_outside();
       Errors errors(source);
-      errors.take(run.errors());
+      errors.take(run->errors());
       errors.end();
       while (errors.pending()) {
         errors.put_out();
         co_await source.flush();
       }
-      if (auto failure = run.judge(config, command.argv.front())) {
-        source.refuse(run.output().empty() ? run.errors() : run.output(), std::move(*failure));
+      if (auto failure = run->judge(config, command.argv.front())) {
+        source.refuse(run->output().empty() ? run->errors() : run->output(), std::move(*failure));
       } else {
-        source.emit(run.output()).edit_metadata().result = run.result();
+        source.emit(run->output()).edit_metadata().result = run->result();
       }
     }
+    run.reset();
     co_await source.flush();
     due += *config.every;
     const stage::Time now = source.core.now();
@@ -794,7 +809,7 @@ stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
     try {
       child = std::make_unique<Staying>(source, command, input);
     } catch (const std::system_error& error) {
-      if (first) throw;  // A program that is missing when the run begins: nothing to wait for.
+      if (first) refuse_to_start(config, error);
       end = not_started(config, error).text;
     }
     if (child) {
