@@ -54,6 +54,15 @@ void append_line(std::string& lines, stage::Batch& batch, std::size_t row, Forma
   lines += '\n';
 }
 
+/// A disk that was full takes the rest of a line's bytes no more: the next line must not be glued to what it took. What
+/// is no regular file has no end to cut.
+void cut_torn_line(runtime::Writer& writer, const std::string& lines, std::size_t written) {
+  const auto newline = written == 0 ? std::string::npos : lines.rfind('\n', written - 1);
+  const std::size_t torn = written - (newline == std::string::npos ? 0 : newline + 1);
+  const std::uint64_t size = writer.size();
+  if (torn > 0 && size >= torn) writer.truncate(size - torn);
+}
+
 stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
   const auto writer = driver.core.files().standard_output();
   std::string lines;
@@ -72,6 +81,7 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
       error = failed.code();
     }
     const std::size_t written = error ? writer->written() : lines.size();
+    if (error && error != std::errc::broken_pipe) cut_torn_line(*writer, lines, written);
     for (std::size_t row = 0; row < batch.size(); ++row) {
       if (ends[row] <= written) {
         driver.out.pass(batch, row);
