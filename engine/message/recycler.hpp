@@ -10,8 +10,7 @@ namespace weir::message {
 /// A thread's free list for objects of one type, which comes home from other threads through a lock-free stack.
 /// (Freeing on another core what this one allocated cost 68 % of a two-core chain.) T derives from Recyclable<T>, and
 /// T::size_classes says how many lists a thread keeps: objects of different sizes are not mixed.
-/// An object whose home thread has ended is deleted by whoever holds it, and so is one that its own thread gives back
-/// to a full home; from elsewhere all come home.
+/// An object whose home thread has ended is deleted by whoever holds it; a home that is full deletes what is its own.
 /// A home is never destroyed: the next thread that starts moves in, so giving back needs no reference count.
 template <class T>
 class Recycler {

@@ -31,8 +31,7 @@ using Task = asio::awaitable<T>;
 struct Stopped {};
 
 /// A coroutine that runs on a core by itself, and the handle to end it. Made by Core::spawn. All members on that
-/// core's thread. Destroying the handle of a running coroutine is a bug (asserted): stop it, and let its `ended` come
-/// first.
+/// core's thread. Destroying the handle of a running coroutine is a bug (asserted): stop it, await its `ended` first.
 class Coroutine {
  public:
   virtual ~Coroutine() = default;
