@@ -19,7 +19,7 @@ struct Said {
   std::string err;
 };
 
-Said weir(const std::vector<std::string>& words) {
+Said said_by(const std::vector<std::string>& words) {
   static const auto catalog = weir::stage::Catalog::linked();
   std::ostringstream out, err;
   weir::command::Streams streams{out, err};
@@ -42,7 +42,7 @@ constexpr const char* good_file =
 // ----------------------------------------------------------------------------------------------------------- the words
 
 BOOST_AUTO_TEST_CASE(without_a_word_weir_says_how_it_is_used) {
-  const auto said = weir({});
+  const auto said = said_by({});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.out.empty());
   BOOST_TEST(contains(said.err, "Usage: weir VERB [ARGUMENT...]"));
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(without_a_word_weir_says_how_it_is_used) {
 
 BOOST_AUTO_TEST_CASE(help_is_no_mistake_and_goes_to_standard_output) {
   for (const auto* word : {"--help", "-h", "help"}) {
-    const auto said = weir({word});
+    const auto said = said_by({word});
     BOOST_TEST(said.code == 0);
     BOOST_TEST(contains(said.out, "weir VERB --help says more of one."));
     BOOST_TEST(said.err.empty());
@@ -60,35 +60,35 @@ BOOST_AUTO_TEST_CASE(help_is_no_mistake_and_goes_to_standard_output) {
 
 BOOST_AUTO_TEST_CASE(every_verb_has_a_help_of_its_own) {
   for (const auto* verb : {"run", "check", "graph", "list", "explain", "schema", "version"}) {
-    const auto said = weir({verb, "--help"});
+    const auto said = said_by({verb, "--help"});
     BOOST_TEST(said.code == 0, verb << " --help ended with " << said.code);
     BOOST_TEST(contains(said.out, std::string("Usage: weir ") + verb), said.out);
     BOOST_TEST(std::count(said.out.begin(), said.out.end(), '\n') < 25, said.out);
   }
-  BOOST_TEST(contains(weir({"run", "--help"}).out, "--for DURATION"));
+  BOOST_TEST(contains(said_by({"run", "--help"}).out, "--for DURATION"));
 }
 
 BOOST_AUTO_TEST_CASE(a_verb_that_is_nearly_right_is_told_by_name) {
-  const auto said = weir({"rum", "a.yaml"});
+  const auto said = said_by({"rum", "a.yaml"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no verb 'rum'\n  = did you mean 'run'?\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_verb_that_is_nothing_like_one_points_to_the_help) {
-  const auto said = weir({"frobnicate"});
+  const auto said = said_by({"frobnicate"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no verb 'frobnicate'\n  = weir --help lists them\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_where_a_verb_belongs_is_told_how_to_run_it) {
-  const auto said = weir({"orders.yaml"});
+  const auto said = said_by({"orders.yaml"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no verb 'orders.yaml'\n  = weir run orders.yaml runs it\n");
 }
 
 BOOST_AUTO_TEST_CASE(verbs_that_are_still_to_come_say_so) {
   for (const auto* verb : {"test", "new", "top", "tap", "why", "replay", "tasks", "completion"}) {
-    const auto said = weir({verb});
+    const auto said = said_by({verb});
     BOOST_TEST(said.code == 64);
     BOOST_TEST(said.err == std::string("weir: '") + verb +
                                "' comes with a later version\n  = weir --help lists what there is\n");
@@ -96,29 +96,29 @@ BOOST_AUTO_TEST_CASE(verbs_that_are_still_to_come_say_so) {
 }
 
 BOOST_AUTO_TEST_CASE(an_option_before_the_verb_is_refused) {
-  const auto said = weir({"--for", "5s", "run", "a.yaml"});
+  const auto said = said_by({"--for", "5s", "run", "a.yaml"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: the verb comes first; '--for' is none\n  = weir --help lists them\n");
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_in_the_arguments_are_usage_and_say_the_cure) {
-  const auto unknown = weir({"run", "a.yaml", "--fro", "5s"});
+  const auto unknown = said_by({"run", "a.yaml", "--fro", "5s"});
   BOOST_TEST(unknown.code == 64);
   BOOST_TEST(unknown.err == "weir: weir run has no option '--fro'\n  = did you mean '--for'?\n");
 
-  const auto missing = weir({"run"});
+  const auto missing = said_by({"run"});
   BOOST_TEST(missing.code == 64);
   BOOST_TEST(missing.err == "weir: weir run needs a FILE\n  = weir run --help says what it takes\n");
 
-  const auto duration = weir({"run", "a.yaml", "--for", "5"});
+  const auto duration = said_by({"run", "a.yaml", "--for", "5"});
   BOOST_TEST(duration.code == 64);
   BOOST_TEST(contains(duration.err, "--for: '5' is no duration"), duration.err);
 
-  const auto choice = weir({"graph", "a.yaml", "--format", "svg"});
+  const auto choice = said_by({"graph", "a.yaml", "--format", "svg"});
   BOOST_TEST(choice.code == 64);
   BOOST_TEST(contains(choice.err, "--format: takes dot|json|text, got 'svg'"), choice.err);
 
-  const auto many = weir({"graph", "a.yaml", "b.yaml"});
+  const auto many = said_by({"graph", "a.yaml", "b.yaml"});
   BOOST_TEST(many.code == 64);
   BOOST_TEST(many.err == "weir: 'b.yaml' is one argument too many\n  = weir graph --help says what it takes\n");
 }
@@ -126,47 +126,47 @@ BOOST_AUTO_TEST_CASE(mistakes_in_the_arguments_are_usage_and_say_the_cure) {
 // ------------------------------------------------------------------------------------------------------- about oneself
 
 BOOST_AUTO_TEST_CASE(version_for_people_and_for_programs) {
-  BOOST_TEST(weir({"version"}).out.starts_with("weir "));
-  BOOST_TEST(weir({"--version"}).out == weir({"version"}).out);
-  const auto json = weir({"version", "--output", "json"});
+  BOOST_TEST(said_by({"version"}).out.starts_with("weir "));
+  BOOST_TEST(said_by({"--version"}).out == said_by({"version"}).out);
+  const auto json = said_by({"version", "--output", "json"});
   BOOST_TEST(json.code == 0);
   BOOST_TEST(json.out.starts_with("{\"name\": \"weir\", \"version\": \""));
 }
 
 BOOST_AUTO_TEST_CASE(list_shows_each_kind_on_a_line) {
-  const auto said = weir({"list"});
+  const auto said = said_by({"list"});
   BOOST_TEST(said.code == 0);
   BOOST_TEST(contains(said.out, "generate"));
   const auto kinds = weir::stage::Catalog::linked().names();
   BOOST_TEST(static_cast<std::size_t>(std::count(said.out.begin(), said.out.end(), '\n')) == kinds.size());
-  const auto json = weir({"list", "--output=json"});
+  const auto json = said_by({"list", "--output=json"});
   BOOST_TEST(!weir::message::check_json(json.out).has_value(), json.out);
 }
 
 BOOST_AUTO_TEST_CASE(explain_says_what_a_kind_takes) {
-  const auto said = weir({"explain", "generate"});
+  const auto said = said_by({"explain", "generate"});
   BOOST_TEST(said.code == 0);
   BOOST_TEST(said.out.starts_with("generate: "));
   BOOST_TEST(contains(said.out, "range"));
 }
 
 BOOST_AUTO_TEST_CASE(explain_stage_says_what_all_kinds_have_in_common) {
-  const auto said = weir({"explain", "stage"});
+  const auto said = said_by({"explain", "stage"});
   BOOST_TEST(said.code == 0);
   BOOST_TEST(contains(said.out, "on_error"));
-  BOOST_TEST(weir({"explain", "workers"}).out == said.out);
+  BOOST_TEST(said_by({"explain", "workers"}).out == said.out);
 }
 
 BOOST_AUTO_TEST_CASE(explain_of_an_unknown_kind_names_the_nearest) {
-  const auto said = weir({"explain", "genrate"});
+  const auto said = said_by({"explain", "genrate"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no kind 'genrate'\n  = did you mean 'generate'?\n");
-  BOOST_TEST(weir({"explain", "breaker"}).err ==
+  BOOST_TEST(said_by({"explain", "breaker"}).err ==
              "weir: 'breaker' is a key of stages that comes with a later version\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_schema_is_json_and_knows_every_kind) {
-  const auto said = weir({"schema"});
+  const auto said = said_by({"schema"});
   BOOST_TEST(said.code == 0);
   BOOST_TEST(!weir::message::check_json(said.out).has_value());
   BOOST_TEST(contains(said.out, "http://json-schema.org/draft-07/schema#"));
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(the_schema_is_json_and_knows_every_kind) {
 BOOST_AUTO_TEST_CASE(a_good_file_is_good) {
   const TemporaryFolder folder;
   const auto path = folder.file("good.yaml", good_file);
-  const auto said = weir({"check", path});
+  const auto said = said_by({"check", path});
   BOOST_TEST(said.code == 0, said.err);
   BOOST_TEST(said.out == path + ": good, 2 stages\n");
   BOOST_TEST(said.err.empty());
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(all_mistakes_of_all_files_are_told_at_once) {
   const auto first = folder.file("first.yaml", "stages:\n  numbers:\n    genrate: {range: 1..3}\n");
   const auto second = folder.file("second.yaml", "stages:\n  numbers:\n    generate: {rnage: 1..3, count: many}\n");
   const auto third = folder.file("third.yaml", good_file);
-  const auto said = weir({"check", first, second, third});
+  const auto said = said_by({"check", first, second, third});
   BOOST_TEST(said.code == 78);
   BOOST_TEST(contains(said.err, first + ":3:5: error:"), said.err);
   BOOST_TEST(contains(said.err, "'generate'"), said.err);
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(mistakes_in_code_are_found_without_running_it) {
   const TemporaryFolder folder;
   const auto path =
       folder.file("code.yaml", std::string(good_file) + "  some:\n    from: numbers\n    where: msg.n >\n");
-  const auto said = weir({"check", path});
+  const auto said = said_by({"check", path});
   BOOST_TEST(said.code == 78);
   BOOST_TEST(contains(said.err, path + ":9:"), said.err);
 }
@@ -212,12 +212,12 @@ BOOST_AUTO_TEST_CASE(mistakes_in_code_are_found_without_running_it) {
 BOOST_AUTO_TEST_CASE(check_for_programs_is_json_on_standard_output) {
   const TemporaryFolder folder;
   const auto bad = folder.file("bad.yaml", "stages:\n  numbers:\n    genrate: {range: 1..3}\n");
-  const auto said = weir({"check", bad, "--output", "json"});
+  const auto said = said_by({"check", bad, "--output", "json"});
   BOOST_TEST(said.code == 78);
   BOOST_TEST(said.err.empty());
   BOOST_TEST(!weir::message::check_json(said.out).has_value(), said.out);
   BOOST_TEST(contains(said.out, "\"line\""), said.out);
-  const auto good = weir({"check", folder.file("good.yaml", good_file), "--output", "json"});
+  const auto good = said_by({"check", folder.file("good.yaml", good_file), "--output", "json"});
   BOOST_TEST(good.code == 0);
   BOOST_TEST(!weir::message::check_json(good.out).has_value(), good.out);
 }
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_missing_empty_or_a_directory_is_a_matter_of_
   const TemporaryFolder folder;
   for (const auto& path : {folder.path("missing.yaml"), folder.file("empty.yaml", ""), folder.path("")}) {
     for (const auto* verb : {"check", "graph", "run"}) {
-      const auto said = weir({verb, path});
+      const auto said = said_by({verb, path});
       BOOST_TEST(said.code == 78, verb << " " << path << " ended with " << said.code);
       BOOST_TEST(contains(said.err, "error: "), said.err);
       BOOST_TEST(said.out.empty());
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_missing_empty_or_a_directory_is_a_matter_of_
 BOOST_AUTO_TEST_CASE(two_files_of_one_name_are_refused) {
   const TemporaryFolder folder;
   const auto path = folder.file("same.yaml", good_file);
-  const auto said = weir({"check", path, path});
+  const auto said = said_by({"check", path, path});
   BOOST_TEST(said.code == 78);
   BOOST_TEST(contains(said.err, "the pipeline 'same' is there already, from " + path), said.err);
 }
@@ -245,8 +245,8 @@ BOOST_AUTO_TEST_CASE(two_files_of_one_name_are_refused) {
 BOOST_AUTO_TEST_CASE(set_changes_a_value_of_the_file) {
   const TemporaryFolder folder;
   const auto path = folder.file("good.yaml", good_file);
-  BOOST_TEST(weir({"check", path, "--set", "stages.numbers.generate.count=2", "--set", "run.threads=1"}).code == 0);
-  const auto bad = weir({"check", "--set", "stages.numbers.generate.count=two", path});
+  BOOST_TEST(said_by({"check", path, "--set", "stages.numbers.generate.count=2", "--set", "run.threads=1"}).code == 0);
+  const auto bad = said_by({"check", "--set", "stages.numbers.generate.count=two", path});
   BOOST_TEST(bad.code == 78);
   BOOST_TEST(contains(bad.err, "--set stages.numbers.generate.count=two:1:33: error:"), bad.err);
 }
@@ -254,11 +254,11 @@ BOOST_AUTO_TEST_CASE(set_changes_a_value_of_the_file) {
 BOOST_AUTO_TEST_CASE(graph_shows_the_wiring_in_three_forms) {
   const TemporaryFolder folder;
   const auto path = folder.file("good.yaml", good_file);
-  const auto text = weir({"graph", path});
+  const auto text = said_by({"graph", path});
   BOOST_TEST(text.code == 0);
   BOOST_TEST(contains(text.out, "numbers"));
-  BOOST_TEST(contains(weir({"graph", path, "--format", "dot"}).out, "digraph"));
-  const auto json = weir({"graph", path, "--format=json"});
+  BOOST_TEST(contains(said_by({"graph", path, "--format", "dot"}).out, "digraph"));
+  const auto json = said_by({"graph", path, "--format=json"});
   BOOST_TEST(!weir::message::check_json(json.out).has_value(), json.out);
 }
 
@@ -267,18 +267,18 @@ BOOST_AUTO_TEST_CASE(graph_shows_the_wiring_in_three_forms) {
 BOOST_AUTO_TEST_CASE(an_admin_address_is_checked_before_anything_runs) {
   const TemporaryFolder folder;
   const auto path = folder.file("good.yaml", good_file);
-  const auto word = weir({"run", path, "--admin", "somewhere"});
+  const auto word = said_by({"run", path, "--admin", "somewhere"});
   BOOST_TEST(word.code == 64);
   BOOST_TEST(word.err ==
              "weir: --admin: 'somewhere' is no address with a port, and not 'off'\n"
              "  = such as 127.0.0.1:9797 or [::1]:9797\n");
-  const auto open = weir({"run", path, "--admin", "0.0.0.0:9797"});
+  const auto open = said_by({"run", path, "--admin", "0.0.0.0:9797"});
   BOOST_TEST(open.code == 78);
   BOOST_TEST(open.err ==
              "weir: --admin: 0.0.0.0:9797 can be reached from other machines and there is no token\n"
              "  = admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1\n");
   const auto file = folder.file("open.yaml", std::string(good_file) + "admin: {listen: '[::]:9797'}\n");
-  const auto written = weir({"run", file});
+  const auto written = said_by({"run", file});
   BOOST_TEST(written.code == 78);
   BOOST_TEST(contains(written.err, file + ":7:8: error: [::]:9797 can be reached"), written.err);
 }
