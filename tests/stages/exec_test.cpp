@@ -306,8 +306,23 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_when_the_run_begins_stops_the_sta
   for (const char* yaml : {"{run: [nothing], every: 1s}", "{pipe: [nothing]}", "{pipe: [nothing], restart: 1s..2s}"}) {
     Alone exec("exec", yaml);
     exec.run();
-    BOOST_TEST(exec.fault == "nothing: No such file or directory", yaml);
+    BOOST_TEST(exec.fault == "exec: cannot start `nothing`: No such file or directory", yaml);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_missing_at_a_later_tick_fails_that_tick_only) {
+  Alone exec("exec", "{run: [job], every: 1s}");
+  int asked = 0;
+  exec.runtime.programs().script("job", [&](const Command&) -> Behaviour {
+    if (++asked == 2) throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory), "job");
+    return that({says(std::to_string(asked))});
+  });
+  exec.start();
+  exec.run_for(2500ms);
+  BOOST_TEST(exec.fault == "");
+  BOOST_TEST(exec.out() == (Lines{"1", "3"}));
+  BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
+  BOOST_TEST((exec.refused[0].second.reason == Reason::io));
 }
 
 // -------------------------------------------------------------------------------------------------------- one that stays
