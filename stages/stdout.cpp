@@ -54,13 +54,11 @@ void append_line(std::string& lines, stage::Batch& batch, std::size_t row, Forma
   lines += '\n';
 }
 
-/// A disk that was full takes the rest of a line's bytes no more: the next line must not be glued to what it took. What
+/// A disk that was full takes the rest of a message's bytes no more: the next one must not be glued to what it took. What
 /// is no regular file has no end to cut.
-void cut_torn_line(runtime::Writer& writer, const std::string& lines, std::size_t written) {
-  const auto newline = written == 0 ? std::string::npos : lines.rfind('\n', written - 1);
-  const std::size_t torn = written - (newline == std::string::npos ? 0 : newline + 1);
+void cut_off(runtime::Writer& writer, std::size_t bytes) {
   const std::uint64_t size = writer.size();
-  if (torn > 0 && size >= torn) writer.truncate(size - torn);
+  if (bytes > 0 && size >= bytes) writer.truncate(size - bytes);
 }
 
 stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
@@ -81,9 +79,10 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
       error = failed.code();
     }
     const std::size_t written = error ? writer->written() : lines.size();
-    if (error && error != std::errc::broken_pipe) cut_torn_line(*writer, lines, written);
+    std::size_t whole = 0;  // Bytes of the messages that are printed to their end, line breaks of their own included.
     for (std::size_t row = 0; row < batch.size(); ++row) {
       if (ends[row] <= written) {
+        whole = ends[row];
         driver.out.pass(batch, row);
       } else if (error == std::errc::broken_pipe) {
         driver.out.drop(batch, row, stage::Dropped::gone);
@@ -91,6 +90,7 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
         driver.out.fail(batch, row, {stage::Reason::io, "standard output: " + error.message()});
       }
     }
+    if (error && error != std::errc::broken_pipe) cut_off(*writer, written - whole);
     if (error == std::errc::broken_pipe) {
       driver.close();
       co_return;
