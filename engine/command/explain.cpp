@@ -14,9 +14,8 @@ namespace {
 constexpr const char* common_name = "stage";
 
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
-  const auto& later = stage::later_keys();
-  if (std::find(later.begin(), later.end(), word) != later.end()) {
-    streams.err << "weir: '" << word << "' is a key of stages that comes with a later version\n";
+  if (stage::comes_later(word)) {
+    streams.err << "weir: '" << word << "' comes with a later version\n  = weir list names the kinds there are\n";
     return exit_code::usage;
   }
   auto words = catalog.names();

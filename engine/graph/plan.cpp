@@ -1,7 +1,6 @@
 #include "engine/graph/plan.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "engine/config/advice.hpp"
 #include "engine/script/engine.hpp"
@@ -14,14 +13,6 @@ using config::Node;
 using config::Place;
 
 constexpr std::int64_t unacked_most = 10'000;
-
-const std::set<std::string, std::less<>>& later_kinds() {
-  static const std::set<std::string, std::less<>> kinds{
-      "http", "http_server", "reply", "websocket", "websocket_server", "nats", "mqtt", "queue", "stdin", "rename",
-      "remove", "keep", "expand", "aggregate", "gather", "alert", "dedupe", "take", "decode", "encode", "parse",
-      "meta", "html", "do", "throttle"};
-  return kinds;
-}
 
 /// Reads one stage: which of its keys is the kind, and what all of them say.
 class StageReader {
@@ -83,8 +74,7 @@ class StageReader {
       if (common.find(entry.key)) continue;
       others_.push_back(entry.key);
       told = true;
-      const auto& later = stage::later_keys();
-      if (std::find(later.begin(), later.end(), entry.key) != later.end() || later_kinds().contains(entry.key)) {
+      if (stage::comes_later(entry.key)) {
         diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
         continue;
       }

@@ -1,5 +1,8 @@
 #include "engine/stage/common.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace weir::stage {
 namespace {
 
@@ -38,9 +41,13 @@ const config::Spec<Common>& common_spec() {
   return spec;
 }
 
-const std::vector<std::string>& later_keys() {
-  static const std::vector<std::string> keys{"state", "cache", "limit", "breaker", "retry", "hedge", "deadline"};
-  return keys;
+bool comes_later(std::string_view word) {
+  static constexpr auto words = std::to_array<std::string_view>(
+      {"state", "cache", "limit", "breaker", "retry", "hedge", "deadline",
+       "http", "http_server", "reply", "websocket", "websocket_server", "nats", "mqtt", "queue", "stdin", "rename",
+       "remove", "keep", "expand", "aggregate", "gather", "alert", "dedupe", "take", "decode", "encode", "parse",
+       "meta", "html", "do", "throttle"});
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 }  // namespace weir::stage

@@ -162,7 +162,9 @@ BOOST_AUTO_TEST_CASE(explain_of_an_unknown_kind_names_the_nearest) {
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no kind 'genrate'\n  = did you mean 'generate'?\n");
   BOOST_TEST(said_by({"explain", "breaker"}).err ==
-             "weir: 'breaker' is a key of stages that comes with a later version\n");
+             "weir: 'breaker' comes with a later version\n  = weir list names the kinds there are\n");
+  BOOST_TEST(said_by({"explain", "http"}).err ==
+             "weir: 'http' comes with a later version\n  = weir list names the kinds there are\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_schema_is_json_and_knows_every_kind) {
@@ -248,7 +250,7 @@ BOOST_AUTO_TEST_CASE(set_changes_a_value_of_the_file) {
   BOOST_TEST(said_by({"check", path, "--set", "stages.numbers.generate.count=2", "--set", "run.threads=1"}).code == 0);
   const auto bad = said_by({"check", "--set", "stages.numbers.generate.count=two", path});
   BOOST_TEST(bad.code == 78);
-  BOOST_TEST(contains(bad.err, "--set stages.numbers.generate.count=two:1:33: error:"), bad.err);
+  BOOST_TEST(contains(bad.err, "--set stages.numbers.generate.count=two:1:31: error:"), bad.err);
 }
 
 BOOST_AUTO_TEST_CASE(graph_shows_the_wiring_in_three_forms) {
