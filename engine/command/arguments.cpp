@@ -91,6 +91,11 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
     const std::string written = extra.substr(0, extra.find('='));
     return refused(streams, app.get_name() + " has no option '" + written + "'", did_you_mean(written, names, help));
   }
+  for (const auto* option : app.get_options()) {
+    const auto most = static_cast<std::size_t>(option->get_items_expected_max());
+    if (!option->get_positional() || option->count() <= most) continue;
+    return refused(streams, "'" + option->results()[most] + "' is one argument too many", help);
+  }
   std::string what = error.what();
   if (what == "FILE is required" || what == "KIND is required") {
     what = app.get_name() + " needs a " + what.substr(0, what.find(' '));
