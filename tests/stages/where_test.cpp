@@ -15,9 +15,9 @@ BOOST_AUTO_TEST_CASE(what_the_condition_holds_for_goes_on_and_the_rest_no_furthe
 
 BOOST_AUTO_TEST_CASE(the_rest_leaves_by_else_where_somebody_reads_it) {
   Alone where("where", "msg.ok", {"else"});
-  where.give({R"({"ok":true})", R"({"ok":false})", R"({"ok":null})"});
-  BOOST_TEST(where.out() == (Lines{R"({"ok":true})"}));
-  BOOST_TEST(where.out("else") == (Lines{R"({"ok":false})", R"({"ok":null})"}));
+  where.give({R"({"ok":true})", R"({"ok":false})", R"({"no":1})", R"({"ok":null})"});
+  BOOST_TEST(where.out() == (Lines{R"({"ok":true})", R"({"ok":null})"}));  // null is a value, as everywhere in Lua.
+  BOOST_TEST(where.out("else") == (Lines{R"({"ok":false})", R"({"no":1})"}));
   BOOST_TEST(where.output->counters().filtered == 0U);
   BOOST_TEST(where.balanced());
 }
