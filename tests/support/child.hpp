@@ -36,6 +36,7 @@ class Child {
       ::dup2(nothing, 0);
       ::dup2(out_[1], 1);
       ::dup2(err_[1], 2);
+      ::signal(SIGHUP, SIG_DFL);  // Whoever runs the tests may have it ignored: nohup.
       for (auto& entry : environment) ::putenv(entry.data());
       std::vector<char*> arguments;
       for (auto& argument : argv) arguments.push_back(argument.data());

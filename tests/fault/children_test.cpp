@@ -1,0 +1,161 @@
+// Children that are missing, killed, deaf, or leave something behind; and a weir that has no descriptor for one.
+#include <filesystem>
+
+#include "tests/fault/weir.hpp"
+
+using namespace weir::tests;
+
+namespace {
+
+std::string source(const std::string& exec) {
+  return "stages:\n  lines: {exec: {" + exec + "}}\n  screen: {from: lines, stdout: {}}\n";
+}
+
+std::size_t descriptors_of(int id) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(id) + "/fd"))
+    ++count;
+  return count;
+}
+
+std::string figure(std::uint16_t port, const std::string& name) {
+  const auto metrics = http_get(port, "/metrics").body;
+  const auto at = metrics.find("\n" + name + "{");
+  if (at == std::string::npos) return {};
+  const auto value = metrics.find("} ", at) + 2;
+  return metrics.substr(value, metrics.find('\n', value) - value);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_program_that_can_t_be_started_is_named_with_where) {
+  const TemporaryFolder folder;
+  for (const auto& [exec, words] :
+       {std::pair("pipe: [no-such-program-for-weir]", "exec: cannot start `no-such-program-for-weir`: No such file"),
+        std::pair("run: [no-such-program-for-weir], every: 1s",
+                  "exec: cannot start `no-such-program-for-weir`: No such file"),
+        std::pair("pipe: [ls], dir: /no/such/dir",
+                  "exec: cannot start `ls` in '/no/such/dir': No such file or directory"),
+        std::pair("pipe: [/etc]", "exec: cannot start `/etc`: Permission denied"),
+        std::pair("pipe: [/etc/hosts]", "exec: cannot start `/etc/hosts`: ")}) {
+    const auto end = ran({folder.file("p.yaml", source(exec))});
+    BOOST_TEST(end.code == 69, exec << ": " << end.err);
+    BOOST_TEST(contains(end.err, words), end.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_missing_for_each_message_fails_each_message) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml",
+                                    "stages:\n  n: {generate: {range: 1..3}}\n"
+                                    "  asked: {from: n, exec: {run: [no-such-program-for-weir]}}\n"
+                                    "  screen: {from: asked, stdout: {}}\n")});
+  BOOST_TEST(end.code == 1, end.err);
+  BOOST_TEST(contains(end.err, "no-such-program-for-weir: No such file or directory"), end.err);
+  BOOST_TEST(contains(end.err, "messages failed and nobody listened\" messages=3"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_gone_at_a_later_tick_fails_that_tick_only) {
+  const TemporaryFolder folder;
+  const auto program = folder.file("tell", "#!/bin/sh\necho -n here\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  Child child(weir_run({folder.file("p.yaml", "stages:\n  told: {exec: {run: ['" + program +
+                                                  "'], every: 10ms}}\n"
+                                                  "  bad: {from: told.failed, exec: {run: [echo, -n, gone]}}\n"
+                                                  "  screen: {from: [told, bad], stdout: {}}\n")}));
+  BOOST_TEST(child.saw_on_out("here\n"), child.err());
+  std::filesystem::remove(program);
+  BOOST_TEST(child.saw_on_out("gone\n"), child.err());
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_is_killed_is_told_and_what_it_said_is_kept) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml", source("pipe: [sh, -c, 'echo said; kill -9 $$']"))});
+  BOOST_TEST(end.code == 1, end.err);
+  BOOST_TEST(end.out == "said\n");
+  BOOST_TEST(contains(end.err, "`sh` was killed by SIGKILL"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_closes_its_output_and_lives_on_ends_with_the_run) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("p.yaml", source("pipe: [sh, -c, 'echo 1; exec >&- 2>&-; sleep 1000']"))}));
+  BOOST_TEST(child.saw_on_out("1\n"));
+  child.signal(SIGTERM);
+  BOOST_TEST(child.end().code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_is_deaf_to_sigterm_is_killed) {
+  const TemporaryFolder folder;
+  Child child(
+      weir_run({folder.file("p.yaml", source("pipe: [sh, -c, 'trap : TERM; echo 1; while :; do sleep 1; done']"))}));
+  BOOST_TEST(child.saw_on_out("1\n"));
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(children_die_with_a_weir_that_is_killed) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("p.yaml", source("pipe: [sh, -c, 'echo $$; exec sleep 1000']"))}));
+  BOOST_TEST(child.saw_on_out("\n"));
+  const auto id = std::stoi(child.out());
+  child.signal(SIGKILL);
+  BOOST_TEST(child.end().signal == SIGKILL);
+  // The kernel kills it while it ends ours; who adopts it reaps it soon after.
+  const auto gone = ran_by_shell("while grep -qs '^State:.[^ZX]' /proc/$1/status; do :; done", {std::to_string(id)});
+  BOOST_TEST(gone.code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(restarts_leave_no_descriptor_and_no_child_behind) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("p.yaml",
+                                    "stages:\n"
+                                    "  lines: {exec: {pipe: [sh, -c, 'echo $$; kill -9 $$'], restart: 1ms..2ms}}\n"
+                                    "  screen: {from: lines, stdout: {}}\n"),
+                        "--admin", "127.0.0.1:0"}));
+  const auto port = admin_port(child);
+  std::size_t before = 0;
+  for (int restarts = 0; restarts < 200;) {
+    if (before == 0 && restarts >= 10) before = descriptors_of(child.id());
+    restarts = std::atoi(figure(port, "weir_child_restarts_total").c_str());
+  }
+  const auto after = descriptors_of(child.id());
+  BOOST_TEST(after <= before + 6,
+             before << " descriptors after 10 restarts, " << after << " after 200");  // One child's own.
+  BOOST_TEST(std::atoi(figure(port, "weir_child_up").c_str()) <= 1);
+  BOOST_TEST(figure(port, "weir_unaccounted_messages") == "0");
+  const auto zombies = ran_by_shell("ps --ppid $1 -o stat= | grep -c Z", {std::to_string(child.id())});
+  BOOST_TEST(std::atoi(zombies.out.c_str()) <= 1, zombies.out);  // One that has just ended.
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_for_its_files_it_ends_with_71) {
+  const TemporaryFolder folder;
+  const auto end =
+      ran_by_shell("ulimit -n 9; weir \"$1\"", {folder.file("p.yaml",
+                                                            "stages:\n  a: {file: {read: /etc/hosts}}\n"
+                                                            "  b: {from: a, file: {append: /dev/null}}\n"
+                                                            "  c: {from: a, file: {append: /dev/null}}\n"
+                                                            "  d: {from: a, file: {append: /dev/null}}\n"
+                                                            "  e: {from: a, file: {append: /dev/null}}\n"
+                                                            "  f: {from: a, file: {append: /dev/null}}\n")});
+  BOOST_TEST(end.code == 71, end.err);
+  BOOST_TEST(contains(end.err, "Too many open files"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_for_a_child_its_message_fails_and_the_run_goes_on) {
+  const TemporaryFolder folder;
+  const auto end = ran_by_shell("ulimit -n 20; weir \"$1\"",
+                                {folder.file("p.yaml",
+                                             "stages:\n  n: {generate: {range: 1..40}}\n"
+                                             "  many: {from: n, exec: {run: [sleep, '0.01']}, workers: 20}\n"
+                                             "  gone: {from: many, drop: {}}\n"
+                                             "  refused: {from: many.failed, stdout: {}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(!end.out.empty());
+}
