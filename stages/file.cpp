@@ -358,6 +358,7 @@ class Lineup {
       for (; next < ends_.size() && ends_[next].bytes <= written; ++next) {
         begin = ends_[next].bytes;
         driver_.out.pass(batch, ends_[next].row);
+        holds_messages_ = true;
       }
       if (!error) break;
       cut(written - begin);
@@ -376,6 +377,7 @@ class Lineup {
   }
 
   stage::Task<> sync() { return writer_->sync(); }
+  bool holds_messages() const { return holds_messages_; }
 
  private:
   struct End {
@@ -419,6 +421,7 @@ class Lineup {
   Patience patience_;
   std::string bytes_;      // Of one delivery; reused.
   std::vector<End> ends_;  // Of the rows that are to be written.
+  bool holds_messages_ = false;
 };
 
 std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
@@ -433,7 +436,7 @@ std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files:
   }
 }
 
-/// A file that is not finished, removed unless it was renamed.
+/// A file that is not finished, removed unless it was renamed or left.
 class Unfinished {
  public:
   Unfinished(const std::string& path, stage::Driver& driver) : path_(path), driver_(driver) {}
@@ -451,11 +454,17 @@ class Unfinished {
     driver_.core.files().rename(unfinished(path_), path_);
     finished_ = true;
   }
+  /// It holds messages that are done: nobody will send them again.
+  void leave() {
+    if (std::exchange(finished_, true)) return;
+    driver_.log(observe::Level::warn, "stopped before the file was whole; what was written until then stays",
+                {{"path", unfinished(path_)}});
+  }
 
  private:
   const std::string& path_;
   stage::Driver& driver_;
-  bool finished_ = false;
+  bool finished_ = false;  // It is no more ours to remove.
 };
 
 // ------------------------------------------------------------------------------------------------- where each row goes
@@ -536,6 +545,13 @@ void fail_all(const Share& share, stage::Batch& batch, const stage::Failure& why
 class OpenFiles {
  public:
   OpenFiles(bool append, Format format, stage::Driver& driver) : append_(append), format_(format), driver_(driver) {}
+  OpenFiles(const OpenFiles&) = delete;
+  OpenFiles& operator=(const OpenFiles&) = delete;
+  ~OpenFiles() {
+    for (auto& file : files_) {
+      if (file.unfinished && file.lineup && file.lineup->holds_messages()) file.unfinished->leave();
+    }
+  }
 
   /// Throws std::system_error where it can't be made; nothing: too many are open.
   Lineup* open(const std::string& path) {
@@ -624,8 +640,8 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
 stage::Task<std::error_code> replace_file(const std::string& path, std::string_view bytes, stage::Driver& driver) {
   std::error_code error;
   try {
-    Unfinished file(path, driver);
     const auto writer = driver.core.files().create(unfinished(path), runtime::Files::Mode::truncate);
+    Unfinished file(path, driver);  // Not before it is ours: a file that is busy is another's.
     co_await writer->write(bytes);
     co_await writer->sync();
     file.finish();
@@ -638,8 +654,8 @@ stage::Task<std::error_code> replace_file(const std::string& path, std::string_v
 stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver) {
   if (path.constant()) {
     // That nothing can be written there is told now, not with the first message.
+    const auto writer = create(unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
     const Unfinished file(*path.constant(), driver);
-    create(unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
   }
   std::string at = path.constant() ? *path.constant() : std::string();
   Patience patience(at, driver);

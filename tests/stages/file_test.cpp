@@ -248,15 +248,25 @@ BOOST_AUTO_TEST_CASE(a_written_file_appears_when_all_is_written) {
   BOOST_TEST(file.balanced());
 }
 
-BOOST_AUTO_TEST_CASE(stopped_before_its_end_it_leaves_what_was_there) {
+BOOST_AUTO_TEST_CASE(stopped_before_its_end_it_leaves_what_was_there_and_what_it_has_written) {
   Alone file("file", "{write: out.txt}");
   file.files().put("out.txt", "old\n");
   file.start();
   file.deliver({"new"});
   file.run_for(1s);
+  BOOST_TEST(file.done == 1U);  // So nobody will send it again.
   file.stop();
-  BOOST_TEST(file.files().paths() == (Lines{"out.txt"}));
+  BOOST_TEST(file.files().paths() == (Lines{"out.txt", "out.txt.part"}));
   BOOST_TEST(file.files().text("out.txt") == "old\n");
+  BOOST_TEST(file.files().text("out.txt.part") == "new\n");
+}
+
+BOOST_AUTO_TEST_CASE(stopped_before_the_first_message_it_leaves_nothing) {
+  Alone file("file", "{write: out.txt}");
+  file.start();
+  file.run_for(1s);
+  file.stop();
+  BOOST_TEST(file.files().paths().empty());
 }
 
 BOOST_AUTO_TEST_CASE(nothing_to_write_is_an_empty_file) {
@@ -355,7 +365,7 @@ BOOST_AUTO_TEST_CASE(a_disk_that_does_not_keep_its_word_ends_the_stage_and_the_o
   file.run();
   BOOST_TEST(file.fault.find("Input/output error") != std::string::npos, file.fault);
   BOOST_TEST(file.files().text("out.txt") == "old\n");
-  BOOST_TEST(file.files().paths() == (Lines{"out.txt"}));
+  BOOST_TEST(file.files().paths() == (Lines{"out.txt", "out.txt.part"}));  // Of what was done, whatever is left.
 
   Alone each("file", "{write: out.json}");
   each.files().fail_sync(true);
