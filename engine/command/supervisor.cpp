@@ -105,7 +105,7 @@ void Supervisor::start(std::optional<runtime::Duration> run_for) {
   started_all_ = true;
   if (draining_) {  // A signal came while the program was starting.
     draining_ = false;
-    drain("a signal");
+    drain(early_);
   } else if (run_for) {
     alarms_.push_back(control_.alarm(control_.now() + *run_for, [this] { drain("--for"); }));
   }
@@ -121,7 +121,11 @@ void Supervisor::signalled(int number) {
 }
 
 void Supervisor::drain(std::string_view why) {
-  if (std::exchange(draining_, true) || !started_all_) return;
+  if (std::exchange(draining_, true)) return;
+  if (!started_all_) {
+    early_ = why;
+    return;
+  }
   runtime::Duration longest{0};
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& pipeline = pipelines_[i];

@@ -81,6 +81,7 @@ class Supervisor {
   std::unique_ptr<runtime::Alarm> last_alarm_;
   bool started_all_ = false;
   bool draining_ = false;
+  std::string_view early_;  ///< Why, where that was said before anything had started. A literal.
   bool stopping_ = false;
   int signals_ = 0;
   int exit_code_ = 0;
