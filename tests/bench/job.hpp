@@ -1,0 +1,67 @@
+// The work of every row: a message of 64 bytes is generated, upper-cased, summed and dropped. The same code in the loop
+// that a row is compared with and in the stages of the real engine.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace weir::bench {
+
+inline constexpr std::size_t payload_bytes = 64;
+
+/// Vectors by hand: what -O2 makes of a plain loop differs between compilers, and a slow job would hide the engine.
+using Block = unsigned char __attribute__((vector_size(16)));
+using Words = std::uint64_t __attribute__((vector_size(16)));
+
+/// Lower-case letters and a few others, which depend on `i`.
+inline void fill(char* to, std::uint64_t i) noexcept {
+  const std::uint64_t x = i * 0x9e3779b97f4a7c15;
+  for (std::size_t k = 0; k < payload_bytes / 8; ++k) {
+    const std::uint64_t word = 0x6161616161616161 + ((x >> k) & 0x0f0f0f0f0f0f0f0f);
+    std::memcpy(to + 8 * k, &word, 8);
+  }
+}
+
+/// ASCII letters made upper case, `size` bytes of them, a multiple of 16; returns their words added up. Not inlined, so
+/// that no row knows more of the size or the bytes than another.
+[[gnu::noinline]] inline std::uint64_t upper(const char* from, char* to, std::size_t size) noexcept {
+  Words sum{};
+  for (std::size_t at = 0; at < size; at += sizeof(Block)) {
+    Block block;
+    std::memcpy(&block, from + at, sizeof block);
+    const Block lower = reinterpret_cast<Block>(block - 'a' < 26);  // Bytes wrap, so one comparison finds a..z.
+    block -= lower & 32;
+    std::memcpy(to + at, &block, sizeof block);
+    sum += reinterpret_cast<Words>(block);
+  }
+  return sum[0] + sum[1];
+}
+
+/// What the last stage looks at.
+inline std::uint64_t first_word(const char* payload) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, payload, sizeof word);
+  return word;
+}
+
+/// The sums of one run, by which every row shows that it has done the work.
+struct Sums {
+  std::uint64_t of_all = 0;
+  std::uint64_t of_firsts = 0;
+  bool operator==(const Sums&) const = default;
+};
+
+/// All of it on one thread, each message where the one before stood.
+inline Sums loop(std::uint64_t messages) noexcept {
+  Sums sums;
+  std::array<char, payload_bytes> message;
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    fill(message.data(), i);
+    sums.of_all += upper(message.data(), message.data(), message.size());
+    sums.of_firsts += first_word(message.data());
+  }
+  return sums;
+}
+
+}  // namespace weir::bench

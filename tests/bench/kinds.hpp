@@ -1,0 +1,192 @@
+// The stages of the rows, as any stage is written, and a pipeline of them on the real runtime. Registers kinds: included
+// by one file of a program.
+#pragma once
+#include <charconv>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "engine/config/loader.hpp"
+#include "engine/config/yaml.hpp"
+#include "engine/graph/running.hpp"
+#include "engine/runtime/real.hpp"
+#include "engine/stage/kind.hpp"
+#include "tests/bench/job.hpp"
+
+namespace weir::bench {
+
+/// Of the run under way; one at a time in a program. Each is written on one core only.
+inline Sums run_sums;
+
+// --- bench_source ------------------------------------------------------------------------------------------------
+
+struct SourceConfig {
+  std::int64_t count = 0;
+  bool token_each = false;
+};
+
+inline const auto source_spec =
+    config::Spec<SourceConfig>("bench_source", "Makes the messages of the job.")
+        .field("count", &SourceConfig::count, "Messages.", config::at_least(0))
+        .field("token_each", &SourceConfig::token_each, "A token of its own for each message, as no source here has.")
+        .example("bench_source: {count: 10}");
+
+/// Opens a token for each message, and lets it go when it is answered.
+class TokenEach final : private message::TokenOwner {
+ public:
+  void open(stage::Message message) {
+    ++last_id_;
+    message.batch().set_identity(message.row(), last_id_, new message::Token(*this, last_id_, 1));
+  }
+
+ private:
+  void completed(message::Token& token) noexcept override { delete &token; }
+  std::uint64_t last_id_ = 0;
+};
+
+inline stage::Task<> run_source(const SourceConfig& config, stage::Source& source) {
+  static TokenEach tokens;  // Outlives whatever is still on its way when the run ends.
+  const auto count = static_cast<std::uint64_t>(config.count);
+  std::array<char, payload_bytes> payload;
+  for (std::uint64_t i = 0; i < count && !source.abandoned();) {
+    const auto now = source.core.now();
+    for (; i < count && !source.full(); ++i) {
+      fill(payload.data(), i);
+      const auto made = source.out.emit(stage::main_port, {payload.data(), payload.size()}, now);
+      if (config.token_each) tokens.open(made);
+    }
+    co_await source.flush();
+  }
+}
+
+inline const stage::Register source_registered(source_spec,
+                                               [](auto config) { return stage::source_of(config, run_source); });
+
+// --- bench_work --------------------------------------------------------------------------------------------------
+
+struct WorkConfig {};
+
+inline const auto work_spec = config::Spec<WorkConfig>("bench_work", "Makes upper case and adds up.")
+                                  .example("bench_work: {}");
+
+class Work final : public stage::MessageOperator<Work> {
+ public:
+  using MessageOperator::process;
+  Work(const WorkConfig&, stage::Context&) {}
+
+  void process(stage::Message message, stage::Output& out) {
+    const std::string_view text = message.text();
+    std::array<char, payload_bytes> made;
+    run_sums.of_all += upper(text.data(), made.data(), made.size());
+    message.replace({made.data(), made.size()});
+    out.pass(message);
+  }
+};
+
+inline const stage::Register work_registered(work_spec, [](auto config) { return stage::operator_of<Work>(config); });
+
+// --- bench_pass --------------------------------------------------------------------------------------------------
+
+struct PassConfig {};
+
+inline const auto pass_spec = config::Spec<PassConfig>("bench_pass", "Lets every message on.")
+                                  .example("bench_pass: {}");
+
+class Pass final : public stage::MessageOperator<Pass> {
+ public:
+  using MessageOperator::process;
+  Pass(const PassConfig&, stage::Context&) {}
+
+  void process(stage::Message message, stage::Output& out) { out.pass(message); }
+};
+
+inline const stage::Register pass_registered(pass_spec, [](auto config) { return stage::operator_of<Pass>(config); });
+
+// --- bench_end ---------------------------------------------------------------------------------------------------
+
+struct EndConfig {};
+
+inline const auto end_spec = config::Spec<EndConfig>("bench_end", "Looks at each message and drops it.")
+                                 .example("bench_end: {}");
+
+class End final : public stage::MessageOperator<End> {
+ public:
+  using MessageOperator::process;
+  End(const EndConfig&, stage::Context&) {}
+
+  void process(stage::Message message, stage::Output& out) {
+    run_sums.of_firsts += first_word(message.text().data());
+    out.drop(message, stage::Dropped::configured);
+  }
+};
+
+inline const stage::Register end_registered(end_spec, [](auto config) {
+  auto configured = stage::operator_of<End>(config);
+  configured.main_output = false;
+  return configured;
+});
+
+// --- running -----------------------------------------------------------------------------------------------------
+
+/// A pipeline of `stages` stages: source, work, passes, end. `edges`: a channel before each but the first.
+inline std::string chain(int stages, bool edges, std::uint64_t messages, bool token_each = false) {
+  const std::string edge = edges ? ", edge: {capacity: 128}" : "";
+  std::string yaml = "stages:\n  s0: {bench_source: {count: " + std::to_string(messages) +
+                     (token_each ? ", token_each: true" : "") + "}}\n";
+  for (int i = 1; i < stages; ++i) {
+    const char* kind = i == 1 ? "bench_work" : i == stages - 1 ? "bench_end" : "bench_pass";
+    yaml += "  s" + std::to_string(i) + ": {from: s" + std::to_string(i - 1) + ", " + kind + ": {}" + edge + "}\n";
+  }
+  return yaml;
+}
+
+/// How a row is run.
+struct Setting {
+  graph::RunOptions options;
+  int cores = 1;
+  /// While it runs, its figures are taken so often, as a scrape takes them; zero: never.
+  runtime::Duration snapshot_every{};
+  std::function<void(observe::PipelineSnapshot)> snapshot;
+};
+
+/// Compiles the text and runs it to its end on this thread. Throws std::runtime_error if it is wrong or did not end well.
+inline Sums run(const std::string& yaml, const Setting& setting = {}) {
+  config::Diagnostics diagnostics;
+  auto pipeline = config::load(config::make_source("bench.yaml", yaml), {},
+                               [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
+  std::optional<graph::Plan> plan;
+  if (pipeline && !diagnostics.has_errors()) {
+    plan = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);
+  }
+  if (!plan) throw std::runtime_error(diagnostics.render());
+
+  run_sums = {};
+  runtime::Options machine;
+  machine.cores = setting.cores;
+  machine.seed = 1;
+  flow::Budget budget(plan->pipeline.run.memory.bytes);
+  const auto runtime = runtime::make_real(machine);
+  graph::Running running(std::move(*plan), *runtime, 0, budget, setting.options);
+  graph::Ending end;
+  std::unique_ptr<runtime::Alarm> alarm;
+  runtime::Core& home = runtime->core(0);
+  std::function<void()> scrape = [&] {
+    running.snapshot(setting.snapshot);
+    alarm = home.alarm(home.now() + setting.snapshot_every, scrape);
+  };
+  runtime->run([&] {
+    if (setting.snapshot_every > runtime::Duration{}) scrape();
+    running.start([&](const graph::Ending& ending) {
+      end = ending;
+      alarm.reset();
+      runtime->stop();
+    });
+  });
+  if (end.fault) std::rethrow_exception(end.fault);
+  if (end.unheard || end.left) throw std::runtime_error("the row lost messages");
+  return run_sums;
+}
+
+}  // namespace weir::bench
