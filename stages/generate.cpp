@@ -153,10 +153,13 @@ class Maker {
     out_.emit(stage::main_port, {digits.data(), static_cast<std::size_t>(end - digits.data())}, now);
   }
   void fill_numbers(stage::Time now) {
-    while (left_ > 0 && !out_.full()) {
-      put_number(now);
-      advance();
-    }
+    constexpr std::size_t digits_most = 20;
+    auto number = static_cast<std::uint64_t>(number_);  // It may go past the last number there is.
+    const auto made = out_.emit_many(stage::main_port, left_, digits_most, now, [&number](char* to) {
+      return static_cast<std::size_t>(std::to_chars(to, to + digits_most, static_cast<std::int64_t>(number++)).ptr - to);
+    });
+    left_ -= made;
+    number_ += static_cast<std::int64_t>(left_ > 0 ? made : made - 1);
   }
   void advance() {
     --left_;

@@ -43,6 +43,13 @@ class Token {
       : owner_(&owner), open_(rows), first_id_(first_id), rows_(rows) {}
   Token(const Token&) = delete;
   Token& operator=(const Token&) = delete;
+  /// For other rows, by its owner, once completed() has been called: owners keep their tokens and use them again.
+  void reopen(std::uint64_t first_id, std::uint32_t rows) noexcept {
+    open_.store(rows, std::memory_order_relaxed);
+    first_id_ = first_id;
+    rows_ = rows;
+    failures_.clear();
+  }
 
   void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
   /// `rows` of those outstanding ended well: delivered, filtered, dropped by policy, or heard on a port.

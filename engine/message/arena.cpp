@@ -5,8 +5,8 @@
 namespace weir::message {
 
 namespace {
-constexpr std::size_t class_bytes[] = {1024, 8 * 1024, arena_bytes};
-constexpr std::size_t giant = 3;
+constexpr std::size_t class_bytes[] = {first_arena_bytes, 8 * 1024, 16 * 1024, 32 * 1024, arena_bytes};
+constexpr std::size_t giant = 5;
 }  // namespace
 
 ArenaRef ArenaRef::make(std::size_t capacity) {

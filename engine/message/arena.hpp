@@ -14,6 +14,10 @@ namespace weir::message {
 inline constexpr std::size_t padding = 64;
 /// What an arena holds unless told otherwise.
 inline constexpr std::size_t arena_bytes = 64 * 1024;
+/// The first arena of a batch of which nothing is known (Batch::expect); each further one is larger, up to arena_bytes.
+/// Then one small message alone holds little, also where a source keeps it until it is answered, and 64 of them use most
+/// of what they hold: they need not be copied out before an edge, and the bytes of all batches stay in the cache.
+inline constexpr std::size_t first_arena_bytes = 1024;
 
 /// A block of bytes that is filled once by its maker and then only read, shared by all that point into it.
 /// Only the maker, who holds the only reference, may write; references may travel to any core.
@@ -28,7 +32,7 @@ class Arena : public Recyclable<Arena> {
   char* end() noexcept { return bytes_.get() + used_; }
   void commit(std::size_t size) noexcept { used_ += size; }
 
-  static constexpr std::size_t size_classes = 4;  // 1 KiB, 8 KiB, 64 KiB, one giant.
+  static constexpr std::size_t size_classes = 6;  // 1, 8, 16, 32 and 64 KiB, one giant.
   std::size_t size_class() const noexcept { return size_class_; }
 
  private:

@@ -1,8 +1,6 @@
 #include "engine/message/batch.hpp"
 
 #include <algorithm>
-#include <cassert>
-#include <cstring>
 
 #include "engine/message/document.hpp"
 
@@ -55,7 +53,7 @@ Document& Batch::document(std::size_t row) {
   return *document;
 }
 
-std::size_t Batch::edits(std::size_t row) const noexcept {
+std::size_t Batch::edits_of_view(std::size_t row) const noexcept {
   const Document* document = document_if_any(row);
   return document ? document->mark().edits : 0;
 }
@@ -114,37 +112,12 @@ void Batch::share_metadata(std::size_t row, std::shared_ptr<Metadata> metadata) 
   metadata_[row] = std::move(metadata);
 }
 
-char* Batch::room_for(std::size_t bytes) {
-  if (!filling_ || filling_->room() < bytes) {
-    filling_ = ArenaRef::make(bytes > arena_bytes / 4 ? bytes : arena_bytes);
-    arenas_.push_back(filling_);
-  }
+char* Batch::more_room_for(std::size_t bytes) {
+  const std::size_t next = filling_ ? std::min(2 * filling_->capacity(), arena_bytes)
+                                    : std::clamp(expected_bytes_, first_arena_bytes, arena_bytes);
+  filling_ = ArenaRef::make(std::max(bytes, next));
+  arenas_.push_back(filling_);
   return filling_->end();
-}
-
-std::size_t Batch::add_row(const char* data, std::size_t size, runtime::Time entered) noexcept {
-  assert(size_ < batch_rows);
-  payload_[size_] = {data, static_cast<std::uint32_t>(size)};
-  id_[size_] = 0;
-  entered_[size_] = entered;
-  token_[size_] = nullptr;
-  live_bytes_ += size;
-  return size_++;
-}
-
-std::size_t Batch::append(std::string_view bytes, runtime::Time entered) {
-  char* to = room_for(bytes.size());
-  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
-  filling_->commit(bytes.size());
-  return add_row(to, bytes.size(), entered);
-}
-
-char* Batch::reserve(std::size_t most) { return room_for(most); }
-
-std::size_t Batch::append_written(std::size_t size, runtime::Time entered) {
-  const char* data = filling_->end();
-  filling_->commit(size);
-  return add_row(data, size, entered);
 }
 
 void Batch::hold(const ArenaRef& arena) {
@@ -166,22 +139,10 @@ std::size_t Batch::append_shared(const ArenaRef& arena, std::string_view bytes, 
   return add_row(bytes.data(), bytes.size(), entered);
 }
 
-void Batch::replace_payload(std::size_t row, std::string_view bytes) {
-  char* to = room_for(bytes.size());
-  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
-  filling_->commit(bytes.size());
-  live_bytes_ += bytes.size();
-  live_bytes_ -= payload_[row].size;
-  payload_[row] = {to, static_cast<std::uint32_t>(bytes.size())};
-  forget_document(row);
-}
-
 void Batch::open(Token* token, std::uint64_t first_id) noexcept {
-  for (std::size_t row = 0; row < size_; ++row) {
-    id_[row] = first_id + row;
-    token_[row] = token;
-  }
+  for (std::size_t row = 0; row < size_; ++row) id_[row] = first_id + row;
   has_tokens_ = token != nullptr;
+  if (token) std::fill_n(token_.begin(), size_, token);
 }
 
 std::size_t Batch::take_row(Batch& from, std::size_t row) {
@@ -191,9 +152,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
   id_[to] = from.id_[row];
-  token_[to] = from.token_[row];
-  if (token_[to]) has_tokens_ = true;
-  from.token_[row] = nullptr;
+  set_token(to, from.release_token(row));
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
     metadata_[to] = std::move(from.metadata_[row]);
@@ -216,7 +175,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
       payload_[row].size = 0;
       id_[to] = id_[row];
       entered_[to] = entered_[row];
-      token_[to] = std::exchange(token_[row], nullptr);
+      if (has_tokens_) token_[to] = std::exchange(token_[row], nullptr);
       if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
       if (has_documents_) {
         forget_document(to);
@@ -243,7 +202,7 @@ Batch::Pointer Batch::copy() const {
   std::copy_n(payload_.begin(), size_, other->payload_.begin());
   std::copy_n(id_.begin(), size_, other->id_.begin());
   std::copy_n(entered_.begin(), size_, other->entered_.begin());
-  std::copy_n(token_.begin(), size_, other->token_.begin());
+  if (has_tokens_) std::copy_n(token_.begin(), size_, other->token_.begin());
   if (has_metadata_) {
     other->has_metadata_ = true;
     std::copy_n(metadata_.begin(), size_, other->metadata_.begin());
@@ -261,9 +220,14 @@ Batch::Pointer Batch::copy() const {
 }
 
 void Batch::retain(Retained& kept) const {
+  if (has_documents_) write_all_edits();
   kept.clear();
-  kept.rows_.reserve(size_);
-  for (std::size_t row = 0; row < size_; ++row) kept.rows_.push_back(payload(row));
+  if (kept.room_ < size_) {
+    kept.rows_ = std::make_unique_for_overwrite<Span[]>(size_);
+    kept.room_ = size_;
+  }
+  kept.size_ = size_;
+  std::copy_n(payload_.begin(), size_, kept.rows_.get());
   if (has_metadata_) kept.metadata_.assign(metadata_.begin(), metadata_.begin() + static_cast<std::ptrdiff_t>(size_));
   kept.arenas_ = arenas_;
   kept.entered_ = size_ ? entered_[0] : runtime::Time{};
@@ -288,8 +252,21 @@ void Batch::compact() {
   filling_ = std::move(arena);
 }
 
-void Batch::done(std::size_t row) noexcept {
-  if (Token* token = std::exchange(token_[row], nullptr)) token->done(1);
+void Batch::done(std::span<const std::uint8_t> rows) noexcept {
+  if (!has_tokens_) return;
+  if (rows.size() == size_) return done_all();
+  Token* of_run = nullptr;
+  std::uint32_t run = 0;
+  for (const std::size_t row : rows) {
+    Token* const token = std::exchange(token_[row], nullptr);
+    if (token != of_run) {
+      if (of_run) of_run->done(run);
+      of_run = token;
+      run = 0;
+    }
+    ++run;
+  }
+  if (of_run) of_run->done(run);
 }
 
 void Batch::done_all() noexcept {
@@ -297,14 +274,14 @@ void Batch::done_all() noexcept {
   for (std::size_t row = 0; row < size_;) {
     Token* const token = token_[row];
     std::uint32_t run = 0;
-    for (; row < size_ && token_[row] == token; ++row, ++run) token_[row] = nullptr;
+    for (; row < size_ && token_[row] == token; ++row) ++run;
     if (token) token->done(run);
   }
   has_tokens_ = false;
 }
 
 void Batch::fail(std::size_t row, Failure failure) noexcept {
-  if (Token* token = std::exchange(token_[row], nullptr)) {
+  if (Token* token = release_token(row)) {
     token->fail(id_[row], std::move(failure), std::string(payload(row)));
   }
 }
@@ -323,6 +300,7 @@ void Batch::clear() noexcept {
   }
   size_ = 0;
   live_bytes_ = 0;
+  expected_bytes_ = 0;
   has_tokens_ = has_metadata_ = has_documents_ = false;
   arenas_.clear();
   filling_ = ArenaRef();

@@ -1,7 +1,10 @@
 // A batch: how messages travel. A table with one owner over arenas that may be shared.
 #pragma once
+#include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -17,29 +20,36 @@ namespace weir::message {
 
 class Document;
 
+/// Messages in a batch at the most.
+inline constexpr std::size_t batch_rows = 64;
+
+/// Where a payload lies.
+struct Span {
+  const char* data;
+  std::uint32_t size;
+};
+
 /// What a source keeps of a batch until it has been answered: enough to send any row again. Holds the arenas.
 class Retained {
  public:
-  std::size_t size() const noexcept { return rows_.size(); }
-  std::string_view payload(std::size_t row) const noexcept { return rows_[row]; }
+  std::size_t size() const noexcept { return size_; }
+  std::string_view payload(std::size_t row) const noexcept { return {rows_[row].data, rows_[row].size}; }
   const Metadata* metadata(std::size_t row) const noexcept { return metadata_.empty() ? nullptr : metadata_[row].get(); }
   runtime::Time entered() const noexcept { return entered_; }
   void clear() noexcept {
-    rows_.clear();
+    size_ = 0;
     metadata_.clear();
     arenas_.clear();
   }
 
  private:
   friend class Batch;
-  std::vector<std::string_view> rows_;
+  std::size_t size_ = 0, room_ = 0;
+  std::unique_ptr<Span[]> rows_;
   std::vector<std::shared_ptr<Metadata>> metadata_;
   std::vector<ArenaRef> arenas_;
   runtime::Time entered_{};
 };
-
-/// Messages in a batch at the most.
-inline constexpr std::size_t batch_rows = 64;
 
 /// Up to 64 messages: a table of payloads, metadata in columns, lazily parsed views and their edits, and for each row
 /// the ack token it counts on. Exactly one owner at a time; it may be handed to another core, never shared. The
@@ -70,7 +80,7 @@ class Batch : public Recyclable<Batch> {
   }
   std::uint64_t id(std::size_t row) const noexcept { return id_[row]; }
   runtime::Time entered(std::size_t row) const noexcept { return entered_[row]; }  ///< When it entered weir.
-  Token* token(std::size_t row) const noexcept { return token_[row]; }
+  Token* token(std::size_t row) const noexcept { return has_tokens_ ? token_[row] : nullptr; }
   /// Null where the row has nothing beyond the columns above.
   const Metadata* metadata(std::size_t row) const noexcept {
     return has_metadata_ ? metadata_[row].get() : nullptr;
@@ -81,10 +91,12 @@ class Batch : public Recyclable<Batch> {
 
   /// The parsed view of the payload, made at the first touch; edits go into it. Never null; ask Document::valid().
   Document& document(std::size_t row);
+  /// Whether any row has a view, and so perhaps edits.
+  bool has_documents() const noexcept { return has_documents_; }
   /// Whether a view exists already (so that nobody parses just to look).
   Document* document_if_any(std::size_t row) const noexcept { return has_documents_ ? documents_[row].get() : nullptr; }
   /// So many edits have been made; undo_edits() goes back to that many.
-  std::size_t edits(std::size_t row) const noexcept;
+  std::size_t edits(std::size_t row) const noexcept { return has_documents_ ? edits_of_view(row) : 0; }
   void undo_edits(std::size_t row, std::size_t to) noexcept;
 
   // --- making rows ---------------------------------------------------------------------------------------------
@@ -93,19 +105,73 @@ class Batch : public Recyclable<Batch> {
   bool fits(std::size_t bytes) const noexcept {
     return size_ < batch_rows && (size_ == 0 || live_bytes() + bytes <= arena_bytes);
   }
+  /// So many bytes will probably come in all; an arena for them is made with the first.
+  void expect(std::size_t bytes) noexcept { expected_bytes_ = bytes; }
   /// A new row with a copy of these bytes. No token, id 0. Returns its number.
-  std::size_t append(std::string_view bytes, runtime::Time entered);
-  /// Space for `most` bytes of a new row: write there, then append_written(). Nothing else between the two.
-  char* reserve(std::size_t most);
-  std::size_t append_written(std::size_t size, runtime::Time entered);
+  std::size_t append(std::string_view bytes, runtime::Time entered) {
+    return append_written(bytes.size(), entered, [bytes](char* to) {
+      if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+      return bytes.size();
+    });
+  }
+  /// A new row that is written where it shall stand: write(char* to) puts there at most `most` bytes and returns how
+  /// many. It must not touch the batch.
+  template <class Write>
+  std::size_t append_written(std::size_t most, runtime::Time entered, Write write) {
+    char* const to = room_for(most);
+    const std::size_t size = write(to);
+    filling_->commit(size);
+    return add_row(to, size, entered);
+  }
+  /// Up to `count` new rows while fits(most), one write() for each. Returns how many. Quicker than one by one: what
+  /// write() puts down might be anything, so each time all that is known of the batch has to be read again.
+  template <class Write>
+  std::size_t append_many(std::uint64_t count, std::size_t most, runtime::Time entered, Write write) {
+    const std::size_t first = size_;
+    std::size_t row = first, live = live_bytes_;
+    while (row - first < count && row < batch_rows && (row == 0 || live + most <= arena_bytes)) {
+      char* const begin = room_for(most);
+      char* const last = begin + filling_->room() - most;
+      char* to = begin;
+      do {
+        const std::size_t size = write(to);
+        payload_[row] = {to, static_cast<std::uint32_t>(size)};
+        id_[row] = 0;
+        entered_[row] = entered;
+        if (has_tokens_) token_[row] = nullptr;
+        to += size;
+        live += size;
+        ++row;
+      } while (to <= last && row - first < count && row < batch_rows && live + most <= arena_bytes);
+      filling_->commit(static_cast<std::size_t>(to - begin));
+      size_ = row;
+      live_bytes_ = live;
+    }
+    return row - first;
+  }
   /// A new row whose bytes lie in `arena` already.
   std::size_t append_shared(const ArenaRef& arena, std::string_view bytes, runtime::Time entered);
   /// Replaces the payload by a copy of `bytes`; the parsed view is forgotten.
-  void replace_payload(std::size_t row, std::string_view bytes);
+  void replace_payload(std::size_t row, std::string_view bytes) {
+    rewrite_payload(row, bytes.size(), [bytes](char* to) {
+      if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+      return bytes.size();
+    });
+  }
+  /// The same, written where it shall stand, as in append_written(). The old payload may be read meanwhile.
+  template <class Write>
+  void rewrite_payload(std::size_t row, std::size_t most, Write write) {
+    char* const to = room_for(most);
+    const std::size_t size = write(to);
+    filling_->commit(size);
+    live_bytes_ += size;
+    live_bytes_ -= payload_[row].size;
+    payload_[row] = {to, static_cast<std::uint32_t>(size)};
+    if (has_documents_) forget_document(row);
+  }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
     id_[row] = id;
-    token_[row] = token;
-    if (token) has_tokens_ = true;
+    set_token(row, token);
   }
   /// Gives every row the ids first_id, first_id + 1, … and this token, which must count size() rows.
   void open(Token* token, std::uint64_t first_id) noexcept;
@@ -126,8 +192,12 @@ class Batch : public Recyclable<Batch> {
 
   // --- answering -----------------------------------------------------------------------------------------------
 
-  void done(std::size_t row) noexcept;
-  void done_all() noexcept;  ///< One atomic operation for each run of rows of one token. The rows stay readable.
+  void done(std::size_t row) noexcept {
+    if (Token* token = release_token(row)) token->done(1);
+  }
+  /// One atomic operation for each run of rows of one token. The rows stay readable.
+  void done(std::span<const std::uint8_t> rows) noexcept;
+  void done_all() noexcept;
   /// The row's token hears of it, with the payload as it is now. Without a token nobody does.
   void fail(std::size_t row, Failure failure) noexcept;
   void clear() noexcept;     ///< To no rows. Unanswered ones fail.
@@ -144,14 +214,34 @@ class Batch : public Recyclable<Batch> {
 
  private:
   friend class Recycler<Batch>;
-  struct Span {
-    const char* data;
-    std::uint32_t size;
-  };
   Batch();
   ~Batch();
-  char* room_for(std::size_t bytes);
-  std::size_t add_row(const char* data, std::size_t size, runtime::Time entered) noexcept;
+  char* room_for(std::size_t bytes) {
+    return filling_ && filling_->room() >= bytes ? filling_->end() : more_room_for(bytes);
+  }
+  char* more_room_for(std::size_t bytes);
+  std::size_t add_row(const char* data, std::size_t size, runtime::Time entered) noexcept {
+    assert(size_ < batch_rows);
+    payload_[size_] = {data, static_cast<std::uint32_t>(size)};
+    id_[size_] = 0;
+    entered_[size_] = entered;
+    if (has_tokens_) token_[size_] = nullptr;
+    live_bytes_ += size;
+    return size_++;
+  }
+  void set_token(std::size_t row, Token* token) noexcept {
+    if (!has_tokens_) {
+      if (!token) return;
+      has_tokens_ = true;
+      std::fill_n(token_.begin(), size_, nullptr);
+    }
+    token_[row] = token;
+  }
+  /// The row's token, which the row has no longer.
+  Token* release_token(std::size_t row) noexcept {
+    return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr;
+  }
+  std::size_t edits_of_view(std::size_t row) const noexcept;
   void hold(const ArenaRef& arena);
   void hold_from(const Batch& other, const char* bytes);
   void write_edits(std::size_t row) const;
@@ -160,7 +250,8 @@ class Batch : public Recyclable<Batch> {
 
   std::size_t size_ = 0;
   mutable std::size_t live_bytes_ = 0;
-  bool has_tokens_ = false;
+  std::size_t expected_bytes_ = 0;
+  bool has_tokens_ = false;  // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;
   mutable std::array<Span, batch_rows> payload_;

@@ -15,6 +15,12 @@ class Message {
   std::string_view text() const { return batch_->payload(row_); }  ///< The payload as it is now.
   Document& document() const { return batch_->document(row_); }    ///< The payload as JSON; edits go in here.
   void replace(std::string_view bytes) const { batch_->replace_payload(row_, bytes); }
+  /// A new payload, written where it shall stand: write(char* to) puts at most `most` bytes there and returns how many.
+  /// text() may be read meanwhile.
+  template <class Write>
+  void rewrite(std::size_t most, Write write) const {
+    batch_->rewrite_payload(row_, most, write);
+  }
   std::uint64_t id() const noexcept { return batch_->id(row_); }
   runtime::Time entered() const noexcept { return batch_->entered(row_); }
   const Metadata* metadata() const noexcept { return batch_->metadata(row_); }

@@ -38,8 +38,10 @@ class MessageOperator : public Operator {
  public:
   std::size_t process(Batch& in, std::size_t from, Output& out, runtime::Time) final {
     std::size_t row = from;
+    const bool edited = in.has_documents();
+    if (!edited) out.mark_unedited(in);
     for (; row < in.size() && !out.full(); ++row) {
-      out.mark(in, row);
+      if (edited) out.mark(in, row);
       static_cast<Derived*>(this)->process(Message(in, row), out);
     }
     return row;

@@ -6,17 +6,23 @@ Output::Output(runtime::Core& core, std::string stage, std::vector<OutPort> port
     : core_(core), stage_(std::move(stage)), ports_(std::move(ports)), on_error_(on_error), ends_(ends) {
   counters_.out.resize(ports_.size());
   out_.resize(ports_.size());
+  last_.resize(ports_.size());
 }
 
 void Output::begin(Batch::Pointer& in) noexcept {
   in_ = in.get();
-  passed_count_ = 0;
-  selecting_ = out_[main_port].empty();
+  passed_count_ = finished_count_ = 0;
+  selecting_ = out_[main_port].empty() && ports_[main_port].heard;
 }
 
-void Output::leave_selection() {
-  if (!selecting_) return;
+void Output::count_passed() noexcept {
+  counters_.in_flight -= static_cast<std::int64_t>(passed_count_);
+  counters_.out[main_port] += passed_count_;
+}
+
+void Output::move_out_selection() {
   selecting_ = false;
+  count_passed();
   for (std::size_t i = 0; i < passed_count_; ++i) {
     Batch& to = room(main_port, in_->payload(passed_[i]).size());
     to.take_row(*in_, passed_[i]);
@@ -25,26 +31,33 @@ void Output::leave_selection() {
 }
 
 void Output::end(Batch::Pointer& in, std::size_t done) {
+  if (finished_count_ > 0) {
+    counters_.in_flight -= static_cast<std::int64_t>(finished_count_);
+    in->done({finished_.data(), finished_count_});
+  }
   if (selecting_ && passed_count_ > 0) {
     if (done == in->size()) {
+      count_passed();
       if (passed_count_ != done) in->keep({passed_.data(), passed_count_});
+      last_[main_port] = in.get();
       out_[main_port].push_back(std::move(in));
+      ++waiting_;
     } else {
-      leave_selection();
+      move_out_selection();
     }
   }
   selecting_ = false;
-  passed_count_ = 0;
+  passed_count_ = finished_count_ = 0;
   in_ = nullptr;
   if (in && done == in->size()) in.reset();
 }
 
-Batch& Output::room(Port port, std::size_t bytes) {
-  auto& batches = out_[port];
-  if (batches.empty() || !batches.back()->fits(bytes)) batches.push_back(Batch::make());
-  Batch& batch = *batches.back();
-  if (batch.size() + 1 >= message::batch_rows || batch.live_bytes() + bytes >= message::arena_bytes) full_ = true;
-  return batch;
+Batch& Output::more_room(Port port) {
+  out_[port].push_back(Batch::make());
+  last_[port] = out_[port].back().get();
+  last_[port]->expect(collected_bytes_);
+  ++waiting_;
+  return *last_[port];
 }
 
 Batch::Pointer Output::collect(Port port) {
@@ -52,15 +65,10 @@ Batch::Pointer Output::collect(Port port) {
   if (batches.empty()) return nullptr;
   Batch::Pointer first = std::move(batches.front());
   batches.erase(batches.begin());
-  if (!pending()) full_ = false;
+  if (batches.empty()) last_[port] = nullptr;
+  collected_bytes_ = first->live_bytes();
+  if (--waiting_ == 0) full_ = false;
   return first;
-}
-
-bool Output::pending() const noexcept {
-  for (const auto& batches : out_) {
-    if (!batches.empty()) return true;
-  }
-  return false;
 }
 
 void Output::arrived(const Batch& batch) noexcept {
@@ -69,48 +77,32 @@ void Output::arrived(const Batch& batch) noexcept {
   counters_.in_flight += static_cast<std::int64_t>(batch.size());
 }
 
-void Output::pass(Batch& batch, std::size_t row) {
-  --counters_.in_flight;
+void Output::pass_by_itself(Batch& batch, std::size_t row) {
   if (!ports_[main_port].heard) {
     if (ends_) {
       ++counters_.out[main_port];
     } else {
       counters_.drop(Dropped::unread);
     }
-    batch.done(row);
+    finish(batch, row);
     return;
   }
+  --counters_.in_flight;
   ++counters_.out[main_port];
-  if (selecting_ && &batch == in_) {
-    passed_[passed_count_++] = static_cast<std::uint8_t>(row);
-    return;
-  }
   leave_selection();
   Batch& to = room(main_port, batch.payload(row).size());
   to.take_row(batch, row);
 }
 
 void Output::send(Port port, Batch& batch, std::size_t row) {
-  --counters_.in_flight;
   if (!ports_[port].heard) {
     counters_.drop(Dropped::unread);
-    batch.done(row);
+    finish(batch, row);
     return;
   }
+  --counters_.in_flight;
   ++counters_.out[port];
   room(port, batch.payload(row).size()).take_row(batch, row);
-}
-
-void Output::filter(Batch& batch, std::size_t row) {
-  --counters_.in_flight;
-  ++counters_.filtered;
-  batch.done(row);
-}
-
-void Output::drop(Batch& batch, std::size_t row, Dropped why) {
-  --counters_.in_flight;
-  counters_.drop(why);
-  batch.done(row);
 }
 
 void Output::absorb(Batch& batch, std::size_t row) {
@@ -131,7 +123,7 @@ void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
 }
 
 void Output::fail(Batch& batch, std::size_t row, Failure why) {
-  if (marked_ == &batch && marked_row_ == row) batch.undo_edits(row, marked_edits_);
+  if (marked_ == &batch && (marked_row_ == row || marked_row_ == any_row)) batch.undo_edits(row, marked_edits_);
   complete(why, batch, row);
   ++counters_.errors[static_cast<std::size_t>(why.reason)];
   switch (on_error_) {
@@ -181,19 +173,9 @@ Message Output::create(Port port, std::string_view payload, const Batch& batch, 
   return {to, made};
 }
 
-Message Output::emit(Port port, std::string_view payload, runtime::Time entered) {
-  ++counters_.created;
-  ++counters_.out[port];
-  if (port == main_port) leave_selection();
-  Batch& to = room(port, payload.size());
-  return {to, to.append(payload, entered)};
-}
-
 Message Output::emit_shared(Port port, const message::ArenaRef& arena, std::string_view payload,
                             runtime::Time entered) {
-  ++counters_.created;
-  ++counters_.out[port];
-  Batch& to = room(port, payload.size());
+  Batch& to = room_for_new(port, payload.size());
   return {to, to.append_shared(arena, payload, entered)};
 }
 

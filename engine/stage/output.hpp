@@ -44,10 +44,33 @@ class Output {
 
   // --- verdicts on rows that came in -----------------------------------------------------------------------------
 
-  void pass(Batch& batch, std::size_t row);               ///< Out by the main port, with its edits.
-  void send(Port port, Batch& batch, std::size_t row);    ///< Out by another port.
-  void filter(Batch& batch, std::size_t row);             ///< Done: it was to go no further.
-  void drop(Batch& batch, std::size_t row, Dropped why);  ///< Done: lost by policy.
+  /// Out by the main port, with its edits.
+  void pass(Batch& batch, std::size_t row) {
+    if (selecting_ && &batch == in_) {
+      passed_[passed_count_++] = static_cast<std::uint8_t>(row);  // Counted by end(), all at once.
+      return;
+    }
+    pass_by_itself(batch, row);
+  }
+  /// All rows from `from` on.
+  void pass_rest(Batch& batch, std::size_t from) {
+    for (std::size_t row = from; row < batch.size(); ++row) pass(batch, row);
+  }
+  void drop_rest(Batch& batch, std::size_t from, Dropped why) {
+    counters_.drop(why, batch.size() - from);
+    for (std::size_t row = from; row < batch.size(); ++row) finish(batch, row);
+  }
+  void send(Port port, Batch& batch, std::size_t row);  ///< Out by another port.
+  /// Done: it was to go no further.
+  void filter(Batch& batch, std::size_t row) {
+    ++counters_.filtered;
+    finish(batch, row);
+  }
+  /// Done: lost by policy.
+  void drop(Batch& batch, std::size_t row, Dropped why) {
+    counters_.drop(why);
+    finish(batch, row);
+  }
   /// Failed. By on_error it leaves by `.failed`, is dropped, or passes with `failed` set; unheard, its ack fails. The
   /// stage has undone its edits.
   void fail(Batch& batch, std::size_t row, Failure why);
@@ -71,7 +94,31 @@ class Output {
     return create(port, payload, from.batch(), from.row());
   }
   /// A message made of nothing or of what was absorbed. Its token is the caller's to set (Batch::set_identity).
-  Message emit(Port port, std::string_view payload, runtime::Time entered);
+  Message emit(Port port, std::string_view payload, runtime::Time entered) {
+    Batch& to = room_for_new(port, payload.size());
+    return {to, to.append(payload, entered)};
+  }
+  /// The same, written where it shall stand: write(char* to) puts at most `most` bytes there and returns how many.
+  template <class Write>
+  Message emit_written(Port port, std::size_t most, runtime::Time entered, Write write) {
+    Batch& to = room_for_new(port, most);
+    return {to, to.append_written(most, entered, write)};
+  }
+  /// Up to `count` of them, one write() for each, until the output is full. Returns how many.
+  template <class Write>
+  std::uint64_t emit_many(Port port, std::uint64_t count, std::size_t most, runtime::Time entered, Write write) {
+    std::uint64_t made = 0;
+    if (port == main_port) leave_selection();
+    while (made < count && !full_) {
+      Batch* const last = last_[port];
+      Batch& to = last && last->fits(most) ? *last : more_room(port);
+      made += to.append_many(count - made, most, entered, write);
+      if (!to.fits(most)) full_ = true;
+    }
+    counters_.created += made;
+    counters_.out[port] += made;
+    return made;
+  }
   /// The same, of bytes that lie in an arena already: no copy.
   Message emit_shared(Port port, const message::ArenaRef& arena, std::string_view payload, runtime::Time entered);
 
@@ -92,11 +139,12 @@ class Output {
 
   /// Before an operator is called: rows that pass from this batch stay in it, and if all do nothing is copied.
   void begin(Batch::Pointer& in) noexcept;
-  /// After it: rows 0 … `done` - 1 have their verdict. If that is all of them the batch is used up.
+  /// After it: rows 0 … `done` - 1 have their verdict. If that is all of them the batch is used up. Those that are done
+  /// are answered now, those of one token with one atomic operation.
   void end(Batch::Pointer& in, std::size_t done);
   /// What goes out by this port, in the order it was put; null when there is nothing.
   Batch::Pointer collect(Port port);
-  bool pending() const noexcept;
+  bool pending() const noexcept { return waiting_ > 0; }
   /// Rows have come in: `in` and `in_flight` rise.
   void arrived(const Batch& batch) noexcept;
   /// A stage begins with this row: should it fail, its edits go back to as they are now.
@@ -105,12 +153,45 @@ class Output {
     marked_row_ = row;
     marked_edits_ = batch.edits(row);
   }
+  /// A stage begins with a batch that has no edits yet: whichever row fails goes back to none.
+  void mark_unedited(const Batch& batch) noexcept {
+    marked_ = &batch;
+    marked_row_ = any_row;
+    marked_edits_ = 0;
+  }
   /// Notes a failure as it will be told: stage, time, line and attempts filled in.
   void complete(Failure& why, const Batch& batch, std::size_t row) const;
 
  private:
-  Batch& room(Port port, std::size_t bytes);
-  void leave_selection();
+  /// The batch that a row of so many bytes goes into. full() from the last row that fits on.
+  Batch& room(Port port, std::size_t bytes) {
+    Batch* const last = last_[port];
+    Batch& batch = last && last->fits(bytes) ? *last : more_room(port);
+    if (batch.size() + 1 >= message::batch_rows || batch.live_bytes() + bytes >= message::arena_bytes) full_ = true;
+    return batch;
+  }
+  Batch& room_for_new(Port port, std::size_t bytes) {
+    ++counters_.created;
+    ++counters_.out[port];
+    if (port == main_port) leave_selection();
+    return room(port, bytes);
+  }
+  Batch& more_room(Port port);
+  void leave_selection() {
+    if (selecting_) move_out_selection();
+  }
+  void move_out_selection();
+  void count_passed() noexcept;
+  void pass_by_itself(Batch& batch, std::size_t row);
+  /// The row ends here: answered, and out of what is in flight, by end() or at once.
+  void finish(Batch& batch, std::size_t row) noexcept {
+    if (&batch == in_) {
+      finished_[finished_count_++] = static_cast<std::uint8_t>(row);
+    } else {
+      --counters_.in_flight;
+      batch.done(row);
+    }
+  }
 
   runtime::Core& core_;
   std::string stage_;
@@ -121,11 +202,15 @@ class Output {
   std::uint64_t unheard_ = 0;
   flow::Counters counters_;
   std::vector<std::vector<Batch::Pointer>> out_;  // By port; more than one batch only where a stage went on when full.
-  // Rows of the batch at hand that passed, as long as nothing else went out by the main port.
+  std::vector<Batch*> last_;                      // Of those, by port; null where there is none.
+  std::size_t waiting_ = 0;                       // Batches in out_.
+  // Of the batch at hand: rows that passed, as long as nothing else went out by the main port; and rows that are done.
   Batch* in_ = nullptr;
-  std::array<std::uint8_t, message::batch_rows> passed_;
-  std::size_t passed_count_ = 0;
+  std::array<std::uint8_t, message::batch_rows> passed_, finished_;
+  std::size_t passed_count_ = 0, finished_count_ = 0;
   bool selecting_ = false;
+  static constexpr std::size_t any_row = static_cast<std::size_t>(-1);
+  std::size_t collected_bytes_ = 0;  // Of the batch before: the next one is made for as much.
   const Batch* marked_ = nullptr;
   std::size_t marked_row_ = 0;
   std::size_t marked_edits_ = 0;

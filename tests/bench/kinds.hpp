@@ -49,13 +49,15 @@ class TokenEach final : private message::TokenOwner {
 inline stage::Task<> run_source(const SourceConfig& config, stage::Source& source) {
   static TokenEach tokens;  // Outlives whatever is still on its way when the run ends.
   const auto count = static_cast<std::uint64_t>(config.count);
-  std::array<char, payload_bytes> payload;
   for (std::uint64_t i = 0; i < count && !source.abandoned();) {
     const auto now = source.core.now();
-    for (; i < count && !source.full(); ++i) {
-      fill(payload.data(), i);
-      const auto made = source.out.emit(stage::main_port, {payload.data(), payload.size()}, now);
-      if (config.token_each) tokens.open(made);
+    const auto write = [&i](char* to) {
+      fill(to, i++);
+      return payload_bytes;
+    };
+    if (!config.token_each) source.out.emit_many(stage::main_port, count - i, payload_bytes, now, write);
+    while (config.token_each && i < count && !source.full()) {
+      tokens.open(source.out.emit_written(stage::main_port, payload_bytes, now, write));
     }
     co_await source.flush();
   }
@@ -78,9 +80,10 @@ class Work final : public stage::MessageOperator<Work> {
 
   void process(stage::Message message, stage::Output& out) {
     const std::string_view text = message.text();
-    std::array<char, payload_bytes> made;
-    run_sums.of_all += upper(text.data(), made.data(), made.size());
-    message.replace({made.data(), made.size()});
+    message.rewrite(text.size(), [text](char* to) {
+      run_sums.of_all += upper(text.data(), to, text.size());
+      return text.size();
+    });
     out.pass(message);
   }
 };
