@@ -1,6 +1,7 @@
 // Small waits between coroutines of one core.
 #pragma once
 #include <deque>
+#include <optional>
 #include <utility>
 
 #include "engine/flow/park.hpp"
@@ -49,6 +50,12 @@ class Gate {
    private:
     Gate* gate_;
   };
+  /// Without waiting; nothing where somebody is inside.
+  std::optional<Pass> try_enter() noexcept {
+    if (closed_) return std::nullopt;
+    closed_ = true;
+    return std::optional<Pass>(std::in_place, *this);
+  }
   /// Throws runtime::Stopped, then without the gate.
   runtime::Task<Pass> enter() {
     if (closed_) {

@@ -111,15 +111,32 @@ class SourceUnit final : public Unit, private TokenOwner {
       co_await wait_for_ack();
       spent(observe::State::backpressured);
     }
-    auto pass = co_await gate_.enter();
-    co_await pump();
-    co_await take_turns();
+    {
+      auto pass = gate_.try_enter();
+      if (!pass) {
+        auto in_turn = co_await gate_.enter();
+        pass.emplace(std::move(in_turn));
+      }
+      if (!work_off()) co_await pump();
+    }
+    // What was answered already gives its arenas back before the source fills the next one: it gets the one that is
+    // still in the cache.
+    collect_acks();
     spent(observe::State::busy);
+    if (turn_is_over(flow::counting ? state_since() : core_.now())) co_await yield_turn();
   }
 
   void admit(Batch& batch, Port port) override {
     if (!setting_.options.acks) return;
-    Open* token = new Open(*this, next_id_, static_cast<std::uint32_t>(batch.size()));
+    const auto rows = static_cast<std::uint32_t>(batch.size());
+    Open* token = nullptr;
+    if (spare_.empty()) {
+      token = new Open(*this, next_id_, rows);
+    } else {
+      token = spare_.back().release();
+      spare_.pop_back();
+      token->reopen(next_id_, rows);
+    }
     token->last = port == stage::failed_port || port == any_port_;
     batch.retain(token->kept);
     batch.open(token, next_id_);
@@ -156,7 +173,12 @@ class SourceUnit final : public Unit, private TokenOwner {
       Open* next = open->next;
       open_ -= open->rows();
       if (open->failures().empty()) {
-        delete open;
+        open->kept.clear();
+        if (spare_.size() < spare_most) {
+          spare_.emplace_back(open);
+        } else {
+          delete open;
+        }
       } else if (open->last) {
         for (const auto& row : open->failures()) lost(row.failure);
         delete open;
@@ -245,6 +267,8 @@ class SourceUnit final : public Unit, private TokenOwner {
   std::uint64_t replayed_ = 0;
   std::uint64_t rounds_ = 0;  // Of sending failures on: after each, what is held downstream is let go again.
   std::deque<std::unique_ptr<Open>> failed_;
+  static constexpr std::size_t spare_most = 64;
+  std::vector<std::unique_ptr<Open>> spare_;  // To be used again.
   alignas(64) std::atomic<Open*> answered_{nullptr};
   std::atomic<bool> wanted_{false};
   std::atomic<bool> retired_{false};

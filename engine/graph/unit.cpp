@@ -68,6 +68,9 @@ void Unit::stop() {
 
 std::uint64_t Unit::retire() noexcept {
   std::uint64_t left = 0;
+  if (sending_.piece) left += sending_.piece->size();
+  if (sending_.rest) left += sending_.rest->size() - sending_.row;
+  sending_ = {};
   for (const auto& node : nodes_) {
     if (node->in) left += node->in->size() - node->row;
     node->in.reset();
@@ -83,6 +86,7 @@ std::uint64_t Unit::retire() noexcept {
 }
 
 void Unit::spent(observe::State state) {
+  if constexpr (!flow::counting) return;
   const auto now = core_.now();
   head().output->counters().time[static_cast<std::size_t>(state)] += now - state_since_;
   state_since_ = now;
@@ -102,7 +106,9 @@ Node* Unit::deepest_at_work() noexcept {
   return nullptr;
 }
 
-runtime::Task<> Unit::pump() {
+bool Unit::work_off() {
+  if (!go_on_sending()) return false;
+  std::optional<runtime::Time> now;  // One reading for a batch all the way down: it costs as much as a short stage.
   // The deepest first, and one call at a time: each operator finds the one behind it empty, so that no more than one
   // batch a port is ever under way, however much an operator makes of a message.
   while (Node* node = deepest_at_work()) {
@@ -114,80 +120,101 @@ runtime::Task<> Unit::pump() {
         if (node == nodes_.front().get()) admit(*batch, port);
         Target& target = node->targets[port];
         if (target.fused) {
-          if (target.fused->in) {
-            // Cannot be: it is deeper, and was found empty.
-            assert(false);
-          }
+          assert(!target.fused->in);  // It is deeper, and was found empty.
           target.fused->output->arrived(*batch);
           target.fused->in = std::move(batch);
           target.fused->row = 0;
           break;
         }
-        co_await send(target, std::move(batch), output);
+        if (!send(target, std::move(batch), output)) return false;
       }
       continue;
     }
+    if (!now) now = core_.now();
     const std::size_t before = node->row;
     output.begin(node->in);
     const std::size_t rows = node->in->size();
-    node->row = node->op->process(*node->in, node->row, output, core_.now());
+    node->row = node->op->process(*node->in, node->row, output, *now);
     output.end(node->in, node->row);
     if (node->row == before && before < rows && !output.pending()) {
       throw stage::Fault("operator '" + node->planned->name + "' makes no progress");
     }
     if (!node->in) node->row = 0;
   }
+  return true;
 }
 
-runtime::Task<> Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
+runtime::Task<> Unit::pump() {
+  while (!work_off()) {
+    spent(observe::State::busy);
+    co_await flow::suspend(*full_);
+    spent(observe::State::backpressured);
+  }
+}
+
+bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
   batch->settle();
   from.counters().bytes_out += batch->live_bytes();
   if (target.branches.empty()) {
     batch->done_all();
-    co_return;
+    return true;
   }
   batch->compact();
-  std::size_t rows_most = message::batch_rows;
-  std::uint64_t bytes_most = ~std::uint64_t{0};
+  sending_.target = &target;
+  sending_.from = &from;
+  sending_.rest = std::move(batch);
+  sending_.row = 0;
+  sending_.rows_most = message::batch_rows;
+  sending_.bytes_most = ~std::uint64_t{0};
   for (const auto& branch : target.branches) {
-    rows_most = std::min<std::size_t>(rows_most, branch.edges.front()->batch_most());
-    bytes_most = std::min(bytes_most, branch.edges.front()->batch_bytes_most());
+    sending_.rows_most = std::min<std::size_t>(sending_.rows_most, branch.edges.front()->batch_most());
+    sending_.bytes_most = std::min(sending_.bytes_most, branch.edges.front()->batch_bytes_most());
   }
-  if (batch->size() <= rows_most && (batch->live_bytes() <= bytes_most || batch->size() == 1)) {
-    co_await send_piece(target, std::move(batch), from);
-    co_return;
-  }
-  for (std::size_t row = 0; row < batch->size();) {
-    Batch::Pointer piece = Batch::make();
-    do {
-      piece->take_row(*batch, row++);
-    } while (row < batch->size() && piece->size() < rows_most &&
-             piece->live_bytes() + batch->payload(row).size() <= bytes_most);
-    co_await send_piece(target, std::move(piece), from);
-  }
+  return go_on_sending();
 }
 
-runtime::Task<> Unit::send_piece(Target& target, Batch::Pointer piece, stage::Output& from) {
+bool Unit::go_on_sending() {
+  while (sending_.piece || sending_.rest) {
+    if (!sending_.piece) cut_piece();
+    if (!send_piece(*sending_.target, sending_.piece, *sending_.from)) return false;
+  }
+  return true;
+}
+
+void Unit::cut_piece() {
+  auto& [target, from, rest, piece, row, rows_most, bytes_most] = sending_;
+  if (row == 0 && rest->size() <= rows_most && (rest->live_bytes() <= bytes_most || rest->size() == 1)) {
+    piece = std::move(rest);
+    return;
+  }
+  piece = Batch::make();
+  do {
+    piece->take_row(*rest, row++);
+  } while (row < rest->size() && piece->size() < rows_most &&
+           piece->live_bytes() + rest->payload(row).size() <= bytes_most);
+  if (row == rest->size()) rest.reset();
+}
+
+/// False: an edge has no credit for it, full_.
+bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from) {
   const auto rows = static_cast<std::uint32_t>(piece->size());
   const std::uint64_t bytes = piece->live_bytes();
   // Every edge that blocks has credit before any gets the messages: then they go out together.
-  bool waited = false;
   for (auto& branch : target.branches) {
     if (branch.when_full != stage::WhenFull::block) continue;
     flow::Edge& edge = *branch.edges[branch.next];
-    while (!edge.closed() && !edge.fits(rows, bytes)) {
-      if (!waited) spent(observe::State::busy);
-      waited = true;
-      co_await flow::suspend(edge);
+    if (!edge.closed() && !edge.fits(rows, bytes)) {
+      full_ = &edge;
+      return false;
     }
   }
-  if (waited) spent(observe::State::backpressured);
   std::size_t open = 0;
   for (auto& branch : target.branches) open += !branch.closed();
   if (open == 0) {
     piece->done_all();
+    piece.reset();
     look_for_readers();
-    co_return;
+    return true;
   }
   for (auto& branch : target.branches) {
     if (branch.closed()) continue;
@@ -219,6 +246,11 @@ runtime::Task<> Unit::send_piece(Target& target, Batch::Pointer piece, stage::Ou
       branch.next = (branch.next + 1) % branch.edges.size();
     }
   }
+  if (piece) {  // The last reader that was open has closed meanwhile, on its core.
+    piece->done_all();
+    piece.reset();
+  }
+  return true;
 }
 
 void Unit::look_for_readers() {
@@ -239,7 +271,7 @@ runtime::Task<> Unit::pass_flush() {
     if (!node.op) continue;
     for (bool done = false; !done;) {
       done = node.op->flush(*node.output);
-      co_await pump();
+      if (!work_off()) co_await pump();
     }
   }
   send_mark(flow::Mark::flush);
@@ -255,8 +287,7 @@ void Unit::send_mark(flow::Mark mark) {
   }
 }
 
-runtime::Task<> Unit::take_turns() {
-  if (++batches_ < 16 && core_.now() - turn_began_ < std::chrono::microseconds(500)) co_return;
+runtime::Task<> Unit::yield_turn() {
   batches_ = 0;
   co_await core_.yield();
   turn_began_ = core_.now();
@@ -277,7 +308,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     cells.in_flight = counters.in_flight;
     cells.restarts = counters.restarts;
     cells.fused = node->planned->fused;
-    cells.dropped = counters.dropped;
+    std::copy(counters.dropped.begin(), counters.dropped.end(), cells.dropped.begin());
     for (Port port = 0; port < node->planned->ports.size(); ++port) {
       observe::add(cells.out, node->planned->ports[port], counters.out[port]);
     }
@@ -287,7 +318,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
       cells.failed += counters.failed[at];
     }
     for (std::size_t state = 0; state < observe::states; ++state) {
-      cells.state_s[state] = std::chrono::duration<double>(counters.time[state]).count();
+      cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
     cells.workers = node->planned->configured.shape == stage::Shape::call ? node->planned->common.workers : 1;
     if (!node->op) cells.duration = counters.duration;
@@ -332,7 +363,7 @@ class OperatorUnit final : public Unit {
             break;
           }
           feed(arrival->delivery.take());
-          co_await pump();
+          if (!work_off()) co_await pump();
           arrival->delivery.release_all();
           if (abandoned()) inbox_.close();
           break;
@@ -345,7 +376,7 @@ class OperatorUnit final : public Unit {
         case flow::Mark::end:
           break;
       }
-      co_await take_turns();
+      if (turn_is_over(core_.now())) co_await yield_turn();
     }
     co_await pass_flush();
     if (alarm_ && alarm_->running()) alarm_->stop();
@@ -427,7 +458,7 @@ class SinkUnit final : public Unit {
   }
 
   runtime::Task<std::optional<flow::Delivery>> receive() {
-    co_await pump();
+    if (!work_off()) co_await pump();
     while (true) {
       auto arrival = inbox_.receive();
       if (!arrival) {
@@ -441,7 +472,7 @@ class SinkUnit final : public Unit {
         if (driver_->on_flush) co_await driver_->on_flush();
         co_await pass_flush();
       } else if (arrival->mark == flow::Mark::none) {
-        co_await take_turns();
+        if (turn_is_over(core_.now())) co_await yield_turn();
         auto& output = *head().output;
         output.arrived(*arrival->delivery);
         const auto age = core_.now() - arrival->delivery->entered(0);

@@ -75,7 +75,10 @@ class Unit {
   }
 
   Node& head() noexcept { return *nodes_.front(); }
-  /// Works off everything that is under way in the tree and sends it. Waits for credit.
+  /// Works off what is under way in the tree and sends it, as far as there is credit. True: nothing is left of it. Every
+  /// batch comes this way, and nearly always through: a coroutine for each step would cost more than the step.
+  bool work_off();
+  /// Works off everything. Waits for credit.
   runtime::Task<> pump();
   /// Lets every operator behind the head emit what it holds, then passes the mark on.
   runtime::Task<> pass_flush();
@@ -85,10 +88,13 @@ class Unit {
   /// Everything that reads from this unit has closed.
   bool abandoned() const noexcept { return abandoned_; }
   void look_for_readers();
-  /// Every 16 batches or 500 µs, lets others on this core run (semantics 16).
-  runtime::Task<> take_turns();
+  /// Whether others on this core should run now: every 16 batches or 500 µs (semantics 16). Asked after each batch.
+  bool turn_is_over(runtime::Time now) noexcept { return ++batches_ >= 16 || now - turn_began_ >= turn_most; }
+  runtime::Task<> yield_turn();
   /// Counts the time since the last call as spent in this state.
   void spent(observe::State state);
+  /// The instant of the last spent().
+  runtime::Time state_since() const noexcept { return state_since_; }
 
   const UnitSetting& setting_;
   const PlannedUnit& planned_;
@@ -98,11 +104,28 @@ class Unit {
   flow::Inbox inbox_;
 
  private:
-  runtime::Task<> send(Target& target, stage::Batch::Pointer batch, stage::Output& from);
-  runtime::Task<> send_piece(Target& target, stage::Batch::Pointer piece, stage::Output& from);
+  static constexpr auto turn_most = std::chrono::microseconds(500);
+
+  /// A batch on its way out of the unit, in pieces that its edges take. It is the unit's and not a coroutine's, so that
+  /// a coroutine which is stopped while it waits for credit loses nothing.
+  struct Sending {
+    Target* target = nullptr;
+    stage::Output* from = nullptr;
+    stage::Batch::Pointer rest, piece;
+    std::size_t row = 0;  ///< Of `rest`: the first that is in no piece yet.
+    std::size_t rows_most = 0;
+    std::uint64_t bytes_most = 0;
+  };
+
+  bool send(Target& target, stage::Batch::Pointer batch, stage::Output& from);
+  bool go_on_sending();
+  void cut_piece();
+  bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
   Node* deepest_at_work() noexcept;
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
+  Sending sending_;
+  flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits.
   bool has_readers_ = false;
   bool abandoned_ = false;
   int batches_ = 0;
