@@ -156,7 +156,8 @@ class Lines {
         return source_.refuse(line, std::move(why));
       }
     }
-    source_.out.emit_shared(stage::main_port, arena, line, entered_);
+    const auto made = source_.out.emit_shared(stage::main_port, arena, line, entered_);
+    if (format_ == Format::ndjson) made.batch().mark_json(made.row());
   }
 
   void look_at_clock() { entered_ = source_.core.now(); }
@@ -239,7 +240,8 @@ stage::Task<> read_whole(const FileConfig& config, Format format, runtime::Reade
       co_return;
     }
   }
-  source.emit_shared(arena, text);
+  const auto made = source.emit_shared(arena, text);
+  if (format == Format::json) made.batch().mark_json(made.row());
 }
 
 stage::Task<> read_once(const FileConfig& config, runtime::Reader& reader, stage::Source& source) {
@@ -299,7 +301,7 @@ bool disk_full(const std::error_code& error) {
 
 bool is_json(stage::Batch& batch, std::size_t row) {
   if (auto* document = batch.document_if_any(row)) return document->valid();
-  return !message::check_json_padded(batch.payload(row));
+  return batch.is_json(row) || !message::check_json_padded(batch.payload(row));
 }
 
 /// The row may be written in this format. Where not, it has failed.
@@ -394,8 +396,12 @@ class Lineup {
       bytes_ += batch.payload(row);
       if (format_ == Format::ndjson) {
         // A line break in JSON is white space: a string can't hold one.
-        std::replace_if(bytes_.begin() + static_cast<std::ptrdiff_t>(begin), bytes_.end(),
-                        [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        for (const char end : {'\n', '\r'}) {
+          auto* const line = bytes_.data() + begin;
+          if (std::memchr(line, end, bytes_.size() - begin)) {
+            std::replace(line, bytes_.data() + bytes_.size(), end, ' ');
+          }
+        }
       }
       bytes_ += '\n';
       ends_.push_back({row, bytes_.size()});

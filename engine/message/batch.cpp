@@ -153,6 +153,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   from.payload_[row].size = 0;
   id_[to] = from.id_[row];
   set_token(to, from.release_token(row));
+  if (from.is_json(row)) mark_json(to);
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
     metadata_[to] = std::move(from.metadata_[row]);
@@ -168,7 +169,9 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 
 void Batch::keep(std::span<const std::uint8_t> rows) {
   std::size_t to = 0;
+  std::uint64_t json = 0;
   for (const std::size_t row : rows) {
+    if (is_json(row)) json |= bit(to);
     if (row != to) {
       live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
       payload_[to] = payload_[row];
@@ -191,6 +194,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
     forget_document(row);
   }
   size_ = to;
+  json_ = json;
 }
 
 Batch::Pointer Batch::copy() const {
@@ -199,6 +203,7 @@ Batch::Pointer Batch::copy() const {
   other->size_ = size_;
   other->live_bytes_ = live_bytes_;
   other->has_tokens_ = has_tokens_;
+  other->json_ = json_;
   std::copy_n(payload_.begin(), size_, other->payload_.begin());
   std::copy_n(id_.begin(), size_, other->id_.begin());
   std::copy_n(entered_.begin(), size_, other->entered_.begin());
@@ -301,6 +306,7 @@ void Batch::clear() noexcept {
   size_ = 0;
   live_bytes_ = 0;
   expected_bytes_ = 0;
+  json_ = 0;
   has_tokens_ = has_metadata_ = has_documents_ = false;
   arenas_.clear();
   filling_ = ArenaRef();

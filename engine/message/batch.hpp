@@ -95,6 +95,10 @@ class Batch : public Recyclable<Batch> {
   bool has_documents() const noexcept { return has_documents_; }
   /// Whether a view exists already (so that nobody parses just to look).
   Document* document_if_any(std::size_t row) const noexcept { return has_documents_ ? documents_[row].get() : nullptr; }
+  /// The payload is known to be JSON, strictly: whoever let it in has checked it (check_json), and nobody need do it
+  /// again. Goes with the row; forgotten when its payload is replaced.
+  void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
+  bool is_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// So many edits have been made; undo_edits() goes back to that many.
   std::size_t edits(std::size_t row) const noexcept { return has_documents_ ? edits_of_view(row) : 0; }
   void undo_edits(std::size_t row, std::size_t to) noexcept;
@@ -167,6 +171,7 @@ class Batch : public Recyclable<Batch> {
     live_bytes_ += size;
     live_bytes_ -= payload_[row].size;
     payload_[row] = {to, static_cast<std::uint32_t>(size)};
+    json_ &= ~bit(row);
     if (has_documents_) forget_document(row);
   }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
@@ -229,6 +234,7 @@ class Batch : public Recyclable<Batch> {
     live_bytes_ += size;
     return size_++;
   }
+  static constexpr std::uint64_t bit(std::size_t row) noexcept { return std::uint64_t{1} << row; }
   void set_token(std::size_t row, Token* token) noexcept {
     if (!has_tokens_) {
       if (!token) return;
@@ -251,6 +257,7 @@ class Batch : public Recyclable<Batch> {
   std::size_t size_ = 0;
   mutable std::size_t live_bytes_ = 0;
   std::size_t expected_bytes_ = 0;
+  std::uint64_t json_ = 0;  // Rows that are known to be JSON; no bit beyond size_.
   bool has_tokens_ = false;  // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;
