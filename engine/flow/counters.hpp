@@ -12,24 +12,43 @@
 
 namespace weir::flow {
 
+#ifdef WEIR_UNCOUNTED
+/// In the benchmark that asks what counting costs, a cell counts nothing.
+inline constexpr bool counting = false;
+template <class Number>
+struct Cell {
+  Cell() = default;
+  Cell(Number) {}
+  operator Number() const { return {}; }
+  Cell& operator+=(Number) { return *this; }
+  Cell& operator-=(Number) { return *this; }
+  Cell& operator++() { return *this; }
+  Cell& operator--() { return *this; }
+};
+#else
+inline constexpr bool counting = true;
+template <class Number>
+using Cell = Number;
+#endif
+
 /// What became of the messages of one stage on one core (semantics 22):
 /// in + created = out + filtered + absorbed + dropped + failed + in_flight.
 struct Counters {
-  std::uint64_t in = 0;
-  std::uint64_t created = 0;
-  std::uint64_t filtered = 0;
-  std::uint64_t absorbed = 0;
-  std::uint64_t bytes_in = 0;
-  std::uint64_t bytes_out = 0;
-  std::vector<std::uint64_t> out;                          ///< By port, in the order of Ports.
-  std::array<std::uint64_t, observe::drop_reasons> dropped{};
-  std::array<std::uint64_t, message::reasons> failed{};    ///< Unheard failures, by reason.
-  std::array<std::uint64_t, message::reasons> errors{};    ///< All failures, heard or not, by reason.
+  Cell<std::uint64_t> in{};
+  Cell<std::uint64_t> created{};
+  Cell<std::uint64_t> filtered{};
+  Cell<std::uint64_t> absorbed{};
+  Cell<std::uint64_t> bytes_in{};
+  Cell<std::uint64_t> bytes_out{};
+  std::vector<Cell<std::uint64_t>> out;                          ///< By port, in the order of Ports.
+  std::array<Cell<std::uint64_t>, observe::drop_reasons> dropped{};
+  std::array<Cell<std::uint64_t>, message::reasons> failed{};    ///< Unheard failures, by reason.
+  std::array<Cell<std::uint64_t>, message::reasons> errors{};    ///< All failures, heard or not, by reason.
   std::uint64_t restarts = 0;
-  std::int64_t in_flight = 0;                              ///< Counted as it is held, never derived.
-  std::array<runtime::Duration, observe::states> time{};
-  observe::HistogramCells duration;                        ///< Drivers: one message, or one call.
-  observe::HistogramCells end_to_end;                      ///< Sinks: from the source's reading to here.
+  Cell<std::int64_t> in_flight{};                                ///< Counted as it is held, never derived.
+  std::array<Cell<runtime::Duration>, observe::states> time{};
+  observe::HistogramCells duration;                              ///< Drivers: one message, or one call.
+  observe::HistogramCells end_to_end;                            ///< Sinks: from the source's reading to here.
   std::int64_t children = 0;
   std::uint64_t child_restarts = 0;
 
