@@ -175,12 +175,14 @@ inline Sums run(const std::string& yaml, const Setting& setting = {}) {
   graph::Ending end;
   std::unique_ptr<runtime::Alarm> alarm;
   runtime::Core& home = runtime->core(0);
-  std::function<void()> scrape = [&] {
+  std::function<void()> scrape;
+  const auto scrape_later = [&] { alarm = home.alarm(home.now() + setting.snapshot_every, scrape); };
+  scrape = [&] {
     running.snapshot(setting.snapshot);
-    alarm = home.alarm(home.now() + setting.snapshot_every, scrape);
+    scrape_later();
   };
   runtime->run([&] {
-    if (setting.snapshot_every > runtime::Duration{}) scrape();
+    if (setting.snapshot_every > runtime::Duration{}) scrape_later();
     running.start([&](const graph::Ending& ending) {
       end = ending;
       alarm.reset();
