@@ -181,9 +181,15 @@ Edge& Inbox::connect(std::string name, Bounds bounds, Budget& budget, bool conti
   if (continues_lane && !lanes_.empty()) {
     ++lanes_.back().count;
   } else {
-    lanes_.push_back({edges_.size() - 1, 1, 0});
+    lanes_.push_back({edges_.size() - 1, 1, 0, 1});
   }
   return *edges_.back();
+}
+
+void Inbox::take_turns(std::size_t first, std::size_t step) {
+  Lane& lane = lanes_.back();
+  lane.current = first % lane.count;
+  lane.step = step % lane.count;
 }
 
 std::optional<Arrival> Inbox::receive_from(Edge& edge) {
@@ -205,17 +211,18 @@ std::optional<Arrival> Inbox::receive() {
     Lane& lane = lanes_[next_];
     // The next lane gets its turn, whatever this one has.
     next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
-    for (std::size_t replicas = 0; replicas < lane.count; ++replicas) {
-      Edge& edge = *edges_[lane.first + lane.current];
-      if (!edge.ended_) {
-        if (auto arrival = receive_from(edge)) {
-          if (arrival->mark == Mark::run_end) lane.current = (lane.current + 1) % lane.count;
-          return arrival;
-        }
-        if (lane.count > 1) break;  // The run of this replica comes first, however long it takes.
+    std::optional<Arrival> arrival;
+    if (Edge& edge = *edges_[lane.first + lane.current]; !edge.ended_) {
+      // The run of this replica comes first, however long it takes.
+      arrival = receive_from(edge);
+      if (arrival && arrival->mark == Mark::run_end) lane.current = (lane.current + lane.step) % lane.count;
+    } else {
+      // Where this one's run should come there is none any more, so no later run either: only marks are left.
+      for (std::size_t i = 0; i < lane.count && !arrival; ++i) {
+        if (Edge& other = *edges_[lane.first + i]; !other.ended_) arrival = receive_from(other);
       }
-      lane.current = (lane.current + 1) % lane.count;
     }
+    if (arrival) return arrival;
   }
   if constexpr (planted == 6) seen_ = published_.load(std::memory_order_seq_cst);
   return std::nullopt;
@@ -229,6 +236,13 @@ void Inbox::publish() noexcept {
   }
   published_.fetch_add(1, std::memory_order_seq_cst);
   if (receiver_.occupied()) receiver_.wake();
+}
+
+void Inbox::clear() noexcept {
+  for (const auto& edge : edges_) {
+    while (receive_from(*edge)) {
+    }
+  }
 }
 
 void Inbox::poke() noexcept { publish(); }

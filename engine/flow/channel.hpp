@@ -1,5 +1,6 @@
 // The channel between stages: edges that know credits, inboxes that are read fairly.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -57,7 +58,7 @@ enum class Mark : std::uint8_t {
 class Edge final : public Parking {
  public:
   Edge(std::string name, Inbox& to, Bounds bounds, Budget& budget);
-  ~Edge();  ///< All credits must be home (asserted): let the receiver end first.
+  ~Edge();  ///< All credits must be home (graph::Running asserts it): let the receiver end first.
   Edge(const Edge&) = delete;
   Edge& operator=(const Edge&) = delete;
 
@@ -73,11 +74,22 @@ class Edge final : public Parking {
   bool fits(std::uint32_t messages, std::uint64_t bytes) noexcept;
   /// Sends it. Only after fits() was true for it, with nothing sent in between. Never blocks.
   void send(message::Batch::Pointer batch);
+  /// What fits() took from the budget for a send that does not follow goes back.
+  void give_back_reserve() noexcept;
   /// A mark needs no credit.
   void send(Mark mark);
-  /// Messages that were not sent because the edge was full and may lose them.
-  void count_lost(std::uint32_t messages) noexcept { lost_.fetch_add(messages, std::memory_order_relaxed); }
-  std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
+  /// Messages that left their stage and never got into the edge. The sender counts, anybody reads.
+  enum class Loss : std::uint8_t {
+    dropped,  ///< It was full, and drops.
+    failed,   ///< It was full, and fails.
+    gone      ///< Its receiver takes nothing any more.
+  };
+  void count(Loss loss, std::uint32_t messages) noexcept {
+    lost_[static_cast<std::size_t>(loss)].fetch_add(messages, std::memory_order_relaxed);
+  }
+  std::uint64_t lost(Loss loss) const noexcept {
+    return lost_[static_cast<std::size_t>(loss)].load(std::memory_order_relaxed);
+  }
   /// The receiver takes nothing any more: what is sent is lost, so ask before sending.
   bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
   bool park(Waiter& waiter) noexcept override;
@@ -98,7 +110,6 @@ class Edge final : public Parking {
   struct Tokens;
   std::uint64_t charge(std::uint64_t bytes) const noexcept { return bytes < bounds_.bytes ? bytes : bounds_.bytes; }
   bool room_for_need() const noexcept;
-  void give_back_reserve() noexcept;
   void release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
 
   std::string name_;
@@ -117,7 +128,8 @@ class Edge final : public Parking {
   std::atomic<std::uint32_t> need_messages_{1};
   std::atomic<std::uint64_t> need_bytes_{0};
   std::atomic<bool> need_empty_{false};  // The budget is full: only an empty edge may send beyond it.
-  std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0}, lost_{0};
+  std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0};
+  std::array<std::atomic<std::uint64_t>, 3> lost_{};  // By Loss.
   // The receiver's.
   alignas(64) std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> released_bytes_{0};
@@ -184,6 +196,9 @@ class Inbox final : public Parking {
   /// Before anything runs. The inbox owns the edge. Edges that continue the lane of the one before are read strictly
   /// in turn, a run from each (Mark::run_end): the merge of ordered replicas, without a reorder buffer.
   Edge& connect(std::string name, Bounds bounds, Budget& budget, bool continues_lane = false);
+  /// The lane made last begins with its edge `first`, and each turn goes on by `step` edges: for one of several
+  /// receivers, who gets only some of the runs.
+  void take_turns(std::size_t first, std::size_t step);
 
   /// The next arrival, or none for now. Ends are handed out like everything else.
   std::optional<Arrival> receive();
@@ -191,6 +206,8 @@ class Inbox final : public Parking {
   bool ended() const noexcept { return ended_ == edges_.size(); }
   /// Tells all senders that nothing is taken any more. Keep receiving until ended(), and drop what still comes.
   void close() noexcept;
+  /// Lets go of all that is there, whoever's turn it is. Once nobody sends any more.
+  void clear() noexcept;
   /// Wakes the receiver though nothing arrived. Any thread.
   void poke() noexcept;
 
@@ -204,7 +221,7 @@ class Inbox final : public Parking {
   struct Item;
   struct Queue;
   struct Lane {
-    std::size_t first, count, current;
+    std::size_t first, count, current, step;
   };
   std::optional<Arrival> receive_from(Edge& edge);
   void publish() noexcept;

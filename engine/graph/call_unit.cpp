@@ -1,7 +1,9 @@
 // A stage that calls outside about each message: so many at once, in order or not, each within its time.
+#include <algorithm>
 #include <deque>
 
 #include "engine/graph/unit.hpp"
+#include "engine/runtime/wait.hpp"
 #include "engine/script/text.hpp"
 
 namespace weir::graph {
@@ -28,26 +30,10 @@ class CallUnit final : public Unit {
     }
     Unit::prepare();
   }
-  void stop() override {
-    Unit::stop();
-    for (const auto& job : jobs_) {
-      if (job->running()) job->coroutine->stop();
-      if (job->alarm && job->alarm->running()) job->alarm->stop();
-    }
-  }
-  bool running() const override {
-    if (Unit::running()) return true;
-    for (const auto& job : jobs_) {
-      if (job->running()) return true;
-    }
-    return false;
-  }
-  std::uint64_t retire() noexcept override {
-    std::uint64_t left = jobs_.size();
+  void retire() noexcept override {
     jobs_.clear();
-    if (taken_) left += (*taken_)->size() - next_row_;
     taken_.reset();
-    return left + Unit::retire();
+    Unit::retire();
   }
 
  private:
@@ -61,14 +47,35 @@ class CallUnit final : public Unit {
     runtime::Time began{};
     bool ended = false, too_late = false;
     bool running() const { return (coroutine && coroutine->running()) || (alarm && alarm->running()); }
+    void stop() {
+      if (coroutine && coroutine->running()) coroutine->stop();
+      if (alarm && alarm->running()) alarm->stop();
+    }
   };
 
   runtime::Task<> run() override {
+    std::exception_ptr leaving;
+    try {
+      co_await answer();
+    } catch (...) {
+      leaving = std::current_exception();
+    }
+    // However it ends, no call outlives it.
+    for (const auto& job : jobs_) job->stop();
+    const auto running = [](const std::unique_ptr<Job>& job) { return job->running(); };
+    while (std::any_of(jobs_.begin(), jobs_.end(), running)) co_await ended_.wait_through();
+    if (leaving) std::rethrow_exception(leaving);
+  }
+
+  runtime::Task<> answer() {
     const auto workers = static_cast<std::size_t>(head().planned->common.workers);
     while (true) {
-      settle();
-      co_await pump();
-      if (abandoned()) inbox_.close();
+      // More calls may have ended at once than the output takes.
+      for (bool more = true; more;) {
+        more = settle();
+        co_await pump();
+      }
+      if (abandoned()) give_up();
       if (!taken_) {
         if (flush_due_ && jobs_.empty()) {
           flush_due_ = false;
@@ -88,6 +95,7 @@ class CallUnit final : public Unit {
             head().output->arrived(*arrival->delivery);
             taken_ = std::make_shared<flow::Delivery>(std::move(arrival->delivery));
             next_row_ = 0;
+            if (abandoned()) give_up();
           }
           continue;
         }
@@ -109,6 +117,17 @@ class CallUnit final : public Unit {
     co_await pass_flush();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
+  }
+
+  /// Nobody wants what further calls would bring.
+  void give_up() {
+    inbox_.close();
+    if (!taken_) return;
+    for (; next_row_ < (*taken_)->size(); ++next_row_) {
+      head().output->drop(**taken_, next_row_, observe::Dropped::gone);
+      taken_->release_one();
+    }
+    taken_.reset();
   }
 
   void begin() {
@@ -158,23 +177,27 @@ class CallUnit final : public Unit {
   }
   void wake() {
     finished_.set();
+    ended_.wake();
     if (waiting_for_input_) inbox_.poke();
   }
 
-  /// Gives the finished calls their verdict: the oldest first, or whichever is ready.
-  void settle() {
+  /// Gives the finished calls their verdict: the oldest first, or whichever is ready. True: the output was full before
+  /// all had theirs.
+  bool settle() {
     const bool kept = head().planned->common.order == stage::Order::kept;
-    for (auto it = jobs_.begin(); it != jobs_.end() && !head().output->full();) {
+    for (auto it = jobs_.begin(); it != jobs_.end();) {
       Job& job = **it;
       if (job.running()) {
-        if (kept) return;
+        if (kept) return false;
         ++it;
         continue;
       }
+      if (head().output->full()) return true;
       verdict(job);
       job.delivery->release_one();
       it = jobs_.erase(it);
     }
+    return false;
   }
 
   void verdict(Job& job) {
@@ -204,6 +227,7 @@ class CallUnit final : public Unit {
   bool flush_due_ = false;
   bool waiting_for_input_ = false;
   flow::Event finished_;
+  runtime::Waiter ended_{core_};
 };
 
 }  // namespace

@@ -246,6 +246,9 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
     const auto& configured = planned.configured;
+    if (configured.shape != stage::Shape::source && planned.inputs.empty()) {
+      diagnostics.warning(planned.place, "nothing reaches '" + planned.name + "': there is no source here that could fail");
+    }
     const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call;
     if (!ends && configured.main_output && plan.readers({i, stage::main_port}).empty()) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
@@ -261,7 +264,7 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
 }
 
 /// Sorts the stages into units: an operator joins the one it reads where nothing has to wait between them.
-void fuse(Plan& plan) {
+void fuse(Plan& plan, Diagnostics& diagnostics) {
   const std::size_t count = plan.stages.size();
   std::vector<std::size_t> unit_of(count, count);
   // In flow order, so that what a stage reads has its unit already.
@@ -296,7 +299,20 @@ void fuse(Plan& plan) {
     unit_of[i] = plan.units.size();
     PlannedUnit unit;
     unit.stages.push_back(i);
-    if (replicated(i)) unit.replicas = static_cast<int>(common.workers);
+    if (replicated(i)) {
+      // Workers keep the order because one sender deals to them and their reader takes from them in the same turn. Two
+      // that deal, each in its own turn, come to wait for each other round the workers: the storm found it.
+      const std::size_t from = planned.inputs.front().stage;
+      const bool one_deals = planned.inputs.size() == 1 &&
+                             (!replicated(from) || plan.stages[from].common.order == stage::Order::kept);
+      if (one_deals || common.order == stage::Order::free) {
+        unit.replicas = static_cast<int>(common.workers);
+      } else {
+        diagnostics.warning(planned.place,
+                            "'" + planned.name + "' reads several stages in order, so one of its workers does all the work",
+                            "write `order: free`, or a `pass: {}` that reads them all, before it");
+      }
+    }
     plan.units.push_back(std::move(unit));
   }
 }
@@ -330,7 +346,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   refuse_cycles(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   warn(plan, diagnostics);
-  fuse(plan);
+  fuse(plan, diagnostics);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/graph/unit.hpp"
+#include "engine/runtime/assert.hpp"
 #include "engine/script/engine.hpp"
 
 namespace weir::graph {
@@ -20,6 +21,20 @@ class CoreHost final : public script::Host {
  private:
   runtime::Core& core_;
 };
+
+/// What an edge lost counts with the stage that it leads to, as come and gone there: the sender has counted it as out,
+/// and rightly so, once for all readers of the port. So the ledger of both closes, and along each edge what left one
+/// stage has come to the other or is under way. Refused: counting it with the sender, whose `out` it would contradict,
+/// and a figure of the channel's own, which no ledger would hold to account.
+void count_losses(const flow::Edge& edge, observe::StageSnapshot& to) {
+  using Loss = flow::Edge::Loss;
+  const auto dropped = edge.lost(Loss::dropped), failed = edge.lost(Loss::failed), gone = edge.lost(Loss::gone);
+  to.in += dropped + failed + gone;
+  to.dropped_by(observe::Dropped::full) += dropped;
+  to.dropped_by(observe::Dropped::gone) += gone;
+  to.failed += failed;
+  if (failed) observe::add(to.errors, message::word(message::Reason::full), failed);
+}
 
 /// The Lua state of one pipeline on one core, made when a stage first asks.
 struct Scripts {
@@ -77,36 +92,53 @@ struct Running::Inside {
     return found;
   }
 
-  /// An edge from each instance of what is read to each instance of who reads.
   void connect() {
     for (std::size_t reader = 0; reader < plan.stages.size(); ++reader) {
-      const auto& planned = plan.stages[reader];
-      if (planned.fused) continue;
-      const auto readers = units_of(reader);
-      for (const PortRef input : planned.inputs) {
-        const auto senders = units_of(input.stage);
-        const auto& from = plan.stages[input.stage];
-        std::vector<Branch> branches(senders.size());
-        for (Unit* const to : readers) {
-          for (std::size_t s = 0; s < senders.size(); ++s) {
-            const bool across = &senders[s]->core() != &to->core();
-            const auto& edge = planned.common.edge;
-            const flow::Bounds bounds(
-                static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity : across ? 1024 : 128),
-                edge && edge->bytes ? edge->bytes->bytes : across ? std::uint64_t{8} << 20 : std::uint64_t{1} << 20);
-            const bool in_turn = s > 0 && from.common.order == stage::Order::kept;
-            flow::Edge& made = to->inbox().connect(from.name + "." + from.ports[input.port] + "->" + planned.name,
-                                                   bounds, budget, in_turn);
-            branches[s].edges.push_back(&made);
-            channels.push_back({&made, from.name, from.ports[input.port], planned.name});
-          }
-        }
-        for (std::size_t s = 0; s < senders.size(); ++s) {
-          branches[s].deals_runs = readers.size() > 1 && planned.common.order == stage::Order::kept;
-          if (planned.common.edge) branches[s].when_full = planned.common.edge->when_full;
-          senders[s]->node(input.stage)->targets[input.port].branches.push_back(std::move(branches[s]));
-        }
+      if (plan.stages[reader].fused) continue;
+      for (const PortRef input : plan.stages[reader].inputs) connect(input, reader);
+    }
+  }
+
+  /// An edge from each instance of what is read to each instance of who reads. Where replicas on either side keep the
+  /// order, the k-th run goes by sender k mod senders to receiver k mod receivers.
+  void connect(PortRef input, std::size_t reader) {
+    const auto& to = plan.stages[reader];
+    const auto& from = plan.stages[input.stage];
+    const auto senders = units_of(input.stage);
+    const auto receivers = units_of(reader);
+    const auto in_order = [](const std::vector<Unit*>& replicas, const PlannedStage& planned) {
+      return replicas.size() > 1 && planned.common.order == stage::Order::kept;
+    };
+    const bool keeps = receivers.size() == 1 || to.common.order == stage::Order::kept;
+    const bool passed = keeps && in_order(senders, from);
+    std::vector<Branch> branches(senders.size());
+    for (std::size_t s = 0; s < senders.size(); ++s) {
+      Branch& branch = branches[s];
+      branch.to = to.name;
+      if (to.common.edge) branch.when_full = to.common.edge->when_full;
+      branch.runs = passed ? Runs::passed : in_order(receivers, to) ? Runs::piece : Runs::none;
+      if (passed) {
+        branch.next = s % receivers.size();
+        branch.step = senders.size();
       }
+    }
+    for (std::size_t r = 0; r < receivers.size(); ++r) {
+      for (std::size_t s = 0; s < senders.size(); ++s) {
+        flow::Inbox& inbox = receivers[r]->inbox();
+        const bool across = &senders[s]->core() != &receivers[r]->core();
+        const auto& edge = to.common.edge;
+        const flow::Bounds bounds(
+            static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity : across ? 1024 : 128),
+            edge && edge->bytes ? edge->bytes->bytes : across ? std::uint64_t{8} << 20 : std::uint64_t{1} << 20);
+        flow::Edge& made = inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget,
+                                         passed && s > 0);
+        if (passed) inbox.take_turns(r, receivers.size());
+        branches[s].edges.push_back(&made);
+        channels.push_back({&made, from.name, from.ports[input.port], to.name});
+      }
+    }
+    for (std::size_t s = 0; s < senders.size(); ++s) {
+      senders[s]->node(input.stage)->targets[input.port].branches.push_back(std::move(branches[s]));
     }
   }
 
@@ -125,16 +157,13 @@ struct Running::Inside {
 
   void finish_if_over() {
     if (alive > 0 || over) return;
-    // A unit's own coroutine has ended, but a call or a body of it may still be on its way out.
-    for (const auto& unit : units) {
-      if (unit->running()) {
-        if (stopped) unit->stop();
-        home.post([this] { finish_if_over(); });
-        return;
-      }
-    }
     over = true;
-    for (const auto& unit : units) ending.left += unit->retire();
+    for (const auto& unit : units) unit->retire();
+    for (const auto& unit : units) ending.left += unit->left();
+    for (const auto& channel : channels) {
+      channel.edge->give_back_reserve();
+      WEIR_ASSERT(channel.edge->released() == channel.edge->sent(), channel.edge->name().c_str());
+    }
     ending.unheard = unheard;
     if (ended) ended(ending);
   }
@@ -243,6 +272,11 @@ void Running::snapshot(std::function<void(observe::PipelineSnapshot)> done) {
             }
           }
         }
+        const auto stage_of = [&](const std::string& name) -> observe::StageSnapshot& {
+          return *std::find_if(collected->pipeline.stages.begin(), collected->pipeline.stages.end(),
+                               [&](const observe::StageSnapshot& cells) { return cells.stage == name; });
+        };
+        for (const auto& channel : in.channels) count_losses(*channel.edge, stage_of(channel.to));
         for (const auto& channel : in.channels) {
           observe::ChannelSnapshot shown;
           shown.from = channel.from;

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "engine/graph/unit.hpp"
+#include "engine/runtime/wait.hpp"
 
 namespace weir::graph {
 namespace {
@@ -24,19 +25,24 @@ class SourceUnit final : public Unit, private TokenOwner {
   }
 
   void drain() override {
-    if (body_ && body_->running()) body_->stop();
+    draining_ = true;
+    if (is_running(body_)) body_->stop();
   }
-  void stop() override {
-    Unit::stop();
-    if (body_ && body_->running()) body_->stop();
-    if (replayer_ && replayer_->running()) replayer_->stop();
+  void retire() noexcept override {
+    over_ = true;
+    // What was put out and never sent has no token; of everything else the tokens tell.
+    for (Port port = 0; port <= any_port_; ++port) {
+      while (auto batch = head().output->collect(port)) {
+        if (!batch->token(0)) left_ += batch->size();
+      }
+    }
+    Unit::retire();
   }
-  bool running() const override {
-    return Unit::running() || (body_ && body_->running()) || (replayer_ && replayer_->running());
-  }
-  std::uint64_t retire() noexcept override {
-    retired_ = true;
-    return Unit::retire();
+  std::uint64_t left() noexcept override {
+    collect_acks();
+    for (const auto& open : failed_) left_ += open->failures().size() - open->handled;
+    failed_.clear();
+    return std::exchange(left_, 0);
   }
 
   void snapshot(std::vector<observe::StageSnapshot>& stages) override {
@@ -71,18 +77,39 @@ class SourceUnit final : public Unit, private TokenOwner {
   struct Open : Token {
     Open(TokenOwner& owner, std::uint64_t id, std::uint32_t rows) : Token(owner, id, rows) {}
     message::Retained kept;
-    bool last = false;  ///< Sent as a failure: if that fails too, it is over.
+    bool last = false;        ///< Sent as a failure: if that fails too, it is over.
+    std::size_t handled = 0;  ///< Of its failures: sent again, or on.
     Open* next = nullptr;
   };
 
+  static bool is_running(const std::unique_ptr<runtime::Coroutine>& coroutine) {
+    return coroutine && coroutine->running();
+  }
+
   runtime::Task<> run() override {
-    body_ = core_.spawn(head().planned->configured.run_source(driver_), [this](std::exception_ptr fault) {
-      body_fault_ = fault;
-      body_ended_.set();
-    });
-    co_await body_ended_.wait();
+    std::exception_ptr leaving;
+    try {
+      co_await read_and_answer();
+    } catch (...) {
+      leaving = std::current_exception();
+    }
+    over_ = true;
+    if (is_running(body_)) body_->stop();
+    if (is_running(replayer_)) replayer_->stop();
+    while (is_running(body_) || is_running(replayer_)) co_await helper_ended_.wait_through();
+    if (leaving) std::rethrow_exception(leaving);
+  }
+
+  runtime::Task<> read_and_answer() {
+    if (!draining_) {
+      body_ = core_.spawn(head().planned->configured.run_source(driver_), [this](std::exception_ptr fault) {
+        if (fault) body_fault_ = fault;
+        body_ended_.set();
+        helper_ended_.wake();
+      });
+      co_await body_ended_.wait();
+    }
     if (body_fault_) std::rethrow_exception(body_fault_);
-    co_await flush();
     // Everything has been read. What is held back downstream is let go, and what fails is sent again, until all is
     // answered (semantics 19).
     while (true) {
@@ -146,11 +173,12 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   void completed(Token& token) noexcept override {
     auto& open = static_cast<Open&>(token);
+    const bool failed = !open.failures().empty();  // Pushed, it is the source's, who may delete it at once.
     Open* top = answered_.load(std::memory_order_relaxed);
     do open.next = top;
     while (!answered_.compare_exchange_weak(top, &open, std::memory_order_seq_cst, std::memory_order_relaxed));
     // Successes are collected when the source comes by; it is only woken when it waits, or has something to send again.
-    if ((wanted_.load(std::memory_order_seq_cst) || !open.failures().empty()) && !retired_) {
+    if ((wanted_.load(std::memory_order_seq_cst) || failed) && !over_) {
       core_.post([this] { hear(); });
     }
   }
@@ -179,6 +207,9 @@ class SourceUnit final : public Unit, private TokenOwner {
         } else {
           delete open;
         }
+      } else if (over_) {
+        left_ += open->failures().size();
+        delete open;
       } else if (open->last) {
         for (const auto& row : open->failures()) lost(row.failure);
         delete open;
@@ -187,11 +218,12 @@ class SourceUnit final : public Unit, private TokenOwner {
       }
       open = next;
     }
-    if (!failed_.empty() && !(replayer_ && replayer_->running()) && !retired_) {
+    if (!failed_.empty() && !is_running(replayer_) && !over_) {
       replayer_ = core_.spawn(replay(), [this](std::exception_ptr fault) {
         if (fault) body_fault_ = fault;
         replayer_ended_.set();
-        heard_.set();
+        helper_ended_.wake();
+        hear();  // What failed since its last look found it still running, and nobody else may come by for long.
       });
     }
   }
@@ -202,9 +234,9 @@ class SourceUnit final : public Unit, private TokenOwner {
     auto pass = co_await gate_.enter();
     stage::Output& output = *head().output;
     while (!failed_.empty()) {
-      const std::unique_ptr<Open> open = std::move(failed_.front());
-      failed_.pop_front();
-      for (const auto& row : open->failures()) {
+      Open* const open = failed_.front().get();
+      while (open->handled < open->failures().size()) {
+        const auto& row = open->failures()[open->handled++];
         const auto* metadata = open->kept.metadata(row.ordinal);
         const int attempt = metadata ? metadata->attempt : 1;
         if (row.failure.may_pass && attempt < setting_.options.attempts) {
@@ -227,6 +259,7 @@ class SourceUnit final : public Unit, private TokenOwner {
         }
         if (output.full()) co_await pump();
       }
+      failed_.pop_front();
     }
     co_await pump();
   }
@@ -261,6 +294,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   std::unique_ptr<runtime::Coroutine> body_, replayer_;
   std::exception_ptr body_fault_;
   flow::Event body_ended_, heard_, replayer_ended_;
+  runtime::Waiter helper_ended_{core_};
   flow::Gate gate_;
   std::uint64_t next_id_ = 0;
   std::uint64_t open_ = 0;
@@ -271,11 +305,13 @@ class SourceUnit final : public Unit, private TokenOwner {
   std::vector<std::unique_ptr<Open>> spare_;  // To be used again.
   alignas(64) std::atomic<Open*> answered_{nullptr};
   std::atomic<bool> wanted_{false};
-  std::atomic<bool> retired_{false};
+  std::atomic<bool> over_{false};  // Nothing is sent again any more.
+  bool draining_ = false;
+  std::uint64_t left_ = 0;
 
  public:
   ~SourceUnit() override {
-    retired_ = true;
+    over_ = true;
     collect_acks();
   }
 };

@@ -52,37 +52,44 @@ void Unit::prepare() {
     }
     node->op = node->planned->configured.make_operator(*node->context);
   }
+  // A call whose results nobody reads is done when it has called: it goes on for that alone.
+  const auto shape = head().planned->configured.shape;
+  if (shape == stage::Shape::call && !head().output->heard(stage::main_port)) return;
+  std::vector<const Branch*> of_failures;
   for (const auto& node : nodes_) {
-    for (const auto& target : node->targets) has_readers_ |= !target.branches.empty();
+    for (Port port = 0; port < node->targets.size(); ++port) {
+      const bool failures = port == stage::failed_port || node->planned->ports[port] == "any";
+      for (const auto& branch : node->targets[port].branches) (failures ? of_failures : readers_).push_back(&branch);
+    }
   }
+  if (readers_.empty()) readers_ = std::move(of_failures);
 }
 
 void Unit::start(std::function<void(std::exception_ptr)> ended) {
   state_since_ = turn_began_ = core_.now();
+  if (stopped_) {
+    core_.post([ended = std::move(ended)] { ended(nullptr); });
+    return;
+  }
   coroutine_ = core_.spawn(run(), std::move(ended));
 }
 
 void Unit::stop() {
+  stopped_ = true;
   if (coroutine_ && coroutine_->running()) coroutine_->stop();
 }
 
-std::uint64_t Unit::retire() noexcept {
-  std::uint64_t left = 0;
-  if (sending_.piece) left += sending_.piece->size();
-  if (sending_.rest) left += sending_.rest->size() - sending_.row;
+void Unit::retire() noexcept {
   sending_ = {};
   for (const auto& node : nodes_) {
-    if (node->in) left += node->in->size() - node->row;
     node->in.reset();
     for (Port port = 0; port < node->targets.size(); ++port) {
-      while (auto batch = node->output->collect(port)) left += batch->size();
+      while (node->output->collect(port)) {
+      }
     }
     node->op.reset();
   }
-  while (auto arrival = inbox_.receive()) {
-    if (arrival->mark == flow::Mark::none) left += arrival->delivery->size();
-  }
-  return left;
+  inbox_.clear();
 }
 
 void Unit::spent(observe::State state) {
@@ -154,11 +161,11 @@ runtime::Task<> Unit::pump() {
 
 bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
   batch->settle();
-  from.counters().bytes_out += batch->live_bytes();
   if (target.branches.empty()) {
     batch->done_all();
     return true;
   }
+  from.counters().bytes_out += batch->live_bytes();
   batch->compact();
   sending_.target = &target;
   sending_.from = &from;
@@ -202,67 +209,51 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   // Every edge that blocks has credit before any gets the messages: then they go out together.
   for (auto& branch : target.branches) {
     if (branch.when_full != stage::WhenFull::block) continue;
-    flow::Edge& edge = *branch.edges[branch.next];
+    flow::Edge& edge = branch.edge();
     if (!edge.closed() && !edge.fits(rows, bytes)) {
       full_ = &edge;
       return false;
     }
   }
-  std::size_t open = 0;
-  for (auto& branch : target.branches) open += !branch.closed();
-  if (open == 0) {
-    piece->done_all();
-    piece.reset();
-    look_for_readers();
-    return true;
-  }
+  std::size_t left = target.branches.size();
+  bool gone = false;
   for (auto& branch : target.branches) {
-    if (branch.closed()) continue;
-    Batch::Pointer sent = --open == 0 ? std::move(piece) : piece->copy();
-    flow::Edge& edge = *branch.edges[branch.next];
+    Batch::Pointer sent = --left == 0 ? std::move(piece) : piece->copy();
+    flow::Edge& edge = branch.edge();
+    // The messages have left this stage already: if they do not get into the edge, that is counted there, and shown
+    // with the stage they were for.
     if (edge.closed()) {
+      gone = true;
+      edge.count(flow::Edge::Loss::gone, rows);
+      edge.give_back_reserve();
       sent->done_all();
-      continue;
-    }
-    if (branch.when_full != stage::WhenFull::block && !edge.fits(rows, bytes)) {
-      // The message has left this stage already; what becomes of it here is the edge's loss, and is counted there.
-      if (branch.when_full == stage::WhenFull::fail) {
-        for (std::size_t row = 0; row < sent->size(); ++row) {
-          message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
-          from.complete(failure, *sent, row);
-          sent->fail(row, std::move(failure));
-        }
-      } else {
-        sent->done_all();
+    } else if (branch.when_full == stage::WhenFull::block || edge.fits(rows, bytes)) {
+      edge.send(std::move(sent));
+    } else if (branch.when_full == stage::WhenFull::drop_newest) {
+      edge.count(flow::Edge::Loss::dropped, rows);
+      sent->done_all();
+    } else {
+      edge.count(flow::Edge::Loss::failed, rows);
+      for (std::size_t row = 0; row < sent->size(); ++row) {
+        message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
+        failure.stage = branch.to;
+        from.complete(failure, *sent, row);
+        sent->fail(row, std::move(failure));
       }
-      edge.count_lost(rows);
-      continue;
     }
-    edge.send(std::move(sent));
-    if (branch.deals_runs) {
-      edge.send(flow::Mark::run_end);
-      branch.next = (branch.next + 1) % branch.edges.size();
-    } else if (branch.edges.size() > 1) {
-      branch.next = (branch.next + 1) % branch.edges.size();
-    }
+    // Whatever became of it: a replica that did not get its run must still be passed by, and one that has closed must
+    // not keep the others from hearing that their reader has.
+    if (branch.runs == Runs::piece) edge.send(flow::Mark::run_end);
+    if (branch.runs != Runs::passed) branch.go_on();
   }
-  if (piece) {  // The last reader that was open has closed meanwhile, on its core.
-    piece->done_all();
-    piece.reset();
-  }
+  if (gone) look_for_readers();
   return true;
 }
 
 void Unit::look_for_readers() {
-  if (!has_readers_) return;
-  for (const auto& node : nodes_) {
-    for (const auto& target : node->targets) {
-      for (const auto& branch : target.branches) {
-        if (!branch.closed()) return;
-      }
-    }
+  if (!readers_.empty()) {
+    abandoned_ = std::all_of(readers_.begin(), readers_.end(), [](const Branch* branch) { return branch->closed(); });
   }
-  abandoned_ = true;
 }
 
 runtime::Task<> Unit::pass_flush() {
@@ -283,6 +274,16 @@ void Unit::send_mark(flow::Mark mark) {
       for (auto& branch : target.branches) {
         for (auto* edge : branch.edges) edge->send(mark);
       }
+    }
+  }
+}
+
+void Unit::end_run() {
+  for (auto& target : head().targets) {
+    for (auto& branch : target.branches) {
+      if (branch.runs != Runs::passed) continue;
+      branch.edge().send(flow::Mark::run_end);
+      branch.go_on();
     }
   }
 }
@@ -339,14 +340,9 @@ class OperatorUnit final : public Unit {
  public:
   using Unit::Unit;
 
-  void stop() override {
-    Unit::stop();
-    if (alarm_ && alarm_->running()) alarm_->stop();
-  }
-  bool running() const override { return Unit::running() || (alarm_ && alarm_->running()); }
-
  private:
   runtime::Task<> run() override {
+    const Disarm disarm(*this);
     while (!inbox_.ended()) {
       auto arrival = inbox_.receive();
       if (head().planned->configured.collects) co_await tick();
@@ -371,7 +367,7 @@ class OperatorUnit final : public Unit {
           co_await pass_flush();
           break;
         case flow::Mark::run_end:
-          send_mark(flow::Mark::run_end);
+          end_run();
           break;
         case flow::Mark::end:
           break;
@@ -379,7 +375,6 @@ class OperatorUnit final : public Unit {
       if (turn_is_over(core_.now())) co_await yield_turn();
     }
     co_await pass_flush();
-    if (alarm_ && alarm_->running()) alarm_->stop();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }
@@ -396,18 +391,29 @@ class OperatorUnit final : public Unit {
     Node& node = head();
     const auto due = node.op->tick(core_.now(), *node.output);
     if (node.output->pending()) co_await pump();
-    if (!due || (armed_ && armed_ <= *due)) co_return;
-    if (alarm_ && alarm_->running()) co_return;  // It rings earlier than needed, then we look again.
-    armed_ = *due;
-    alarm_ = core_.spawn(ring(core_, *due, inbox_), [this](std::exception_ptr) { armed_.reset(); });
-  }
-  static runtime::Task<> ring(runtime::Core& core, runtime::Time due, flow::Inbox& inbox) {
-    co_await core.sleep_until(due);
-    inbox.poke();
+    // One that rings earlier than needed does no harm: then we look again.
+    if (!due || (armed_ && *armed_ <= *due)) co_return;
+    armed_ = due;
+    alarm_ = core_.alarm(*due, [this] {
+      armed_.reset();
+      inbox_.poke();
+    });
   }
 
-  std::unique_ptr<runtime::Coroutine> alarm_;
-  std::optional<runtime::Time> armed_;
+  /// However the unit ends, its alarm is taken back on this core.
+  class Disarm {
+   public:
+    explicit Disarm(OperatorUnit& unit) : unit_(unit) {}
+    Disarm(const Disarm&) = delete;
+    Disarm& operator=(const Disarm&) = delete;
+    ~Disarm() { unit_.alarm_.reset(); }
+
+   private:
+    OperatorUnit& unit_;
+  };
+
+  std::unique_ptr<runtime::Alarm> alarm_;
+  std::optional<runtime::Time> armed_;  // While it has not rung.
 };
 
 // --- sinks -------------------------------------------------------------------------------------------------------

@@ -56,17 +56,20 @@ class Unit {
 
   /// Makes the stages' instances. May throw what they throw: nothing runs yet.
   virtual void prepare();
+  /// `ended` is called once, when nothing of the unit runs any more.
   void start(std::function<void(std::exception_ptr)> ended);
-  virtual void drain() {}          ///< A source reads no more.
-  virtual void stop();             ///< Ends at once.
-  virtual bool running() const { return coroutine_ && coroutine_->running(); }
-  /// Lets go of every message that is left; they fail. Returns how many there were.
-  virtual std::uint64_t retire() noexcept;
+  virtual void drain() {}          ///< A source reads no more. Also before it has started.
+  void stop();                     ///< Ends at once. Also before it has started.
+  /// Lets go of every message that is left; they fail.
+  virtual void retire() noexcept;
+  /// Messages of this source whose end nobody has heard of. Once all units have retired.
+  virtual std::uint64_t left() noexcept { return 0; }
 
   virtual void snapshot(std::vector<observe::StageSnapshot>& stages);
   virtual std::optional<std::pair<std::uint64_t, std::uint64_t>> progress() const { return std::nullopt; }
 
  protected:
+  /// Whatever it starts has ended when it returns or throws.
   virtual runtime::Task<> run() = 0;
   /// Before what the head put out goes anywhere (a source opens its tokens here).
   virtual void admit(stage::Batch& batch, stage::Port port) {
@@ -83,9 +86,11 @@ class Unit {
   /// Lets every operator behind the head emit what it holds, then passes the mark on.
   runtime::Task<> pass_flush();
   void send_mark(flow::Mark mark);
+  /// A run that this replica got is over: so is what became of it.
+  void end_run();
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);
-  /// Everything that reads from this unit has closed.
+  /// Everybody who reads this unit for its results has closed. Who reads its failures only does not keep it going.
   bool abandoned() const noexcept { return abandoned_; }
   void look_for_readers();
   /// Whether others on this core should run now: every 16 batches or 500 µs (semantics 16). Asked after each batch.
@@ -126,7 +131,8 @@ class Unit {
   std::unique_ptr<runtime::Coroutine> coroutine_;
   Sending sending_;
   flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits.
-  bool has_readers_ = false;
+  bool stopped_ = false;
+  std::vector<const Branch*> readers_;  // Who keeps it going.
   bool abandoned_ = false;
   int batches_ = 0;
   runtime::Time turn_began_{};

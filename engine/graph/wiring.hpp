@@ -1,5 +1,6 @@
 // The ways out of a stage: to the operator fused behind it, or along edges to others.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "engine/flow/channel.hpp"
@@ -9,13 +10,25 @@ namespace weir::graph {
 
 struct Node;
 
+/// What a run is, where replicas share the work and their reader finds the order again (semantics 9): messages that one
+/// replica gets in one go, followed by a mark. Readers take a run from each replica in turn.
+enum class Runs : std::uint8_t {
+  none,   ///< There are no replicas, or they need not keep the order.
+  piece,  ///< To replicas: each batch sent is a run.
+  passed  ///< From a replica: what became of one run that it got, be it nothing.
+};
+
 /// One reader of a port. Its edges are one, or one for each of its replicas, dealt to in turn.
 struct Branch {
+  std::string to;  ///< The reader.
   std::vector<flow::Edge*> edges;
   std::size_t next = 0;
-  bool deals_runs = false;  ///< Each batch is a run of its own with its mark, so that the order can be found again.
+  std::size_t step = 1;  ///< To the edge of the next run.
+  Runs runs = Runs::none;
   stage::WhenFull when_full = stage::WhenFull::block;
 
+  flow::Edge& edge() const noexcept { return *edges[next]; }
+  void go_on() noexcept { next = (next + step) % edges.size(); }
   bool closed() const noexcept {
     for (const auto* edge : edges) {
       if (!edge->closed()) return false;

@@ -93,7 +93,8 @@ class Output {
   Message create(Port port, std::string_view payload, Message from) {
     return create(port, payload, from.batch(), from.row());
   }
-  /// A message made of nothing or of what was absorbed. Its token is the caller's to set (Batch::set_identity).
+  /// A message made of nothing or of what was absorbed. Its token is the caller's to set (Batch::set_identity). Where
+  /// nobody hears the port it is counted as dropped, and its token hears that it is done.
   Message emit(Port port, std::string_view payload, runtime::Time entered) {
     Batch& to = room_for_new(port, payload.size());
     return {to, to.append(payload, entered)};
@@ -115,8 +116,7 @@ class Output {
       made += to.append_many(count - made, most, entered, write);
       if (!to.fits(most)) full_ = true;
     }
-    counters_.created += made;
-    counters_.out[port] += made;
+    count_made(port, made);
     return made;
   }
   /// The same, of bytes that lie in an arena already: no copy.
@@ -171,10 +171,17 @@ class Output {
     return batch;
   }
   Batch& room_for_new(Port port, std::size_t bytes) {
-    ++counters_.created;
-    ++counters_.out[port];
+    count_made(port, 1);
     if (port == main_port) leave_selection();
     return room(port, bytes);
+  }
+  void count_made(Port port, std::uint64_t messages) noexcept {
+    counters_.created += messages;
+    if (ports_[port].heard) {
+      counters_.out[port] += messages;
+    } else {
+      counters_.drop(Dropped::unread, messages);
+    }
   }
   Batch& more_room(Port port);
   void leave_selection() {
