@@ -326,6 +326,7 @@ std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<co
 }
 
 Done Fields::set(const Names& names) const {
+  if (content_->fields.empty()) return std::nullopt;  // `merge: {}` keeps the message as it is, whatever it is.
   auto& json = content_->json;
   auto& ends = content_->ends;
   json.clear();
