@@ -3,10 +3,14 @@
 #include <stdexcept>
 
 #include "engine/config/loader.hpp"
+#include "engine/observe/log.hpp"
 
 namespace weir::tests {
 
 Bench::Bench(const std::string& yaml, std::uint64_t seed, int cores) : runtime(seed, cores), yaml_(yaml) {
+  observe::Log::Options kept;
+  kept.sink = [this](std::string_view line) { log += line; };
+  observe::program_log().set(std::move(kept));
   config::Diagnostics diagnostics;
   auto source = std::make_shared<config::Source>(config::Source{"test.yaml", yaml});
   auto pipeline = config::load(source, {}, [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
@@ -21,11 +25,13 @@ Bench::~Bench() {
     running_->stop();
     runtime.run_until_idle(runtime.now() + std::chrono::minutes(1));
   }
+  running_.reset();
+  observe::program_log().set({});
 }
 
 void Bench::start() {
   if (!plan_) throw std::runtime_error(mistakes_);
-  budget_ = std::make_unique<flow::Budget>(plan_->pipeline.run.memory.bytes);
+  budget_ = std::make_unique<flow::Budget>(memory_bytes ? memory_bytes : plan_->pipeline.run.memory.bytes);
   running_ = std::make_unique<graph::Running>(std::move(*plan_), runtime, 0, *budget_, options);
   running_->start([this](const graph::Ending& ending) {
     ended_ = true;
@@ -59,7 +65,8 @@ observe::PipelineSnapshot Bench::snapshot() {
 }
 
 observe::StageSnapshot Bench::stage(const std::string& name) {
-  for (auto& cells : snapshot().stages) {
+  const auto taken = snapshot();
+  for (const auto& cells : taken.stages) {
     if (cells.stage == name) return cells;
   }
   throw std::runtime_error("no stage " + name);

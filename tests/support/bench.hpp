@@ -25,6 +25,8 @@ class Bench {
   runtime::SimulatedRuntime runtime;
   runtime::SimulatedFiles& files() { return runtime.files(); }
   graph::RunOptions options;
+  std::uint64_t memory_bytes = 0;  ///< In place of `run: {memory}`, which must be at least 1 MiB.
+  std::string log;                 ///< What the program's log said meanwhile.
 
   /// Everything wrong with the text, rendered; empty if nothing is. Warnings too.
   const std::string& mistakes() const { return mistakes_; }
@@ -40,6 +42,8 @@ class Bench {
   bool has_ended() const { return ended_; }
   const graph::Ending& ending() const { return ending_; }
   graph::Running& running() { return *running_; }
+  const graph::Plan& plan() const { return running_ ? running_->plan() : *plan_; }
+  const flow::Budget& budget() const { return *budget_; }
 
   /// What went to standard output.
   std::string output();
