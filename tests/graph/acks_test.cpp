@@ -1,0 +1,160 @@
+// What a source hears of its messages, and what it does about those that failed (semantics 11 to 13).
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+/// A program that ends with 1 so many times for each argument in `failing`, and then well.
+void fails(Bench& bench, const std::string& name, std::map<std::string, int> failing) {
+  bench.runtime.programs().script(name, [failing](const runtime::Command& command) mutable {
+    runtime::Behaviour behaviour;
+    behaviour.exit.code = failing[command.argv.at(1)]-- > 0 ? 1 : 0;
+    return behaviour;
+  });
+}
+
+/// Three numbers, of which `work` fails for some.
+std::string pipeline(const std::string& more = "", const std::string& of_work = "") {
+  return "stages:\n"
+         "  numbers: {generate: {range: 1..3}}\n"
+         "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}" + of_work + "}\n"
+         "  shown: {from: work, stdout: {}}\n" + more;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(only_the_message_that_failed_is_sent_again) {
+  Bench bench(pipeline());
+  fails(bench, "work", {{"2", 2}});
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n3\n2\n");
+  BOOST_TEST(bench.stage("numbers").ack_replayed.value() == 2U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(after_three_attempts_it_has_failed_for_good_and_is_owned_up_to) {
+  Bench bench(pipeline());
+  fails(bench, "work", {{"2", 1000}});
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n3\n");
+  BOOST_TEST(bench.runtime.programs().started() == 5U);
+  BOOST_TEST(bench.ending().unheard == 1U);
+  BOOST_TEST(bench.log.find("a message failed and nobody listens") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(then_it_leaves_by_its_source_as_it_came_in) {
+  Bench bench(pipeline("  dead: {from: numbers.failed, file: {append: dead.txt}}\n"
+                       "  others: {from: any.failed, file: {append: others.txt}}\n"));
+  fails(bench, "work", {{"2", 1000}});
+  bench.run();
+  BOOST_TEST(bench.files().text("dead.txt") == "2\n");
+  BOOST_TEST(bench.files().text("others.txt") == "");
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(where_nobody_listens_to_the_source_it_leaves_by_any_failed) {
+  Bench bench(pipeline("  dead: {from: any.failed, file: {append: dead.txt}}\n"));
+  fails(bench, "work", {{"1", 1000}, {"3", 1000}});
+  bench.run();
+  BOOST_TEST(bench.files().text("dead.txt") == "1\n3\n");
+  BOOST_TEST(bench.out("numbers", "any") == 2U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_listens_where_it_failed_ends_it_there) {
+  Bench bench(pipeline("  dead: {from: work.failed, file: {append: dead.txt}}\n"));
+  fails(bench, "work", {{"2", 1}});
+  bench.run();
+  BOOST_TEST(bench.files().text("dead.txt") == "2\n");
+  BOOST_TEST(bench.runtime.programs().started() == 3U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_pass_is_not_tried_again) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..3}}
+  check: {from: numbers, lua: 'if msg == 2 then fail("no twos") end'}
+  shown: {from: check, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n3\n");
+  BOOST_TEST(bench.stage("numbers").ack_replayed.value() == 0U);
+  BOOST_TEST(bench.ending().unheard == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(dropped_and_passed_failures_are_done) {
+  for (const std::string what : {"drop", "pass"}) {
+    Bench bench(pipeline("", ", on_error: " + what));
+    fails(bench, "work", {{"2", 1}});
+    bench.run();
+    BOOST_TEST(bench.output() == (what == "drop" ? "1\n3\n" : "1\n2\n3\n"));
+    BOOST_TEST(bench.runtime.programs().started() == 3U);
+    BOOST_TEST(bench.ending().unheard == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(filtered_messages_are_done) {
+  Bench bench("stages: {a: {generate: {range: 1..100}}, b: {from: a, where: 'false'}, c: {from: b, stdout: {}}}");
+  bench.run();
+  BOOST_TEST(bench.stage("b").filtered == 100U);
+  BOOST_TEST(bench.stage("a").ack_pending.value() == 0);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(one_branch_that_fails_fails_the_message_for_all_and_it_is_sent_again_to_all) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..3}}
+  good: {from: numbers, file: {append: good.txt}}
+  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}}
+)");
+  fails(bench, "work", {{"2", 1}});
+  bench.run();
+  BOOST_TEST(bench.files().text("good.txt") == "1\n2\n3\n2\n");
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(messages_that_became_one_fail_and_are_sent_again_each_by_itself) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..4}}
+  pairs: {from: numbers, batch: {count: 2}}
+  work: {from: pairs, exec: {run: [work, '{{ #msg }}{{ msg[1] }}']}, merge: {}}
+  shown: {from: work, stdout: {}}
+)");
+  fails(bench, "work", {{"21", 1}});
+  bench.run();
+  BOOST_TEST(bench.output() == "[3,4]\n[1,2]\n");
+  BOOST_TEST(bench.stage("numbers").ack_replayed.value() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_that_fails_on_its_way_out_is_not_sent_round_for_ever) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..2}}
+  check: {from: numbers, lua: 'fail("no")'}
+  dead: {from: any.failed, lua: 'fail("neither")'}
+  end: {from: [check, dead], drop: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.ending().unheard == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_waits_when_so_many_are_open_and_what_is_collected_is_let_go) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..500}}
+  held: {from: numbers, batch: {count: 400, within: 1h, as: lines}}
+  shown: {from: held, stdout: {}}
+)");
+  bench.options.unacked_most = 100;
+  bench.run();
+  BOOST_TEST(bench.out("numbers") == 500U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}

@@ -1,0 +1,116 @@
+// The ledger of each stage (semantics 22): what came is what went, by which way, and why it did not.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+using observe::Dropped;
+
+namespace {
+
+void balances(Bench& bench) {
+  for (const auto& stage : bench.snapshot().stages) {
+    BOOST_TEST(observe::unaccounted(stage) == 0, stage.stage << ": " << observe::unaccounted(stage));
+    BOOST_TEST(stage.in_flight == 0, stage.stage << ": " << stage.in_flight);
+  }
+}
+
+std::uint64_t dropped(Bench& bench, const std::string& stage, Dropped why) { return bench.stage(stage).dropped_by(why); }
+
+void slow_work(Bench& bench) {
+  bench.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({10ms, "", ""});
+    return behaviour;
+  });
+}
+
+std::string with_full_edge(const std::string& when_full, const std::string& more = "") {
+  return "stages:\n"
+         "  a: {generate: {range: 1..100}}\n"
+         "  all: {from: a, file: {append: all.txt}}\n"
+         "  work: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 2, when_full: " + when_full + "}}\n" + more;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_way_out_of_a_stage_is_counted_once) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..12}}
+  r: {from: a, route: {three: msg % 3 == 0, four: msg % 4 == 0}}
+  l: {from: r.else, lua: 'if msg == 1 then drop() elseif msg == 2 then fail("no") elseif msg == 5 then emit(50) end'}
+  w: {from: l, where: msg > 5}
+  f: {from: l.failed, drop: {}}
+  b: {from: r.three, batch: {count: 3}}
+  c: {from: [b, w], stdout: {}}
+)");
+  bench.run();
+  balances(bench);
+  BOOST_TEST(bench.out("r", "three") == 4U);
+  BOOST_TEST(bench.out("r", "else") == 6U);
+  BOOST_TEST(dropped(bench, "r", Dropped::unread) == 2U);
+  BOOST_TEST(dropped(bench, "l", Dropped::configured) == 1U);
+  BOOST_TEST(bench.out("l", "failed") == 1U);
+  BOOST_TEST(bench.stage("l").created == 1U);
+  BOOST_TEST(bench.stage("w").filtered == 1U);
+  BOOST_TEST(bench.stage("b").absorbed == 4U);
+  BOOST_TEST(bench.stage("b").created == 2U);
+  BOOST_TEST(dropped(bench, "f", Dropped::configured) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_an_edge_drops_is_counted_with_the_stage_that_did_not_get_it) {
+  Bench bench(with_full_edge("drop_newest"));
+  slow_work(bench);
+  bench.run();
+  balances(bench);
+  BOOST_TEST(bench.stage("all").in == 100U);
+  BOOST_TEST(bench.stage("work").in == 100U);
+  const auto lost = dropped(bench, "work", Dropped::full);
+  BOOST_TEST(lost > 0U);
+  BOOST_TEST(lost + bench.runtime.programs().started() == 100U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_an_edge_fails_is_a_failure_of_the_stage_that_did_not_get_it) {
+  Bench bench(with_full_edge("fail", "  dead: {from: any.failed, file: {append: dead.txt}}\n"));
+  slow_work(bench);
+  bench.run();
+  balances(bench);
+  const auto work = bench.stage("work");
+  BOOST_TEST(work.failed > 0U);
+  BOOST_TEST(observe::count_of(work.errors, "full") == work.failed);
+  BOOST_TEST(work.in == bench.out("a"));
+  BOOST_TEST(bench.out("a", "any") + bench.runtime.programs().started() == 100U);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_nobody_reads_is_counted_as_unread) {
+  Bench bench("stages: {a: {generate: {range: 1..5}}, b: {from: a, batch: {count: 2}}, c: {generate: {range: 1..3}}}");
+  bench.run();
+  balances(bench);
+  BOOST_TEST(dropped(bench, "c", Dropped::unread) == 3U);
+  BOOST_TEST(dropped(bench, "b", Dropped::unread) == 3U);
+  BOOST_TEST(bench.out("c") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_for_a_reader_that_has_left_is_gone) {
+  Bench bench("stages: {a: {generate: {range: 1..1000}}, b: {from: a, stdout: {}, edge: {capacity: 8}}}");
+  bench.files().break_standard_output(5);
+  bench.run();
+  balances(bench);
+  BOOST_TEST(bench.stage("b").in == bench.out("a"));
+  BOOST_TEST(dropped(bench, "b", Dropped::gone) + bench.out("b") == bench.out("a"));
+}
+
+BOOST_AUTO_TEST_CASE(ticks_and_lines_that_nobody_could_take_are_dropped_as_slow) {
+  Bench bench("stages: {a: {exec: {run: [work], every: 1ms}}, b: {from: a, drop: {}}}");
+  slow_work(bench);
+  bench.start();
+  bench.advance(100ms);
+  bench.drain();
+  bench.run();
+  balances(bench);
+  BOOST_TEST(dropped(bench, "a", Dropped::slow) > 0U);
+}

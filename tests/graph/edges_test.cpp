@@ -1,0 +1,144 @@
+// What may wait between two stages, and who waits for whom when it is full (semantics 4 to 8).
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+/// Calls that never end: what is read stays where it is.
+void stuck(Bench& bench) {
+  bench.runtime.programs().script("stuck", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.forever = true;
+    return behaviour;
+  });
+}
+
+observe::ChannelSnapshot channel(Bench& bench, const std::string& name) {
+  const auto taken = bench.snapshot();
+  for (const auto& found : taken.channels) {
+    if (found.name() == name) return found;
+  }
+  throw std::runtime_error("no channel " + name);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_full_edge_stops_the_source_and_shows_no_credit) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 8}, workers: 2}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  const auto edge = channel(bench, "a.main->b");
+  BOOST_TEST(edge.capacity == 8);
+  BOOST_TEST(edge.credits == 0);
+  BOOST_TEST(edge.depth + edge.held == 8);
+  BOOST_TEST(bench.out("a") <= 8U + 64U);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_takes_half_an_edge_at_the_most) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 9}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  // Two halves of four; the ninth place is too small for a third.
+  const auto edge = channel(bench, "a.main->b");
+  BOOST_TEST(edge.held == 4);
+  BOOST_TEST(edge.depth == 4);
+}
+
+BOOST_AUTO_TEST_CASE(bytes_are_a_bound_as_well) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000, text: '0123456789'}}
+  b: {from: a, exec: {run: [stuck]}, edge: {bytes: 100B}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  const auto edge = channel(bench, "a.main->b");
+  BOOST_TEST(edge.bytes == 100);
+  BOOST_TEST(edge.depth + edge.held == 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_larger_than_the_edge_travels_alone_and_is_charged_all_of_it) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..10, text: '0123456789'}}
+  b: {from: a, exec: {run: [stuck]}, edge: {bytes: 4B}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  const auto edge = channel(bench, "a.main->b");
+  BOOST_TEST(edge.bytes == 4);
+  BOOST_TEST(edge.depth + edge.held == 1);
+
+  Bench through("stages: {a: {generate: {range: 1..10, text: '0123456789'}}, b: {from: a, stdout: {}, edge: {bytes: 4B}}}");
+  through.run();
+  BOOST_TEST(through.output().size() == 110U);
+}
+
+BOOST_AUTO_TEST_CASE(a_fan_out_goes_as_fast_as_its_slowest_reader) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 4}}
+  c: {from: a, drop: {}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("c").in == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(an_edge_that_drops_holds_nobody) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 4, when_full: drop_newest}}
+  c: {from: a, drop: {}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("c").in == 1000U);
+  BOOST_TEST(bench.stage("b").in == 1000U - static_cast<std::uint64_t>(channel(bench, "a.main->b").depth));
+}
+
+BOOST_AUTO_TEST_CASE(two_inputs_are_taken_as_they_come) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {generate: {every: 1h}}
+  c: {from: [b, a], stdout: {}}
+)");
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("c").in == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_memory_slows_and_locks_nothing) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..500, text: 'some text of a message'}}
+  b: {from: a, pass: {}, edge: {capacity: 16}}
+  c: {from: [a, b], stdout: {}}
+)");
+  bench.memory_bytes = 1;
+  bench.run();
+  BOOST_TEST(bench.stage("c").in == 1000U);
+  BOOST_TEST(bench.budget().used() == 0);
+}

@@ -1,0 +1,146 @@
+// How a pipeline ends: read to the end, drained, stopped, or left by those who read it.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+BOOST_AUTO_TEST_CASE(a_drain_under_load_loses_nothing_of_what_was_read) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {every: 10us, text: '{{ i }}'}}
+  slow: {from: numbers, exec: {run: [slow]}, merge: {}, edge: {capacity: 4}}
+  shown: {from: slow, stdout: {}}
+)");
+  bench.runtime.programs().script("slow", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({5ms, "", ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(500ms);
+  bench.drain();
+  bench.run();
+  BOOST_TEST(bench.ending().unheard == 0U);
+  BOOST_TEST(bench.ending().left == 0U);
+  BOOST_TEST(bench.stage("shown").in == bench.out("numbers"));
+}
+
+BOOST_AUTO_TEST_CASE(at_the_end_of_what_was_read_everything_held_is_let_go_at_once) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..5}}
+  b: {from: a, batch: {count: 100, within: 1h}}
+  c: {from: b, batch: {count: 100, within: 1h, as: lines}}
+  d: {from: c, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "[1,2,3,4,5]\n");
+  BOOST_TEST((bench.runtime.now() < runtime::Time(1s)));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_sent_again_is_let_go_as_well) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, exec: {run: [work, '{{ msg }}']}, merge: {}}
+  c: {from: b, batch: {count: 100, within: 1h}}
+  d: {from: c, stdout: {}}
+)");
+  bench.runtime.programs().script("work", [failed = false](const runtime::Command& command) mutable {
+    runtime::Behaviour behaviour;
+    if (command.argv.at(1) == "2" && !std::exchange(failed, true)) behaviour.exit.code = 1;
+    return behaviour;
+  });
+  bench.run();
+  BOOST_TEST(bench.output() == "[1,3]\n[2]\n");
+  BOOST_TEST((bench.runtime.now() < runtime::Time(1s)));
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_waits_no_longer_than_it_may_though_the_one_before_went_early) {
+  Bench bench(R"(
+stages:
+  a: {generate: {lua: 'yield(1) sleep("500ms") yield(2) yield(3) sleep("10s")'}}
+  b: {from: a, batch: {count: 2, within: 1s}}
+  c: {from: b, stdout: {}}
+)");
+  bench.start();
+  bench.advance(1499ms);
+  BOOST_TEST(bench.output() == "[1,2]\n");
+  bench.advance(2ms);
+  BOOST_TEST(bench.output() == "[1,2]\n[3]\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_failed_port_ends_with_the_main_one) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, where: 'true'}
+  c: {from: b.failed, file: {write: failed.txt}}
+  d: {from: b, file: {write: good.txt}}
+)");
+  bench.run();
+  BOOST_TEST(bench.files().text("failed.txt") == "");
+  BOOST_TEST(bench.files().text("good.txt") == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_drain_and_a_stop_count_though_nothing_has_begun) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench drained("stages: {a: {generate: {every: 1s}}, b: {from: a, drop: {}}}", seed);
+    drained.start();
+    drained.drain();
+    drained.run(1h);
+    Bench stopped("stages: {a: {generate: {every: 1s}}, b: {from: a, drop: {}}}", seed);
+    stopped.start();
+    stopped.stop();
+    stopped.run(1h);
+    BOOST_TEST(stopped.ending().left == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_stop_leaves_is_owned_up_to) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  work: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 2}}
+)");
+  bench.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.forever = true;
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(1s);
+  bench.stop();
+  bench.run(1h);
+  BOOST_TEST(bench.ending().left == bench.out("a"));
+  BOOST_TEST(bench.runtime.programs().running() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_without_end_ends_when_its_only_reader_has_left) {
+  for (const std::string between : {"pass: {}", "pass: {}, edge: {capacity: 4}", "pass: {}, workers: 3",
+                                    "pass: {}, workers: 3, order: free"}) {
+    Bench bench("stages:\n  a: {generate: {every: 1ms}}\n  b: {from: a, " + between + "}\n  c: {from: b, stdout: {}}\n"
+                "  dead: {from: any.failed, file: {append: dead.txt}}\n", 1, 3);
+    bench.files().break_standard_output(10);
+    bench.run(1h);
+    BOOST_TEST(bench.ending().unheard == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_will_not_end_delays_a_stop_and_does_not_outlive_it) {
+  Bench bench("stages: {a: {exec: {pipe: [deaf]}}, b: {from: a, drop: {}}}");
+  bench.runtime.programs().script("deaf", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.forever = true;
+    behaviour.ignores.insert(SIGTERM);
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(1s);
+  bench.stop();
+  bench.run(1h);
+  BOOST_TEST(bench.runtime.programs().running() == 0U);
+}

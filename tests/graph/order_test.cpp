@@ -1,0 +1,101 @@
+// In which order messages come, with several workers (semantics 9).
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+std::string numbers(int most) {
+  std::string text;
+  for (int n = 1; n <= most; ++n) text += std::to_string(n) + "\n";
+  return text;
+}
+
+/// What comes of 300 numbers behind these stages, on three cores, whatever the seed.
+void keeps_order(const std::string& stages, const std::string& expected = numbers(300)) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench bench("stages:\n  a: {generate: {range: 1..300}}\n" + stages + "  shown: {from: z, stdout: {}}\n", seed, 3);
+    bench.run();
+    BOOST_TEST_REQUIRE(bench.output() == expected, "seed " << seed << ": " << bench.output());
+  }
+}
+
+/// Later messages take less time: they overtake whom they may.
+void hurry(Bench& bench) {
+  bench.runtime.programs().script("work", [](const runtime::Command& command) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({10'000us / std::stoi(command.argv.at(1)), "", ""});
+    behaviour.exit.code = command.argv.at(1) == "3" ? 1 : 0;
+    return behaviour;
+  });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(workers_of_an_operator_keep_the_order) {
+  keeps_order("  z: {from: a, pass: {}, workers: 4, edge: {capacity: 3}}\n");
+}
+
+BOOST_AUTO_TEST_CASE(filtered_messages_leave_a_gap_that_nobody_waits_for) {
+  std::string even;
+  for (int n = 2; n <= 300; n += 2) even += std::to_string(n) + "\n";
+  keeps_order("  z: {from: a, where: msg % 2 == 0, workers: 3, edge: {capacity: 1}}\n", even);
+}
+
+BOOST_AUTO_TEST_CASE(workers_behind_workers_keep_the_order_however_their_messages_are_cut) {
+  keeps_order("  b: {from: a, pass: {}, workers: 2}\n  z: {from: b, pass: {}, workers: 3, edge: {capacity: 1}}\n");
+  keeps_order("  b: {from: a, pass: {}, workers: 4, edge: {capacity: 2}}\n  z: {from: b, pass: {}, workers: 2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(workers_that_read_two_stages_in_order_are_one_and_wait_for_neither) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1}}
+  b: {generate: {range: 2..2}}
+  c: {from: [a, b], pass: {}, workers: 2}
+  d: {from: c, file: {write: out.txt}}
+)", 1, 2);
+  bench.run();
+  BOOST_TEST(bench.files().text("out.txt").size() == 4U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(calls_keep_the_order_and_pass_over_one_that_failed) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..6}}
+  work: {from: a, exec: {run: [work, '{{ msg }}']}, merge: {}, workers: 6, on_error: drop}
+  shown: {from: work, stdout: {}}
+)");
+  hurry(bench);
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n2\n4\n5\n6\n");
+}
+
+BOOST_AUTO_TEST_CASE(calls_in_free_order_pass_on_whoever_is_ready) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..6}}
+  work: {from: a, exec: {run: [work, '{{ msg }}']}, merge: {}, workers: 6, on_error: drop, order: free}
+  shown: {from: work, stdout: {}}
+)");
+  hurry(bench);
+  bench.run();
+  BOOST_TEST(bench.output() == "6\n5\n4\n2\n1\n");
+}
+
+BOOST_AUTO_TEST_CASE(more_calls_that_end_at_once_than_one_batch_holds_all_go_on) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..200}}
+  work: {from: a, exec: {run: [work]}, merge: {}, workers: 200, edge: {capacity: 400}}
+  shown: {from: work, stdout: {}}
+)");
+  bench.runtime.programs().script("work", [](const runtime::Command&) { return runtime::Behaviour(); });
+  bench.run();
+  BOOST_TEST(bench.output() == numbers(200));
+}

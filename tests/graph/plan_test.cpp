@@ -1,0 +1,165 @@
+// What the graph compiler makes of a file: what runs together, what stands between, and what it refuses or warns of.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+/// The stages of each unit, one unit a line.
+std::string units(const std::string& yaml) {
+  const Bench bench(yaml);
+  BOOST_REQUIRE_MESSAGE(bench.mistakes().find("error:") == std::string::npos, bench.mistakes());
+  std::string text;
+  for (const auto& unit : bench.plan().units) {
+    for (std::size_t i = 0; i < unit.stages.size(); ++i) {
+      text += (i ? " " : "") + bench.plan().stages[unit.stages[i]].name;
+    }
+    text += unit.replicas > 1 ? " x" + std::to_string(unit.replicas) + "\n" : "\n";
+  }
+  return text;
+}
+
+std::string mistakes(const std::string& yaml) { return Bench(yaml).mistakes(); }
+
+bool says(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+
+const std::string chain = R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, pass: {}}
+  c: {from: b, where: 'true'}
+  d: {from: c, stdout: {}}
+)";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_chain_of_operators_runs_inside_the_source_before_it) {
+  BOOST_TEST(units(chain) == "a b c\nd\n");
+}
+
+BOOST_AUTO_TEST_CASE(each_route_runs_inside_its_router_as_long_as_one_stage_reads_it) {
+  BOOST_TEST(units(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  r: {from: a, route: {x: 'true'}}
+  b: {from: r.x, pass: {}}
+  c: {from: r.else, pass: {}}
+  d: {from: [b, c], stdout: {}}
+)") == "a r b c\nd\n");
+}
+
+BOOST_AUTO_TEST_CASE(two_readers_of_one_port_are_two_units) {
+  BOOST_TEST(units(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, pass: {}}
+  c: {from: a, drop: {}}
+  d: {from: b, drop: {}}
+)") == "a\nb d\nc\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_with_two_inputs_heads_a_unit) {
+  BOOST_TEST(units(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {generate: {range: 1..3}}
+  c: {from: [a, b], pass: {}}
+  d: {from: c, drop: {}}
+)") == "a\nb\nc d\n");
+}
+
+BOOST_AUTO_TEST_CASE(an_edge_workers_and_a_batch_are_boundaries) {
+  BOOST_TEST(units(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, pass: {}, edge: {capacity: 4}}
+  c: {from: b, pass: {}, workers: 3}
+  d: {from: c, pass: {}}
+  e: {from: d, batch: {count: 2}}
+  f: {from: e, drop: {}}
+)") == "a\nb\nc x3\nd\ne f\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_and_a_sink_are_units_of_their_own_whatever_their_workers) {
+  BOOST_TEST(units(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, exec: {run: [x]}, workers: 5}
+  c: {from: b, pass: {}}
+  d: {from: c, stdout: {}}
+)") == "a\nb c\nd\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_circle_is_refused_with_the_way_round) {
+  const auto told = mistakes(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: [a, d], pass: {}}
+  c: {from: b, pass: {}}
+  d: {from: c, pass: {}}
+)");
+  BOOST_TEST(says(told, "error: the stages feed each other in a circle: b → c → d → b"), told);
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_reads_itself_is_a_circle) {
+  const auto told = mistakes(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: [a, b], pass: {}}
+)");
+  BOOST_TEST(says(told, "in a circle: b → b"), told);
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_stage_or_port_is_told_with_the_nearest_name) {
+  const auto told = mistakes(R"(
+stages:
+  numbers: {generate: {range: 1..3}}
+  b: {from: number, pass: {}}
+  c: {from: numbers.faild, drop: {}}
+  d: {from: b.main.x, drop: {}}
+  e: {from: [b, b], drop: {}}
+)");
+  BOOST_TEST(says(told, "there is no stage 'number'"), told);
+  BOOST_TEST(says(told, "did you mean 'numbers'?"), told);
+  BOOST_TEST(says(told, "stage 'numbers' has no port 'faild'"), told);
+  BOOST_TEST(says(told, "did you mean 'failed'?"), told);
+  BOOST_TEST(says(told, "stage 'b' has no port 'main.x'"), told);
+  BOOST_TEST(says(told, "'b' is read twice here"), told);
+}
+
+BOOST_AUTO_TEST_CASE(an_output_that_nobody_reads_is_a_warning_and_no_mistake) {
+  const auto told = mistakes(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  r: {from: a, route: {x: 'true'}}
+  b: {from: r.x, pass: {}}
+)");
+  BOOST_TEST(says(told, "warning: nobody reads what 'b' puts out; it is dropped"), told);
+  BOOST_TEST(says(told, "warning: nobody reads 'r.else'; it is dropped"), told);
+  BOOST_TEST(!says(told, "error:"), told);
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_nothing_reaches_is_a_warning) {
+  const auto told = mistakes("stages: {dead: {from: any.failed, drop: {}}}");
+  BOOST_TEST(says(told, "warning: nothing reaches 'dead'"), told);
+}
+
+BOOST_AUTO_TEST_CASE(the_plan_is_shown_as_text_a_drawing_and_data) {
+  const Bench bench(chain);
+  BOOST_TEST(graph::as_text(bench.plan()) ==
+             "test\n"
+             "  a (generate)\n"
+             "    + b (pass) from a, fused\n"
+             "    + c (where) from b, fused\n"
+             "  d (stdout) from c\n");
+  const auto dot = graph::as_dot(bench.plan());
+  BOOST_TEST(says(dot, "subgraph cluster_0"), dot);
+  BOOST_TEST(says(dot, "\"a\" -> \"b\" [style=dotted];"), dot);
+  BOOST_TEST(says(dot, "\"c\" -> \"d\";"), dot);
+  const auto json = graph::as_json(bench.plan());
+  BOOST_TEST(says(json, R"("units":[["a","b","c"],["d"]])"), json);
+  BOOST_TEST(says(json, R"({"from":"c","port":"main","to":"d","fused":false})"), json);
+}
