@@ -58,16 +58,15 @@ bool is_shell(const config::Template& text) {
 /// `-c`, `-ec`: what follows is code.
 bool takes_code(const config::Template& text) {
   const std::string flag = text.text();
-  return text.constant() && flag.size() >= 2 && flag[0] == '-' && flag[1] != '-' &&
-         flag.find('c') != std::string::npos;
+  return text.constant() && flag.size() >= 2 && flag[0] == '-' && flag[1] != '-' && flag.find('c') != std::string::npos;
 }
 
 void verify(const ExecConfig& config, config::Written& written) {
   const std::string role = config.role();
   const auto& argv = config.argv();
-  for (const auto& [key, there] : {std::pair("allow", config.allow.has_value()),
-                                   std::pair("limits", config.limits.has_value()),
-                                   std::pair("reply", config.reply.has_value())}) {
+  for (const auto& [key, there] :
+       {std::pair("allow", config.allow.has_value()), std::pair("limits", config.limits.has_value()),
+        std::pair("reply", config.reply.has_value())}) {
     if (there) written.error(key, "`" + std::string(key) + "` comes with a later version of weir");
   }
   if (config.framing != "lines") {
@@ -88,8 +87,7 @@ void verify(const ExecConfig& config, config::Written& written) {
   bool shell = false, code = false;
   for (const auto& text : argv) {
     if (code && !text.constant()) {
-      written.error(role, "a template after the shell's `-c` would become code",
-                    "hand it over by `stdin` or by `env`");
+      written.error(role, "a template after the shell's `-c` would become code", "hand it over by `stdin` or by `env`");
       break;
     }
     code = code || (shell && takes_code(text));
@@ -144,11 +142,12 @@ const auto spec =
                "How messages are told apart. length, netstring and raw come with a later version.",
                config::one_of({"lines", "length", "netstring", "raw"}))
         .only_with("pipe")
-        .field("restart", &ExecConfig::restart,
-               "Starts the child again whenever it has ended. The pause between lies in this range and doubles from one "
-               "to the next; it is short again after a child that ran for ten times the least. Left out: the child's "
-               "end is the end of the stage.",
-               config::sample("100ms..30s"))
+        .field(
+            "restart", &ExecConfig::restart,
+            "Starts the child again whenever it has ended. The pause between lies in this range and doubles from one "
+            "to the next; it is short again after a child that ran for ten times the least. Left out: the child's "
+            "end is the end of the stage.",
+            config::sample("100ms..30s"))
         .only_with("pipe")
         .field("allow", &ExecConfig::allow, "Programs a message may choose. Comes with a later version.",
                config::sample("[psql, find]"))
@@ -175,7 +174,8 @@ const auto spec =
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
         .verify(verify);
 
-// ------------------------------------------------------------------------------------------------ what happened, in words
+// ------------------------------------------------------------------------------------------------ what happened, in
+// words
 
 /// The last bytes of a stream.
 class Tail {
@@ -228,8 +228,7 @@ std::string name_of_signal(int number) {
 /// "`./score` exited with 3: no such id"
 std::string describe_end(const std::string& program, const runtime::Exit& exit, std::string_view errors) {
   std::string text = "`" + program + "` ";
-  text += exit.signal ? "was killed by SIG" + name_of_signal(exit.signal)
-                      : "exited with " + std::to_string(exit.code);
+  text += exit.signal ? "was killed by SIG" + name_of_signal(exit.signal) : "exited with " + std::to_string(exit.code);
   const std::string last = last_line(errors);
   return last.empty() ? text : text + ": " + last;
 }
@@ -397,8 +396,10 @@ class Run : public Watched {
   std::shared_ptr<const message::Result> result() const {
     auto result = std::make_shared<message::Result>();
     if (exit()) {
-      if (exit()->signal) result->signal = name_of_signal(exit()->signal);
-      else result->code = exit()->code;
+      if (exit()->signal)
+        result->signal = name_of_signal(exit()->signal);
+      else
+        result->code = exit()->code;
     }
     result->text = output_;
     result->error_text = errors_.bytes();
@@ -460,11 +461,13 @@ class Run : public Watched {
   Tail errors_;
 };
 
-// -------------------------------------------------------------------------------------------- one child for each message
+// -------------------------------------------------------------------------------------------- one child for each
+// message
 
 class Exec : public stage::Call {
  public:
-  Exec(const ExecConfig& config, stage::Context& context) : config_(config), context_(context), argv_(config.run->size()) {
+  Exec(const ExecConfig& config, stage::Context& context)
+      : config_(config), context_(context), argv_(config.run->size()) {
     for (std::size_t i = 0; i < argv_.size(); ++i) context.compile(argv_[i], (*config.run)[i]);
     if (config.input) context.compile(input_.emplace(), *config.input);
     for (const auto& [name, value] : config.env) {
@@ -705,8 +708,10 @@ class Staying : public Watched {
       ask();
       if (errors_.pending()) news_.wake();
       bool news = true;
-      if (exit_ && !given_up_) news = co_await news_.wait_until(core_.now() + patience);
-      else co_await news_.wait();
+      if (exit_ && !given_up_)
+        news = co_await news_.wait_until(core_.now() + patience);
+      else
+        co_await news_.wait();
       source_.waited_outside();
       if (!news) give_up();
       take_in();
@@ -791,8 +796,8 @@ class Staying : public Watched {
   io::LineFramer framer_;
   Errors errors_;
   runtime::Waiter asked_;
-  std::span<char> into_;   // Where the next read shall put its bytes: asked for, or not taken in yet;
-  std::size_t read_ = 0;   // and how many it put there.
+  std::span<char> into_;  // Where the next read shall put its bytes: asked for, or not taken in yet;
+  std::size_t read_ = 0;  // and how many it put there.
   bool output_open_ = true, errors_open_ = true;
   bool given_up_ = false;
 };
@@ -835,8 +840,9 @@ stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
 const stage::Register registered(spec, [](auto config) {
   if (config->calls()) return stage::call_of<Exec>(config).touching(stage::Touches::proc);
   auto configured = stage::source_of(config, config->run ? run_every : pipe);
-  configured.instead_of_from = config->run ? "without `every` it runs once for each message"
-                                           : "a `pipe` that takes messages comes with a later version; `run` takes them";
+  configured.instead_of_from = config->run
+                                   ? "without `every` it runs once for each message"
+                                   : "a `pipe` that takes messages comes with a later version; `run` takes them";
   return std::move(configured).port("stderr").touching(stage::Touches::proc);
 });
 

@@ -41,9 +41,7 @@ void verify(const FileConfig& config, config::Written& written) {
     return;
   }
   const char* role = config.read ? "read" : config.write ? "write" : "append";
-  const std::string path = config.read    ? *config.read
-                           : config.write ? config.write->text()
-                                          : config.append->text();
+  const std::string path = config.read ? *config.read : config.write ? config.write->text() : config.append->text();
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
   if (format > Format::whole) {
@@ -60,22 +58,24 @@ const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
         .role("read", &FileConfig::read, "Path of the file to read.", config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow, "Comes with a later version.", config::sample("app.log"))
-        .role("write", &FileConfig::write, "Path of the file to make anew. It appears when all is written. With `{{ }}`, one file for each path "
+        .role("write", &FileConfig::write,
+              "Path of the file to make anew. It appears when all is written. With `{{ }}`, one file for each path "
               "that comes of it.",
               config::sample("large.ndjson"))
         .role("append", &FileConfig::append, "Path of the file to add lines to. May hold `{{ }}`, as of `write`.",
               config::sample("'logs/{{ msg.host }}.ndjson'"))
-        .field("format", &FileConfig::format,
-               "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
-               "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
-               "else lines. csv, envelope and logfmt come with a later version.",
-               config::one_of({{"lines", Format::lines},
-                               {"ndjson", Format::ndjson},
-                               {"json", Format::json},
-                               {"whole", Format::whole},
-                               {"csv", Format::csv},
-                               {"envelope", Format::envelope},
-                               {"logfmt", Format::logfmt}}))
+        .field(
+            "format", &FileConfig::format,
+            "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
+            "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
+            "else lines. csv, envelope and logfmt come with a later version.",
+            config::one_of({{"lines", Format::lines},
+                            {"ndjson", Format::ndjson},
+                            {"json", Format::json},
+                            {"whole", Format::whole},
+                            {"csv", Format::csv},
+                            {"envelope", Format::envelope},
+                            {"logfmt", Format::logfmt}}))
         .field("every", &FileConfig::every,
                "Reads the file again after this time, the first time at once. While what was read is not taken, it is "
                "not read again; each time is counted as dropped (slow).",
@@ -84,12 +84,13 @@ const auto spec =
         .field("max_message", &FileConfig::max_message, "A longer line, or file, fails (size).", config::above(0),
                config::at_most(1024.0 * 1024 * 1024))
         .only_with("read")
-        .details("Paths start at the working directory. Written with json or whole, each message is a file of its own "
-                 "that takes the place of the one before. A message is done when its bytes are written. While the disk "
-                 "is full, messages wait.\n"
-                 "What a message fills into a path stays below the directory that is written before its first `{{`, "
-                 "which must be there; a path that would leave it fails (type). No more than 256 files are written at "
-                 "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
+        .details(
+            "Paths start at the working directory. Written with json or whole, each message is a file of its own "
+            "that takes the place of the one before. A message is done when its bytes are written. While the disk "
+            "is full, messages wait.\n"
+            "What a message fills into a path stays below the directory that is written before its first `{{`, "
+            "which must be there; a path that would leave it fails (type). No more than 256 files are written at "
+            "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {write: large.ndjson}")
@@ -117,8 +118,9 @@ constexpr std::size_t shown_bytes = 1024;
 
 void refuse_size(stage::Source& source, std::string_view bytes, const FileConfig& config,
                  std::optional<std::int64_t> line) {
-  stage::Failure why(stage::Reason::size, std::string(line ? "the line" : "the file") + " is longer than max_message, " +
-                                              config::show(config.max_message) + "; this is its beginning");
+  stage::Failure why(stage::Reason::size, std::string(line ? "the line" : "the file") +
+                                              " is longer than max_message, " + config::show(config.max_message) +
+                                              "; this is its beginning");
   why.line = line;
   // Never more than the shortest beginning that is too long: what is shown must not depend on how reads are cut.
   source.refuse(bytes.substr(0, std::min<std::uint64_t>(shown_bytes, config.max_message.bytes)), std::move(why));
@@ -192,7 +194,8 @@ stage::Task<> read_lines(const FileConfig& config, Format format, runtime::Reade
     const char* begin = arena->data();
     const char* const end = arena->end();
     const char* look = begin + rest.size();
-    while (const auto* newline = static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
+    while (const auto* newline =
+               static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
       lines.put(arena, {begin, static_cast<std::size_t>(newline - begin)});
       begin = look = newline + 1;
       if (source.full()) {

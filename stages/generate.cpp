@@ -60,13 +60,16 @@ const auto spec =
         .field("msg", &GenerateConfig::msg,
                "The message, as a mapping. May use `i`, the number (else 1, 2, …), and `item`, the list's element.",
                config::sample("{n: '{{ i }}'}"))
-        .field("text", &GenerateConfig::text, "The message, as text; may use the same.", config::sample("'job {{ i }}'"))
-        .details("Without `every` it goes once through what it makes. Nothing is made that nobody has room for. Without "
-                 "`msg` and `text` the message is the number, the list's element, or else {}.")
+        .field("text", &GenerateConfig::text, "The message, as text; may use the same.",
+               config::sample("'job {{ i }}'"))
+        .details(
+            "Without `every` it goes once through what it makes. Nothing is made that nobody has room for. Without "
+            "`msg` and `text` the message is the number, the list's element, or else {}.")
         .example("generate: {range: 1..1000000, msg: {n: '{{ i }}'}}")
         .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")
-        .example("generate:\n  lua: |\n    local a, b = 0, 1\n    for n = 1, 10 do\n      sleep(\"100ms\")\n"
-                 "      yield({n = n, fibonacci = a})\n      a, b = b, a + b\n    end")
+        .example(
+            "generate:\n  lua: |\n    local a, b = 0, 1\n    for n = 1, 10 do\n      sleep(\"100ms\")\n"
+            "      yield({n = n, fibonacci = a})\n      a, b = b, a + b\n    end")
         .verify(verify);
 
 /// What comes quicker than this comes in bursts.
@@ -156,7 +159,8 @@ class Maker {
     constexpr std::size_t digits_most = 20;
     auto number = static_cast<std::uint64_t>(number_);  // It may go past the last number there is.
     const auto made = out_.emit_many(stage::main_port, left_, digits_most, now, [&number](char* to) {
-      return static_cast<std::size_t>(std::to_chars(to, to + digits_most, static_cast<std::int64_t>(number++)).ptr - to);
+      return static_cast<std::size_t>(std::to_chars(to, to + digits_most, static_cast<std::int64_t>(number++)).ptr -
+                                      to);
     });
     left_ -= made;
     number_ += static_cast<std::int64_t>(left_ > 0 ? made : made - 1);
@@ -168,9 +172,15 @@ class Maker {
 
   void put(stage::Time now) {
     switch (form_) {
-      case Form::constant: out_.emit(stage::main_port, constant_, now); break;
-      case Form::number: put_number(now); break;
-      default: put_filled_in(now); break;
+      case Form::constant:
+        out_.emit(stage::main_port, constant_, now);
+        break;
+      case Form::number:
+        put_number(now);
+        break;
+      default:
+        put_filled_in(now);
+        break;
     }
     advance();
   }

@@ -14,13 +14,15 @@ const auto spec =
     config::Spec<LuaConfig>("lua", "Runs code on each message: it may change, replace, multiply, drop or fail it.")
         .scalar(&LuaConfig::code, "The code: statements in Lua.", config::statements(),
                 config::sample("msg.total = msg.price * msg.count"))
-        .details("Without `return` the edited message goes on; `return t` replaces it. `emit(t)` sends one more, "
-                 "`emit_to(\"port\", t)` sends one by a port of its own, `drop()` drops the message, `fail(\"text\")` "
-                 "fails it.")
-        .example("lua: |\n"
-                 "  if msg.amount <= 0 then fail(\"amount must be above 0\") end\n"
-                 "  msg.total = msg.amount * msg.count\n"
-                 "  if msg.total > 1000 then emit_to(\"large\", {id = msg.id}) end");
+        .details(
+            "Without `return` the edited message goes on; `return t` replaces it. `emit(t)` sends one more, "
+            "`emit_to(\"port\", t)` sends one by a port of its own, `drop()` drops the message, `fail(\"text\")` "
+            "fails it.")
+        .example(
+            "lua: |\n"
+            "  if msg.amount <= 0 then fail(\"amount must be above 0\") end\n"
+            "  msg.total = msg.amount * msg.count\n"
+            "  if msg.total > 1000 then emit_to(\"large\", {id = msg.id}) end");
 
 class Code : public stage::Operator {
  public:
@@ -43,15 +45,21 @@ class Code : public stage::Operator {
       for (; sending_ && sent_ < run_.emitted.size(); ++sent_) {
         if (out.full()) return row;
         const auto& emitted = run_.emitted[sent_];
-        out.create(emitted.port == script::Emitted::main ? stage::main_port
-                                                         : ports_[static_cast<std::size_t>(emitted.port)],
-                   emitted.payload, message);
+        out.create(
+            emitted.port == script::Emitted::main ? stage::main_port : ports_[static_cast<std::size_t>(emitted.port)],
+            emitted.payload, message);
       }
       sending_ = false;
       switch (run_.verdict) {
-        case script::Verdict::pass: out.pass(message); break;
-        case script::Verdict::drop: out.drop(message, stage::Dropped::configured); break;
-        case script::Verdict::fail: out.fail(message, std::move(run_.failure)); break;
+        case script::Verdict::pass:
+          out.pass(message);
+          break;
+        case script::Verdict::drop:
+          out.drop(message, stage::Dropped::configured);
+          break;
+        case script::Verdict::fail:
+          out.fail(message, std::move(run_.failure));
+          break;
       }
     }
     return row;
@@ -68,8 +76,8 @@ class Code : public stage::Operator {
   script::Block code_;
   std::vector<stage::Port> ports_;  // By the number that the code's own list gives them.
   script::Run run_;
-  std::size_t sent_ = 0;            // Of run_.emitted.
-  bool sending_ = false;            // run_ is of the row at hand, which still waits for its verdict.
+  std::size_t sent_ = 0;  // Of run_.emitted.
+  bool sending_ = false;  // run_ is of the row at hand, which still waits for its verdict.
 };
 
 /// Compiling needs somebody to be asked for the time, which compiling never does.

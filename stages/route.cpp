@@ -10,12 +10,14 @@ struct RouteConfig {
 };
 
 const auto spec =
-    config::Spec<RouteConfig>("route", "Sends each message by the first port whose condition holds, otherwise by .else.")
+    config::Spec<RouteConfig>("route",
+                              "Sends each message by the first port whose condition holds, otherwise by .else.")
         .whole(&RouteConfig::routes, "Each port and its condition, in Lua; the first that holds wins.",
                config::not_empty(), config::not_named({"main", "failed", "else", "any"}),
                config::sample("{large: msg.bytes > 1000, eu: msg.region == \"eu\"}"))
-        .details("Read a port with `from: NAME.PORT`. What leaves by a port that nobody reads is dropped and counted as "
-                 "unread, and `weir check` warns.")
+        .details(
+            "Read a port with `from: NAME.PORT`. What leaves by a port that nobody reads is dropped and counted as "
+            "unread, and `weir check` warns.")
         .example("route: {large: msg.bytes > 1000, eu: msg.region == \"eu\"}");
 
 class Route : public stage::MessageOperator<Route> {

@@ -13,8 +13,9 @@ const auto spec =
     config::Spec<SetConfig>("set", "Sets fields of the payload; what is made stands left.")
         .whole(&SetConfig::fields, "Each field, by its path in the payload, and what it becomes.", config::not_empty(),
                config::sample("{env: prod, latency_s: '{{ msg.latency_ms / 1000 }}'}"))
-        .details("All values are worked out before any field is set, so none sees another's. A value that is nil leaves "
-                 "its field out. A payload that is no object fails (type).")
+        .details(
+            "All values are worked out before any field is set, so none sees another's. A value that is nil leaves "
+            "its field out. A payload that is no object fails (type).")
         .example("set: {env: prod, latency_s: '{{ msg.latency_ms / 1000 }}', http.status: 200}");
 
 class Set : public stage::MessageOperator<Set> {

@@ -24,10 +24,11 @@ void verify(const StdoutConfig& config, config::Written& written) {
 
 const auto spec =
     config::Spec<StdoutConfig>("stdout", "Prints each message on a line of its own.")
-        .field("format", &StdoutConfig::format,
-               "text: the payload as it is. json: a payload that is no JSON as a JSON text, so that every line is JSON. "
-               "table comes with a later version.",
-               config::one_of({{"text", Format::text}, {"json", Format::json}, {"table", Format::table}}))
+        .field(
+            "format", &StdoutConfig::format,
+            "text: the payload as it is. json: a payload that is no JSON as a JSON text, so that every line is JSON. "
+            "table comes with a later version.",
+            config::one_of({{"text", Format::text}, {"json", Format::json}, {"table", Format::table}}))
         .details("Whoever reads the output may leave (`| head -1`): then the pipeline ends quietly.")
         .example("stdout: {}")
         .example("stdout: {format: json}")
@@ -48,14 +49,15 @@ void append_line(std::string& lines, stage::Batch& batch, std::size_t row, Forma
     // A line break in JSON is white space: a string can't hold one.
     const std::size_t begin = lines.size();
     lines += payload;
-    std::replace_if(lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.end(),
-                    [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::replace_if(
+        lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.end(), [](char c) { return c == '\n' || c == '\r'; },
+        ' ');
   }
   lines += '\n';
 }
 
-/// A disk that was full takes the rest of a message's bytes no more: the next one must not be glued to what it took. What
-/// is no regular file has no end to cut.
+/// A disk that was full takes the rest of a message's bytes no more: the next one must not be glued to what it took.
+/// What is no regular file has no end to cut.
 void cut_off(runtime::Writer& writer, std::size_t bytes) {
   const std::uint64_t size = writer.size();
   if (bytes > 0 && size >= bytes) writer.truncate(size - bytes);

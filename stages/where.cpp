@@ -12,9 +12,10 @@ struct WhereConfig {
 const auto spec =
     config::Spec<WhereConfig>("where", "Lets on the messages for which a condition holds; the others leave by .else.")
         .scalar(&WhereConfig::condition, "The condition, in Lua.", config::sample("msg.level == \"error\""))
-        .details("Where nobody reads .else the others go no further. A condition changes nothing; one that cannot be "
-                 "answered, because a field is missing, fails the message. As in Lua only nil and false do not hold; JSON's "
-                 "null is a value and holds.")
+        .details(
+            "Where nobody reads .else the others go no further. A condition changes nothing; one that cannot be "
+            "answered, because a field is missing, fails the message. As in Lua only nil and false do not hold; JSON's "
+            "null is a value and holds.")
         .example("where: msg.level == \"error\" and (msg.status or 0) >= 500");
 
 class Where : public stage::MessageOperator<Where> {

@@ -131,13 +131,13 @@ BOOST_AUTO_TEST_CASE(no_co_await_holds_a_temporary_that_gcc_12_destroys_twice) {
 }
 
 BOOST_AUTO_TEST_CASE(a_braced_argument_inside_co_await_is_found) {
-  for (const std::string body : {
-           "co_await send({text, {}}, 1)", "co_await send(Message{text, {}})", "auto r = co_await out.send(Message{});",
-           "if (co_await send(Message{text})) return;", "co_await (send(Message{text}) || timeout());",
-           "co_return co_await send(std::vector<int>{1, 2});", "take(co_await receive(), Message{text});",
-           "co_await Awaiter{Message{text}};", "outer(inner(co_await receive()), {text, 1});",
-           "while (auto m = co_await pick(ports[0], {text})) { use(*m); }",
-           "co_await each([](int) { return Message{}; }, Message{text});"}) {
+  for (const std::string body :
+       {"co_await send({text, {}}, 1)", "co_await send(Message{text, {}})", "auto r = co_await out.send(Message{});",
+        "if (co_await send(Message{text})) return;", "co_await (send(Message{text}) || timeout());",
+        "co_return co_await send(std::vector<int>{1, 2});", "take(co_await receive(), Message{text});",
+        "co_await Awaiter{Message{text}};", "outer(inner(co_await receive()), {text, 1});",
+        "while (auto m = co_await pick(ports[0], {text})) { use(*m); }",
+        "co_await each([](int) { return Message{}; }, Message{text});"}) {
     const auto found = lint("\n" + body);
     BOOST_CHECK_MESSAGE(!found.empty() && found.front() == at_line_2(braced), "not found: " << body);
   }
@@ -152,22 +152,15 @@ BOOST_AUTO_TEST_CASE(a_lambda_that_captures_inside_co_await_is_found) {
 }
 
 BOOST_AUTO_TEST_CASE(the_cures_and_what_looks_alike_are_left_alone) {
-  for (const std::string body : {
-           "Message message{text, {}};\nco_await send(std::move(message));",
-           "auto job = [s] { return s; };\nco_await run(std::move(job));",
-           "co_await send(Message(text));",
-           "co_await Awaiter{this};",
-           "co_await run([](int x) { return Thing{x}; });",
-           "co_await run([] { if (true) { stop(); } });",
-           "if (co_await ready()) { Message m{text}; use({1, 2}); }",
-           "while (auto m = co_await in.receive()) { send_later({*m}); }",
-           "for (auto& m : co_await in.batch()) { use(Message{m}); }",
-           "switch (co_await next()) { case 1: use({1}); }",
-           "co_await ports[index].send(std::move(m));",
-           "Pair p{co_await a(), {1, 2}};",
-           "// co_await send({text, 1})",
-           "auto text = \"co_await send({text, 1})\";",
-           "auto [a, b] = co_await pair();"}) {
+  for (const std::string body :
+       {"Message message{text, {}};\nco_await send(std::move(message));",
+        "auto job = [s] { return s; };\nco_await run(std::move(job));", "co_await send(Message(text));",
+        "co_await Awaiter{this};", "co_await run([](int x) { return Thing{x}; });",
+        "co_await run([] { if (true) { stop(); } });", "if (co_await ready()) { Message m{text}; use({1, 2}); }",
+        "while (auto m = co_await in.receive()) { send_later({*m}); }",
+        "for (auto& m : co_await in.batch()) { use(Message{m}); }", "switch (co_await next()) { case 1: use({1}); }",
+        "co_await ports[index].send(std::move(m));", "Pair p{co_await a(), {1, 2}};", "// co_await send({text, 1})",
+        "auto text = \"co_await send({text, 1})\";", "auto [a, b] = co_await pair();"}) {
     check_found(body, {});
   }
 }

@@ -94,9 +94,14 @@ const std::vector<Gate> gates = {
 };
 
 /// Those of Asio's headers that carry coroutines, their cancellation and their errors: no socket, timer or thread.
-constexpr std::array open_asio{"asio/awaitable.hpp"sv, "asio/any_io_executor.hpp"sv, "asio/async_result.hpp"sv,
-                               "asio/co_spawn.hpp"sv,  "asio/post.hpp"sv,            "asio/use_awaitable.hpp"sv,
-                               "asio/error.hpp"sv,     "asio/this_coro.hpp"sv,
+constexpr std::array open_asio{"asio/awaitable.hpp"sv,
+                               "asio/any_io_executor.hpp"sv,
+                               "asio/async_result.hpp"sv,
+                               "asio/co_spawn.hpp"sv,
+                               "asio/post.hpp"sv,
+                               "asio/use_awaitable.hpp"sv,
+                               "asio/error.hpp"sv,
+                               "asio/this_coro.hpp"sv,
                                "asio/associated_cancellation_slot.hpp"sv};
 
 std::optional<std::string> wrong_gate(std::string_view path, std::string_view included) {
@@ -139,16 +144,17 @@ class Around {
     if ((*this)[-1] != "::") return true;
     const auto qualifier = (*this)[-2];
     return qualifier == "std" || qualifier == "this_thread" || qualifier == "chrono" || qualifier == "return" ||
-           qualifier.empty() || !(std::isalnum(static_cast<unsigned char>(qualifier.back())) ||
-                                  qualifier.back() == '_' || qualifier.back() == '>');
+           qualifier.empty() ||
+           !(std::isalnum(static_cast<unsigned char>(qualifier.back())) || qualifier.back() == '_' ||
+             qualifier.back() == '>');
   }
   bool is_std() const { return (*this)[-1] == "::" && (*this)[-2] == "std"; }
   bool is_called() const { return (*this)[1] == "("; }
   /// `int rand(...)`: the declaration of something else by that name. `return rand()` is not one.
   bool is_declared() const {
     const auto before = (*this)[-1];
-    return !before.empty() && before != "return" && before != "co_return" && before != "co_yield" &&
-           before != "else" && before != "do" &&
+    return !before.empty() && before != "return" && before != "co_return" && before != "co_yield" && before != "else" &&
+           before != "do" &&
            (std::isalnum(static_cast<unsigned char>(before.back())) || is_one_of(before, {">", "&", "*"}));
   }
 
@@ -337,14 +343,13 @@ BOOST_AUTO_TEST_CASE(a_library_stays_behind_its_gate) {
 }
 
 BOOST_AUTO_TEST_CASE(time_threads_and_chance_are_named_in_the_runtime_alone) {
-  for (const std::string line : {
-           "auto now = std::chrono::steady_clock::now();", "using Clock = std::chrono::high_resolution_clock;",
-           "auto now = system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);", "auto t = time(nullptr);",
-           "auto t = ::time(&now);", "asio::steady_timer timer(executor);", "std::this_thread::sleep_for(1s);",
-           "using namespace std::this_thread;", "usleep(5);", "::sleep(1);", "std::thread worker(f);",
-           "std::vector<std::jthread> workers;",
-           "auto f = std::async(g);", "std::mt19937_64 engine;", "std::random_device device;", "return rand() % 6;",
-           "int n = ::rand();", "int n = std::rand();"}) {
+  for (const std::string line :
+       {"auto now = std::chrono::steady_clock::now();", "using Clock = std::chrono::high_resolution_clock;",
+        "auto now = system_clock::now();", "clock_gettime(CLOCK_REALTIME, &t);", "auto t = time(nullptr);",
+        "auto t = ::time(&now);", "asio::steady_timer timer(executor);", "std::this_thread::sleep_for(1s);",
+        "using namespace std::this_thread;", "usleep(5);", "::sleep(1);", "std::thread worker(f);",
+        "std::vector<std::jthread> workers;", "auto f = std::async(g);", "std::mt19937_64 engine;",
+        "std::random_device device;", "return rand() % 6;", "int n = ::rand();", "int n = std::rand();"}) {
     check_clean("engine/runtime/real.cpp", line);
     const auto found = misplaced("engine/io/listener.cpp", "// planted\n" + line + "\n");
     BOOST_CHECK_MESSAGE(found.size() == 1 && found.front().starts_with("engine/io/listener.cpp:2: "),
@@ -353,15 +358,15 @@ BOOST_AUTO_TEST_CASE(time_threads_and_chance_are_named_in_the_runtime_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(words_that_only_look_alike_are_left_alone) {
-  for (const std::string line : {
-           "std::chrono::milliseconds wait{5};", "std::chrono::system_clock::time_point written;",
-           "co_await stage.clock.sleep_until(at);", "co_await runtime::sleep_for(1s);", "stage.random.rand();",
-           "// std::thread, steady_clock and rand() stay away", "/* std::regex\n steady_clock */",
-           "auto text = \"steady_clock::now() system(x)\";", "auto text = R\"lua(os.time() rand() popen())lua\";",
-           "auto quote = '\"'; auto many = 1'000'000; auto end = '\\'';", "throw std::system_error(code);",
-           "std::error_category& c = std::system_category();", "auto id = std::this_thread::get_id();",
-           "Task<> sleep(Duration time) { return sleep_until(now() + time); }", "message.time(5);",
-           "Instant time(Field field);", "stage.system(1);"}) {
+  for (const std::string line :
+       {"std::chrono::milliseconds wait{5};", "std::chrono::system_clock::time_point written;",
+        "co_await stage.clock.sleep_until(at);", "co_await runtime::sleep_for(1s);", "stage.random.rand();",
+        "// std::thread, steady_clock and rand() stay away", "/* std::regex\n steady_clock */",
+        "auto text = \"steady_clock::now() system(x)\";", "auto text = R\"lua(os.time() rand() popen())lua\";",
+        "auto quote = '\"'; auto many = 1'000'000; auto end = '\\'';", "throw std::system_error(code);",
+        "std::error_category& c = std::system_category();", "auto id = std::this_thread::get_id();",
+        "Task<> sleep(Duration time) { return sleep_until(now() + time); }", "message.time(5);",
+        "Instant time(Field field);", "stage.system(1);"}) {
     check_clean("stages/pass.cpp", line);
   }
 }

@@ -126,8 +126,8 @@ std::string live_json(const observe::PipelineSnapshot& live) {
   for (const auto& channel : live.channels) {
     channels += (channels.empty() ? "\n    " : ",\n    ") + channel_json(channel);
   }
-  return "{" + number("unaccounted", observe::unaccounted(live)) + ", \"stages\": [" + stages +
-         "], \"channels\": [" + channels + "]}";
+  return "{" + number("unaccounted", observe::unaccounted(live)) + ", \"stages\": [" + stages + "], \"channels\": [" +
+         channels + "]}";
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ enum class GraphFormat { text, dot, json };
 struct Arguments {
   Verb verb = Verb::version;
   std::vector<std::string> files;
-  std::vector<std::string> overrides;          ///< `--set path=value`
-  std::optional<runtime::Duration> run_for;    ///< `--for`
-  std::optional<std::string> admin;            ///< `--admin`, as written
+  std::vector<std::string> overrides;        ///< `--set path=value`
+  std::optional<runtime::Duration> run_for;  ///< `--for`
+  std::optional<std::string> admin;          ///< `--admin`, as written
   observe::Log::Format log_format = observe::Log::Format::logfmt;
   observe::Level log_level = observe::Level::info;
   Output output = Output::text;

@@ -30,9 +30,15 @@ int graph(const stage::Catalog& catalog, const Arguments& arguments, Streams& st
   const auto& plan = *checked.files.front().plan;
   std::string text;
   switch (arguments.graph_format) {
-    case GraphFormat::text: text = graph::as_text(plan); break;
-    case GraphFormat::dot: text = graph::as_dot(plan); break;
-    case GraphFormat::json: text = graph::as_json(plan); break;
+    case GraphFormat::text:
+      text = graph::as_text(plan);
+      break;
+    case GraphFormat::dot:
+      text = graph::as_dot(plan);
+      break;
+    case GraphFormat::json:
+      text = graph::as_json(plan);
+      break;
   }
   streams.out << text << (text.ends_with('\n') ? "" : "\n");
   return exit_code::done;

@@ -28,14 +28,24 @@ bool wants_color(bool is_terminal) {
 
 int run_verb(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
   switch (arguments.verb) {
-    case Verb::run: return run(catalog, arguments, streams);
-    case Verb::check: return check(catalog, arguments, streams);
-    case Verb::graph: return graph(catalog, arguments, streams);
-    case Verb::list: return list(catalog, arguments.output, streams);
-    case Verb::explain: return explain(catalog, arguments.kind, arguments.output, streams);
-    case Verb::version: return version(arguments.output, streams);
-    case Verb::schema: streams.out << pipeline_schema(catalog); return exit_code::done;
-    case Verb::reference: streams.out << reference_page(catalog); return exit_code::done;
+    case Verb::run:
+      return run(catalog, arguments, streams);
+    case Verb::check:
+      return check(catalog, arguments, streams);
+    case Verb::graph:
+      return graph(catalog, arguments, streams);
+    case Verb::list:
+      return list(catalog, arguments.output, streams);
+    case Verb::explain:
+      return explain(catalog, arguments.kind, arguments.output, streams);
+    case Verb::version:
+      return version(arguments.output, streams);
+    case Verb::schema:
+      streams.out << pipeline_schema(catalog);
+      return exit_code::done;
+    case Verb::reference:
+      streams.out << reference_page(catalog);
+      return exit_code::done;
   }
   return exit_code::bug;
 }

@@ -72,9 +72,9 @@ AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& 
     rules.as_written = true;
   }
   if (!rules.address.is_loopback() && rules.token.empty()) {
-    choice.exit_code = refuse_admin(
-        said_by, rules.address.text() + " can be reached from other machines and there is no token",
-        "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1", exit_code::configuration, streams);
+    choice.exit_code =
+        refuse_admin(said_by, rules.address.text() + " can be reached from other machines and there is no token",
+                     "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1", exit_code::configuration, streams);
     return choice;
   }
   choice.rules = std::move(rules);

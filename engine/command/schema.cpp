@@ -50,17 +50,31 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "  \"additionalProperties\": false,\n"
          "  \"required\": [\"stages\"],\n"
          "  \"properties\": {\n"
-         "    \"stages\": " + stages + ",\n"
-         "    \"vars\": " + named("Constants: ${name} in texts, vars.name in Lua.", "{}") + ",\n"
-         "    \"secrets\": " + named("Secrets by their names: ${secret.name} where an option allows it.",
-                                    config::json_schema(config::secret_declaration())) + ",\n"
-         "    \"run\": " + config::json_schema(config::run_declaration()) + ",\n"
-         "    \"admin\": " + config::json_schema(config::admin_declaration()) + ",\n"
+         "    \"stages\": " +
+         stages +
+         ",\n"
+         "    \"vars\": " +
+         named("Constants: ${name} in texts, vars.name in Lua.", "{}") +
+         ",\n"
+         "    \"secrets\": " +
+         named("Secrets by their names: ${secret.name} where an option allows it.",
+               config::json_schema(config::secret_declaration())) +
+         ",\n"
+         "    \"run\": " +
+         config::json_schema(config::run_declaration()) +
+         ",\n"
+         "    \"admin\": " +
+         config::json_schema(config::admin_declaration()) +
+         ",\n"
          "    \"tests\": {\"description\": \"For weir test, which comes with a later version.\"}\n"
          "  },\n"
          "  \"definitions\": {\n"
-         "    \"stage\": " + stage_schema(catalog) + ",\n"
-         "    \"kinds\": " + kinds_schema(catalog) + "\n"
+         "    \"stage\": " +
+         stage_schema(catalog) +
+         ",\n"
+         "    \"kinds\": " +
+         kinds_schema(catalog) +
+         "\n"
          "  }\n"
          "}\n";
 }

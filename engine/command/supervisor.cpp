@@ -20,10 +20,14 @@ constexpr auto stop_patience = 5s;
 
 std::string_view signal_name(int number) {
   switch (number) {
-    case SIGTERM: return "SIGTERM";
-    case SIGINT: return "SIGINT";
-    case SIGHUP: return "SIGHUP";
-    default: return "a signal";
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGINT:
+      return "SIGINT";
+    case SIGHUP:
+      return "SIGHUP";
+    default:
+      return "a signal";
   }
 }
 
@@ -31,10 +35,14 @@ std::string_view signal_name(int number) {
 
 std::string_view word(Phase phase) {
   switch (phase) {
-    case Phase::starting: return "starting";
-    case Phase::running: return "running";
-    case Phase::draining: return "draining";
-    case Phase::ended: return "ended";
+    case Phase::starting:
+      return "starting";
+    case Phase::running:
+      return "running";
+    case Phase::draining:
+      return "draining";
+    case Phase::ended:
+      return "ended";
   }
   return "";
 }
@@ -194,8 +202,8 @@ void Supervisor::on_ended(std::size_t index, const graph::Ending& ending) {
                  {{"pipeline", pipeline.name}, {"messages", ending.unheard}});
     worsen(exit_code::failures);
   }
-  const bool all_ended = std::all_of(pipelines_.begin(), pipelines_.end(),
-                                     [](const auto& other) { return other.phase == Phase::ended; });
+  const bool all_ended =
+      std::all_of(pipelines_.begin(), pipelines_.end(), [](const auto& other) { return other.phase == Phase::ended; });
   if (all_ended) return finish();
   // One that is broken is for whoever started weir to see, not to be found weeks later among those that still run.
   if (ending.fault) drain("a fault");
@@ -232,9 +240,10 @@ runtime::Task<> Supervisor::close() {
 }
 
 bool Supervisor::ready() const {
-  return std::all_of(pipelines_.begin(), pipelines_.end(), [](const auto& pipeline) {
-    return pipeline.phase == Phase::running || pipeline.phase == Phase::ended;
-  }) && !draining_;
+  return std::all_of(
+             pipelines_.begin(), pipelines_.end(),
+             [](const auto& pipeline) { return pipeline.phase == Phase::running || pipeline.phase == Phase::ended; }) &&
+         !draining_;
 }
 
 runtime::Task<observe::Snapshot> Supervisor::snapshot(runtime::Duration patience) {

@@ -39,8 +39,8 @@ class Supervisor {
 
   /// Starts all pipelines. When the last one has ended the runtime is stopped. `run_for`: drains after that time.
   void start(std::optional<runtime::Duration> run_for);
-  /// The first begins the drain, the second stops everything at once. A third is the caller's to obey. SIGHUP begins the
-  /// drain and is not counted.
+  /// The first begins the drain, the second stops everything at once. A third is the caller's to obey. SIGHUP begins
+  /// the drain and is not counted.
   void signalled(int number);
 
   const std::vector<Pipeline>& pipelines() const { return pipelines_; }

@@ -64,7 +64,8 @@ std::vector<Token> tokens_of(std::string_view code) {
       kind = Token::Kind::text;
       end = past;
     } else {
-      for (const std::string_view sign : {"===", "!==", "...", "!=", "~=", "==", "<=", ">=", "&&", "||", "??", "+=", "-=", "*=", "/=", "++", "..", "//", "::", "?."})
+      for (const std::string_view sign : {"===", "!==", "...", "!=", "~=", "==", "<=", ">=", "&&", "||",
+                                          "??",  "+=",  "-=",  "*=", "/=", "++", "..", "//", "::", "?."})
         if (code.substr(i, sign.size()) == sign) {
           end = i + sign.size();
           break;
@@ -77,8 +78,9 @@ std::vector<Token> tokens_of(std::string_view code) {
   return tokens;
 }
 
-constexpr std::array<std::string_view, 22> keywords{"and",   "break", "do",  "else", "elseif", "end",    "false", "for",  "function", "goto",  "if",
-                                                    "in",    "local", "nil", "not",  "or",     "repeat", "return", "then", "true",     "until", "while"};
+constexpr std::array<std::string_view, 22> keywords{
+    "and", "break", "do",  "else", "elseif", "end",    "false",  "for",  "function", "goto",  "if",
+    "in",  "local", "nil", "not",  "or",     "repeat", "return", "then", "true",     "until", "while"};
 bool is_keyword(std::string_view name) { return std::find(keywords.begin(), keywords.end(), name) != keywords.end(); }
 
 constexpr std::array<std::string_view, 8> roots{"msg", "meta", "request", "result", "failed", "state", "vars", "item"};
@@ -97,11 +99,13 @@ std::optional<std::string> sign_advice(const std::vector<Token>& tokens) {
     if (token.text == "?.") return "Lua has no `?.`: write `(msg.a or {}).b`";
     if (token.text == "?") return "Lua writes `a and b or c`, not `a ? b : c`";
     if (token.text == "++") return "Lua writes `n = n + 1`, not `n++`";
-    if (token.text.size() == 2 && token.text[1] == '=' && std::string_view("+-*/").find(token.text[0]) != std::string_view::npos)
+    if (token.text.size() == 2 && token.text[1] == '=' &&
+        std::string_view("+-*/").find(token.text[0]) != std::string_view::npos)
       return fmt::format("Lua writes `n = n {} 1`, not `n {} 1`", token.text[0], token.text);
     if (token.text == "!") {
       std::string next = i + 1 < tokens.size() ? std::string(tokens[i + 1].text) : "x";
-      for (std::size_t k = i + 2; k + 1 < tokens.size() && tokens[k].text == "." && tokens[k + 1].kind == Token::Kind::name; k += 2)
+      for (std::size_t k = i + 2;
+           k + 1 < tokens.size() && tokens[k].text == "." && tokens[k + 1].kind == Token::Kind::name; k += 2)
         next += "." + std::string(tokens[k + 1].text);
       return fmt::format("Lua writes `not {}`, not `!{}`", next, next);
     }
@@ -132,11 +136,11 @@ std::optional<std::string> lua_advice(std::string_view code) {
   const auto tokens = tokens_of(code);
   if (auto advice = sign_advice(tokens)) return advice;
   for (std::size_t i = 1; i + 1 < tokens.size(); ++i)
-    if (tokens[i].text == "." && tokens[i + 1].kind == Token::Kind::name && !tokens[i + 1].blank_before && is_keyword(tokens[i + 1].text) &&
-        tokens[i - 1].kind == Token::Kind::name) {
+    if (tokens[i].text == "." && tokens[i + 1].kind == Token::Kind::name && !tokens[i + 1].blank_before &&
+        is_keyword(tokens[i + 1].text) && tokens[i - 1].kind == Token::Kind::name) {
       const std::string path = path_before(tokens, i);
-      return fmt::format("`{}` is a word of Lua: write `{}[\"{}\"]`", tokens[i + 1].text, path.empty() ? std::string(tokens[i - 1].text) : path,
-                         tokens[i + 1].text);
+      return fmt::format("`{}` is a word of Lua: write `{}[\"{}\"]`", tokens[i + 1].text,
+                         path.empty() ? std::string(tokens[i - 1].text) : path, tokens[i + 1].text);
     }
   for (const auto& token : tokens) {
     if (token.kind != Token::Kind::text || token.text.size() < 2 || token.text[0] == '[') continue;
@@ -160,19 +164,24 @@ std::optional<std::string> lua_trap(std::string_view code) {
 std::optional<std::string> subtraction_trap(std::string_view code) {
   const auto tokens = tokens_of(code);
   // Functions are no numbers: a name behind `-` is one only if it is called, and that is seen below.
-  std::vector<std::string_view> known{"msg", "text", "meta", "request", "result", "failed", "state", "vars", "item", "i"};
+  std::vector<std::string_view> known{"msg",    "text",  "meta", "request", "result",
+                                      "failed", "state", "vars", "item",    "i"};
   // Whatever the code names by itself is no half of a field's name.
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    if (tokens[i].kind == Token::Kind::name && (i == 0 || (tokens[i - 1].text != "." && tokens[i - 1].text != "-"))) known.push_back(tokens[i].text);
+    if (tokens[i].kind == Token::Kind::name && (i == 0 || (tokens[i - 1].text != "." && tokens[i - 1].text != "-")))
+      known.push_back(tokens[i].text);
   for (std::size_t i = 1; i < tokens.size(); ++i) {
     const auto& token = tokens[i];
     if (token.kind != Token::Kind::name) continue;
-    if (tokens[i - 1].text == "-" && !tokens[i - 1].blank_before && !token.blank_before && i >= 2 && tokens[i - 2].kind == Token::Kind::name &&
-        !is_keyword(token.text) && std::find(known.begin(), known.end(), token.text) == known.end() && !(i + 1 < tokens.size() && tokens[i + 1].text == "(")) {
+    if (tokens[i - 1].text == "-" && !tokens[i - 1].blank_before && !token.blank_before && i >= 2 &&
+        tokens[i - 2].kind == Token::Kind::name && !is_keyword(token.text) &&
+        std::find(known.begin(), known.end(), token.text) == known.end() &&
+        !(i + 1 < tokens.size() && tokens[i + 1].text == "(")) {
       const std::string path = path_before(tokens, i - 1);
       const std::size_t dot = path.rfind('.');
       if (dot != std::string::npos)
-        return fmt::format("`{}-{}` is a subtraction: write `{}[\"{}-{}\"]`", path, token.text, path.substr(0, dot), path.substr(dot + 1), token.text);
+        return fmt::format("`{}-{}` is a subtraction: write `{}[\"{}-{}\"]`", path, token.text, path.substr(0, dot),
+                           path.substr(dot + 1), token.text);
     }
   }
   return std::nullopt;
@@ -182,10 +191,12 @@ std::optional<std::string> length_trap(std::string_view code) {
   const auto tokens = tokens_of(code);
   for (std::size_t i = 2; i < tokens.size(); ++i) {
     const bool called = i + 1 < tokens.size() && (tokens[i + 1].text == "(" || tokens[i + 1].text == "=");
-    if (tokens[i].kind != Token::Kind::name || tokens[i].text != "length" || tokens[i - 1].text != "." || called) continue;
+    if (tokens[i].kind != Token::Kind::name || tokens[i].text != "length" || tokens[i - 1].text != "." || called)
+      continue;
     const std::string path = path_before(tokens, i - 1);
     if (path.find('.') != std::string::npos)
-      return fmt::format("Lua writes `#{}` for how many there are; a field of that name is `{}[\"length\"]`", path, path);
+      return fmt::format("Lua writes `#{}` for how many there are; a field of that name is `{}[\"length\"]`", path,
+                         path);
   }
   return std::nullopt;
 }
@@ -196,7 +207,8 @@ std::optional<std::string> bare_lua_advice(std::string_view code) {
     while (end < code.size() && (is_letter(code[end]) || is_digit(code[end]) || code[end] == '.')) ++end;
     if (end == i + 2 || end >= code.size() || (code[end] != '}' && code[end] != ':')) continue;
     const std::string name(code.substr(i + 2, end - i - 2));
-    if (name[0] >= 'A' && name[0] <= 'Z') return fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name);
+    if (name[0] >= 'A' && name[0] <= 'Z')
+      return fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name);
     return fmt::format("bare Lua here: write `vars.{}`", name);
   }
   for (std::size_t i = code.find("{{"); i != std::string_view::npos; i = code.find("{{", i + 1)) {

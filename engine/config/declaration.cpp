@@ -53,8 +53,10 @@ std::string sample_of(const FieldDeclaration& field) {
 std::vector<std::string> facts(const FieldDeclaration& field) {
   std::vector<std::string> all;
   if (!field.choices.empty()) all.push_back("one of " + joined(field.choices, ", "));
-  if (field.required) all.push_back("required");
-  else if (!field.role && !field.fallback.empty()) all.push_back("default " + field.fallback);
+  if (field.required)
+    all.push_back("required");
+  else if (!field.role && !field.fallback.empty())
+    all.push_back("default " + field.fallback);
   if (!field.range.empty()) all.push_back(field.range);
   if (field.one_or_more) all.push_back("one or a list");
   if (!field.only_with.empty()) all.push_back("with " + joined(field.only_with, " or "));
@@ -143,7 +145,8 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
     list(true);
   }
   if (others) {
-    if (roles || !indent.empty() || declaration.shape == Declaration::Shape::fields) out += indent + (roles ? "Options:\n" : "Keys:\n");
+    if (roles || !indent.empty() || declaration.shape == Declaration::Shape::fields)
+      out += indent + (roles ? "Options:\n" : "Keys:\n");
     list(false);
   }
 }
@@ -168,14 +171,18 @@ void markdown_rows(const Declaration& declaration, std::string& out, const std::
     if (!field.only_with.empty()) meaning += " With `" + joined(field.only_with, "` or `") + "`.";
     if (field.secret_ok) meaning += " May hold `${secret.name}`.";
     const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
-    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(field.type), fallback, table_cell(meaning), code_cell(sample_of(field)));
-    if (field.nested) markdown_rows(*field.nested, out, prefix + field.key + (field.type == "list of maps" ? "[]." : "."));
+    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(field.type), fallback,
+                       table_cell(meaning), code_cell(sample_of(field)));
+    if (field.nested)
+      markdown_rows(*field.nested, out, prefix + field.key + (field.type == "list of maps" ? "[]." : "."));
   }
 }
 
 constexpr std::string_view filled_in = R"({"type":"string","pattern":"\\$\\{"})";
 
-std::string pattern(std::string_view expression) { return fmt::format(R"({{"type":"string","pattern":{}}})", json_text(expression)); }
+std::string pattern(std::string_view expression) {
+  return fmt::format(R"({{"type":"string","pattern":{}}})", json_text(expression));
+}
 
 std::string any_of(const std::string& schema) { return fmt::format(R"({{"anyOf":[{},{}]}})", schema, filled_in); }
 
@@ -184,14 +191,16 @@ constexpr std::string_view span = "(us|ms|s|m|h|d)";
 
 std::string type_schema(const std::string& type, const FieldDeclaration& field) {
   if (type.starts_with("list of ") && type != "list of maps")
-    return any_of(fmt::format(R"({{"type":"array",{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "", type_schema(type.substr(8), field)));
+    return any_of(fmt::format(R"({{"type":"array",{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "",
+                              type_schema(type.substr(8), field)));
   if (type.starts_with("map of ")) {
     const std::string inner = type.substr(7);
     std::string names;
     for (const auto& name : field.not_named) names += (names.empty() ? "" : ",") + json_text(name);
     if (!names.empty()) names = fmt::format(R"("propertyNames":{{"not":{{"enum":[{}]}}}},)", names);
-    const std::string map = fmt::format(R"({{"type":"object",{}{}"additionalProperties":{}}})", field.not_empty ? R"("minProperties":1,)" : "", names,
-                                        type_schema(inner, field));
+    const std::string map =
+        fmt::format(R"({{"type":"object",{}{}"additionalProperties":{}}})",
+                    field.not_empty ? R"("minProperties":1,)" : "", names, type_schema(inner, field));
     return inner == "lua" ? map : any_of(map);
   }
   if (!field.choices.empty()) {
@@ -222,7 +231,8 @@ std::string object_schema(const Declaration& declaration);
 std::string field_schema(const FieldDeclaration& field) {
   std::string schema;
   if (field.nested) {
-    schema = field.nested->shape == Declaration::Shape::fields ? any_of(object_schema(*field.nested)) : json_schema(*field.nested);
+    schema = field.nested->shape == Declaration::Shape::fields ? any_of(object_schema(*field.nested))
+                                                               : json_schema(*field.nested);
     if (field.type == "list of maps") schema = any_of(fmt::format(R"({{"type":"array","items":{}}})", schema));
   } else {
     schema = type_schema(field.type, field);
@@ -250,8 +260,9 @@ std::string object_schema(const Declaration& declaration) {
     }
   }
   const bool may_be_nothing = required.empty() && roles.empty();
-  std::string schema = fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{{}}})", may_be_nothing ? R"(["object","null"])" : R"("object")",
-                                   json_schema_properties(declaration));
+  std::string schema =
+      fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{{}}})",
+                  may_be_nothing ? R"(["object","null"])" : R"("object")", json_schema_properties(declaration));
   if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", joined(required, ","));
   if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", joined(roles, ","));
   if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", joined(dependencies, ","));
@@ -312,7 +323,9 @@ std::string markdown(const Declaration& declaration) {
     if (!declaration.value.range.empty()) out += ", " + declaration.value.range;
     const std::string sample = sample_of(declaration.value);
     if (!sample.empty()) out += ", such as `" + sample + "`";
-    out += declaration.value.help == declaration.summary || declaration.value.help.empty() ? ".\n" : ". " + declaration.value.help + "\n";
+    out += declaration.value.help == declaration.summary || declaration.value.help.empty()
+               ? ".\n"
+               : ". " + declaration.value.help + "\n";
     if (declaration.shape == Declaration::Shape::scalar_or_fields) out += "\nOr a map:\n";
   } else if (declaration.fields.empty()) {
     out += fmt::format("\nTakes no options: `{}: {{}}`.\n", declaration.name);
@@ -321,7 +334,8 @@ std::string markdown(const Declaration& declaration) {
     out += "\n| option | type | default | meaning | example |\n|---|---|---|---|---|\n";
     markdown_rows(declaration, out, "");
   }
-  for (const auto& example : declaration.examples) out += "\n```yaml\n" + example + (example.ends_with('\n') ? "" : "\n") + "```\n";
+  for (const auto& example : declaration.examples)
+    out += "\n```yaml\n" + example + (example.ends_with('\n') ? "" : "\n") + "```\n";
   return out;
 }
 
@@ -334,14 +348,20 @@ std::string json_schema_properties(const Declaration& declaration) {
 std::string json_schema(const Declaration& declaration) {
   std::string schema;
   switch (declaration.shape) {
-    case Declaration::Shape::fields: schema = any_of(object_schema(declaration)); break;
+    case Declaration::Shape::fields:
+      schema = any_of(object_schema(declaration));
+      break;
     case Declaration::Shape::scalar:
-    case Declaration::Shape::whole: schema = field_schema(declaration.value); break;
+    case Declaration::Shape::whole:
+      schema = field_schema(declaration.value);
+      break;
     case Declaration::Shape::scalar_or_fields:
-      schema = fmt::format(R"({{"anyOf":[{},{},{}]}})", field_schema(declaration.value), object_schema(declaration), filled_in);
+      schema = fmt::format(R"({{"anyOf":[{},{},{}]}})", field_schema(declaration.value), object_schema(declaration),
+                           filled_in);
       break;
   }
-  return fmt::format(R"({{"title":{},"description":{},"allOf":[{}]}})", json_text(declaration.name), json_text(declaration.summary), schema);
+  return fmt::format(R"({{"title":{},"description":{},"allOf":[{}]}})", json_text(declaration.name),
+                     json_text(declaration.summary), schema);
 }
 
 }  // namespace weir::config

@@ -1,4 +1,5 @@
-// What a kind takes, without its C++ type: from this one description come the errors, `weir explain`, the reference and the schema.
+// What a kind takes, without its C++ type: from this one description come the errors, `weir explain`, the reference and
+// the schema.
 #pragma once
 #include <memory>
 #include <optional>
@@ -12,20 +13,21 @@ struct Declaration;
 /// One key of a kind.
 struct FieldDeclaration {
   std::string key;
-  std::string type;      ///< As in the language: text, integer, duration, "list of text", "map of lua", …
+  std::string type;  ///< As in the language: text, integer, duration, "list of text", "map of lua", …
   std::string help;
   std::string fallback;  ///< The value it has when not written; empty if it then has none.
   std::string range;     ///< Such as "above 0"; empty if any value will do.
-  std::optional<double> above, at_least, at_most;  ///< The same of numbers, and `above 0` of durations and sizes, for the schema.
-  bool not_empty = false;               ///< For the schema as well: of a list or a map,
-  std::vector<std::string> not_named;   ///< and the keys that a map may not have.
-  std::string sample;    ///< A value as one would write it.
+  std::optional<double> above, at_least,
+      at_most;                         ///< The same of numbers, and `above 0` of durations and sizes, for the schema.
+  bool not_empty = false;              ///< For the schema as well: of a list or a map,
+  std::vector<std::string> not_named;  ///< and the keys that a map may not have.
+  std::string sample;                  ///< A value as one would write it.
   bool required = false;
-  bool role = false;       ///< One of these is written, and only one: what the kind does.
-  bool secret_ok = false;  ///< `${secret.name}` may stand here.
+  bool role = false;         ///< One of these is written, and only one: what the kind does.
+  bool secret_ok = false;    ///< `${secret.name}` may stand here.
   bool one_or_more = false;  ///< A list that may be written as its one element.
   std::vector<std::string> choices;
-  std::vector<std::string> only_with;  ///< Roles it goes with; all, if empty.
+  std::vector<std::string> only_with;         ///< Roles it goes with; all, if empty.
   std::shared_ptr<const Declaration> nested;  ///< For a map with keys of its own, or a list of such maps.
 };
 
@@ -34,14 +36,15 @@ struct Declaration {
   enum class Shape {
     fields,            ///< A map of the fields below; `{}` and nothing at all mean all defaults.
     scalar,            ///< The value itself: `where: msg.n > 1`.
-    scalar_or_fields,  ///< Either: `limit: 10/s`, `limit: {rate: 10/s}`. The scalar stands for the field `scalar_field`.
+    scalar_or_fields,  ///< Either: `limit: 10/s`, `limit: {rate: 10/s}`. The scalar stands for the field
+                       ///< `scalar_field`.
     whole              ///< The whole map is the value: `set: {new: text}`.
   };
   std::string name;
   std::string summary;
   std::string details;
   Shape shape = Shape::fields;
-  FieldDeclaration value;     ///< Of shapes scalar, scalar_or_fields and whole.
+  FieldDeclaration value;  ///< Of shapes scalar, scalar_or_fields and whole.
   std::vector<FieldDeclaration> fields;
   std::vector<std::string> examples;  ///< YAML, each the lines of one stage's kind.
 

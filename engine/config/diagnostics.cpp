@@ -29,13 +29,15 @@ struct Palette {
 constexpr Palette plain_palette{"", "", "", "", ""};
 constexpr Palette color_palette{"\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;32m", "\x1b[0m"};
 
-/// The line with its caret. A long line is shown around the place; a tab is shown as one blank, so that the caret stands under its character.
+/// The line with its caret. A long line is shown around the place; a tab is shown as one blank, so that the caret
+/// stands under its character.
 std::string excerpt(const Place& place, const Palette& paint) {
   if (!place.source || place.line <= 0) return {};
   const std::string_view line = place.source->line(place.line);
   const auto starts = character_starts(line);
   const std::size_t count = starts.size() - 1;
-  const std::size_t at = std::min<std::size_t>(place.column > 0 ? static_cast<std::size_t>(place.column) - 1 : 0, count);
+  const std::size_t at =
+      std::min<std::size_t>(place.column > 0 ? static_cast<std::size_t>(place.column) - 1 : 0, count);
   std::size_t first = 0;
   std::size_t last = count;
   if (count > excerpt_characters_max) {
@@ -55,8 +57,8 @@ std::string excerpt(const Place& place, const Palette& paint) {
 }
 
 auto order(const Diagnostic& a) {
-  return std::tuple<std::string_view, int, int>(a.place.source ? std::string_view(a.place.source->name) : std::string_view(),
-                                                a.place.line, a.place.column);
+  return std::tuple<std::string_view, int, int>(
+      a.place.source ? std::string_view(a.place.source->name) : std::string_view(), a.place.line, a.place.column);
 }
 
 }  // namespace
@@ -113,12 +115,12 @@ std::string Diagnostics::render(bool color) const {
   for (std::size_t i = 0; i < all.size() && i < shown_max; ++i) {
     const Diagnostic& found = all[i];
     const bool error = found.severity == Severity::error;
-    text += fmt::format("{}{}:{} {}{}:{} {}\n", paint.bold, found.place.str(), paint.reset, error ? paint.red : paint.yellow,
-                        error ? "error" : "warning", paint.reset, found.what);
+    text += fmt::format("{}{}:{} {}{}:{} {}\n", paint.bold, found.place.str(), paint.reset,
+                        error ? paint.red : paint.yellow, error ? "error" : "warning", paint.reset, found.what);
     text += excerpt(found.place, paint);
     if (found.place.used_line > 0)
-      text += fmt::format("      = used at {}:{}:{}\n", found.place.source ? found.place.source->name : "weir", found.place.used_line,
-                          found.place.used_column);
+      text += fmt::format("      = used at {}:{}:{}\n", found.place.source ? found.place.source->name : "weir",
+                          found.place.used_line, found.place.used_column);
     if (!found.hint.empty()) text += fmt::format("      = {}\n", found.hint);
   }
   if (all.size() > shown_max) text += fmt::format("… and {} more\n", all.size() - shown_max);
@@ -131,9 +133,9 @@ std::string Diagnostics::json() const {
     if (text.size() > 1) text += ",";
     text += fmt::format(
         R"({{"file":{},"line":{},"column":{},"length":{},"severity":"{}","path":{},"message":{},"hint":{}}})",
-        json_text(found.place.source ? found.place.source->name : ""), found.place.line, found.place.column, found.place.length,
-        found.severity == Severity::error ? "error" : "warning", json_text(found.path), json_text(found.what),
-        json_text(found.hint));
+        json_text(found.place.source ? found.place.source->name : ""), found.place.line, found.place.column,
+        found.place.length, found.severity == Severity::error ? "error" : "warning", json_text(found.path),
+        json_text(found.what), json_text(found.hint));
   }
   return text + "]";
 }
@@ -172,11 +174,21 @@ std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20)
           out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));

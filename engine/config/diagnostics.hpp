@@ -64,7 +64,8 @@ class Diagnostics {
   std::size_t errors_ = 0;
 };
 
-/// The candidate that was probably meant: at most two slips away (a swap counts once), or a third of a long name. Empty if none is near.
+/// The candidate that was probably meant: at most two slips away (a swap counts once), or a third of a long name. Empty
+/// if none is near.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 /// Text as a JSON string, with its quotes.

@@ -13,17 +13,22 @@ namespace weir::config {
 
 namespace {
 
-const auto run_spec = Spec<RunSettings>("run", "How the pipeline runs.")
-                          .field("data", &RunSettings::data, "Folder for what weir keeps on disk.", not_empty(), sample("./weir-data"))
-                          .field("memory", &RunSettings::memory, "What all messages under way may hold together.", at_least(1 << 20))
-                          .field("threads", &RunSettings::threads, "Threads that work. Left out: one for each file, or one for each processor where a stage has workers that compute.", at_least(1), at_most(1024))
-                          .field("pin", &RunSettings::pin, "Whether each thread stays on one core.")
-                          .field("drain", &RunSettings::drain, "How long the end may take before what is left is failed.");
+const auto run_spec =
+    Spec<RunSettings>("run", "How the pipeline runs.")
+        .field("data", &RunSettings::data, "Folder for what weir keeps on disk.", not_empty(), sample("./weir-data"))
+        .field("memory", &RunSettings::memory, "What all messages under way may hold together.", at_least(1 << 20))
+        .field("threads", &RunSettings::threads,
+               "Threads that work. Left out: one for each file, or one for each processor where a stage has workers "
+               "that compute.",
+               at_least(1), at_most(1024))
+        .field("pin", &RunSettings::pin, "Whether each thread stays on one core.")
+        .field("drain", &RunSettings::drain, "How long the end may take before what is left is failed.");
 
 const auto admin_spec =
     Spec<AdminSettings>("admin", "The port for metrics and health.")
         .field("listen", &AdminSettings::listen, "ADDRESS:PORT, or 'off'.", not_empty(), sample("127.0.0.1:9797"))
-        .field("token", &AdminSettings::token, "What a caller must show; needed for an address that is not loopback.", not_empty(), sample("'${secret.admin}'"))
+        .field("token", &AdminSettings::token, "What a caller must show; needed for an address that is not loopback.",
+               not_empty(), sample("'${secret.admin}'"))
         .secret_ok()
         .place(&AdminSettings::place);
 
@@ -31,7 +36,8 @@ struct SecretSettings {
   std::string file;
 };
 const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands.")
-                             .field("file", &SecretSettings::file, "The file that holds it, and nothing else.", not_empty(), sample("/run/secrets/api"))
+                             .field("file", &SecretSettings::file, "The file that holds it, and nothing else.",
+                                    not_empty(), sample("/run/secrets/api"))
                              .required();
 
 constexpr std::array<std::string_view, 5> later{"limits", "breakers", "kinds", "include", "places"};
@@ -45,19 +51,25 @@ std::string listed(const std::vector<std::string>& words) {
 
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
   if (node.is_map()) return true;
-  if (!node.told) diagnostics.error(node.place, fmt::format("expected a map of {}, found {}", of, node.found()), fmt::format("{}: {{NAME: …}}", key), key);
+  if (!node.told)
+    diagnostics.error(node.place, fmt::format("expected a map of {}, found {}", of, node.found()),
+                      fmt::format("{}: {{NAME: …}}", key), key);
   return false;
 }
 
-void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path, Diagnostics& diagnostics) {
+void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path,
+                Diagnostics& diagnostics) {
   if (is_name(name)) return;
   std::string better;
   for (const char c : name) {
     const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9')) better += lower;
-    else if (!better.empty() && better.back() != '_') better += '_';
+    if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9'))
+      better += lower;
+    else if (!better.empty() && better.back() != '_')
+      better += '_';
   }
-  diagnostics.error(place, fmt::format("'{}' is no name of a {}: small letters, digits and _, a letter first", name, of),
+  diagnostics.error(place,
+                    fmt::format("'{}' is no name of a {}: small letters, digits and _, a letter first", name, of),
                     is_name(better) ? fmt::format("write '{}'", better) : "", path);
 }
 
@@ -75,7 +87,8 @@ const StageNode* Pipeline::find(std::string_view stage) const {
 
 bool is_name(std::string_view text) {
   if (text.empty() || text[0] < 'a' || text[0] > 'z') return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 std::string pipeline_name(const std::string& path) {
@@ -124,8 +137,8 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
     if (at->is_list()) {
       const auto index = parse_integer(key);
       if (!index || *index < 0 || static_cast<std::size_t>(*index) >= at->items.size()) {
-        diagnostics.error(place, fmt::format("'{}' is a list of {}: expected a number from 0 to {}", walked, at->items.size(),
-                                             at->items.empty() ? 0 : at->items.size() - 1));
+        diagnostics.error(place, fmt::format("'{}' is a list of {}: expected a number from 0 to {}", walked,
+                                             at->items.size(), at->items.empty() ? 0 : at->items.size() - 1));
         return false;
       }
       next = &at->items[static_cast<std::size_t>(*index)];
@@ -134,7 +147,9 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
       for (auto& entry : at->entries)
         if (entry.key == key) next = &entry.value;
       // `run`, `vars` and `admin` need not be written to be set.
-      const bool may_grow = last || (walked.empty() && std::find(top_keys.begin(), top_keys.end(), key) != top_keys.end() && key != "stages");
+      const bool may_grow =
+          last ||
+          (walked.empty() && std::find(top_keys.begin(), top_keys.end(), key) != top_keys.end() && key != "stages");
       if (!next && may_grow) {
         Node::Entry entry;
         entry.key = key;
@@ -147,8 +162,12 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
         std::vector<std::string> known;
         for (const auto& entry : at->entries) known.push_back(entry.key);
         const std::string near = nearest(key, known);
-        diagnostics.error(place, walked.empty() ? fmt::format("the file has no '{}'", key) : fmt::format("'{}' has no '{}'", walked, key),
-                          !near.empty() ? fmt::format("did you mean '{}'?", near) : known.empty() ? "" : fmt::format("it has {}", listed(known)));
+        diagnostics.error(
+            place,
+            walked.empty() ? fmt::format("the file has no '{}'", key) : fmt::format("'{}' has no '{}'", walked, key),
+            !near.empty()   ? fmt::format("did you mean '{}'?", near)
+            : known.empty() ? ""
+                            : fmt::format("it has {}", listed(known)));
         return false;
       }
     } else {
@@ -166,14 +185,14 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
   return false;
 }
 
-std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides, const Scope::Environment& environment,
-                                  Diagnostics& diagnostics) {
+std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides,
+                                  const Scope::Environment& environment, Diagnostics& diagnostics) {
   const auto source = read_source(path, diagnostics);
   return source ? load(source, overrides, environment, diagnostics) : std::nullopt;
 }
 
-std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides, const Scope::Environment& environment,
-                             Diagnostics& diagnostics) {
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides,
+                             const Scope::Environment& environment, Diagnostics& diagnostics) {
   auto root = parse(source, diagnostics);
   if (!root) return std::nullopt;
   if (!root->is_null())
@@ -181,8 +200,8 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::ve
   return load(std::move(source), *root, environment, false, diagnostics);
 }
 
-std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root, const Scope::Environment& environment, bool testing,
-                             Diagnostics& diagnostics) {
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root,
+                             const Scope::Environment& environment, bool testing, Diagnostics& diagnostics) {
   Pipeline pipeline;
   pipeline.name = pipeline_name(source->name);
   pipeline.source = source;
@@ -194,29 +213,35 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
     return std::nullopt;
   }
   if (!root.is_map()) {
-    if (!root.told) diagnostics.error(root.place, fmt::format("expected a pipeline, found {}", root.found()), "a pipeline has stages: {NAME: {KIND: …}}");
+    if (!root.told)
+      diagnostics.error(root.place, fmt::format("expected a pipeline, found {}", root.found()),
+                        "a pipeline has stages: {NAME: {KIND: …}}");
     return std::nullopt;
   }
 
   for (const auto& entry : root.entries) {
     if (std::find(top_keys.begin(), top_keys.end(), entry.key) != top_keys.end()) continue;
     if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
-      diagnostics.error(entry.key_place, fmt::format("'{}' comes with a later version of weir", entry.key), "", entry.key);
+      diagnostics.error(entry.key_place, fmt::format("'{}' comes with a later version of weir", entry.key), "",
+                        entry.key);
       continue;
     }
     const std::string near = nearest(entry.key, top_keys);
-    diagnostics.error(entry.key_place, fmt::format("a pipeline has no key '{}'", entry.key),
-                      (near.empty() ? "" : fmt::format("did you mean '{}'? ", near)) + "its keys are " + listed(top_keys), entry.key);
+    diagnostics.error(
+        entry.key_place, fmt::format("a pipeline has no key '{}'", entry.key),
+        (near.empty() ? "" : fmt::format("did you mean '{}'? ", near)) + "its keys are " + listed(top_keys), entry.key);
   }
 
   Scope scope(environment);
   if (testing) scope = scope.for_tests();
   const Node* vars = root.find("vars");
   if (vars && !vars->is_null() && expect_map(*vars, diagnostics, "vars", "names and values")) {
-    for (const auto& entry : vars->entries) check_name(entry.key, entry.key_place, "var", "vars." + entry.key, diagnostics);
+    for (const auto& entry : vars->entries)
+      check_name(entry.key, entry.key_place, "var", "vars." + entry.key, diagnostics);
     scope = scope.with_vars(*vars);
   }
-  if (const Node* secrets = root.find("secrets"); secrets && !secrets->is_null() && expect_map(*secrets, diagnostics, "secrets", "names and files")) {
+  if (const Node* secrets = root.find("secrets");
+      secrets && !secrets->is_null() && expect_map(*secrets, diagnostics, "secrets", "names and files")) {
     for (const auto& entry : secrets->entries) {
       Reader reader(diagnostics, scope, "secrets." + entry.key);
       check_name(entry.key, entry.key_place, "secret", reader.path, diagnostics);
@@ -245,14 +270,17 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
     return pipeline;
   }
   if (stages->value.is_null() || (stages->value.is_map() && stages->value.entries.empty())) {
-    if (!stages->value.told) diagnostics.error(stages->key_place, "there are no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
+    if (!stages->value.told)
+      diagnostics.error(stages->key_place, "there are no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
     return pipeline;
   }
   if (!expect_map(stages->value, diagnostics, "stages", "names and stages")) return pipeline;
   for (const auto& entry : stages->value.entries) {
     const std::string path = "stages." + entry.key;
     if (entry.key == "any")
-      diagnostics.error(entry.key_place, "'any' is no name of a stage: any.failed is what failed and nobody else listens to", "choose another name", path);
+      diagnostics.error(entry.key_place,
+                        "'any' is no name of a stage: any.failed is what failed and nobody else listens to",
+                        "choose another name", path);
     else
       check_name(entry.key, entry.key_place, "stage", path, diagnostics);
     if (!entry.value.is_map()) {

@@ -38,18 +38,19 @@ struct AdminSettings {
 struct Pipeline {
   std::string name;  ///< The file's name without folder and `.yaml`.
   std::shared_ptr<const Source> source;
-  Scope scope;       ///< Knows environment, vars and secrets.
-  Map<Value> vars;   ///< For Lua.
+  Scope scope;                    ///< Knows environment, vars and secrets.
+  Map<Value> vars;                ///< For Lua.
   std::vector<StageNode> stages;  ///< In the order written; never empty.
   RunSettings run;
   AdminSettings admin;
-  Node tests;        ///< As written; null if there are none.
+  Node tests;  ///< As written; null if there are none.
 
   const StageNode* find(std::string_view stage) const;
 };
 
-/// Sets a value in the tree as if the file said so: "stages.work.workers=1". The text after '=' is read as YAML, so `1` is a number.
-/// A name that the path passes through must exist, the last one need not. False, and an error told, if it cannot be.
+/// Sets a value in the tree as if the file said so: "stages.work.workers=1". The text after '=' is read as YAML, so `1`
+/// is a number. A name that the path passes through must exist, the last one need not. False, and an error told, if it
+/// cannot be.
 bool apply_override(Node& root, const std::string& assignment, Diagnostics& diagnostics);
 
 /// Nothing only if no pipeline could be made at all; has_errors() decides whether one may run.
@@ -57,9 +58,10 @@ std::optional<Pipeline> load_file(const std::string& path, const std::vector<std
                                   const Scope::Environment& environment, Diagnostics& diagnostics);
 std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides,
                              const Scope::Environment& environment, Diagnostics& diagnostics);
-/// For `weir test`, which changes the tree for each test: reads one that is parsed already. Unset names read as themselves if `testing`.
-std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root, const Scope::Environment& environment,
-                             bool testing, Diagnostics& diagnostics);
+/// For `weir test`, which changes the tree for each test: reads one that is parsed already. Unset names read as
+/// themselves if `testing`.
+std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root,
+                             const Scope::Environment& environment, bool testing, Diagnostics& diagnostics);
 
 /// "a/b/orders.yaml" → "orders".
 std::string pipeline_name(const std::string& path);

@@ -15,10 +15,14 @@ const Node* Node::find(std::string_view key) const {
 
 std::string Node::found() const {
   switch (kind) {
-    case Kind::null: return "nothing";
-    case Kind::list: return "a list";
-    case Kind::map: return "a map";
-    case Kind::scalar: break;
+    case Kind::null:
+      return "nothing";
+    case Kind::list:
+      return "a list";
+    case Kind::map:
+      return "a map";
+    case Kind::scalar:
+      break;
   }
   std::string shown = text.substr(0, text.find('\n'));
   if (shown.size() > 60) {

@@ -14,13 +14,13 @@ struct Node {
   struct Entry;
 
   Kind kind = Kind::null;
-  std::string text;              ///< A scalar's text, after YAML's own escapes; of a null, as written.
-  bool plain = false;            ///< Written without quotes: only then may it be a number, true, false or null.
-  bool loose = false;            ///< From the environment: text that takes whatever type is wanted.
-  bool told = false;             ///< A mistake was told about it already: one that follows from it need not be.
+  std::string text;    ///< A scalar's text, after YAML's own escapes; of a null, as written.
+  bool plain = false;  ///< Written without quotes: only then may it be a number, true, false or null.
+  bool loose = false;  ///< From the environment: text that takes whatever type is wanted.
+  bool told = false;   ///< A mistake was told about it already: one that follows from it need not be.
   Place place;
-  std::vector<Node> items;       ///< Of a list.
-  std::vector<Entry> entries;    ///< Of a map, in the order written; no key twice.
+  std::vector<Node> items;     ///< Of a list.
+  std::vector<Entry> entries;  ///< Of a map, in the order written; no key twice.
 
   bool is_null() const { return kind == Kind::null; }
   bool is_scalar() const { return kind == Kind::scalar; }

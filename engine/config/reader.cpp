@@ -9,9 +9,12 @@ namespace weir::config {
 namespace {
 
 /// Told once: what is wrong already needs no second complaint.
-bool refuse(const Node& node, Reader& reader, std::string_view wanted, std::string_view advice = {}, std::string hint = {}) {
+bool refuse(const Node& node, Reader& reader, std::string_view wanted, std::string_view advice = {},
+            std::string hint = {}) {
   if (!node.told)
-    reader.error(node.place, fmt::format("expected {}, found {}{}{}", wanted, node.found(), advice.empty() ? "" : ": ", advice), std::move(hint));
+    reader.error(node.place,
+                 fmt::format("expected {}, found {}{}{}", wanted, node.found(), advice.empty() ? "" : ": ", advice),
+                 std::move(hint));
   return false;
 }
 
@@ -81,7 +84,8 @@ Place code_place(const Node& node) {
 
 }  // namespace
 
-Reader::Reader(Diagnostics& where, const Scope& names, std::string start) : diagnostics(where), scope(names), path(std::move(start)) {}
+Reader::Reader(Diagnostics& where, const Scope& names, std::string start)
+    : diagnostics(where), scope(names), path(std::move(start)) {}
 
 void Reader::error(const Place& place, std::string what, std::string hint) {
   diagnostics.error(place, std::move(what), std::move(hint), path);
@@ -139,7 +143,8 @@ bool read_value(const Node& node, Reader& reader, std::string& out) {
   const Template made = parse_template(node.text, node.place, reader.diagnostics, reader.path);
   if (reader.diagnostics.error_count() > before) return false;
   if (!made.constant()) {
-    reader.error(made.parts[made.parts[0].lua ? 0 : 1].place, "expected a constant text, found `{{ }}`: it is read once, at the start",
+    reader.error(made.parts[made.parts[0].lua ? 0 : 1].place,
+                 "expected a constant text, found `{{ }}`: it is read once, at the start",
                  "a constant, or '${name}'; braces that are meant as such are written \\{{");
     return false;
   }
@@ -157,22 +162,26 @@ bool read_value(const Node& node, Reader& reader, Rate& out) {
   return read_unit<Rate>(node, reader, "a rate such as 10/s", parse_rate, rate_advice, out);
 }
 bool read_value(const Node& node, Reader& reader, IntegerRange& out) {
-  return read_unit<IntegerRange>(node, reader, "a range of integers such as 1..10", parse_integer_range, range_advice, out);
+  return read_unit<IntegerRange>(node, reader, "a range of integers such as 1..10", parse_integer_range, range_advice,
+                                 out);
 }
 bool read_value(const Node& node, Reader& reader, DurationRange& out) {
-  return read_unit<DurationRange>(node, reader, "a range of durations such as 100ms..30s", parse_duration_range, duration_range_advice, out);
+  return read_unit<DurationRange>(node, reader, "a range of durations such as 100ms..30s", parse_duration_range,
+                                  duration_range_advice, out);
 }
 
 bool read_value(const Node& node, Reader& reader, Lua& out) {
   if (!node.is_scalar())
-    return refuse(node, reader, "Lua", "", node.is_null() ? "" : "code with { } or [ ] in it is quoted, or stands under `|`");
+    return refuse(node, reader, "Lua", "",
+                  node.is_null() ? "" : "code with { } or [ ] in it is quoted, or stands under `|`");
   if (node.told) return false;
   if (node.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse(node, reader, "Lua");
   out.code = node.text;
   out.place = code_place(node);
   if (auto advice = bare_lua_advice(node.text)) {
     const bool dollar = advice->find("vars") != std::string::npos && node.text.find("${") != std::string::npos;
-    reader.error(node.place, dollar ? "`${…}` is not filled in here" : "`{{ }}` is not filled in here", std::move(*advice));
+    reader.error(node.place, dollar ? "`${…}` is not filled in here" : "`{{ }}` is not filled in here",
+                 std::move(*advice));
     return false;
   }
   reader.code.push_back({CodeUse::What::expression, out.code, out.place, reader.path});
@@ -215,7 +224,8 @@ bool read_value(const Node& node, Reader& reader, Value& out) {
       }
       return good;
     }
-    case Node::Kind::scalar: break;
+    case Node::Kind::scalar:
+      break;
   }
   if (node.told) return false;
   if (node.plain) {
@@ -229,7 +239,8 @@ bool read_value(const Node& node, Reader& reader, Value& out) {
       out.number = node.text;
       return true;
     }
-    if (const auto advice = number_advice(node.text); !advice.empty()) return refuse(node, reader, "a number or a text", advice);
+    if (const auto advice = number_advice(node.text); !advice.empty())
+      return refuse(node, reader, "a number or a text", advice);
   }
   out.kind = Value::Kind::text;
   return read_value(node, reader, out.text);

@@ -30,8 +30,9 @@ class Reader {
 
   Diagnostics& diagnostics;
   const Scope& scope;
-  std::string path;           ///< Of what is being read now.
-  std::string subject;        ///< How the next map to be read is called in messages, such as "stage 'fetch'"; its kind's name if empty.
+  std::string path;     ///< Of what is being read now.
+  std::string subject;  ///< How the next map to be read is called in messages, such as "stage 'fetch'"; its kind's name
+                        ///< if empty.
   std::vector<CodeUse> code;  ///< In the order found.
 
   void error(const Place& place, std::string what, std::string hint = {});
@@ -61,7 +62,8 @@ bool read_value(const Node& node, Reader& reader, Size& out);
 bool read_value(const Node& node, Reader& reader, Rate& out);
 bool read_value(const Node& node, Reader& reader, IntegerRange& out);
 bool read_value(const Node& node, Reader& reader, DurationRange& out);
-bool read_value(const Node& node, Reader& reader, Lua& out);  ///< Takes nodes as written: `${}` in it is told as a mistake.
+bool read_value(const Node& node, Reader& reader,
+                Lua& out);  ///< Takes nodes as written: `${}` in it is told as a mistake.
 bool read_value(const Node& node, Reader& reader, Template& out);
 bool read_value(const Node& node, Reader& reader, Value& out);
 

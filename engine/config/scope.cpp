@@ -110,7 +110,8 @@ std::optional<Name> parse_name(std::string_view inside) {
   return name;
 }
 
-/// The `}` that ends a `${` whose inside begins at `start`; npos if there is none. A default may hold braces of its own.
+/// The `}` that ends a `${` whose inside begins at `start`; npos if there is none. A default may hold braces of its
+/// own.
 std::size_t name_end(std::string_view text, std::size_t start) {
   int depth = 0;
   for (std::size_t i = start; i < text.size(); ++i) {
@@ -127,8 +128,10 @@ std::size_t past_template(std::string_view text, std::size_t start) {
   for (std::size_t i = start + 2; i < text.size(); ++i) {
     const char c = text[i];
     if (quote) {
-      if (c == '\\') ++i;
-      else if (c == quote) quote = 0;
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
     } else if (c == '"' || c == '\'') {
       quote = c;
     } else if (c == '{') {
@@ -148,9 +151,9 @@ struct Scope::Content {
   std::map<std::string, std::string> secrets;  ///< Name and file.
   /// Those that were read, by file: each is read once. Shared by all scopes that come of one.
   std::shared_ptr<std::map<std::string, std::string>> read = std::make_shared<std::map<std::string, std::string>>();
-  Node own;                                    ///< The names of this scope: a map.
-  bool options = false;                        ///< They were written outside of this scope.
-  std::shared_ptr<const Content> outer;        ///< Where the texts in `own` look further.
+  Node own;                              ///< The names of this scope: a map.
+  bool options = false;                  ///< They were written outside of this scope.
+  std::shared_ptr<const Content> outer;  ///< Where the texts in `own` look further.
 
   const Node* find(const std::string& name, const Content*& where) const {
     for (const Content* scope = this; scope; scope = scope->outer.get())
@@ -180,22 +183,28 @@ class Filling {
 
   std::optional<Node> fill(const Content& scope, const Node& node) {
     switch (node.kind) {
-      case Node::Kind::null: return node;
-      case Node::Kind::scalar: return fill_text(scope, node);
+      case Node::Kind::null:
+        return node;
+      case Node::Kind::scalar:
+        return fill_text(scope, node);
       case Node::Kind::list: {
         Node filled = node;
         bool good = true;
         for (auto& item : filled.items)
-          if (auto done = fill(scope, item)) item = std::move(*done);
-          else good = false;
+          if (auto done = fill(scope, item))
+            item = std::move(*done);
+          else
+            good = false;
         return good ? std::optional(std::move(filled)) : std::nullopt;
       }
       case Node::Kind::map: {
         Node filled = node;
         bool good = true;
         for (auto& entry : filled.entries)
-          if (auto done = fill(scope, entry.value)) entry.value = std::move(*done);
-          else good = false;
+          if (auto done = fill(scope, entry.value))
+            entry.value = std::move(*done);
+          else
+            good = false;
         return good ? std::optional(std::move(filled)) : std::nullopt;
       }
     }
@@ -256,9 +265,12 @@ class Filling {
       return std::nullopt;
     }
     switch (name->kind) {
-      case Name::Kind::secret: return secret(scope, node, name->name);
-      case Name::Kind::environment: return environment(scope, node, *name);
-      case Name::Kind::name: break;
+      case Name::Kind::secret:
+        return secret(scope, node, name->name);
+      case Name::Kind::environment:
+        return environment(scope, node, *name);
+      case Name::Kind::name:
+        break;
     }
     const Content* where = nullptr;
     const Node* found = scope.find(name->name, where);
@@ -285,11 +297,14 @@ class Filling {
     std::optional<std::string> value;
     if (scope.environment) value = scope.environment(name.name);
     if (!value || (value->empty() && (name.has_default || name.has_message))) {
-      if (name.has_default) value = name.fallback;
-      else if (scope.testing && !value) value = name.name;
+      if (name.has_default)
+        value = name.fallback;
+      else if (scope.testing && !value)
+        value = name.name;
       else if (!value || name.has_message) {
-        error(node, name.has_message && !name.message.empty() ? fmt::format("${{{}}}: {}", name.name, name.message)
-                                                              : fmt::format("the environment has no {}", name.name),
+        error(node,
+              name.has_message && !name.message.empty() ? fmt::format("${{{}}}: {}", name.name, name.message)
+                                                        : fmt::format("the environment has no {}", name.name),
               fmt::format("set it, or give a default: ${{{}:-default}}", name.name));
         return std::nullopt;
       }
@@ -304,7 +319,8 @@ class Filling {
       for (const auto& [key, file] : scope.secrets) known.push_back(key);
       const std::string near = nearest(name, known);
       error(node, fmt::format("no secret is called '{}'", name),
-            near.empty() ? fmt::format("write it under secrets: {{{}: {{file: PATH}}}}", name) : fmt::format("did you mean '${{secret.{}}}'?", near));
+            near.empty() ? fmt::format("write it under secrets: {{{}: {{file: PATH}}}}", name)
+                         : fmt::format("did you mean '${{secret.{}}}'?", near));
       return std::nullopt;
     }
     if (!secret_ok_) {
@@ -317,7 +333,8 @@ class Filling {
     std::string why;
     auto value = read_secret(path, why);
     if (!value) {
-      error(node, fmt::format("the secret '{}' cannot be read from {}: {}", name, path, why), "it is a file of at most 64 KiB that holds the secret and nothing else");
+      error(node, fmt::format("the secret '{}' cannot be read from {}: {}", name, path, why),
+            "it is a file of at most 64 KiB that holds the secret and nothing else");
       return std::nullopt;
     }
     return literal(node, scope.read->emplace(path, std::move(*value)).first->second);
@@ -347,7 +364,9 @@ class Filling {
     return all;
   }
 
-  void error(const Node& node, std::string what, std::string hint) { diagnostics_.error(node.place, std::move(what), std::move(hint), path_); }
+  void error(const Node& node, std::string what, std::string hint) {
+    diagnostics_.error(node.place, std::move(what), std::move(hint), path_);
+  }
 
   bool secret_ok_;
   Diagnostics& diagnostics_;
@@ -406,7 +425,8 @@ Scope Scope::for_tests() const {
   return scope;
 }
 
-std::optional<Node> Scope::fill(const Node& node, bool secret_ok, Diagnostics& diagnostics, const std::string& path) const {
+std::optional<Node> Scope::fill(const Node& node, bool secret_ok, Diagnostics& diagnostics,
+                                const std::string& path) const {
   return Filling<Content>(secret_ok, diagnostics, path).fill(*content_, node);
 }
 

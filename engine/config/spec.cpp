@@ -10,7 +10,8 @@ namespace {
 
 std::string joined(const std::vector<std::string>& words, std::string_view last = ", ") {
   std::string all;
-  for (std::size_t i = 0; i < words.size(); ++i) all += (i == 0 ? "" : i + 1 == words.size() ? std::string(last) : ", ") + words[i];
+  for (std::size_t i = 0; i < words.size(); ++i)
+    all += (i == 0 ? "" : i + 1 == words.size() ? std::string(last) : ", ") + words[i];
   return all;
 }
 
@@ -23,29 +24,41 @@ std::string shown_bound(double bound, const std::string& type) {
 
 std::string shown_check(const Check& check, const std::string& type) {
   switch (check.kind) {
-    case Check::Kind::above: return "above " + shown_bound(check.bound, type);
-    case Check::Kind::at_least: return "at least " + shown_bound(check.bound, type);
-    case Check::Kind::at_most: return "at most " + shown_bound(check.bound, type);
-    case Check::Kind::not_empty: return "not empty";
-    case Check::Kind::not_named: return fmt::format("without the key {}", joined(check.names, " or "));
+    case Check::Kind::above:
+      return "above " + shown_bound(check.bound, type);
+    case Check::Kind::at_least:
+      return "at least " + shown_bound(check.bound, type);
+    case Check::Kind::at_most:
+      return "at most " + shown_bound(check.bound, type);
+    case Check::Kind::not_empty:
+      return "not empty";
+    case Check::Kind::not_named:
+      return fmt::format("without the key {}", joined(check.names, " or "));
   }
   return {};
 }
 
 bool holds(const Check& check, double value) {
   switch (check.kind) {
-    case Check::Kind::above: return value > check.bound;
-    case Check::Kind::at_least: return value >= check.bound;
-    case Check::Kind::at_most: return value <= check.bound;
-    default: return true;
+    case Check::Kind::above:
+      return value > check.bound;
+    case Check::Kind::at_least:
+      return value >= check.bound;
+    case Check::Kind::at_most:
+      return value <= check.bound;
+    default:
+      return true;
   }
 }
 
 /// A text that is nothing but one `${}` may stand for a whole map or list.
-bool is_lone_name(const Node& node) { return node.is_scalar() && node.text.starts_with("${") && node.text.ends_with("}"); }
+bool is_lone_name(const Node& node) {
+  return node.is_scalar() && node.text.starts_with("${") && node.text.ends_with("}");
+}
 
 template <class T>
-std::shared_ptr<const detail::TypeOps> make_leaf(std::string type, std::function<std::optional<double>(const void*)> measure = {}) {
+std::shared_ptr<const detail::TypeOps> make_leaf(std::string type,
+                                                 std::function<std::optional<double>(const void*)> measure = {}) {
   detail::TypeOps ops;
   ops.type = std::move(type);
   ops.raw = std::is_same_v<T, Lua>;
@@ -95,13 +108,15 @@ std::shared_ptr<const TypeOps> leaf_ops<bool>() {
 }
 template <>
 std::shared_ptr<const TypeOps> leaf_ops<std::int64_t>() {
-  static const auto ops = make_leaf<std::int64_t>(
-      "integer", [](const void* value) -> std::optional<double> { return static_cast<double>(*static_cast<const std::int64_t*>(value)); });
+  static const auto ops = make_leaf<std::int64_t>("integer", [](const void* value) -> std::optional<double> {
+    return static_cast<double>(*static_cast<const std::int64_t*>(value));
+  });
   return ops;
 }
 template <>
 std::shared_ptr<const TypeOps> leaf_ops<double>() {
-  static const auto ops = make_leaf<double>("number", [](const void* value) -> std::optional<double> { return *static_cast<const double*>(value); });
+  static const auto ops = make_leaf<double>(
+      "number", [](const void* value) -> std::optional<double> { return *static_cast<const double*>(value); });
   return ops;
 }
 template <>
@@ -118,13 +133,15 @@ std::shared_ptr<const TypeOps> leaf_ops<Duration>() {
 }
 template <>
 std::shared_ptr<const TypeOps> leaf_ops<Size>() {
-  static const auto ops =
-      make_leaf<Size>("size", [](const void* value) -> std::optional<double> { return static_cast<double>(static_cast<const Size*>(value)->bytes); });
+  static const auto ops = make_leaf<Size>("size", [](const void* value) -> std::optional<double> {
+    return static_cast<double>(static_cast<const Size*>(value)->bytes);
+  });
   return ops;
 }
 template <>
 std::shared_ptr<const TypeOps> leaf_ops<Rate>() {
-  static const auto ops = make_leaf<Rate>("rate", [](const void* value) -> std::optional<double> { return static_cast<const Rate*>(value)->per_s(); });
+  static const auto ops = make_leaf<Rate>(
+      "rate", [](const void* value) -> std::optional<double> { return static_cast<const Rate*>(value)->per_s(); });
   return ops;
 }
 template <>
@@ -172,11 +189,14 @@ bool read_choice(const Node& node, Reader& reader, const std::vector<Choice>& ch
   return false;
 }
 
-bool read_list(const Node& node, Reader& reader, const TypeOps& element, const std::vector<Choice>& choices, const std::function<void*()>& next) {
+bool read_list(const Node& node, Reader& reader, const TypeOps& element, const std::vector<Choice>& choices,
+               const std::function<void*()>& next) {
   if (!node.is_list()) {
     if (!node.told)
       reader.error(node.place, fmt::format("expected a list of {}, found {}", element.type, node.found()),
-                   node.is_scalar() ? fmt::format("a list stands in brackets: [{}]", node.text.substr(0, node.text.find('\n'))) : "");
+                   node.is_scalar()
+                       ? fmt::format("a list stands in brackets: [{}]", node.text.substr(0, node.text.find('\n')))
+                       : "");
     return false;
   }
   bool good = true;
@@ -285,12 +305,16 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
   for (const auto& check : field.checks) {
     const auto fail = [&](const Place& place, const std::string& found) {
       const std::string& type = field.element ? field.element->type : field.declaration.type;
-      reader.error(place, fmt::format("expected {} {} {}, found {}", type[0] == 'i' ? "an" : "a", type, shown_check(check, field.declaration.type), found));
+      reader.error(place, fmt::format("expected {} {} {}, found {}", type[0] == 'i' ? "an" : "a", type,
+                                      shown_check(check, field.declaration.type), found));
     };
     if (check.kind == Check::Kind::not_empty) {
-      const bool empty = (filled->is_scalar() && filled->text.empty()) || (filled->is_list() && filled->items.empty()) ||
+      const bool empty = (filled->is_scalar() && filled->text.empty()) ||
+                         (filled->is_list() && filled->items.empty()) ||
                          (filled->is_map() && filled->entries.empty()) || filled->is_null();
-      if (empty) reader.error(filled->place, fmt::format("'{}' is empty", field.declaration.key.empty() ? reader.path : field.declaration.key));
+      if (empty)
+        reader.error(filled->place,
+                     fmt::format("'{}' is empty", field.declaration.key.empty() ? reader.path : field.declaration.key));
     } else if (field.ops->each && field.element && field.element->measure) {
       std::size_t index = 0;
       field.ops->each(member, [&](const void* value) {
@@ -316,27 +340,34 @@ void SpecCore::add(detail::Field field, std::string key, std::string help, const
   last_is_value_ = false;
 }
 
-void SpecCore::add_value(detail::Field field, Declaration::Shape shape, std::string help, const std::vector<Extra>& extras) {
+void SpecCore::add_value(detail::Field field, Declaration::Shape shape, std::string help,
+                         const std::vector<Extra>& extras) {
   describe(field, "", help.empty() ? declaration_.summary : std::move(help), extras);
-  declaration_.shape = shape == Declaration::Shape::scalar && !fields_.empty() ? Declaration::Shape::scalar_or_fields : shape;
+  declaration_.shape =
+      shape == Declaration::Shape::scalar && !fields_.empty() ? Declaration::Shape::scalar_or_fields : shape;
   field.declaration.fallback.clear();  // It is always written.
   declaration_.value = field.declaration;
   value_ = std::move(field);
   last_is_value_ = true;
 }
 
-FieldDeclaration& SpecCore::last() { return last_is_value_ || declaration_.fields.empty() ? declaration_.value : declaration_.fields.back(); }
+FieldDeclaration& SpecCore::last() {
+  return last_is_value_ || declaration_.fields.empty() ? declaration_.value : declaration_.fields.back();
+}
 
-void SpecCore::read_into(const Node& written, Reader& reader, void* config, const std::vector<std::string>& others) const {
+void SpecCore::read_into(const Node& written, Reader& reader, void* config,
+                         const std::vector<std::string>& others) const {
   const std::string subject = reader.subject.empty() ? declaration_.name : std::exchange(reader.subject, {});
   const auto as_declared = [](detail::Field field, const FieldDeclaration& declaration) {
     field.declaration = declaration;  // required(), secret_ok() and the like were said after the field was added.
     return field;
   };
   if (written.told && !written.is_map()) return;
-  const bool value_shape = declaration_.shape == Declaration::Shape::scalar || declaration_.shape == Declaration::Shape::whole;
+  const bool value_shape =
+      declaration_.shape == Declaration::Shape::scalar || declaration_.shape == Declaration::Shape::whole;
   if (value_shape) {
-    if (written.is_null()) return reader.error(written.place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+    if (written.is_null())
+      return reader.error(written.place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
     return read_field(as_declared(*value_, declaration_.value), written, reader, config);
   }
   std::optional<Node> filled;
@@ -349,39 +380,48 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config, cons
     node = &*filled;
   }
   if (declaration_.shape == Declaration::Shape::scalar_or_fields && !node->is_map()) {
-    if (node->is_null()) return reader.error(node->place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+    if (node->is_null())
+      return reader.error(node->place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
     return read_field(as_declared(*value_, declaration_.value), *node, reader, config);
   }
   if (!node->is_map() && !node->is_null()) {
     std::string hint;
     for (const auto& field : fields_)
-      if (hint.empty() && node->is_scalar()) hint = fmt::format("write {}: {{{}: {}}}", declaration_.name, field.declaration.key, node->text);
+      if (hint.empty() && node->is_scalar())
+        hint = fmt::format("write {}: {{{}: {}}}", declaration_.name, field.declaration.key, node->text);
     if (fields_.empty()) hint = fmt::format("write {}: {{}}", declaration_.name);
-    return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()), hint);
+    return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()),
+                        hint);
   }
 
   std::vector<std::string> known = declaration_.keys();
   known.insert(known.end(), others.begin(), others.end());
   std::vector<std::string> roles;
   for (std::size_t i = 0; i < fields_.size(); ++i)
-    if (declaration_.fields[i].role && node->find(declaration_.fields[i].key)) roles.push_back(declaration_.fields[i].key);
+    if (declaration_.fields[i].role && node->find(declaration_.fields[i].key))
+      roles.push_back(declaration_.fields[i].key);
 
   for (const auto& entry : node->entries) {
-    const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(), [&](const auto& field) { return field.key == entry.key; });
+    const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
+                                 [&](const auto& field) { return field.key == entry.key; });
     if (at == declaration_.fields.end()) {
       if (std::find(others.begin(), others.end(), entry.key) != others.end()) continue;
       const Reader::Step step(reader, entry.key);
       const std::string near = nearest(entry.key, known);
-      const std::string all = known.empty() ? fmt::format("{} takes no options", subject) : fmt::format("its keys are {}", joined(known));
+      const std::string all =
+          known.empty() ? fmt::format("{} takes no options", subject) : fmt::format("its keys are {}", joined(known));
       reader.error(entry.key_place, fmt::format("{} has no key '{}'", subject, entry.key),
                    near.empty() ? all : fmt::format("did you mean '{}'? {}", near, all));
       continue;
     }
     const Reader::Step step(reader, entry.key);
-    if (!at->only_with.empty() && !roles.empty() &&
-        std::none_of(roles.begin(), roles.end(), [&](const auto& role) { return std::find(at->only_with.begin(), at->only_with.end(), role) != at->only_with.end(); }))
-      reader.error(entry.key_place, fmt::format("'{}' goes with {}, not with {}", entry.key, joined(at->only_with, " or "), roles.front()));
-    read_field(as_declared(fields_[static_cast<std::size_t>(at - declaration_.fields.begin())], *at), entry.value, reader, config);
+    if (!at->only_with.empty() && !roles.empty() && std::none_of(roles.begin(), roles.end(), [&](const auto& role) {
+          return std::find(at->only_with.begin(), at->only_with.end(), role) != at->only_with.end();
+        }))
+      reader.error(entry.key_place, fmt::format("'{}' goes with {}, not with {}", entry.key,
+                                                joined(at->only_with, " or "), roles.front()));
+    read_field(as_declared(fields_[static_cast<std::size_t>(at - declaration_.fields.begin())], *at), entry.value,
+               reader, config);
   }
 
   std::vector<std::string> all_roles;
@@ -391,18 +431,26 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config, cons
       reader.error(node->place, fmt::format("{} needs '{}'", subject, field.key), field.help);
   }
   if (!all_roles.empty() && roles.empty())
-    reader.error(node->place, all_roles.size() == 1 ? fmt::format("{} needs '{}'", subject, all_roles[0])
-                                                    : fmt::format("{} needs one of {}", subject, joined(all_roles, " or ")),
-                 declaration_.examples.empty() ? "" : fmt::format("such as {}", declaration_.examples.front().substr(0, declaration_.examples.front().find('\n'))));
+    reader.error(node->place,
+                 all_roles.size() == 1 ? fmt::format("{} needs '{}'", subject, all_roles[0])
+                                       : fmt::format("{} needs one of {}", subject, joined(all_roles, " or ")),
+                 declaration_.examples.empty()
+                     ? ""
+                     : fmt::format("such as {}",
+                                   declaration_.examples.front().substr(0, declaration_.examples.front().find('\n'))));
   if (roles.size() > 1) {
     const Node::Entry* second = nullptr;
     const Node::Entry* first = nullptr;
     for (const auto& entry : node->entries)
       if (std::find(roles.begin(), roles.end(), entry.key) != roles.end()) {
-        if (!first) first = &entry;
-        else if (!second) second = &entry;
+        if (!first)
+          first = &entry;
+        else if (!second)
+          second = &entry;
       }
-    reader.error(second->key_place, fmt::format("{} takes one of {}, found '{}' and '{}'", subject, joined(all_roles, " or "), first->key, second->key),
+    reader.error(second->key_place,
+                 fmt::format("{} takes one of {}, found '{}' and '{}'", subject, joined(all_roles, " or "), first->key,
+                             second->key),
                  "a second stage does the other");
   }
 }

@@ -16,8 +16,8 @@
 
 namespace weir::config {
 
-/// What a field's value must be beside its type. Numbers; a duration counts in seconds, a size in bytes, a rate per second.
-/// For a list or a map: of each element, but for not_empty() and not_named().
+/// What a field's value must be beside its type. Numbers; a duration counts in seconds, a size in bytes, a rate per
+/// second. For a list or a map: of each element, but for not_empty() and not_named().
 struct Check {
   enum class Kind { above, at_least, at_most, not_empty, not_named };
   Kind kind;
@@ -63,7 +63,7 @@ struct TypeOps {
   bool map = false;
   std::function<bool(const Node&, Reader&, const std::vector<Choice>&, void* out)> read;
   std::function<std::string(const void*, const std::vector<Choice>&)> show;
-  std::function<std::optional<double>(const void*)> measure;               ///< For the checks; null where none fits.
+  std::function<std::optional<double>(const void*)> measure;  ///< For the checks; null where none fits.
   std::function<void(const void*, const std::function<void(const void*)>&)> each;  ///< Elements, for the checks.
 };
 
@@ -159,8 +159,9 @@ std::shared_ptr<const TypeOps> ops_of() {
       made.map = true;
       made.read = [inner](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
         T values;
-        const bool good = read_map(node, reader, *inner, choices,
-                                   [&](const std::string& key) -> void* { return &values.emplace_back(key, Inner{}).second; });
+        const bool good = read_map(node, reader, *inner, choices, [&](const std::string& key) -> void* {
+          return &values.emplace_back(key, Inner{}).second;
+        });
         if (good) *static_cast<T*>(out) = std::move(values);
         return good;
       };
@@ -211,10 +212,14 @@ std::shared_ptr<const TypeOps> ops_of() {
 /// What the inner type of an optional, list or map is, for the checks of each element.
 template <class T>
 std::shared_ptr<const TypeOps> element_of() {
-  if constexpr (IsOptional<T>::value) return element_of<typename T::value_type>();
-  else if constexpr (IsMap<T>::value) return ops_of<typename T::value_type::second_type>();
-  else if constexpr (IsVector<T>::value) return ops_of<typename T::value_type>();
-  else return nullptr;
+  if constexpr (IsOptional<T>::value)
+    return element_of<typename T::value_type>();
+  else if constexpr (IsMap<T>::value)
+    return ops_of<typename T::value_type::second_type>();
+  else if constexpr (IsVector<T>::value)
+    return ops_of<typename T::value_type>();
+  else
+    return nullptr;
 }
 
 }  // namespace detail
@@ -259,8 +264,8 @@ class SpecCore {
 ///   const auto spec = Spec<FileConfig>("file", "Reads or writes a file.")
 ///       .role("read", &FileConfig::read, "Path to read.")
 ///       .field("format", &FileConfig::format, "…", one_of({{"lines", Format::lines}}));
-/// Members may be bool, std::int64_t, double, std::string, the types of values.hpp, an enum (with one_of), and std::vector, Map and
-/// std::optional of these. An optional is set exactly if it is written.
+/// Members may be bool, std::int64_t, double, std::string, the types of values.hpp, an enum (with one_of), and
+/// std::vector, Map and std::optional of these. An optional is set exactly if it is written.
 template <class Config>
 class Spec : public SpecCore {
  public:
@@ -347,7 +352,8 @@ class Spec : public SpecCore {
     return std::move(*this);
   }
 
-  /// Every mistake goes to the reader; what could not be read keeps its default. `others`: keys of the same map that somebody else reads.
+  /// Every mistake goes to the reader; what could not be read keeps its default. `others`: keys of the same map that
+  /// somebody else reads.
   Config read(const Node& node, Reader& reader, const std::vector<std::string>& others = {}) const {
     Config config{};
     const auto before = reader.diagnostics.error_count();
@@ -391,7 +397,8 @@ class Spec : public SpecCore {
     ops.list = true;
     ops.read = [one](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
       std::vector<Sub> values;
-      const bool good = detail::read_list(node, reader, one, choices, [&]() -> void* { return &values.emplace_back(); });
+      const bool good =
+          detail::read_list(node, reader, one, choices, [&]() -> void* { return &values.emplace_back(); });
       if (good) *static_cast<std::vector<Sub>*>(out) = std::move(values);
       return good;
     };

@@ -19,7 +19,8 @@ struct Unit {
   double factor;
 };
 // Largest first: how a value is shown.
-constexpr std::array<Unit, 6> duration_units{{{"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}}};
+constexpr std::array<Unit, 6> duration_units{
+    {{"d", 86400e9}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}}};
 constexpr std::array<Unit, 4> size_units{{{"GiB", 1073741824.0}, {"MiB", 1048576.0}, {"KiB", 1024.0}, {"B", 1.0}}};
 
 /// "1.5" and its unit "MiB"; only digits, at most one point between digits.
@@ -58,7 +59,8 @@ std::optional<std::pair<std::string_view, std::string_view>> split_range(std::st
   return std::pair(text.substr(0, dots), text.substr(dots + 2));
 }
 
-/// Past the `}}` that ends the code which begins at `start`; npos if it never does. Knows Lua's texts, comments and tables.
+/// Past the `}}` that ends the code which begins at `start`; npos if it never does. Knows Lua's texts, comments and
+/// tables.
 std::size_t code_end(std::string_view text, std::size_t start) {
   int depth = 0;
   for (std::size_t i = start; i < text.size();) {
@@ -91,8 +93,10 @@ std::size_t code_end(std::string_view text, std::size_t start) {
 }
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t' || text.front() == '\n' || text.front() == '\r')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t' || text.front() == '\n' || text.front() == '\r'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\n' || text.back() == '\r'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -117,7 +121,8 @@ class PartPlaces {
     Place place = whole_;
     std::size_t line_start = found;
     while (line_start > 0 && text[line_start - 1] != '\n') --line_start;
-    place.line = 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(found), '\n'));
+    place.line =
+        1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(found), '\n'));
     place.column = 1 + characters(std::string_view(text).substr(line_start, found - line_start));
     place.length = characters(raw.substr(0, raw.find('\n')));
     return place;
@@ -125,7 +130,8 @@ class PartPlaces {
 
  private:
   static int characters(std::string_view text) {
-    return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<int>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
   }
   std::size_t skip_columns(std::size_t from, int columns) const {
     const std::string& text = whole_.source->text;
@@ -164,19 +170,27 @@ Value::Value() = default;
 
 bool Value::constant() const {
   switch (kind) {
-    case Kind::text: return text.constant();
-    case Kind::list: return std::all_of(items.begin(), items.end(), [](const Value& item) { return item.constant(); });
-    case Kind::map: return std::all_of(fields.begin(), fields.end(), [](const auto& field) { return field.second.constant(); });
-    default: return true;
+    case Kind::text:
+      return text.constant();
+    case Kind::list:
+      return std::all_of(items.begin(), items.end(), [](const Value& item) { return item.constant(); });
+    case Kind::map:
+      return std::all_of(fields.begin(), fields.end(), [](const auto& field) { return field.second.constant(); });
+    default:
+      return true;
   }
 }
 
 std::string Value::json() const {
   switch (kind) {
-    case Kind::null: return "null";
-    case Kind::boolean: return boolean ? "true" : "false";
-    case Kind::number: return number;
-    case Kind::text: return json_text(text.text());
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return boolean ? "true" : "false";
+    case Kind::number:
+      return number;
+    case Kind::text:
+      return json_text(text.text());
     case Kind::list: {
       std::string out = "[";
       for (const auto& item : items) out += (out.size() > 1 ? "," : "") + item.json();
@@ -201,7 +215,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
     const auto [end, error] = std::from_chars(parts->first.data(), parts->first.data() + parts->first.size(), whole);
     const auto factor = static_cast<std::int64_t>(unit.factor);
     if (error == std::errc{} && end == parts->first.data() + parts->first.size())
-      return whole <= std::numeric_limits<std::int64_t>::max() / factor ? std::optional(Duration(whole * factor)) : std::nullopt;
+      return whole <= std::numeric_limits<std::int64_t>::max() / factor ? std::optional(Duration(whole * factor))
+                                                                        : std::nullopt;
     const double value = std::round(to_double(parts->first) * unit.factor);
     if (!(value < 9.2e18)) return std::nullopt;
     return Duration(static_cast<std::int64_t>(value));
@@ -290,17 +305,22 @@ std::string number_advice(std::string_view text) {
   if (!digits.empty() && (digits[0] == '-' || digits[0] == '+')) digits.remove_prefix(1);
   if (digits.empty()) return {};
   const auto all_digits = [](std::string_view s, std::string_view more = "") {
-    return !s.empty() && std::all_of(s.begin(), s.end(), [&](char c) { return is_digit(c) || more.find(c) != std::string_view::npos; });
+    return !s.empty() && std::all_of(s.begin(), s.end(),
+                                     [&](char c) { return is_digit(c) || more.find(c) != std::string_view::npos; });
   };
   std::string_view shorn = digits;
   while (shorn.size() > 1 && shorn[0] == '0') shorn.remove_prefix(1);
   if (digits.size() > 1 && digits[0] == '0' && all_digits(digits))
     return fmt::format("a leading 0 means octal to some: write {}, or quote a text: '{}'", shorn, text);
-  if (digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X' || digits[1] == 'o' || digits[1] == 'b') &&
-      std::all_of(digits.begin() + 2, digits.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '_'; }))
+  if (digits.size() > 2 && digits[0] == '0' &&
+      (digits[1] == 'x' || digits[1] == 'X' || digits[1] == 'o' || digits[1] == 'b') &&
+      std::all_of(digits.begin() + 2, digits.end(),
+                  [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '_'; }))
     return fmt::format("numbers are decimal; quote a text: '{}'", text);
-  if (text[0] == '+' && is_json_number(digits)) return fmt::format("write {} without the +, or quote a text: '{}'", digits, text);
-  if (digits[0] == '.' && all_digits(digits.substr(1))) return fmt::format("write {}0{}", text[0] == '-' ? "-" : "", digits);
+  if (text[0] == '+' && is_json_number(digits))
+    return fmt::format("write {} without the +, or quote a text: '{}'", digits, text);
+  if (digits[0] == '.' && all_digits(digits.substr(1)))
+    return fmt::format("write {}0{}", text[0] == '-' ? "-" : "", digits);
   if (digits.back() == '.' && all_digits(digits.substr(0, digits.size() - 1))) return fmt::format("write {}0", text);
   if (is_digit(digits[0]) && digits.find('_') != std::string_view::npos && all_digits(digits, "_")) {
     std::string plain(text);
@@ -320,16 +340,32 @@ std::string duration_advice(std::string_view text) {
     return {};
   }
   if (parts->second.empty()) return "a duration carries its unit";
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> words{{{"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"S", "s"},
-      {"min", "m"}, {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"M", "m"}, {"hour", "h"}, {"hours", "h"}, {"H", "h"}, {"day", "d"}, {"days", "d"},
-      {"D", "d"}, {"msec", "ms"}, {"µs", "us"}}};
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> words{{{"sec", "s"},
+                                                                                        {"secs", "s"},
+                                                                                        {"second", "s"},
+                                                                                        {"seconds", "s"},
+                                                                                        {"S", "s"},
+                                                                                        {"min", "m"},
+                                                                                        {"mins", "m"},
+                                                                                        {"minute", "m"},
+                                                                                        {"minutes", "m"},
+                                                                                        {"M", "m"},
+                                                                                        {"hour", "h"},
+                                                                                        {"hours", "h"},
+                                                                                        {"H", "h"},
+                                                                                        {"day", "d"},
+                                                                                        {"days", "d"},
+                                                                                        {"D", "d"},
+                                                                                        {"msec", "ms"},
+                                                                                        {"µs", "us"}}};
   std::string_view unit = parts->second;
   while (!unit.empty() && unit[0] == ' ') unit.remove_prefix(1);
   for (const auto& [word, meant] : words)
     if (unit == word) return fmt::format("write {}{}", parts->first, meant);
   for (const auto& known : duration_units)
     if (unit == known.name)
-      return unit.size() == parts->second.size() ? "106751d is the longest" : fmt::format("write {}{}, without a blank", parts->first, unit);
+      return unit.size() == parts->second.size() ? "106751d is the longest"
+                                                 : fmt::format("write {}{}, without a blank", parts->first, unit);
   if (unit.find_first_of("0123456789") != std::string_view::npos) return "a duration has one unit: 90m, not 1h30m";
   return "its units are us, ms, s, m, h and d";
 }
@@ -343,7 +379,8 @@ std::string size_advice(std::string_view text) {
   std::string_view unit = parts->second;
   while (!unit.empty() && unit[0] == ' ') unit.remove_prefix(1);
   if (!unit.empty())
-    for (const auto& [letter, meant] : {std::pair('k', "KiB"), std::pair('m', "MiB"), std::pair('g', "GiB"), std::pair('b', "B")})
+    for (const auto& [letter, meant] :
+         {std::pair('k', "KiB"), std::pair('m', "MiB"), std::pair('g', "GiB"), std::pair('b', "B")})
       if ((unit[0] | 0x20) == letter) return fmt::format("write {}{}", parts->first, meant);
   return "its units are B, KiB, MiB and GiB";
 }
@@ -377,8 +414,10 @@ Template parse_template(std::string_view text, const Place& place, Diagnostics& 
     const std::size_t end = code_end(text, i + 2);
     if (end == std::string_view::npos) {
       const bool closed = text.find("}}", i) != std::string_view::npos;
-      diagnostics.error(places.find(text.substr(i, 2)), closed ? "the code in `{{ }}` does not end where its `}}` stands" : "`{{` without `}}`",
-                        closed ? "a quote or a { is left open in it" : "two braces that are meant as such are written \\{{", path);
+      diagnostics.error(
+          places.find(text.substr(i, 2)),
+          closed ? "the code in `{{ }}` does not end where its `}}` stands" : "`{{` without `}}`",
+          closed ? "a quote or a { is left open in it" : "two braces that are meant as such are written \\{{", path);
       return Template();
     }
     const std::string_view raw = text.substr(i, end - i);
@@ -390,7 +429,9 @@ Template parse_template(std::string_view text, const Place& place, Diagnostics& 
       std::string name(code.substr(dollar + 2, code.find_first_of("}:", dollar) - dollar - 2));
       const bool upper = !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
       diagnostics.error(here, "`${…}` inside `{{ }}`: this is Lua",
-                        upper ? fmt::format("under vars: write `x: '${{{}}}'`, and here `vars.x`", name) : fmt::format("write `vars.{}`", name), path);
+                        upper ? fmt::format("under vars: write `x: '${{{}}}'`, and here `vars.x`", name)
+                              : fmt::format("write `vars.{}`", name),
+                        path);
     }
     flush();
     made.parts.push_back({true, std::string(code), here});

@@ -105,8 +105,8 @@ std::string duration_advice(std::string_view text);
 std::string size_advice(std::string_view text);
 std::string rate_advice(std::string_view text);
 
-/// Cuts text into parts; `\{{` and `\${` become plain. Errors (a `{{` without its end, `${` inside code) go to diagnostics.
-/// Leaves `${}` as it is: that is Scope's work, before.
+/// Cuts text into parts; `\{{` and `\${` become plain. Errors (a `{{` without its end, `${` inside code) go to
+/// diagnostics. Leaves `${}` as it is: that is Scope's work, before.
 Template parse_template(std::string_view text, const Place& place, Diagnostics& diagnostics, const std::string& path);
 
 std::string show(bool value);

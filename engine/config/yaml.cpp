@@ -33,15 +33,20 @@ std::size_t bad_utf8(std::string_view text) {
     const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
     const unsigned first = byte(i);
     std::size_t length = 0;
-    if (first < 0x80) length = 1;
-    else if (first >= 0xC2 && first <= 0xDF) length = 2;
-    else if (first >= 0xE0 && first <= 0xEF) length = 3;
-    else if (first >= 0xF0 && first <= 0xF4) length = 4;
-    else return i;
+    if (first < 0x80)
+      length = 1;
+    else if (first >= 0xC2 && first <= 0xDF)
+      length = 2;
+    else if (first >= 0xE0 && first <= 0xEF)
+      length = 3;
+    else if (first >= 0xF0 && first <= 0xF4)
+      length = 4;
+    else
+      return i;
     for (std::size_t k = 1; k < length; ++k)
       if ((byte(i + k) & 0xC0) != 0x80) return i;
-    if ((first == 0xE0 && byte(i + 1) < 0xA0) || (first == 0xED && byte(i + 1) > 0x9F) || (first == 0xF0 && byte(i + 1) < 0x90) ||
-        (first == 0xF4 && byte(i + 1) > 0x8F))
+    if ((first == 0xE0 && byte(i + 1) < 0xA0) || (first == 0xED && byte(i + 1) > 0x9F) ||
+        (first == 0xF0 && byte(i + 1) < 0x90) || (first == 0xF4 && byte(i + 1) > 0x8F))
       return i;
     i += length;
   }
@@ -116,7 +121,8 @@ bool is_other_boolean(std::string_view text) {
   std::string lower(text);
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  const bool one_case = text == lower || std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) ||
+  const bool one_case = text == lower ||
+                        std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) ||
                         (text[0] >= 'A' && text[0] <= 'Z' && text.substr(1) == std::string_view(lower).substr(1));
   return one_case && std::find(other_booleans.begin(), other_booleans.end(), lower) != other_booleans.end();
 }
@@ -134,7 +140,8 @@ std::string quoted(std::string_view text) {
 /// Builds our tree out of yaml-cpp's events, looking back at the text for what the events no longer say.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(std::shared_ptr<const Source> source, Diagnostics& diagnostics) : map_(std::move(source)), diagnostics_(diagnostics) {}
+  Builder(std::shared_ptr<const Source> source, Diagnostics& diagnostics)
+      : map_(std::move(source)), diagnostics_(diagnostics) {}
 
   Node root;
 
@@ -165,11 +172,15 @@ class Builder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const std::size_t position = position_of(mark);
     std::size_t end = position + 1;
-    while (end < map_.text().size() && !is_blank(map_.at(end)) && !is_end(map_.at(end)) && !std::strchr(",]}", map_.at(end))) ++end;
+    while (end < map_.text().size() && !is_blank(map_.at(end)) && !is_end(map_.at(end)) &&
+           !std::strchr(",]}", map_.at(end)))
+      ++end;
     const Place here = map_.place(position, end);
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) {
-      diagnostics_.error(here, fmt::format("'{}' stands inside the very value it names: it would have no end", map_.text().substr(position, end - position)),
+      diagnostics_.error(here,
+                         fmt::format("'{}' stands inside the very value it names: it would have no end",
+                                     map_.text().substr(position, end - position)),
                          "write the part that is meant out");
       Node node;
       node.place = here;
@@ -184,7 +195,8 @@ class Builder : public YAML::EventHandler {
     finish(std::move(copy), 0, false);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     const std::size_t position = position_of(mark);
     Node node;
     node.kind = Node::Kind::scalar;
@@ -195,7 +207,8 @@ class Builder : public YAML::EventHandler {
     const bool is_quoted = !node.plain && (opening == '"' || opening == '\'');
     std::size_t end = node.plain ? plain_end(start, value) : is_quoted ? quote_end(start) : start + 1;
     if (end == std::string::npos) {  // yaml-cpp takes the end of the file for the closing quote.
-      diagnostics_.error(map_.place(start, map_.line_end(start)), fmt::format("the text that begins here with {} never ends", opening),
+      diagnostics_.error(map_.place(start, map_.line_end(start)),
+                         fmt::format("the text that begins here with {} never ends", opening),
                          fmt::format("close it with {}", opening));
       throw Stop{};
     }
@@ -209,11 +222,13 @@ class Builder : public YAML::EventHandler {
     finish(std::move(node), anchor);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
     begin(Node::Kind::list, position_of(mark), anchor, style == YAML::EmitterStyle::Flow);
   }
   void OnSequenceEnd() override { end(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value style) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
     begin(Node::Kind::map, position_of(mark), anchor, style == YAML::EmitterStyle::Flow);
   }
   void OnMapEnd() override { end(); }
@@ -307,7 +322,9 @@ class Builder : public YAML::EventHandler {
   std::size_t comment_after(std::size_t end) const {
     std::size_t position = end;
     while (is_blank(map_.at(position))) ++position;
-    return map_.at(position) == '#' && (position > end || position == 0 || is_blank(map_.at(position - 1))) ? position : std::string::npos;
+    return map_.at(position) == '#' && (position > end || position == 0 || is_blank(map_.at(position - 1)))
+               ? position
+               : std::string::npos;
   }
 
   bool silent() const { return suppressed_ > 0; }
@@ -322,7 +339,9 @@ class Builder : public YAML::EventHandler {
       while (is_blank(map_.at(position))) ++position;
     }
     std::size_t end = position;
-    while (end < map_.text().size() && !is_blank(map_.at(end)) && !is_end(map_.at(end)) && !std::strchr(",]}", map_.at(end))) ++end;
+    while (end < map_.text().size() && !is_blank(map_.at(end)) && !is_end(map_.at(end)) &&
+           !std::strchr(",]}", map_.at(end)))
+      ++end;
     const std::string tag = map_.text().substr(position, end - position);
     const std::string whole = map_.text().substr(position, std::max(end, map_.line_end(position)) - position);
     node.told = true;
@@ -353,14 +372,15 @@ class Builder : public YAML::EventHandler {
     const std::size_t open = node.text.rfind("{{");
     if (open != std::string::npos && node.text.find("}}", open) == std::string::npos) {
       tell(map_.place(start, end), "`{{` without `}}`: a comment began at the #",
-           fmt::format("was a ` #` meant? quote it: {}", quoted(map_.text().substr(start, map_.line_end(start) - start))));
+           fmt::format("was a ` #` meant? quote it: {}",
+                       quoted(map_.text().substr(start, map_.line_end(start) - start))));
       node.told = true;
       return;
     }
     const char next = map_.at(comment + 1);
     if (!is_letter(next) && next != '(' && next != '[') return;
-    static constexpr std::array<std::string_view, 17> expects{">", "<", "=", "+", "-", "*", "/", "%", "..", "(", ",", "^", " and", " or", " not",
-                                                              " return", "{"};
+    static constexpr std::array<std::string_view, 17> expects{
+        ">", "<", "=", "+", "-", "*", "/", "%", "..", "(", ",", "^", " and", " or", " not", " return", "{"};
     for (const auto tail : expects)
       if (node.text.size() > tail.size() && node.text.ends_with(tail)) {
         tell(map_.place(comment, comment + 1), "a comment began here, in the middle of the code",
@@ -378,13 +398,15 @@ class Builder : public YAML::EventHandler {
     if (frame.flow && (map_.at(position) != ':' || null_position == frame.key_start)) {
       if (frame.template_trap || silent()) return;
       node.told = true;
-      tell(frame.key_place, fmt::format("'{}' has no value", frame.key), "quote a text with `{`, `}` or `,` inside { }");
+      tell(frame.key_place, fmt::format("'{}' has no value", frame.key),
+           "quote a text with `{`, `}` or `,` inside { }");
       return;
     }
     if (map_.at(position) != ':') {
       if (silent()) return;
       node.told = true;
-      tell(frame.key_place, fmt::format("'{}' is no key: it has no `:`", frame.key), "is it indented like the lines that it belongs to?");
+      tell(frame.key_place, fmt::format("'{}' is no key: it has no `:`", frame.key),
+           "is it indented like the lines that it belongs to?");
       return;
     }
     const std::size_t comment = comment_after(position + 1);
@@ -392,14 +414,17 @@ class Builder : public YAML::EventHandler {
     const char next = map_.at(comment + 1);
     if (!is_letter(next) && next != '(' && next != '[' && next != '{') return;
     node.told = true;
-    tell(map_.place(comment, map_.line_end(comment)), fmt::format("'{}' has no value: a comment began at the #", frame.key),
-         fmt::format("quote it: {}; of a comment, put a blank after the #", quoted(map_.text().substr(comment, map_.line_end(comment) - comment))));
+    tell(map_.place(comment, map_.line_end(comment)),
+         fmt::format("'{}' has no value: a comment began at the #", frame.key),
+         fmt::format("quote it: {}; of a comment, put a blank after the #",
+                     quoted(map_.text().substr(comment, map_.line_end(comment) - comment))));
   }
 
   void count(int nodes, const Place& place) {
     nodes_ += nodes;
     if (nodes_ > node_count_max) {
-      diagnostics_.error(place, fmt::format("the file has more than {} values, counted through its aliases", node_count_max),
+      diagnostics_.error(place,
+                         fmt::format("the file has more than {} values, counted through its aliases", node_count_max),
                          "data of this size belongs in a file that a stage reads");
       throw Stop{};
     }
@@ -545,7 +570,8 @@ class Builder : public YAML::EventHandler {
     }
     const auto [known, fresh] = frame.seen.emplace(frame.key, frame.key_place);
     if (!fresh) {
-      tell(node.place, fmt::format("'{}' stands here a second time; the first is at {}", frame.key, known->second.str()),
+      tell(node.place,
+           fmt::format("'{}' stands here a second time; the first is at {}", frame.key, known->second.str()),
            "keep one of them");
       frame.key_told = true;
     }
@@ -555,7 +581,8 @@ class Builder : public YAML::EventHandler {
     const std::string& text = map_.text();
     const std::size_t start = map_.line_start(position);
     if (text.compare(start, 3, "---") == 0) {
-      diagnostics_.error(map_.place(start, start + 3), "a second document begins here", "one document a file: write a second file");
+      diagnostics_.error(map_.place(start, start + 3), "a second document begins here",
+                         "one document a file: write a second file");
     } else if (const std::size_t dots = text.rfind("\n...", position); dots != std::string::npos) {
       diagnostics_.error(map_.place(position, map_.line_end(position)), "text after the end of the document `...`",
                          "one document a file: remove the `...` or what follows it");
@@ -623,8 +650,10 @@ void Builder::syntax_error(const YAML::Exception& exception) {
 
   if (message == "the referenced anchor is not defined") {
     const std::size_t end = rest_of_value(position);
-    return say(position, end, fmt::format("'{}' is an alias to YAML, and nothing has that name", text.substr(position, end - position)),
-               fmt::format("a text that begins with * is quoted: {}", quoted(text.substr(position, end - position))));
+    return say(
+        position, end,
+        fmt::format("'{}' is an alias to YAML, and nothing has that name", text.substr(position, end - position)),
+        fmt::format("a text that begins with * is quoted: {}", quoted(text.substr(position, end - position))));
   }
   for (std::size_t at = line_start; at < line_end && is_blank(map_.at(at)); ++at)
     if (map_.at(at) == '\t') return say(at, at + 1, "a tab in the indentation", "indent with spaces");
@@ -637,7 +666,8 @@ void Builder::syntax_error(const YAML::Exception& exception) {
     std::size_t start = position;
     while (start > line_start && map_.at(start) != '|' && map_.at(start) != '>') --start;
     return say(start, line_end, fmt::format("after {} the text begins on the next line", map_.at(start)),
-               fmt::format("a text that begins with {} is quoted: {}", map_.at(start), quoted(text.substr(start, line_end - start))));
+               fmt::format("a text that begins with {} is quoted: {}", map_.at(start),
+                           quoted(text.substr(start, line_end - start))));
   }
   if (message.starts_with("unknown escape character")) {
     position = std::min(text.rfind('\\', position), position);
@@ -655,8 +685,10 @@ void Builder::syntax_error(const YAML::Exception& exception) {
   for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
     if (!frame->flow) continue;
     const std::size_t comment = comment_after(last_.end);
-    if (last_.end > last_.start && comment != std::string::npos && map_.line_of(comment) == map_.line_of(frame->start)) {
-      say(comment, map_.line_end(comment), fmt::format("a comment began at the #, inside {}", map_.at(frame->start) == '[' ? "[ ]" : "{ }"),
+    if (last_.end > last_.start && comment != std::string::npos &&
+        map_.line_of(comment) == map_.line_of(frame->start)) {
+      say(comment, map_.line_end(comment),
+          fmt::format("a comment began at the #, inside {}", map_.at(frame->start) == '[' ? "[ ]" : "{ }"),
           "quote a text with ` #` in it");
       return;
     }
@@ -665,12 +697,14 @@ void Builder::syntax_error(const YAML::Exception& exception) {
 
   const bool flow = !frames_.empty() && frames_.back().flow;
   // Text that goes on after its closing quote.
-  if (last_.quoted && !at_end && map_.line_of(last_.end) == map_.line_of(position) && !std::strchr(",]}:#\n\r", map_.at(position))) {
+  if (last_.quoted && !at_end && map_.line_of(last_.end) == map_.line_of(position) &&
+      !std::strchr(",]}:#\n\r", map_.at(position))) {
     const std::size_t end = rest_of_value(last_.start);
     const char quote = map_.at(last_.start);
     if (position == last_.end)
       return say(position, end, "the text goes on after its closing quote",
-                 quote == '\'' ? "inside 'single quotes' a quote is written twice: ''" : "inside \"double quotes\" a quote is written \\\"");
+                 quote == '\'' ? "inside 'single quotes' a quote is written twice: ''"
+                               : "inside \"double quotes\" a quote is written \\\"");
     return say(position, end, "the text goes on after its closing quote",
                fmt::format("put the field first, as in `msg.x == \"a\"`, or quote the whole: {}",
                            quoted(text.substr(last_.start, end - last_.start))));
@@ -681,13 +715,16 @@ void Builder::syntax_error(const YAML::Exception& exception) {
     int depth = 0;
     for (; end < line_end; ++end) {
       const char c = map_.at(end);
-      if (c == '{' || c == '[') ++depth;
+      if (c == '{' || c == '[')
+        ++depth;
       else if (c == '}' || c == ']') {
         if (--depth < 0) break;
-      } else if (c == ',' && depth == 0) break;
+      } else if (c == ',' && depth == 0)
+        break;
     }
-    return say(start, end, fmt::format("a {} inside a text that stands in {{ }} or [ ]", map_.at(position)),
-               fmt::format("quote a text with `{{`, `}}` or `,` inside {{ }}: {}", quoted(text.substr(start, end - start))));
+    return say(
+        start, end, fmt::format("a {} inside a text that stands in {{ }} or [ ]", map_.at(position)),
+        fmt::format("quote a text with `{{`, `}}` or `,` inside {{ }}: {}", quoted(text.substr(start, end - start))));
   }
   if (message == "illegal map value") {
     if (map_.line_of(last_.start) < map_.line_of(position) && last_.end > last_.start) {
@@ -697,10 +734,12 @@ void Builder::syntax_error(const YAML::Exception& exception) {
         const std::size_t word = colon;
         while (is_letter(map_.at(colon)) || (map_.at(colon) >= '0' && map_.at(colon) <= '9')) ++colon;
         if (colon > word && map_.at(colon) == ':' && colon + 1 < map_.line_end(line))
-          return say(word, colon + 1, "a key, but no blank follows its `:`", fmt::format("write `{}: …`", text.substr(word, colon - word)));
+          return say(word, colon + 1, "a key, but no blank follows its `:`",
+                     fmt::format("write `{}: …`", text.substr(word, colon - word)));
       }
       return say(position, position + 1, "a `:` in a text that began on an earlier line",
-                 fmt::format("indent this key like the others; the text began at {}", map_.place(last_.start, last_.end).str()));
+                 fmt::format("indent this key like the others; the text began at {}",
+                             map_.place(last_.start, last_.end).str()));
     }
     const std::size_t end = rest_of_value(last_.start);
     const std::string value = text.substr(last_.start, end - last_.start);
@@ -724,7 +763,8 @@ void Builder::syntax_error(const YAML::Exception& exception) {
     while (is_blank(map_.at(word))) ++word;
     std::size_t colon = word;
     while (is_letter(map_.at(colon)) || (map_.at(colon) >= '0' && map_.at(colon) <= '9')) ++colon;
-    if (colon > word && map_.at(colon) == ':' && !is_blank(map_.at(colon + 1)) && !is_end(map_.at(colon + 1)) && colon + 1 < line_end)
+    if (colon > word && map_.at(colon) == ':' && !is_blank(map_.at(colon + 1)) && !is_end(map_.at(colon + 1)) &&
+        colon + 1 < line_end)
       hint = "a blank follows the `:`";
     else
       hint = "is it indented like the lines that it belongs to?";
@@ -815,7 +855,8 @@ std::optional<Node> parse(std::shared_ptr<const Source> source, Diagnostics& dia
     const auto byte = static_cast<unsigned char>(text[i]);
     if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F) {
       const TextMap map(source);
-      diagnostics.error(map.place(i, i + 1), byte == 0 ? "a NUL byte" : fmt::format("a control character, 0x{:02X}", byte),
+      diagnostics.error(map.place(i, i + 1),
+                        byte == 0 ? "a NUL byte" : fmt::format("a control character, 0x{:02X}", byte),
                         R"(in a text in "double quotes" write it as an escape, such as "\x1b")");
       return std::nullopt;
     }

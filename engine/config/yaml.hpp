@@ -12,9 +12,9 @@ constexpr std::size_t source_bytes_max = 1 << 20;
 constexpr int node_depth_max = 64;
 constexpr int node_count_max = 100'000;  ///< Counted through aliases.
 
-/// The file's one document; an empty file is a null node. Nothing if no tree could be made (a syntax error stands alone: YAML
-/// stops there). A tree is also given when traps were found in it, so that later steps may tell theirs too; has_errors() decides.
-/// Never throws but std::bad_alloc. Takes time linear in the text.
+/// The file's one document; an empty file is a null node. Nothing if no tree could be made (a syntax error stands
+/// alone: YAML stops there). A tree is also given when traps were found in it, so that later steps may tell theirs too;
+/// has_errors() decides. Never throws but std::bad_alloc. Takes time linear in the text.
 std::optional<Node> parse(std::shared_ptr<const Source> source, Diagnostics& diagnostics);
 
 /// A source from text, without its byte order mark.

@@ -231,7 +231,7 @@ class Inbox final : public Parking {
   std::vector<Lane> lanes_;
   std::size_t next_ = 0;
   std::size_t ended_ = 0;
-  std::uint64_t seen_ = 0;  // published_ before the last look: what came since is news.
+  std::uint64_t seen_ = 0;                               // published_ before the last look: what came since is news.
   alignas(64) std::atomic<std::uint64_t> published_{0};  // Items and pokes, by all senders.
   alignas(64) WaitSlot receiver_;
 };

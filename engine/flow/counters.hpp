@@ -40,19 +40,21 @@ struct Counters {
   Cell<std::uint64_t> absorbed{};
   Cell<std::uint64_t> bytes_in{};
   Cell<std::uint64_t> bytes_out{};
-  std::vector<Cell<std::uint64_t>> out;                          ///< By port, in the order of Ports.
+  std::vector<Cell<std::uint64_t>> out;  ///< By port, in the order of Ports.
   std::array<Cell<std::uint64_t>, observe::drop_reasons> dropped{};
-  std::array<Cell<std::uint64_t>, message::reasons> failed{};    ///< Unheard failures, by reason.
-  std::array<Cell<std::uint64_t>, message::reasons> errors{};    ///< All failures, heard or not, by reason.
+  std::array<Cell<std::uint64_t>, message::reasons> failed{};  ///< Unheard failures, by reason.
+  std::array<Cell<std::uint64_t>, message::reasons> errors{};  ///< All failures, heard or not, by reason.
   std::uint64_t restarts = 0;
-  Cell<std::int64_t> in_flight{};                                ///< Counted as it is held, never derived.
+  Cell<std::int64_t> in_flight{};  ///< Counted as it is held, never derived.
   std::array<Cell<runtime::Duration>, observe::states> time{};
-  observe::HistogramCells duration;                              ///< Drivers: one message, or one call.
-  observe::HistogramCells end_to_end;                            ///< Sinks: from the source's reading to here.
+  observe::HistogramCells duration;    ///< Drivers: one message, or one call.
+  observe::HistogramCells end_to_end;  ///< Sinks: from the source's reading to here.
   std::int64_t children = 0;
   std::uint64_t child_restarts = 0;
 
-  void drop(observe::Dropped reason, std::uint64_t messages = 1) { dropped[static_cast<std::size_t>(reason)] += messages; }
+  void drop(observe::Dropped reason, std::uint64_t messages = 1) {
+    dropped[static_cast<std::size_t>(reason)] += messages;
+  }
 };
 
 }  // namespace weir::flow

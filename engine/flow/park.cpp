@@ -1,7 +1,7 @@
 #include "engine/flow/park.hpp"
 
-#include <asio/async_result.hpp>
 #include <asio/associated_cancellation_slot.hpp>
+#include <asio/async_result.hpp>
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>

@@ -20,9 +20,8 @@ class CallUnit final : public Unit {
 
   void prepare() override {
     Node& node = head();
-    node.context = std::make_unique<stage::Context>(
-        core_, *node.output, setting_.plan->pipeline.name,
-        [this]() -> script::Engine& { return setting_.scripts(core_); });
+    node.context = std::make_unique<stage::Context>(core_, *node.output, setting_.plan->pipeline.name,
+                                                    [this]() -> script::Engine& { return setting_.scripts(core_); });
     call_ = node.planned->configured.make_call(*node.context);
     if (const auto& merge = node.planned->common.merge) {
       merge_ = std::make_unique<script::Fields>();
@@ -156,8 +155,8 @@ class CallUnit final : public Unit {
   void end(Job& job, std::exception_ptr fault) {
     if (!job.ended) {
       // Stopped: its time was over, or the program ends; anything else is a fault of the call.
-      job.failed = job.too_late ? Failure(Reason::timeout, "it took longer than " +
-                                                               config::show(*head().planned->common.timeout))
+      job.failed = job.too_late ? Failure(Reason::timeout,
+                                          "it took longer than " + config::show(*head().planned->common.timeout))
                                 : Failure(Reason::stopped, "the engine stopped before it was done");
       if (fault) job.failed = Failure(Reason::fault, describe(fault));
     }

@@ -187,7 +187,8 @@ void wire(Plan& plan, Diagnostics& diagnostics) {
       const PortRef ref(*found, static_cast<stage::Port>(at - other.ports.begin()));
       if (ref.port == stage::main_port && !other.configured.main_output) {
         const std::string& own = other.configured.ports.empty() ? std::string() : other.configured.ports.front();
-        diagnostics.error(place, "nothing leaves by the main output of '" + stage_name + "': it is a " + other.kind->name(),
+        diagnostics.error(place,
+                          "nothing leaves by the main output of '" + stage_name + "': it is a " + other.kind->name(),
                           own.empty() ? "" : "read one of its ports, such as '" + stage_name + "." + own + "'");
         continue;
       }
@@ -247,7 +248,8 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
     const auto& planned = plan.stages[i];
     const auto& configured = planned.configured;
     if (configured.shape != stage::Shape::source && planned.inputs.empty()) {
-      diagnostics.warning(planned.place, "nothing reaches '" + planned.name + "': there is no source here that could fail");
+      diagnostics.warning(planned.place,
+                          "nothing reaches '" + planned.name + "': there is no source here that could fail");
     }
     const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call;
     if (!ends && configured.main_output && plan.readers({i, stage::main_port}).empty()) {
@@ -303,14 +305,15 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
       // Workers keep the order because one sender deals to them and their reader takes from them in the same turn. Two
       // that deal, each in its own turn, come to wait for each other round the workers: the storm found it.
       const std::size_t from = planned.inputs.front().stage;
-      const bool one_deals = planned.inputs.size() == 1 &&
-                             (!replicated(from) || plan.stages[from].common.order == stage::Order::kept);
+      const bool one_deals =
+          planned.inputs.size() == 1 && (!replicated(from) || plan.stages[from].common.order == stage::Order::kept);
       if (one_deals || common.order == stage::Order::free) {
         unit.replicas = static_cast<int>(common.workers);
       } else {
-        diagnostics.warning(planned.place,
-                            "'" + planned.name + "' reads several stages in order, so one of its workers does all the work",
-                            "write `order: free`, or a `pass: {}` that reads them all, before it");
+        diagnostics.warning(
+            planned.place,
+            "'" + planned.name + "' reads several stages in order, so one of its workers does all the work",
+            "write `order: free`, or a `pass: {}` that reads them all, before it");
       }
     }
     plan.units.push_back(std::move(unit));

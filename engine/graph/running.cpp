@@ -127,11 +127,14 @@ struct Running::Inside {
         flow::Inbox& inbox = receivers[r]->inbox();
         const bool across = &senders[s]->core() != &receivers[r]->core();
         const auto& edge = to.common.edge;
-        const flow::Bounds bounds(
-            static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity : across ? 1024 : 128),
-            edge && edge->bytes ? edge->bytes->bytes : across ? std::uint64_t{8} << 20 : std::uint64_t{1} << 20);
-        flow::Edge& made = inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget,
-                                         passed && s > 0);
+        const flow::Bounds bounds(static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity
+                                                             : across               ? 1024
+                                                                                    : 128),
+                                  edge && edge->bytes ? edge->bytes->bytes
+                                  : across            ? std::uint64_t{8} << 20
+                                                      : std::uint64_t{1} << 20);
+        flow::Edge& made =
+            inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);
         if (passed) inbox.take_turns(r, receivers.size());
         branches[s].edges.push_back(&made);
         channels.push_back({&made, from.name, from.ports[input.port], to.name});
@@ -218,9 +221,7 @@ void Running::start(std::function<void(const Ending&)> ended) {
   // Readers first: nobody sends into a unit that does not run.
   for (auto unit = in.units.rbegin(); unit != in.units.rend(); ++unit) {
     Unit* const raw = unit->get();
-    raw->core().post([raw, &in] {
-      raw->start([raw, &in](std::exception_ptr fault) { in.unit_ended(*raw, fault); });
-    });
+    raw->core().post([raw, &in] { raw->start([raw, &in](std::exception_ptr fault) { in.unit_ended(*raw, fault); }); });
   }
 }
 

@@ -241,13 +241,11 @@ class SourceUnit final : public Unit, private TokenOwner {
         const int attempt = metadata ? metadata->attempt : 1;
         if (row.failure.may_pass && attempt < setting_.options.attempts) {
           ++replayed_;
-          const Message again =
-              output.emit(stage::main_port, open->kept.payload(row.ordinal), open->kept.entered());
+          const Message again = output.emit(stage::main_port, open->kept.payload(row.ordinal), open->kept.entered());
           if (metadata) again.edit_metadata() = *metadata;
           again.edit_metadata().attempt = attempt + 1;
         } else if (output.heard(stage::failed_port)) {
-          const Message failed =
-              output.emit(stage::failed_port, open->kept.payload(row.ordinal), open->kept.entered());
+          const Message failed = output.emit(stage::failed_port, open->kept.payload(row.ordinal), open->kept.entered());
           if (metadata) failed.edit_metadata() = *metadata;
           failed.edit_metadata().failed = row.failure;
         } else if (output.heard(any_port_)) {

@@ -19,9 +19,9 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
       ports.push_back({node->planned->ports[port], !plan.readers({index, port}).empty()});
     }
     const auto shape = node->planned->configured.shape;
-    node->output = std::make_unique<stage::Output>(core, node->planned->name, std::move(ports),
-                                                   node->planned->common.on_error,
-                                                   shape == stage::Shape::sink || shape == stage::Shape::call);
+    node->output =
+        std::make_unique<stage::Output>(core, node->planned->name, std::move(ports), node->planned->common.on_error,
+                                        shape == stage::Shape::sink || shape == stage::Shape::call);
     node->targets.resize(node->planned->ports.size());
     nodes_.push_back(std::move(node));
   }
@@ -46,9 +46,8 @@ void Unit::prepare() {
   for (const auto& node : nodes_) {
     if (!node->planned->configured.make_operator) continue;
     if (!node->context) {
-      node->context = std::make_unique<stage::Context>(
-          core_, *node->output, setting_.plan->pipeline.name,
-          [this]() -> script::Engine& { return setting_.scripts(core_); });
+      node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
+                                                       [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
     node->op = node->planned->configured.make_operator(*node->context);
   }

@@ -58,8 +58,8 @@ class Unit {
   virtual void prepare();
   /// `ended` is called once, when nothing of the unit runs any more.
   void start(std::function<void(std::exception_ptr)> ended);
-  virtual void drain() {}          ///< A source reads no more. Also before it has started.
-  void stop();                     ///< Ends at once. Also before it has started.
+  virtual void drain() {}  ///< A source reads no more. Also before it has started.
+  void stop();             ///< Ends at once. Also before it has started.
   /// Lets go of every message that is left; they fail.
   virtual void retire() noexcept;
   /// Messages of this source whose end nobody has heard of. Once all units have retired.
@@ -78,8 +78,8 @@ class Unit {
   }
 
   Node& head() noexcept { return *nodes_.front(); }
-  /// Works off what is under way in the tree and sends it, as far as there is credit. True: nothing is left of it. Every
-  /// batch comes this way, and nearly always through: a coroutine for each step would cost more than the step.
+  /// Works off what is under way in the tree and sends it, as far as there is credit. True: nothing is left of it.
+  /// Every batch comes this way, and nearly always through: a coroutine for each step would cost more than the step.
   bool work_off();
   /// Works off everything. Waits for credit.
   runtime::Task<> pump();

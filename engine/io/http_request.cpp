@@ -29,7 +29,8 @@ bool is_token(std::string_view text) {
 }
 
 bool is_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char byte) { return byte >= '0' && byte <= '9'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char byte) { return byte >= '0' && byte <= '9'; });
 }
 
 int hex_value(char digit) {
@@ -140,9 +141,8 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
   const auto method = line.substr(0, first), target = line.substr(first + 1, last - first - 1),
              version = line.substr(last + 1);
   if (!is_token(method)) return {400, "the method is no token"};
-  if (target.empty() || std::any_of(target.begin(), target.end(), [](unsigned char byte) {
-        return byte <= ' ' || byte >= 0x7f || byte == '#';
-      })) {
+  if (target.empty() || std::any_of(target.begin(), target.end(),
+                                    [](unsigned char byte) { return byte <= ' ' || byte >= 0x7f || byte == '#'; })) {
     return {400, "the target holds what must be percent-encoded"};
   }
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digits(version.substr(5, 1)) || version[6] != '.' ||
@@ -244,10 +244,10 @@ struct HttpReader::Inside {
   HttpRequest request;
   Framing framing;
   Phase phase = Phase::head;
-  std::string bytes;          // What has come.
-  std::size_t consumed = 0;   // Of `bytes`. A cursor: erasing behind each chunk of one byte would be quadratic.
-  std::size_t checked = 0;    // Of rest(), those that bad_bytes() has seen.
-  std::size_t left = 0;       // Of the body or of the chunk.
+  std::string bytes;         // What has come.
+  std::size_t consumed = 0;  // Of `bytes`. A cursor: erasing behind each chunk of one byte would be quadratic.
+  std::size_t checked = 0;   // Of rest(), those that bad_bytes() has seen.
+  std::size_t left = 0;      // Of the body or of the chunk.
   std::size_t trailer_bytes = 0, trailer_fields = 0;
   bool in_value = true;
   bool in_trailers = false;
@@ -286,8 +286,7 @@ struct HttpReader::Inside {
     const auto here = rest().substr(0, most + 1);
     const auto end = here.find('\n');
     if (end == std::string_view::npos && here.size() > most) return refuse(too_long), unknown;
-    if (const auto bad = bad_bytes(here.substr(0, end == std::string_view::npos ? end : end + 1), 0);
-        bad.status != 0) {
+    if (const auto bad = bad_bytes(here.substr(0, end == std::string_view::npos ? end : end + 1), 0); bad.status != 0) {
       return refuse(bad), unknown;
     }
     return end == std::string_view::npos ? unknown : end + 1;
@@ -296,14 +295,21 @@ struct HttpReader::Inside {
   /// One step. False: nothing more to do with the bytes that are here.
   bool step() {
     switch (phase) {
-      case Phase::head: return read_head();
-      case Phase::sized: return read_data(Phase::whole);
-      case Phase::chunk_line: return read_chunk_line();
-      case Phase::chunk_data: return read_data(Phase::chunk_end);
-      case Phase::chunk_end: return read_chunk_end();
-      case Phase::trailers: return read_trailer();
+      case Phase::head:
+        return read_head();
+      case Phase::sized:
+        return read_data(Phase::whole);
+      case Phase::chunk_line:
+        return read_chunk_line();
+      case Phase::chunk_data:
+        return read_data(Phase::chunk_end);
+      case Phase::chunk_end:
+        return read_chunk_end();
+      case Phase::trailers:
+        return read_trailer();
       case Phase::whole:
-      case Phase::refused: return false;
+      case Phase::refused:
+        return false;
     }
     return false;
   }
@@ -414,7 +420,8 @@ struct HttpReader::Inside {
   int headers_complete() {
     request.method = http_method_str(static_cast<http_method>(parser.method));
     std::string_view target = request.target;
-    if (!target.starts_with('/') && target != "*") {  // http://host/path: the path counts, the Host field names the host.
+    if (!target.starts_with('/') &&
+        target != "*") {  // http://host/path: the path counts, the Host field names the host.
       const auto authority = target.find("//") + 2;
       const auto slash = std::min(target.find_first_of("/?", authority), target.size());
       if (!is_host(target.substr(authority, slash - authority))) return stop({400, "the target names no host"});
@@ -500,17 +507,21 @@ HttpReader::State HttpReader::feed(std::string_view bytes) {
 
 HttpReader::State HttpReader::state() const {
   switch (inside_->phase) {
-    case Inside::Phase::head: return inside_->rest().empty() ? State::idle : State::head;
-    case Inside::Phase::whole: return State::whole;
-    case Inside::Phase::refused: return State::refused;
-    default: return State::body;
+    case Inside::Phase::head:
+      return inside_->rest().empty() ? State::idle : State::head;
+    case Inside::Phase::whole:
+      return State::whole;
+    case Inside::Phase::refused:
+      return State::refused;
+    default:
+      return State::body;
   }
 }
 
 bool HttpReader::wants_continue() {
   // Whoever has begun with the body does not wait.
-  const bool wants = inside_->continue_due && state() == State::body && inside_->rest().empty() &&
-                     inside_->request.body.empty();
+  const bool wants =
+      inside_->continue_due && state() == State::body && inside_->rest().empty() && inside_->request.body.empty();
   inside_->continue_due = false;
   return wants;
 }
@@ -528,10 +539,13 @@ std::string_view HttpReader::why() const { return inside_->refusal.why; }
 
 std::string_view http_phrase(int status) {
   switch (status) {
-#define WEIR_PHRASE(code, name, phrase) case code: return #phrase;
+#define WEIR_PHRASE(code, name, phrase) \
+  case code:                            \
+    return #phrase;
     HTTP_STATUS_MAP(WEIR_PHRASE)
 #undef WEIR_PHRASE
-    default: return "Unknown";
+    default:
+      return "Unknown";
   }
 }
 
@@ -540,7 +554,8 @@ std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive,
     return !is_token(field.first) || field.second.find_first_of("\r\n\0"sv) != std::string::npos;
   });
   if (splits || response.status < 200 || response.status > 599) {
-    return http_bytes(HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n"), head, keep_alive, date);
+    return http_bytes(HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n"), head, keep_alive,
+                      date);
   }
   std::string bytes = "HTTP/1.1 " + std::to_string(response.status) + " ";
   bytes += http_phrase(response.status);

@@ -13,8 +13,8 @@
 namespace weir::io {
 
 struct HttpLimits {
-  std::size_t head_bytes = 16 * 1024;  ///< Request line and fields; above: 431.
-  std::size_t fields = 100;            ///< Above: 431.
+  std::size_t head_bytes = 16 * 1024;    ///< Request line and fields; above: 431.
+  std::size_t fields = 100;              ///< Above: 431.
   std::size_t body_bytes = 1024 * 1024;  ///< After chunks are joined; above: 413.
 };
 
@@ -25,13 +25,13 @@ class HttpRequest {
  public:
   HttpRequest() {}
 
-  std::string method;   ///< `GET`.
-  std::string target;   ///< As sent: `/a%20b?c=d`.
-  std::string path;     ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no `..` segment and no NUL.
-  std::string query;    ///< `c=d`, as sent.
-  HttpFields headers;   ///< Names in lower case, in the order sent.
+  std::string method;  ///< `GET`.
+  std::string target;  ///< As sent: `/a%20b?c=d`.
+  std::string path;    ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no `..` segment and no NUL.
+  std::string query;   ///< `c=d`, as sent.
+  HttpFields headers;  ///< Names in lower case, in the order sent.
   std::string body;
-  std::string peer;     ///< `127.0.0.1:50123`, filled in by the server.
+  std::string peer;  ///< `127.0.0.1:50123`, filled in by the server.
   bool keep_alive = true;
 
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
@@ -49,9 +49,9 @@ class HttpResponse {
   }
 
   int status = 200;
-  HttpFields headers;   ///< Content-Length, Connection and Date are the server's.
+  HttpFields headers;  ///< Content-Length, Connection and Date are the server's.
   std::string body;
-  bool close = false;   ///< Ends the connection after it.
+  bool close = false;  ///< Ends the connection after it.
 };
 
 /// Reads the requests of one connection. Whatever two readers could understand differently is refused: two lengths, a

@@ -33,8 +33,8 @@ using namespace std::chrono_literals;
 
 constexpr int backlog = 1024;
 constexpr std::size_t read_bytes = 8 * 1024;
-constexpr auto accept_pause = 100ms;        // After an accept that failed: no descriptors come back by asking faster.
-constexpr auto linger_time = 2s;            // What a refused sender still sends is read over, or it would never see why.
+constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
+constexpr auto linger_time = 2s;      // What a refused sender still sends is read over, or it would never see why.
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::string_view plain = "text/plain; charset=utf-8";
 
@@ -52,11 +52,11 @@ std::string imf_fixdate(runtime::WallTime time) {
   const year_month_day date(day);
   const hh_mm_ss clock(floor<seconds>(time - day));
   std::array<char, 64> text{};
-  const int length =
-      std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", weekdays[weekday(day).c_encoding()],
-                    static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
-                    static_cast<int>(date.year()), static_cast<int>(clock.hours().count()),
-                    static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+  const int length = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                                   weekdays[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+                                   months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                                   static_cast<int>(clock.seconds().count()));
   return std::string(text.data(), static_cast<std::size_t>(length));
 }
 
@@ -90,8 +90,8 @@ struct Connection {
 
   tcp::socket socket;
   Waits waits = Waits::next_request;
-  Time since{};     ///< When it began to wait for that.
-  Time deadline{};  ///< When its patience ends.
+  Time since{};          ///< When it began to wait for that.
+  Time deadline{};       ///< When its patience ends.
   bool late = false;     ///< It has ended.
   bool evicted = false;  ///< Another connection needs the place.
 };
@@ -138,7 +138,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     if (coroutines.empty()) ended.wake();
   }
 
-  // ------------------------------------------------------------------------------------------------------------ patience
+  // ------------------------------------------------------------------------------------------------------------
+  // patience
 
   void wait(Connection& connection, Connection::Waits what, runtime::Duration patience) {
     connection.waits = what;
@@ -193,7 +194,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     return true;
   }
 
-  // --------------------------------------------------------------------------------------------------------- coroutines
+  // ---------------------------------------------------------------------------------------------------------
+  // coroutines
 
   static Task<> accept_all(std::shared_ptr<Inside> inside, std::shared_ptr<tcp::acceptor> acceptor) {
     auto& core = inside->core;
@@ -235,7 +237,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   static Task<bool> send(Inside& inside, Connection& connection, std::string bytes) {
     inside.wait(connection, Connection::Waits::receiver, inside.options.send_time);
     asio::error_code error;
-    co_await asio::async_write(connection.socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+    co_await asio::async_write(connection.socket, asio::buffer(bytes),
+                               asio::redirect_error(asio::use_awaitable, error));
     runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
     co_return !error;
   }
@@ -279,7 +282,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       std::size_t count = 0;
       if (!connection.late && !connection.evicted) {  // An interruption may come between two reads.
         count = co_await connection.socket.async_read_some(asio::buffer(buffer),
-                                                          asio::redirect_error(asio::use_awaitable, error));
+                                                           asio::redirect_error(asio::use_awaitable, error));
         runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
       }
       if (connection.evicted) co_return false;
@@ -338,7 +341,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     while (!inside->coroutines.empty()) co_await inside->ended.wait();
   }
 
-  // --------------------------------------------------------------------------------------------------------------- rest
+  // ---------------------------------------------------------------------------------------------------------------
+  // rest
 
   static std::string name_of_peer(const tcp::socket& socket) {
     asio::error_code error;
@@ -398,7 +402,8 @@ std::uint16_t HttpServer::listen(const std::string& address, std::uint16_t port)
   try {
     return inside_->listen(address, port);
   } catch (const std::system_error& error) {  // Asio's category is its own: its errors equal no std::errc.
-    throw std::system_error(error.code().value(), std::system_category(), "listen on " + address + ":" + std::to_string(port));
+    throw std::system_error(error.code().value(), std::system_category(),
+                            "listen on " + address + ":" + std::to_string(port));
   }
 }
 void HttpServer::close() { inside_->close(); }

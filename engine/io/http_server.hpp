@@ -22,7 +22,8 @@ HttpHandler synchronous(std::function<HttpResponse(const HttpRequest&)> answer);
 struct HttpServerOptions {
   HttpLimits limits;
   std::size_t connections = 512;  ///< At the limit the one that has waited longest for its sender is closed.
-  runtime::Duration head_time = std::chrono::seconds(10);  ///< From the first byte (or the connection) to the end of the fields.
+  runtime::Duration head_time =
+      std::chrono::seconds(10);  ///< From the first byte (or the connection) to the end of the fields.
   runtime::Duration idle_time = std::chrono::seconds(60);  ///< Between two requests.
   runtime::Duration body_time = std::chrono::seconds(30);  ///< For the whole body.
   runtime::Duration send_time = std::chrono::seconds(30);  ///< For the whole response.

@@ -44,8 +44,10 @@ void LineFramer::make_room() {
 std::string_view LineFramer::filled(std::size_t size) {
   WEIR_ASSERT(size <= offered_, "no more than there is space for");
   // A read that fills what it was given will have more to give; one that gives little rarely does.
-  if (size == offered_) arena_bytes_ = usual;
-  else if (size < smallest / 2) arena_bytes_ = smallest;
+  if (size == offered_)
+    arena_bytes_ = usual;
+  else if (size < smallest / 2)
+    arena_bytes_ = smallest;
   filled_ += size;
   offered_ = 0;
   return {arena_->data() + filled_ - size, size};

@@ -9,8 +9,8 @@ void Token::fail(std::uint64_t id, Failure failure, std::string payload) noexcep
   const auto ordinal = static_cast<std::uint32_t>(id - first_id_);
   {
     const std::lock_guard lock(mutex_);
-    const bool known = std::any_of(failures_.begin(), failures_.end(),
-                                   [&](const FailedRow& row) { return row.ordinal == ordinal; });
+    const bool known =
+        std::any_of(failures_.begin(), failures_.end(), [&](const FailedRow& row) { return row.ordinal == ordinal; });
     if (!known) failures_.emplace_back(ordinal, std::move(failure), std::move(payload));
   }
   done(1);

@@ -29,7 +29,7 @@ struct FailedRow {
       : ordinal(row), failure(std::move(why)), payload(std::move(bytes)) {}
   std::uint32_t ordinal;  ///< Which of the token's rows, from 0.
   Failure failure;
-  std::string payload;    ///< The message as it entered the stage that failed it.
+  std::string payload;  ///< The message as it entered the stage that failed it.
 };
 
 /// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows

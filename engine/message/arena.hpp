@@ -15,8 +15,8 @@ inline constexpr std::size_t padding = 64;
 /// What an arena holds unless told otherwise.
 inline constexpr std::size_t arena_bytes = 64 * 1024;
 /// The first arena of a batch of which nothing is known (Batch::expect); each further one is larger, up to arena_bytes.
-/// Then one small message alone holds little, also where a source keeps it until it is answered, and 64 of them use most
-/// of what they hold: they need not be copied out before an edge, and the bytes of all batches stay in the cache.
+/// Then one small message alone holds little, also where a source keeps it until it is answered, and 64 of them use
+/// most of what they hold: they need not be copied out before an edge, and the bytes of all batches stay in the cache.
 inline constexpr std::size_t first_arena_bytes = 1024;
 
 /// A block of bytes that is filled once by its maker and then only read, shared by all that point into it.

@@ -34,7 +34,9 @@ class Retained {
  public:
   std::size_t size() const noexcept { return size_; }
   std::string_view payload(std::size_t row) const noexcept { return {rows_[row].data, rows_[row].size}; }
-  const Metadata* metadata(std::size_t row) const noexcept { return metadata_.empty() ? nullptr : metadata_[row].get(); }
+  const Metadata* metadata(std::size_t row) const noexcept {
+    return metadata_.empty() ? nullptr : metadata_[row].get();
+  }
   runtime::Time entered() const noexcept { return entered_; }
   void clear() noexcept {
     size_ = 0;
@@ -82,9 +84,7 @@ class Batch : public Recyclable<Batch> {
   runtime::Time entered(std::size_t row) const noexcept { return entered_[row]; }  ///< When it entered weir.
   Token* token(std::size_t row) const noexcept { return has_tokens_ ? token_[row] : nullptr; }
   /// Null where the row has nothing beyond the columns above.
-  const Metadata* metadata(std::size_t row) const noexcept {
-    return has_metadata_ ? metadata_[row].get() : nullptr;
-  }
+  const Metadata* metadata(std::size_t row) const noexcept { return has_metadata_ ? metadata_[row].get() : nullptr; }
   /// The row's own metadata, to be changed.
   Metadata& edit_metadata(std::size_t row);
   void share_metadata(std::size_t row, std::shared_ptr<Metadata> metadata);
@@ -205,7 +205,7 @@ class Batch : public Recyclable<Batch> {
   void done_all() noexcept;
   /// The row's token hears of it, with the payload as it is now. Without a token nobody does.
   void fail(std::size_t row, Failure failure) noexcept;
-  void clear() noexcept;     ///< To no rows. Unanswered ones fail.
+  void clear() noexcept;  ///< To no rows. Unanswered ones fail.
 
   /// Payload bytes of all rows, edits not counted until written out.
   std::size_t live_bytes() const noexcept { return live_bytes_; }
@@ -244,9 +244,7 @@ class Batch : public Recyclable<Batch> {
     token_[row] = token;
   }
   /// The row's token, which the row has no longer.
-  Token* release_token(std::size_t row) noexcept {
-    return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr;
-  }
+  Token* release_token(std::size_t row) noexcept { return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr; }
   std::size_t edits_of_view(std::size_t row) const noexcept;
   void hold(const ArenaRef& arena);
   void hold_from(const Batch& other, const char* bytes);
@@ -257,7 +255,7 @@ class Batch : public Recyclable<Batch> {
   std::size_t size_ = 0;
   mutable std::size_t live_bytes_ = 0;
   std::size_t expected_bytes_ = 0;
-  std::uint64_t json_ = 0;  // Rows that are known to be JSON; no bit beyond size_.
+  std::uint64_t json_ = 0;   // Rows that are known to be JSON; no bit beyond size_.
   bool has_tokens_ = false;  // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;

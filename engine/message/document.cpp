@@ -22,13 +22,13 @@ enum Flag : std::uint16_t {
   hidden = 4,            // A later member has the same key.
   found_out = listed | duplicates_known,
 
-  key_escaped = 8,       // The key holds a backslash.
+  key_escaped = 8,  // The key holds a backslash.
   removed = 16,
   value_edited = 32,
   key_edited = 64,
-  below_edited = 128,    // Something inside has been edited.
+  below_edited = 128,  // Something inside has been edited.
   edited = value_edited | key_edited | below_edited,
-  gaps = 256             // Of a container: some of its members have been removed.
+  gaps = 256  // Of a container: some of its members have been removed.
 };
 
 // Texts up to this size are listed by the plain loop.
@@ -61,14 +61,23 @@ inline Kind glance(const char* text, std::size_t size) {
   if (kind == Kind::number) return kind;
   bool good = true;
   switch (kind) {
-    case Kind::null: good = size == 4 && std::memcmp(text, "null", 4) == 0; break;
+    case Kind::null:
+      good = size == 4 && std::memcmp(text, "null", 4) == 0;
+      break;
     case Kind::boolean:
       good = size == 4 ? std::memcmp(text, "true", 4) == 0 : size == 5 && std::memcmp(text, "false", 5) == 0;
       break;
-    case Kind::string: good = size >= 2 && text[size - 1] == '"'; break;
-    case Kind::array: good = size >= 2 && text[size - 1] == ']'; break;
-    case Kind::object: good = size >= 2 && text[size - 1] == '}'; break;
-    default: break;
+    case Kind::string:
+      good = size >= 2 && text[size - 1] == '"';
+      break;
+    case Kind::array:
+      good = size >= 2 && text[size - 1] == ']';
+      break;
+    case Kind::object:
+      good = size >= 2 && text[size - 1] == '}';
+      break;
+    default:
+      break;
   }
   return good ? kind : Kind::invalid;
 }
@@ -111,7 +120,8 @@ char* Document::Bytes::take(std::size_t size) {
     capacity = std::max(capacity, needed);
     used_ = 0;
     if (current_ == blocks_.size()) blocks_.push_back({});
-    if (Block& block = blocks_[current_]; block.capacity < needed) block = {std::make_unique<char[]>(capacity), capacity};
+    if (Block& block = blocks_[current_]; block.capacity < needed)
+      block = {std::make_unique<char[]>(capacity), capacity};
   }
   char* bytes = blocks_[current_].bytes.get() + used_;
   used_ += size;
@@ -515,9 +525,12 @@ std::optional<std::string_view> Document::encode(const Value& value, std::size_t
     return {bytes, text.size()};
   };
   switch (value.type_) {
-    case Value::Type::null: return keep("null");
-    case Value::Type::boolean: return keep(value.integer_ ? "true" : "false");
-    case Value::Type::string: return store_quoted(value.text_);
+    case Value::Type::null:
+      return keep("null");
+    case Value::Type::boolean:
+      return keep(value.integer_ ? "true" : "false");
+    case Value::Type::string:
+      return store_quoted(value.text_);
     case Value::Type::integer:
     case Value::Type::number: {
       char* bytes = store_.take(number_text_most);

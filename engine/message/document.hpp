@@ -78,7 +78,8 @@ class Document {
   Document& operator=(const Document&) = delete;
   ~Document();
 
-  /// Views these bytes, which must stay, and be followed by `padding` readable ones, until unbind(). Parses nothing yet.
+  /// Views these bytes, which must stay, and be followed by `padding` readable ones, until unbind(). Parses nothing
+  /// yet.
   void bind(std::string_view padded_bytes) noexcept;
   /// Forgets bytes, nodes and edits; keeps its tables unless they are unusually large.
   void unbind() noexcept;
@@ -155,17 +156,17 @@ class Document {
   // --- writing -------------------------------------------------------------------------------------------------------
 
   /// The payload as it is now. Not edited: exactly the bytes bound, valid or not.
-  std::size_t written_size() const;          ///< Exact.
-  char* write(char* out) const;              ///< Needs written_size() bytes; returns the end.
-  void write(std::string& out) const;        ///< Appends.
+  std::size_t written_size() const;    ///< Exact.
+  char* write(char* out) const;        ///< Needs written_size() bytes; returns the end.
+  void write(std::string& out) const;  ///< Appends.
 
  private:
   // One value that has been listed. Those of one container, as parsed, lie side by side and are linked in order;
   // what is appended later lies anywhere and is linked behind them.
   struct Record {
-    const char* key = nullptr;        // Behind its opening quote; null for what is no member.
+    const char* key = nullptr;  // Behind its opening quote; null for what is no member.
     const char* value = nullptr;
-    std::uint32_t key_size = 0;       // As written, escapes not decoded.
+    std::uint32_t key_size = 0;  // As written, escapes not decoded.
     std::uint32_t value_size = 0;
     std::uint32_t next = Node::none;
     std::uint32_t parent = Node::none;
@@ -173,11 +174,11 @@ class Document {
     // a decoded string: the two halves of where the text is.
     std::uint32_t first = Node::none;
     std::uint32_t last = Node::none;
-    std::uint32_t count = 0;          // Neither removed nor hidden by a duplicate; or the size of the decoded text.
-    std::uint32_t in_place = 0;       // So many lie side by side, from `first` on.
-    Kind kind = Kind::invalid;        // `number` for every number: integer or not is seen when asked.
+    std::uint32_t count = 0;     // Neither removed nor hidden by a duplicate; or the size of the decoded text.
+    std::uint32_t in_place = 0;  // So many lie side by side, from `first` on.
+    Kind kind = Kind::invalid;   // `number` for every number: integer or not is seen when asked.
     std::uint16_t flags = 0;
-    std::uint16_t depth = 0;          // Containers around it.
+    std::uint16_t depth = 0;  // Containers around it.
   };
   struct Undo {
     std::uint32_t index;
@@ -186,7 +187,7 @@ class Document {
   // Bytes of edits and decoded strings; they stay where they are until reset.
   class Bytes {
    public:
-    char* take(std::size_t size);  // Followed by padding.
+    char* take(std::size_t size);                                 // Followed by padding.
     void give_back(std::size_t size) noexcept { used_ -= size; }  // The end of what was taken last.
     void reset() noexcept;
 
@@ -230,7 +231,7 @@ class Document {
 
   std::string_view base_;
   bool parsed_ = false;
-  bool broken_ = false;       // Something nested turned out not to be JSON.
+  bool broken_ = false;  // Something nested turned out not to be JSON.
   std::vector<Record> records_;
   std::vector<Undo> log_;
   Bytes store_;

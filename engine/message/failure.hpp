@@ -11,15 +11,35 @@ namespace weir::message {
 
 /// The closed list of reasons. Metric label, `failed.kind` and the YAML word are the same text: see word().
 enum class Reason : std::uint8_t {
-  decode, missing, type, user, budget, memory, size, status, exit, connect, timeout, deadline,
-  limit, open, full, unrouted, io, tls, robots, remote, stopped, fault
+  decode,
+  missing,
+  type,
+  user,
+  budget,
+  memory,
+  size,
+  status,
+  exit,
+  connect,
+  timeout,
+  deadline,
+  limit,
+  open,
+  full,
+  unrouted,
+  io,
+  tls,
+  robots,
+  remote,
+  stopped,
+  fault
 };
 inline constexpr int reasons = 22;
 
 constexpr std::string_view word(Reason reason) {
   constexpr std::string_view words[reasons] = {
-      "decode", "missing",  "type",  "user", "budget", "memory",   "size", "status", "exit",   "connect", "timeout",
-      "deadline", "limit", "open", "full", "unrouted", "io", "tls", "robots", "remote", "stopped", "fault"};
+      "decode",   "missing", "type", "user", "budget",   "memory", "size", "status", "exit",   "connect", "timeout",
+      "deadline", "limit",   "open", "full", "unrouted", "io",     "tls",  "robots", "remote", "stopped", "fault"};
   return words[static_cast<int>(reason)];
 }
 
@@ -29,21 +49,27 @@ struct Failure {
   Failure(Reason why, std::string what) : reason(why), text(std::move(what)) {}
 
   Reason reason = Reason::fault;
-  std::string text;                   ///< For a person; never holds a secret.
-  std::string stage;                  ///< Where; filled in by the engine when empty.
-  std::string place;                  ///< FILE:LINE:COLUMN of the YAML that failed, or empty.
-  std::optional<std::int64_t> line;   ///< Line of the input it came from, from 1.
-  runtime::WallTime at{};             ///< Filled in by the engine.
+  std::string text;                  ///< For a person; never holds a secret.
+  std::string stage;                 ///< Where; filled in by the engine when empty.
+  std::string place;                 ///< FILE:LINE:COLUMN of the YAML that failed, or empty.
+  std::optional<std::int64_t> line;  ///< Line of the input it came from, from 1.
+  runtime::WallTime at{};            ///< Filled in by the engine.
   int attempts = 1;
-  bool may_pass = false;              ///< Whether trying again may help; see transient().
+  bool may_pass = false;  ///< Whether trying again may help; see transient().
 };
 
 /// Whether a source that can replay sends such a message again (semantics 12). A status counts only when 429 or 5xx:
 /// whoever fails with one sets Failure::may_pass.
 constexpr bool transient(Reason reason) {
   switch (reason) {
-    case Reason::connect: case Reason::timeout: case Reason::exit: case Reason::full: case Reason::open:
-    case Reason::limit: case Reason::io: case Reason::remote:
+    case Reason::connect:
+    case Reason::timeout:
+    case Reason::exit:
+    case Reason::full:
+    case Reason::open:
+    case Reason::limit:
+    case Reason::io:
+    case Reason::remote:
       return true;
     default:
       return false;

@@ -144,11 +144,16 @@ class Checker {
   bool scalar() {
     if (at_ == end_) return fail("expected a value");
     switch (*at_) {
-      case '"': return string();
-      case 't': return literal("true");
-      case 'f': return literal("false");
-      case 'n': return literal("null");
-      default: return number();
+      case '"':
+        return string();
+      case 't':
+        return literal("true");
+      case 'f':
+        return literal("false");
+      case 'n':
+        return literal("null");
+      default:
+        return number();
     }
   }
 
@@ -329,14 +334,30 @@ bool unquote(std::string_view raw_with_quotes, std::string& out) {
     if (at == end) break;
     if (++at == end) return false;
     switch (*at++) {
-      case '"': out += '"'; break;
-      case '\\': out += '\\'; break;
-      case '/': out += '/'; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case '"':
+        out += '"';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      case '/':
+        out += '/';
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         int code = hex4(at, end);
         if (code < 0 || (code >= 0xdc00 && code <= 0xdfff)) return false;
@@ -364,7 +385,8 @@ bool unquote(std::string_view raw_with_quotes, std::string& out) {
         }
         break;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
   return true;

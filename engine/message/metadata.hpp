@@ -18,8 +18,8 @@ struct Result {
   std::optional<int> code;    ///< exec: the exit code.
   std::optional<std::string> signal;
   std::vector<std::pair<std::string, std::string>> headers;  ///< Lower case, `_` for `-`.
-  std::string text;           ///< The body or standard output, as it came.
-  std::string error_text;     ///< Standard error, its tail.
+  std::string text;                                          ///< The body or standard output, as it came.
+  std::string error_text;                                    ///< Standard error, its tail.
   std::optional<double> seconds;
 };
 
@@ -37,8 +37,8 @@ struct Metadata {
   std::shared_ptr<const Request> request;
   std::string key, event, alert;
   int attempt = 1;
-  std::optional<std::int64_t> line;          ///< Line of the input it came from, from 1.
-  std::map<std::string, std::string> own;    ///< Set by `meta:`; values are JSON text.
+  std::optional<std::int64_t> line;        ///< Line of the input it came from, from 1.
+  std::map<std::string, std::string> own;  ///< Set by `meta:`; values are JSON text.
 };
 
 }  // namespace weir::message

@@ -105,7 +105,8 @@ std::optional<Number> parse_number(std::string_view text) noexcept {
     if (at == fraction) return std::nullopt;
     // Most floats: both are exact as doubles, so the one division rounds as it should.
     if (at == end && count + (at - fraction) <= 15) {
-      static constexpr double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
+      static constexpr double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
+                                          1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
       const double value = static_cast<double>(whole) / powers[at - fraction];
       return negative ? -value : value;
     }

@@ -28,7 +28,9 @@ class HistogramCells {
     sum_s_ += other.sum_s_;
   }
 
-  std::uint64_t cell(std::size_t index) const { return cells_[index]; }  ///< Not cumulative; index == buckets: above all.
+  std::uint64_t cell(std::size_t index) const {
+    return cells_[index];
+  }  ///< Not cumulative; index == buckets: above all.
   double sum_s() const { return sum_s_; }
   std::uint64_t count() const {
     std::uint64_t all = 0;

@@ -30,7 +30,12 @@ constexpr int patience_ms = 50;
 std::size_t sequence_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
   const auto first = byte(0);
-  const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xc2 ? 0
+                             : first < 0xe0 ? 2
+                             : first < 0xf0 ? 3
+                             : first < 0xf5 ? 4
+                                            : 0;
   if (length == 0 || at + length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
@@ -85,8 +90,8 @@ void append_escaped(std::string& line, std::string_view text, std::size_t cap) {
 
 bool needs_quotes(std::string_view text) {
   return text.empty() || std::any_of(text.begin(), text.end(), [](unsigned char byte) {
-    return byte <= ' ' || byte >= 0x7f || byte == '"' || byte == '=' || byte == '\\';
-  });
+           return byte <= ' ' || byte >= 0x7f || byte == '"' || byte == '=' || byte == '\\';
+         });
 }
 
 std::string timestamp(runtime::WallTime time) {
@@ -95,11 +100,11 @@ std::string timestamp(runtime::WallTime time) {
   const year_month_day date(day);
   const hh_mm_ss clock(floor<milliseconds>(time - day));
   std::array<char, 48> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                                   static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                                   static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                                   static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                                   static_cast<int>(clock.subseconds().count()));
+  const int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                    static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                    static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return std::string(text.data(), static_cast<std::size_t>(length));
 }
 
@@ -237,7 +242,8 @@ struct Log::Inside {
     return suppressed;
   }
 
-  /// Ends the windows that are over (all of them: `at` is null); the last line that each suppressed speaks for the rest.
+  /// Ends the windows that are over (all of them: `at` is null); the last line that each suppressed speaks for the
+  /// rest.
   void sweep(std::unordered_map<std::string, Repeats>& repeats, const runtime::WallTime* at, std::string_view ts) {
     for (auto entry = repeats.begin(); entry != repeats.end();) {
       if (at && !over(entry->second, *at)) {
@@ -323,8 +329,8 @@ void Log::redact(std::string_view secret) {
   const std::lock_guard lock(inside_->guard);
   auto& secrets = inside_->secrets;
   if (std::find(secrets.begin(), secrets.end(), secret) != secrets.end()) return;
-  const auto shorter = std::find_if(secrets.begin(), secrets.end(),
-                                    [&](const auto& known) { return known.size() < secret.size(); });
+  const auto shorter =
+      std::find_if(secrets.begin(), secrets.end(), [&](const auto& known) { return known.size() < secret.size(); });
   secrets.emplace(shorter, secret);
 }
 

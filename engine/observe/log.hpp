@@ -16,10 +16,14 @@ enum class Level : std::uint8_t { debug, info, warn, error };
 
 constexpr std::string_view word(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warn: return "warn";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warn:
+      return "warn";
+    case Level::error:
+      return "error";
   }
   return "";
 }
@@ -42,20 +46,22 @@ struct Field {
   bool bare = false;  ///< A number or truth: no quotes in JSON.
 };
 
-/// Writes lines `ts level pipeline stage msg …` to standard error. Thread-safe. Never throws, never blocks for longer than
-/// 50 ms: what standard error does not take by then is lost, and the next line that goes out says how many were.
+/// Writes lines `ts level pipeline stage msg …` to standard error. Thread-safe. Never throws, never blocks for longer
+/// than 50 ms: what standard error does not take by then is lost, and the next line that goes out says how many were.
 ///
-/// The message is fixed words, the data stand in fields. At most one line in 10 s of those equal in every field, and ten
-/// of those equal in level, pipeline, stage and message; the next of its kind says `suppressed=N`, or, where none comes,
-/// the last of those suppressed does, with whatever line comes after the 10 s. Without a clock nothing is limited.
+/// The message is fixed words, the data stand in fields. At most one line in 10 s of those equal in every field, and
+/// ten of those equal in level, pipeline, stage and message; the next of its kind says `suppressed=N`, or, where none
+/// comes, the last of those suppressed does, with whatever line comes after the 10 s. Without a clock nothing is
+/// limited.
 class Log {
  public:
   enum class Format : std::uint8_t { logfmt, json };
   struct Options {
     Format format = Format::logfmt;
     Level least = Level::info;
-    std::function<runtime::WallTime()> clock;            ///< Any thread. None: no ts.
-    std::function<void(std::string_view line)> sink;     ///< Whole lines with their newline, one call at a time. None: standard error.
+    std::function<runtime::WallTime()> clock;  ///< Any thread. None: no ts.
+    std::function<void(std::string_view line)>
+        sink;  ///< Whole lines with their newline, one call at a time. None: standard error.
   };
 
   Log();

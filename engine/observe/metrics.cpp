@@ -82,9 +82,12 @@ class Exposition {
  private:
   static prometheus::MetricType type_of(MetricType type) {
     switch (type) {
-      case MetricType::counter: return prometheus::MetricType::Counter;
-      case MetricType::gauge: return prometheus::MetricType::Gauge;
-      case MetricType::histogram: return prometheus::MetricType::Histogram;
+      case MetricType::counter:
+        return prometheus::MetricType::Counter;
+      case MetricType::gauge:
+        return prometheus::MetricType::Gauge;
+      case MetricType::histogram:
+        return prometheus::MetricType::Histogram;
     }
     return prometheus::MetricType::Untyped;
   }
@@ -178,8 +181,7 @@ std::string metrics_markdown() {
     text += "| `" + std::string(family.name) + "` | " + std::string(word(family.type)) + " | " +
             std::string(family.labels) + " | " + std::string(family.unit) + " | " + std::string(family.help) + " |\n";
   }
-  text +=
-      "\nClosed lists. `reason`:";
+  text += "\nClosed lists. `reason`:";
   for (std::size_t i = 0; i < drop_reasons; ++i) {
     text += (i == 0 ? " `" : ", `") + std::string(word(static_cast<Dropped>(i))) + "`";
   }
@@ -194,7 +196,8 @@ std::string metrics_markdown() {
       std::to_string(HistogramCells::buckets) +
       " buckets, 100 µs × 2ⁿ.\n\n"
       "The ledger, for each stage and at every scrape:\n\n"
-      "    messages_in + messages_created = sum of messages_out over its ports + messages_filtered + messages_absorbed\n"
+      "    messages_in + messages_created = sum of messages_out over its ports + messages_filtered + "
+      "messages_absorbed\n"
       "                                     + sum of dropped over its reasons + messages_failed + in_flight\n\n"
       "`weir_unaccounted_messages` is what is left over, summed over the stages: 0.\n";
   return text;

@@ -65,11 +65,11 @@ struct StageSnapshot {
   std::uint64_t restarts = 0;            ///< By supervision, after a fault.
   bool fused = false;                    ///< Runs inside the stage before it: no channel between them. For /graph.
 
-  std::optional<HistogramCells> duration;       ///< One message, or one call outside. Stands on drivers.
-  std::optional<HistogramCells> end_to_end;     ///< From the source's reading to this sink's taking. Stands on sinks.
-  std::optional<std::int64_t> ack_pending;      ///< Open messages of a source.
-  std::optional<std::uint64_t> ack_replayed;    ///< Sent again by a source after a failure that may pass.
-  std::optional<std::int64_t> children;         ///< Child processes that run now. Stands on what starts some.
+  std::optional<HistogramCells> duration;     ///< One message, or one call outside. Stands on drivers.
+  std::optional<HistogramCells> end_to_end;   ///< From the source's reading to this sink's taking. Stands on sinks.
+  std::optional<std::int64_t> ack_pending;    ///< Open messages of a source.
+  std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
+  std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
 
   std::uint64_t& dropped_by(Dropped reason) { return dropped[static_cast<std::size_t>(reason)]; }

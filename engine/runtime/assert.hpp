@@ -10,6 +10,5 @@ namespace weir::runtime {
 
 /// Holds in release builds too. `what` says in words what must be true, with the name of what broke it where known
 /// (a const char*).
-#define WEIR_ASSERT(condition, what)  \
-  ((condition) ? static_cast<void>(0) \
-               : ::weir::runtime::assertion_failed(__FILE__, __LINE__, #condition, (what)))
+#define WEIR_ASSERT(condition, what) \
+  ((condition) ? static_cast<void>(0) : ::weir::runtime::assertion_failed(__FILE__, __LINE__, #condition, (what)))

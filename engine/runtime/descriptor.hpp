@@ -69,7 +69,7 @@ class Descriptor {
   Kind kind_ = Kind::other;
   bool waitable_ = false;
   bool has_read_ = false;
-  int watched_events_ = 0;                         // Of the epoll instance, when shared.
+  int watched_events_ = 0;                              // Of the epoll instance, when shared.
   std::optional<asio::posix::stream_descriptor> asio_;  // fd_ itself when own (not closed by it), else the epoll.
 };
 

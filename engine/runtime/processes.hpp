@@ -2,8 +2,8 @@
 #pragma once
 #include <csignal>
 #include <cstdint>
-#include <memory>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,11 +38,11 @@ class Child {
   virtual Task<std::size_t> read_error(std::span<char> into) = 0;   ///< 0 = the end.
   virtual Task<> write(std::span<const char> bytes) = 0;            ///< Throws std::system_error(broken_pipe).
   virtual void close_input() = 0;
-  virtual Task<Exit> wait() = 0;      ///< Once it has ended, always at once.
+  virtual Task<Exit> wait() = 0;  ///< Once it has ended, always at once.
   /// To the whole process group: also to what the child left behind when it ended. The child is reaped only by the
   /// destructor, so its number can't meanwhile belong to a stranger.
   virtual void signal(int number) = 0;
-  virtual int id() const = 0;         ///< Its pid.
+  virtual int id() const = 0;  ///< Its pid.
 };
 
 class Processes {

@@ -123,7 +123,8 @@ UniqueFd duplicate(int fd, const std::string& name) {
 }
 
 bool same_file(int fd, const std::string& path) {
-  struct stat ours {}, named {};
+  struct stat ours {
+  }, named{};
   return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
          ours.st_ino == named.st_ino;
 }

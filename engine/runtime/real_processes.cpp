@@ -232,16 +232,11 @@ std::unique_ptr<Child> RealProcesses::start(const Command& command) {
     if (input.read.get() < 0) throw_errno("/dev/null");
   }
 
-  const Plan plan{program.c_str(),
-                  argv.data(),
-                  environment.data(),
-                  command.directory.empty() ? nullptr : command.directory.c_str(),
-                  input.read.get(),
-                  output.write.get(),
-                  error.write.get(),
-                  report.write.get(),
-                  ::getpid(),
-                  &inheritance_};
+  const Plan plan{program.c_str(),    argv.data(),
+                  environment.data(), command.directory.empty() ? nullptr : command.directory.c_str(),
+                  input.read.get(),   output.write.get(),
+                  error.write.get(),  report.write.get(),
+                  ::getpid(),         &inheritance_};
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);  // A handler in the child would run in our memory.

@@ -1,9 +1,9 @@
 #include "engine/runtime/simulated.hpp"
 
+#include <algorithm>
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/this_coro.hpp>
-#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <utility>

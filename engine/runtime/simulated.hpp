@@ -42,12 +42,12 @@ class SimulatedRuntime final : public Runtime {
   Time now() const;
   void set_wall(WallTime at_start);  ///< Wall time when now() is 0. Before: 2030-01-01T00:00:00Z.
   std::uint64_t seed() const;
-  std::uint64_t trace() const;       ///< A hash over every choice made so far and its virtual time.
-  std::uint64_t steps() const;       ///< Things run so far.
-  std::size_t alarms() const;        ///< Alarms pending: what sleeps, and nothing that was stopped.
+  std::uint64_t trace() const;  ///< A hash over every choice made so far and its virtual time.
+  std::uint64_t steps() const;  ///< Things run so far.
+  std::size_t alarms() const;   ///< Alarms pending: what sleeps, and nothing that was stopped.
 
-  SimulatedFiles& files();          ///< One file system for all cores.
-  SimulatedPrograms& programs();    ///< The programs a child can be.
+  SimulatedFiles& files();        ///< One file system for all cores.
+  SimulatedPrograms& programs();  ///< The programs a child can be.
 
  private:
   std::unique_ptr<SimulatedContext> context_;

@@ -1,7 +1,7 @@
 #include "engine/runtime/simulated_files.hpp"
 
-#include <asio/this_coro.hpp>
 #include <algorithm>
+#include <asio/this_coro.hpp>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -82,8 +82,7 @@ class SimulatedFiles::FileWriter final : public Writer {
     }
     written_ = static_cast<std::size_t>(std::min<std::uint64_t>(room, bytes.size()));
     file_->bytes.append(bytes.data(), written_);
-    if (written_ < bytes.size())
-      fail(file_->regular ? std::errc::no_space_on_device : std::errc::broken_pipe, path_);
+    if (written_ < bytes.size()) fail(file_->regular ? std::errc::no_space_on_device : std::errc::broken_pipe, path_);
   }
   std::size_t written() const override { return written_; }
   Task<> sync() override {

@@ -30,17 +30,17 @@ class SimulatedFiles final : public Files {
   // What a test arranges.
   void put(const std::string& path, std::string bytes);
   void make_directory(const std::string& path);
-  void make_unreadable(const std::string& path);     ///< Opening it, to read or to write, is permission_denied.
-  void give_standard_input(std::string bytes);       ///< Then the end.
-  void set_capacity(std::uint64_t bytes);            ///< Of all files together; what goes beyond is no_space_on_device.
+  void make_unreadable(const std::string& path);  ///< Opening it, to read or to write, is permission_denied.
+  void give_standard_input(std::string bytes);    ///< Then the end.
+  void set_capacity(std::uint64_t bytes);         ///< Of all files together; what goes beyond is no_space_on_device.
   void break_standard_output(std::uint64_t after_bytes);  ///< Its reader leaves: broken_pipe.
-  void fail_sync(bool fails);                        ///< sync() throws io_error.
-  void shorten_reads(std::uint64_t at_most_bytes);   ///< A read gives no more than this at once; 0 = no limit.
+  void fail_sync(bool fails);                             ///< sync() throws io_error.
+  void shorten_reads(std::uint64_t at_most_bytes);        ///< A read gives no more than this at once; 0 = no limit.
 
   // What a test looks at.
-  std::string text(const std::string& path) const;   ///< Throws std::out_of_range where there is none.
-  std::vector<std::string> paths() const;            ///< Sorted.
-  const std::string& printed() const;                ///< All that went to the standard output.
+  std::string text(const std::string& path) const;      ///< Throws std::out_of_range where there is none.
+  std::vector<std::string> paths() const;               ///< Sorted.
+  const std::string& printed() const;                   ///< All that went to the standard output.
   std::uint64_t synced(const std::string& path) const;  ///< Bytes that would outlive a crash of the machine.
 
  private:

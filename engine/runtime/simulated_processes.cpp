@@ -1,7 +1,7 @@
 #include "engine/runtime/simulated_processes.hpp"
 
-#include <asio/this_coro.hpp>
 #include <algorithm>
+#include <asio/this_coro.hpp>
 #include <system_error>
 #include <utility>
 

@@ -35,8 +35,8 @@ class SimulatedPrograms {
  public:
   /// `program` is asked at each start what this child will do. It may throw a std::system_error: the start fails.
   void script(const std::string& name, std::function<Behaviour(const Command&)> program);
-  std::size_t started() const { return started_; }  ///< Children so far.
-  std::size_t running() const { return running_; }  ///< Children that have not ended.
+  std::size_t started() const { return started_; }                    ///< Children so far.
+  std::size_t running() const { return running_; }                    ///< Children that have not ended.
   const std::vector<Command>& commands() const { return commands_; }  ///< All starts, in order.
 
  private:

@@ -22,9 +22,9 @@ class Waiter {
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  Task<> wait();                    ///< Throws Stopped when stopped; a wake of the same moment may then be lost.
+  Task<> wait();                     ///< Throws Stopped when stopped; a wake of the same moment may then be lost.
   Task<bool> wait_until(Time when);  ///< False: the time came first. Throws Stopped.
-  Task<> wait_through();            ///< Not interruptible: a stop is felt at the next operation.
+  Task<> wait_through();             ///< Not interruptible: a stop is felt at the next operation.
   void wake();
   bool waiting() const;
 

@@ -77,12 +77,18 @@ std::optional<Operator> read_operator(const std::vector<Token>& tokens, std::siz
   if (at >= tokens.size()) return std::nullopt;
   std::optional<Operator> op;
   const auto& token = tokens[at];
-  if (token.is("==")) op = Operator::equal;
-  else if (token.is("~=")) op = Operator::unequal;
-  else if (token.is("<")) op = Operator::below;
-  else if (token.is("<=")) op = Operator::at_most;
-  else if (token.is(">")) op = Operator::above;
-  else if (token.is(">=")) op = Operator::at_least;
+  if (token.is("=="))
+    op = Operator::equal;
+  else if (token.is("~="))
+    op = Operator::unequal;
+  else if (token.is("<"))
+    op = Operator::below;
+  else if (token.is("<="))
+    op = Operator::at_most;
+  else if (token.is(">"))
+    op = Operator::above;
+  else if (token.is(">="))
+    op = Operator::at_least;
   if (op) ++at;
   return op;
 }
@@ -109,12 +115,18 @@ std::vector<Comparison> recognise(std::string_view code) {
 template <class T>
 Answer ordered(Operator op, const T& left, const T& right) {
   switch (op) {
-    case Operator::equal: return left == right ? Answer::yes : Answer::no;
-    case Operator::unequal: return left != right ? Answer::yes : Answer::no;
-    case Operator::below: return left < right ? Answer::yes : Answer::no;
-    case Operator::at_most: return left <= right ? Answer::yes : Answer::no;
-    case Operator::above: return left > right ? Answer::yes : Answer::no;
-    case Operator::at_least: return left >= right ? Answer::yes : Answer::no;
+    case Operator::equal:
+      return left == right ? Answer::yes : Answer::no;
+    case Operator::unequal:
+      return left != right ? Answer::yes : Answer::no;
+    case Operator::below:
+      return left < right ? Answer::yes : Answer::no;
+    case Operator::at_most:
+      return left <= right ? Answer::yes : Answer::no;
+    case Operator::above:
+      return left > right ? Answer::yes : Answer::no;
+    case Operator::at_least:
+      return left >= right ? Answer::yes : Answer::no;
   }
   return Answer::unclear;
 }
@@ -153,13 +165,16 @@ Answer compare(Document& document, Node node, Operator op, const Literal& litera
     case Kind::boolean: {
       const auto value = document.boolean(node);
       if (!value) return Answer::unclear;
-      if (literal.kind != Literal::Kind::boolean || (op != Operator::equal && op != Operator::unequal)) return different(op);
+      if (literal.kind != Literal::Kind::boolean || (op != Operator::equal && op != Operator::unequal))
+        return different(op);
       return ordered(op, *value, literal.boolean);
     }
     case Kind::null:
     case Kind::array:
-    case Kind::object: return different(op);
-    case Kind::invalid: break;
+    case Kind::object:
+      return different(op);
+    case Kind::invalid:
+      break;
   }
   return Answer::unclear;
 }
@@ -169,11 +184,10 @@ Answer answer(Document& document, const std::vector<Comparison>& comparisons) {
   for (const auto& one : comparisons) {
     const auto found = follow(document, one.path);
     if (found.kind == Found::Kind::unclear) return Answer::unclear;
-    const Answer here =
-        found.kind == Found::Kind::value ? compare(document, found.node, one.op, one.literal)
-        : one.literal.kind == Literal::Kind::nil && one.op == Operator::equal   ? Answer::yes
-        : one.literal.kind == Literal::Kind::nil && one.op == Operator::unequal ? Answer::no
-                                                                                : different(one.op);
+    const Answer here = found.kind == Found::Kind::value ? compare(document, found.node, one.op, one.literal)
+                        : one.literal.kind == Literal::Kind::nil && one.op == Operator::equal   ? Answer::yes
+                        : one.literal.kind == Literal::Kind::nil && one.op == Operator::unequal ? Answer::no
+                                                                                                : different(one.op);
     if (here != Answer::yes) return here;
   }
   return Answer::yes;
@@ -193,7 +207,8 @@ Condition::~Condition() = default;
 
 std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua& code, Path path) {
   auto content = std::make_unique<Content>();
-  if (auto error = content->program.compile(engine, code.code, Form::expression, code.place, Setting::message)) return error;
+  if (auto error = content->program.compile(engine, code.code, Form::expression, code.place, Setting::message))
+    return error;
   if (path == Path::automatic) content->comparisons = recognise(code.code);
   content_ = std::move(content);
   return std::nullopt;

@@ -14,10 +14,10 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array everywhere{"assert"sv, "error"sv,  "ipairs"sv, "next"sv,  "pairs"sv, "select"sv,   "tonumber"sv,
-                                "tostring"sv, "try"sv,  "type"sv,   "string"sv, "table"sv, "math"sv,    "re"sv,
-                                "url"sv,    "time"sv,   "now"sv,    "uuid"sv,  "num"sv,   "int"sv,      "trim"sv,
-                                "starts"sv, "contains"sv, "lines"sv, "split"sv, "fail"sv, "null"sv,     "vars"sv};
+constexpr std::array everywhere{"assert"sv,   "error"sv,    "ipairs"sv, "next"sv,   "pairs"sv, "select"sv, "tonumber"sv,
+                                "tostring"sv, "try"sv,      "type"sv,   "string"sv, "table"sv, "math"sv,   "re"sv,
+                                "url"sv,      "time"sv,     "now"sv,    "uuid"sv,   "num"sv,   "int"sv,    "trim"sv,
+                                "starts"sv,   "contains"sv, "lines"sv,  "split"sv,  "fail"sv,  "null"sv,   "vars"sv};
 constexpr std::array on_a_message{"msg"sv, "text"sv, "meta"sv, "request"sv, "result"sv, "failed"sv};
 constexpr std::array in_a_block{"drop"sv, "emit"sv, "emit_to"sv};
 constexpr std::array in_generate{"i"sv, "item"sv};
@@ -61,8 +61,8 @@ CompileError at_token(const config::Place& place, std::string_view code, const T
           std::move(hint)};
 }
 
-/// The first use of a name on a line, or of one of its lines' tokens; null where it is not found. Of a text its beginning
-/// will do: Lua quotes no more of one that it does not understand.
+/// The first use of a name on a line, or of one of its lines' tokens; null where it is not found. Of a text its
+/// beginning will do: Lua quotes no more of one that it does not understand.
 const Token* find_token(const std::vector<Token>& tokens, std::string_view text, int line) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const bool begun = tokens[i].kind == Token::Kind::string && tokens[i].text.starts_with(text);
@@ -121,7 +121,8 @@ int write_dump(lua_State*, const void* bytes, std::size_t size, void* out) {
 
 bool is_port_name(std::string_view name) {
   if (name.empty() || name[0] < 'a' || name[0] > 'z') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ std::vector<std::string> known_names(Form form, Setting setting) {
   return names;
 }
 
-config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column, int length) {
+config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column,
+                       int length) {
   if (!place.source || place.line < 1) return place;
   const auto line_of = [](std::string_view text, int number) {
     for (; number > 1; --number) {
@@ -279,8 +281,9 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
       }
       if (std::find(ports.begin(), ports.end(), value) == ports.end()) ports.push_back(value);
     }
-    if (tokens[i].is_name("re") && !is_field && is_at(i + 1, ".") && (is_at(i + 2, "match") || is_at(i + 2, "replace")) &&
-        is_at(i + 3, "(") && i + 5 < tokens.size() && string_value(tokens[i + 4], value) && is_at(i + 5, ",")) {
+    if (tokens[i].is_name("re") && !is_field && is_at(i + 1, ".") &&
+        (is_at(i + 2, "match") || is_at(i + 2, "replace")) && is_at(i + 3, "(") && i + 5 < tokens.size() &&
+        string_value(tokens[i + 4], value) && is_at(i + 5, ",")) {
       if (const auto wrong = pattern_error(value); !wrong.empty()) {
         return at_token(place, code, tokens[i + 4], "the pattern is wrong: " + wrong, "");
       }

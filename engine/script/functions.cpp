@@ -27,8 +27,9 @@ void push_text(lua_State* lua, std::string_view text) { lua_pushlstring(lua, tex
 /// A text argument; numbers are none. Raises.
 std::string_view text_argument(lua_State* lua, int index, const char* function) {
   if (lua_type(lua, index) != LUA_TSTRING) {
-    raise(lua, lua_type(lua, index) <= LUA_TNIL ? Reason::missing : Reason::type, "%s wants a text as argument %d, got %s",
-          function, index, lua_type(lua, index) == LUA_TNONE ? "nothing" : luaL_typename(lua, index));
+    raise(lua, lua_type(lua, index) <= LUA_TNIL ? Reason::missing : Reason::type,
+          "%s wants a text as argument %d, got %s", function, index,
+          lua_type(lua, index) == LUA_TNONE ? "nothing" : luaL_typename(lua, index));
   }
   std::size_t size;
   const char* text = lua_tolstring(lua, index, &size);
@@ -44,7 +45,8 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-// --- re ------------------------------------------------------------------------------------------------------------------
+// --- re
+// ------------------------------------------------------------------------------------------------------------------
 
 const re2::RE2& pattern_argument(lua_State* lua, const char* function) {
   State& state = State::of(lua);
@@ -64,7 +66,8 @@ int re_match(lua_State* lua) {
   std::array<re2::StringPiece, most> found;
   const int groups = pattern.NumberOfCapturingGroups();
   if (groups >= most) raise(lua, Reason::type, "re.match: a pattern has at most %d groups", most - 1);
-  if (!pattern.Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), RE2::UNANCHORED, found.data(), groups + 1)) {
+  if (!pattern.Match(re2::StringPiece(text.data(), text.size()), 0, text.size(), RE2::UNANCHORED, found.data(),
+                     groups + 1)) {
     lua_pushnil(lua);
     return 1;
   }
@@ -99,7 +102,8 @@ int re_replace(lua_State* lua) {
   return 1;
 }
 
-// --- url -----------------------------------------------------------------------------------------------------------------
+// --- url
+// -----------------------------------------------------------------------------------------------------------------
 
 /// Into State::out(); false: there is none.
 using Make = bool (*)(std::string_view, std::string_view, std::string&);
@@ -126,10 +130,13 @@ int url_function(lua_State* lua) {
 
 bool make_host(std::string_view url, std::string_view, std::string& out) { return put(url_host(url), out); }
 bool make_normal(std::string_view url, std::string_view, std::string& out) { return put(url_normalise(url), out); }
-bool make_joined(std::string_view base, std::string_view url, std::string& out) { return put(url_join(base, url), out); }
+bool make_joined(std::string_view base, std::string_view url, std::string& out) {
+  return put(url_join(base, url), out);
+}
 bool make_escaped(std::string_view text, std::string_view, std::string& out) { return put(url_escape(text), out); }
 
-// --- time ----------------------------------------------------------------------------------------------------------------
+// --- time
+// ----------------------------------------------------------------------------------------------------------------
 
 constexpr double furthest_seconds = 9.2e9;
 
@@ -194,9 +201,14 @@ int time_parse(lua_State* lua) {
   charge_text(lua, text);
   charge_text(lua, format);
   switch (parse_into(text, formatted ? &format : nullptr, state.out())) {
-    case 1: push_text(lua, state.out()); return 1;
-    case 0: lua_pushnil(lua); return 1;
-    default: raise(lua, Reason::type, "time.parse: %s", state.out().c_str());
+    case 1:
+      push_text(lua, state.out());
+      return 1;
+    case 0:
+      lua_pushnil(lua);
+      return 1;
+    default:
+      raise(lua, Reason::type, "time.parse: %s", state.out().c_str());
   }
 }
 
@@ -232,7 +244,8 @@ int uuid(lua_State* lua) {
   return 1;
 }
 
-// --- numbers and text ----------------------------------------------------------------------------------------------------
+// --- numbers and text
+// ----------------------------------------------------------------------------------------------------
 
 int num(lua_State* lua) {
   if (lua_type(lua, 1) == LUA_TNUMBER) {
@@ -248,7 +261,8 @@ int num(lua_State* lua) {
   std::int64_t integer = 0;
   double number = 0;
   const char* end = text.data() + text.size();
-  if (const auto read = std::from_chars(text.data(), end, integer); !text.empty() && read.ec == std::errc() && read.ptr == end) {
+  if (const auto read = std::from_chars(text.data(), end, integer);
+      !text.empty() && read.ec == std::errc() && read.ptr == end) {
     lua_pushinteger(lua, integer);
     return 1;
   }
@@ -377,7 +391,8 @@ int lines(lua_State* lua) {
   return 1;
 }
 
-// --- what decides over the message ---------------------------------------------------------------------------------------
+// --- what decides over the message
+// ---------------------------------------------------------------------------------------
 
 int fail(lua_State* lua) {
   const auto text = text_argument(lua, 1, "fail");
@@ -445,7 +460,8 @@ int emit_to(lua_State* lua) {
   return 0;
 }
 
-// --- what generators do --------------------------------------------------------------------------------------------------
+// --- what generators do
+// --------------------------------------------------------------------------------------------------
 
 int yield(lua_State* lua) {
   State& state = State::of(lua);

@@ -26,7 +26,8 @@ Generator::~Generator() = default;
 
 std::optional<CompileError> Generator::compile(Engine& engine, const config::Lua& code) {
   auto content = std::make_unique<Content>();
-  if (auto error = content->program.compile(engine, code.code, Form::block, code.place, Setting::generate)) return error;
+  if (auto error = content->program.compile(engine, code.code, Form::block, code.place, Setting::generate))
+    return error;
   content_ = std::move(content);
   return std::nullopt;
 }

@@ -14,9 +14,9 @@ namespace weir::script {
 struct Step {
   enum class Kind : std::uint8_t { message, sleep, ended, failed };
   Kind kind = Kind::ended;
-  std::string payload;            ///< Of a message.
-  runtime::Duration sleep{};      ///< Not negative.
-  message::Failure failure;       ///< The generator has ended then.
+  std::string payload;        ///< Of a message.
+  runtime::Duration sleep{};  ///< Not negative.
+  message::Failure failure;   ///< The generator has ended then.
 };
 
 /// A generator, compiled: a coroutine that stops at each yield() and sleep(). Each step has a budget of its own.

@@ -9,7 +9,15 @@ namespace {
 
 // Lua 5.4's instructions, as far as they can reach a global (lopcodes.h). An instruction is 32 bits, from the lowest:
 // opcode 7, A 8, k 1, B 8, C 8; Bx is the 17 bits behind A.
-enum Opcode : std::uint32_t { LOADK = 3, LOADKX = 4, GETUPVAL = 9, GETTABUP = 11, GETTABLE = 12, SETTABUP = 15, EXTRAARG = 82 };
+enum Opcode : std::uint32_t {
+  LOADK = 3,
+  LOADKX = 4,
+  GETUPVAL = 9,
+  GETTABUP = 11,
+  GETTABLE = 12,
+  SETTABUP = 15,
+  EXTRAARG = 82
+};
 std::uint32_t opcode(std::uint32_t i) { return i & 0x7f; }
 std::uint32_t a(std::uint32_t i) { return (i >> 7) & 0xff; }
 std::uint32_t b(std::uint32_t i) { return (i >> 16) & 0xff; }
@@ -141,8 +149,8 @@ class Scan {
       const auto load = code[at + 1];
       std::size_t constant = bx(load), next = at + 2;
       if (opcode(load) == LOADKX) constant = ax(code[next++]);
-      const bool read = next < code.size() && opcode(code[next]) == GETTABLE && b(code[next]) == a(i) &&
-                        c(code[next]) == a(load);
+      const bool read =
+          next < code.size() && opcode(code[next]) == GETTABLE && b(code[next]) == a(i) && c(code[next]) == a(load);
       use(opcode(load) == LOADK || opcode(load) == LOADKX ? constant : constants.size(), !read, at);
     }
   }

@@ -8,9 +8,9 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array keywords{"and"sv,   "break"sv, "do"sv,  "else"sv, "elseif"sv, "end"sv,    "false"sv, "for"sv,
-                              "function"sv, "goto"sv, "if"sv, "in"sv,  "local"sv,  "nil"sv,    "not"sv,   "or"sv,
-                              "repeat"sv, "return"sv, "then"sv, "true"sv, "until"sv, "while"sv};
+constexpr std::array keywords{"and"sv,      "break"sv,  "do"sv,   "else"sv, "elseif"sv, "end"sv,  "false"sv, "for"sv,
+                              "function"sv, "goto"sv,   "if"sv,   "in"sv,   "local"sv,  "nil"sv,  "not"sv,   "or"sv,
+                              "repeat"sv,   "return"sv, "then"sv, "true"sv, "until"sv,  "while"sv};
 constexpr std::array symbols{"..."sv, ".."sv, "=="sv, "~="sv, "<="sv, ">="sv, "//"sv, "::"sv, "<<"sv, ">>"sv};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -165,7 +165,8 @@ bool string_value(const Token& token, std::string& out) {
     } else if (is_digit(c)) {
       int value = 0;
       std::size_t used = 0;
-      while (used < 3 && i + used < text.size() && is_digit(text[i + used])) value = value * 10 + (text[i + used++] - '0');
+      while (used < 3 && i + used < text.size() && is_digit(text[i + used]))
+        value = value * 10 + (text[i + used++] - '0');
       if (value > 255) return false;
       out += static_cast<char>(value);
       i += used - 1;

@@ -110,13 +110,14 @@ int node_index(lua_State* lua) {
 message::Value value_at_3(lua_State* lua, Place place, std::string_view key) {
   State& state = State::of(lua);
   switch (lua_type(lua, 3)) {
-    case LUA_TSTRING: return message::Value::string(text_at(lua, 3));
-    case LUA_TBOOLEAN: return message::Value::boolean(lua_toboolean(lua, 3));
+    case LUA_TSTRING:
+      return message::Value::string(text_at(lua, 3));
+    case LUA_TBOOLEAN:
+      return message::Value::boolean(lua_toboolean(lua, 3));
     case LUA_TNUMBER:
       if (lua_isinteger(lua, 3)) return message::Value::integer(lua_tointeger(lua, 3));
       if (!std::isfinite(lua_tonumber(lua, 3))) {
-        raise(lua, Reason::type, "%s is %s, which JSON cannot say",
-              path_of(state, *place.document, place.node, key),
+        raise(lua, Reason::type, "%s is %s, which JSON cannot say", path_of(state, *place.document, place.node, key),
               std::isnan(lua_tonumber(lua, 3)) ? "not a number" : "infinite");
       }
       return message::Value::number(lua_tonumber(lua, 3));
@@ -135,7 +136,8 @@ int assign(lua_State* lua, Place place, Handle::Which which) {
   if (document.kind(place.node) == message::Kind::array) {
     const auto position = position_at(lua, 2);
     const std::size_t size = document.size(place.node);
-    if (!position) raise(lua, Reason::type, "%s is a list: its positions are 1, 2, …", path_of(state, document, place.node));
+    if (!position)
+      raise(lua, Reason::type, "%s is a list: its positions are 1, 2, …", path_of(state, document, place.node));
     if (removes) {
       if (*position + 1 < size) {
         raise(lua, Reason::type, "only the last of %s can become nil: use table.remove, or 'null'",
@@ -234,7 +236,8 @@ int node_text(lua_State* lua) {
   return 1;
 }
 
-// --- meta ----------------------------------------------------------------------------------------------------------------
+// --- meta
+// ----------------------------------------------------------------------------------------------------------------
 
 const message::Message& the_message(lua_State* lua) {
   const auto* message = State::of(lua).names().message;
@@ -352,7 +355,8 @@ int meta_newindex(lua_State* lua) {
   return 0;
 }
 
-// --- result, request, failed -----------------------------------------------------------------------------------------------
+// --- result, request, failed
+// -----------------------------------------------------------------------------------------------
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
@@ -405,7 +409,9 @@ int result_index(lua_State* lua) {
   return 1;
 }
 
-int read_only(lua_State* lua) { raise(lua, Reason::type, "%s cannot be changed", lua_tostring(lua, lua_upvalueindex(1))); }
+int read_only(lua_State* lua) {
+  raise(lua, Reason::type, "%s cannot be changed", lua_tostring(lua, lua_upvalueindex(1)));
+}
 
 void push_request(lua_State* lua, const message::Request& request) {
   lua_createtable(lua, 0, 6);
@@ -468,9 +474,15 @@ Handle* push_handle(lua_State* lua, Handle::Kind kind) {
 void push_value(lua_State* lua, const config::Value& value) {
   luaL_checkstack(lua, 8, nullptr);
   switch (value.kind) {
-    case config::Value::Kind::null: push_null(lua); break;
-    case config::Value::Kind::boolean: lua_pushboolean(lua, value.boolean); break;
-    case config::Value::Kind::number: push_json_scalar(lua, value.number); break;
+    case config::Value::Kind::null:
+      push_null(lua);
+      break;
+    case config::Value::Kind::boolean:
+      lua_pushboolean(lua, value.boolean);
+      break;
+    case config::Value::Kind::number:
+      push_json_scalar(lua, value.number);
+      break;
     case config::Value::Kind::text: {
       State& state = State::of(lua);
       state.scratch() = value.text.text();
@@ -512,8 +524,12 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
     return;
   }
   switch (document.kind(node)) {
-    case message::Kind::null: push_null(lua); return;
-    case message::Kind::boolean: lua_pushboolean(lua, *document.boolean(node)); return;
+    case message::Kind::null:
+      push_null(lua);
+      return;
+    case message::Kind::boolean:
+      lua_pushboolean(lua, *document.boolean(node));
+      return;
     case message::Kind::string: {
       const auto text = document.string(node);
       if (!text) break;
@@ -541,7 +557,8 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
       lua_setmetatable(lua, -2);
       return;
     }
-    case message::Kind::invalid: break;
+    case message::Kind::invalid:
+      break;
   }
   raise(lua, Reason::decode, "%s is not valid JSON, or a number beyond all doubles", path_of(state, document, node));
 }

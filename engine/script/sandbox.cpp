@@ -93,16 +93,23 @@ int to_text(lua_State* lua) {
   State& state = State::of(lua);
   luaL_checkany(lua, 1);
   switch (lua_type(lua, 1)) {
-    case LUA_TSTRING: lua_settop(lua, 1); return 1;
-    case LUA_TFUNCTION: lua_pushliteral(lua, "function"); return 1;
-    case LUA_TNIL: lua_pushliteral(lua, "nil"); return 1;
+    case LUA_TSTRING:
+      lua_settop(lua, 1);
+      return 1;
+    case LUA_TFUNCTION:
+      lua_pushliteral(lua, "function");
+      return 1;
+    case LUA_TNIL:
+      lua_pushliteral(lua, "nil");
+      return 1;
     case LUA_TNUMBER:
       if (!std::isfinite(lua_tonumber(lua, 1))) {
         luaL_tolstring(lua, 1, nullptr);
         return 1;
       }
       break;
-    default: break;
+    default:
+      break;
   }
   state.out().clear();
   write_json(lua, 1);
@@ -189,7 +196,8 @@ int table_remove(lua_State* lua) {
 }
 
 int table_concat(lua_State* lua) {
-  if (lua_type(lua, 1) == LUA_TTABLE || lua_type(lua, 1) == LUA_TUSERDATA) State::of(lua).charge(lua, size_at(lua, 1) / 2);
+  if (lua_type(lua, 1) == LUA_TTABLE || lua_type(lua, 1) == LUA_TUSERDATA)
+    State::of(lua).charge(lua, size_at(lua, 1) / 2);
   return pass_on(lua);
 }
 
@@ -234,7 +242,8 @@ void make_math(lua_State* lua) {
   lua_createtable(lua, 0, 32);
   lua_pushcfunction(lua, luaopen_math);
   lua_call(lua, 0, 1);
-  for (const auto* name : {"abs", "acos", "asin", "ceil", "cos", "deg", "exp", "floor", "rad", "sin", "sqrt", "tan", "tointeger"}) {
+  for (const auto* name :
+       {"abs", "acos", "asin", "ceil", "cos", "deg", "exp", "floor", "rad", "sin", "sqrt", "tan", "tointeger"}) {
     take_strict(lua, name, "N");
   }
   for (const auto* name : {"fmod", "ult"}) take_strict(lua, name, "NN");
@@ -245,7 +254,8 @@ void make_math(lua_State* lua) {
   lua_pop(lua, 1);
 }
 
-// --- read-only tables --------------------------------------------------------------------------------------------------
+// --- read-only tables
+// --------------------------------------------------------------------------------------------------
 
 int frozen_newindex(lua_State* lua) { raise(lua, Reason::type, "this cannot be changed"); }
 
@@ -305,7 +315,8 @@ int ipairs_of(lua_State* lua) {
   return 3;
 }
 
-// --- the rest of the base library --------------------------------------------------------------------------------------
+// --- the rest of the base library
+// --------------------------------------------------------------------------------------
 
 int type_of(lua_State* lua) {
   luaL_checkany(lua, 1);
@@ -342,8 +353,9 @@ int finish_try(lua_State* lua, int status, lua_KContext) {
   if (status == LUA_ERRMEM) state.note_memory();
   std::size_t size = 0;
   const char* text = lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &size) : nullptr;
-  const bool is_verdict = text && (text[0] == 2 || (text[0] == 1 && text[1] == 'A' + static_cast<int>(Reason::user) &&
-                                                    state.fail_called()));
+  const bool is_verdict =
+      text &&
+      (text[0] == 2 || (text[0] == 1 && text[1] == 'A' + static_cast<int>(Reason::user) && state.fail_called()));
   if (state.spent() || is_verdict) return lua_error(lua);
   lua_pushboolean(lua, 0);
   const bool ours = text && text[0] == 1;

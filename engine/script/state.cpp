@@ -47,7 +47,8 @@ Failure from_lua(std::string text) {
   for (const auto* what : {"nil", "null"}) {
     if (!text.starts_with("attempt to index a " + std::string(what) + " value")) continue;
     const bool missing = what[1] == 'i';
-    if (name.empty()) return {Reason::missing, missing ? "a field of something missing is asked for" : "a field of null is asked for"};
+    if (name.empty())
+      return {Reason::missing, missing ? "a field of something missing is asked for" : "a field of null is asked for"};
     return {Reason::missing, name + (missing ? " is missing" : " is null")};
   }
   for (const auto* pattern : {"find", "match", "gmatch", "gsub"}) {
@@ -73,7 +74,6 @@ int write_value(lua_State* lua) {
   write_json(lua, 1);
   return 0;
 }
-
 
 char environment_key, root_key;
 
@@ -143,8 +143,8 @@ void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t
   if (new_size > old_size) {
     if (!state.building_ && state.used_ + (new_size - old_size) > state.limits_.memory_bytes) return nullptr;
     state.bytes_ += new_size;
-    if (state.bytes_ / bytes_per_instruction > static_cast<std::size_t>(state.limits_.instructions) &&
-        state.running_ && !state.spent_) {
+    if (state.bytes_ / bytes_per_instruction > static_cast<std::size_t>(state.limits_.instructions) && state.running_ &&
+        !state.spent_) {
       // Not an error yet, Lua is in the middle of something: at its next instruction.
       state.spent_ = true;
       lua_sethook(state.running_, hook, LUA_MASKCOUNT, 1);
@@ -241,8 +241,10 @@ void State::begin(const Names& names, lua_State* runs, bool counts) {
   if (!emitted_.empty()) emitted_.clear();
   if (!new_meta_.empty()) new_meta_.clear();
   // Counting costs a call for each instruction; code that cannot run longer than it is written needs none.
-  if (counts) lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
-  else if (counting_) lua_sethook(runs, nullptr, 0, 0);
+  if (counts)
+    lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
+  else if (counting_)
+    lua_sethook(runs, nullptr, 0, 0);
   if (runs == lua_) counting_ = counts;
 }
 
@@ -256,14 +258,17 @@ message::Document* State::touch() {
   const auto row = names_.message->row();
   if (limits_.strict && !batch.document_if_any(row) && !batch.is_json(row)) {
     if (const auto error = message::check_json_padded(batch.payload(row))) {
-      failure_ = Failure(Reason::decode, "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));
+      failure_ = Failure(Reason::decode,
+                         "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));
       return nullptr;
     }
   }
   auto& document = batch.document(row);
   if (!document.valid()) {
     const auto error = message::check_json_padded(batch.payload(row));
-    failure_ = Failure(Reason::decode, "the payload is not JSON" + (error ? ": " + error->what + " at byte " + std::to_string(error->offset + 1) : std::string()));
+    failure_ = Failure(Reason::decode, "the payload is not JSON" +
+                                           (error ? ": " + error->what + " at byte " + std::to_string(error->offset + 1)
+                                                  : std::string()));
     return nullptr;
   }
   edits_before_ = batch.edits(row);
@@ -333,11 +338,11 @@ bool State::failed(lua_State* from, int status, const Chunk* chunk) {
   int line = 0;
   if (memory_hit_ || status == LUA_ERRMEM) {
     memory_hit_ = true;
-    failure_ = Failure(Reason::memory, "the code needs more than " +
-                                           (limits_.memory_bytes < (1u << 20)
-                                                ? std::to_string(limits_.memory_bytes >> 10) + " KiB"
-                                                : std::to_string(limits_.memory_bytes >> 20) + " MiB") +
-                                           " of memory");
+    failure_ = Failure(Reason::memory,
+                       "the code needs more than " +
+                           (limits_.memory_bytes < (1u << 20) ? std::to_string(limits_.memory_bytes >> 10) + " KiB"
+                                                              : std::to_string(limits_.memory_bytes >> 20) + " MiB") +
+                           " of memory");
   } else {
     std::optional<Reason> reason;
     if (!text.empty() && text[0] == drop_mark) {

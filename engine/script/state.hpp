@@ -26,12 +26,12 @@ enum class Form : std::uint8_t { expression, block };
 
 /// One piece of code, compiled; and compiled again when the state is made anew.
 struct Chunk {
-  std::string code;    ///< As written.
+  std::string code;  ///< As written.
   Form form = Form::expression;
   config::Place place;
   bool uses_msg = false;
   bool straight = false;  ///< Cannot run longer than it is written: no loop, no function.
-  int reference = -1;  ///< Of the function, in Lua's registry.
+  int reference = -1;     ///< Of the function, in Lua's registry.
 };
 
 /// What code needs to know of itself beside being compiled.
@@ -146,10 +146,10 @@ class State {
   lua_State* lua_ = nullptr;
   lua_State* running_ = nullptr;  // The coroutine that runs just now, or null between evaluations.
   std::size_t used_ = 0;
-  std::size_t bytes_ = 0;         // Allocated during this evaluation.
-  std::size_t work_ = 0;          // Charged during this evaluation by functions.
+  std::size_t bytes_ = 0;  // Allocated during this evaluation.
+  std::size_t work_ = 0;   // Charged during this evaluation by functions.
   bool building_ = false;
-  bool counting_ = false;         // Whether the main coroutine has its hook.
+  bool counting_ = false;  // Whether the main coroutine has its hook.
   bool spent_ = false;
   bool memory_hit_ = false;
   bool dropped_ = false;
@@ -177,7 +177,8 @@ class State {
   Patterns patterns_;
 };
 
-// --- C functions, gathered by file -------------------------------------------------------------------------------------
+// --- C functions, gathered by file
+// -------------------------------------------------------------------------------------
 
 /// Fails the evaluation with this reason. `format` is that of lua_pushfstring. Never returns; no C++ object with a
 /// destructor may be alive in the calling function.

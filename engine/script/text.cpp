@@ -16,7 +16,7 @@ using message::Reason;
 /// One `{{ }}`, or the plain text between two.
 struct Part {
   bool is_code = false;
-  std::string text;               ///< Plain text, or the code.
+  std::string text;  ///< Plain text, or the code.
   config::Place place;
   Program program;
   std::vector<std::string> path;  ///< Where the code is `msg.a.b` and nothing else.
@@ -53,7 +53,9 @@ Gave append(const Part& part, const Names& names, bool as_json, std::string& out
   lua_State* lua = state.lua();
   Gave gave = Gave::value;
   switch (lua_type(lua, -1)) {
-    case LUA_TNIL: gave = Gave::nil; break;
+    case LUA_TNIL:
+      gave = Gave::nil;
+      break;
     case LUA_TSTRING: {
       std::size_t size;
       const char* text = lua_tolstring(lua, -1, &size);
@@ -64,7 +66,9 @@ Gave append(const Part& part, const Names& names, bool as_json, std::string& out
       }
       break;
     }
-    case LUA_TBOOLEAN: out += lua_toboolean(lua, -1) ? "true" : "false"; break;
+    case LUA_TBOOLEAN:
+      out += lua_toboolean(lua, -1) ? "true" : "false";
+      break;
     default:
       if (!state.write_top()) {
         failure = std::move(state.failure());
@@ -219,10 +223,18 @@ struct Tree::Content {
 
   static void write_constant(const config::Value& from, std::string& out) {
     switch (from.kind) {
-      case config::Value::Kind::null: out += "null"; break;
-      case config::Value::Kind::boolean: out += from.boolean ? "true" : "false"; break;
-      case config::Value::Kind::number: out += from.number; break;
-      case config::Value::Kind::text: message::append_quoted(out, from.text.text()); break;
+      case config::Value::Kind::null:
+        out += "null";
+        break;
+      case config::Value::Kind::boolean:
+        out += from.boolean ? "true" : "false";
+        break;
+      case config::Value::Kind::number:
+        out += from.number;
+        break;
+      case config::Value::Kind::text:
+        message::append_quoted(out, from.text.text());
+        break;
       case config::Value::Kind::list:
         out += '[';
         for (const auto& item : from.items) {
@@ -341,8 +353,9 @@ Done Fields::set(const Names& names) const {
   auto* document = document_for_native(*content_->state, *names.message);
   if (!document) {
     const auto wrong = message::check_json_padded(names.message->text());
-    return Failure(Reason::decode, "the payload is not JSON" +
-                                       (wrong ? ": " + wrong->what + " at byte " + std::to_string(wrong->offset + 1) : ""));
+    return Failure(Reason::decode,
+                   "the payload is not JSON" +
+                       (wrong ? ": " + wrong->what + " at byte " + std::to_string(wrong->offset + 1) : ""));
   }
   if (document->kind(document->root()) != message::Kind::object) {
     return Failure(Reason::type, "fields can only be set in an object, and the payload is none");

@@ -72,7 +72,8 @@ class Tree {
   std::unique_ptr<Content> content_;
 };
 
-/// A mapping of payload paths to values, as `set:` and `merge:` write it, compiled. Movable; the engine must outlive it.
+/// A mapping of payload paths to values, as `set:` and `merge:` write it, compiled. Movable; the engine must outlive
+/// it.
 class Fields {
  public:
   Fields();

@@ -44,7 +44,8 @@ class Cursor {
       for (const auto size : {words[static_cast<std::size_t>(which)].size(), std::size_t{3}}) {
         if (rest.size() < size) continue;
         bool same = true;
-        for (std::size_t i = 0; i < size; ++i) same &= (rest[i] | 0x20) == (words[static_cast<std::size_t>(which)][i] | 0x20);
+        for (std::size_t i = 0; i < size; ++i)
+          same &= (rest[i] | 0x20) == (words[static_cast<std::size_t>(which)][i] | 0x20);
         if (!same) continue;
         rest.remove_prefix(size);
         return which;
@@ -87,7 +88,8 @@ struct Parts {
   seconds offset{0};
 
   std::optional<runtime::WallTime> time() const {
-    const year_month_day date{std::chrono::year(static_cast<int>(year)), std::chrono::month(static_cast<unsigned>(month)),
+    const year_month_day date{std::chrono::year(static_cast<int>(year)),
+                              std::chrono::month(static_cast<unsigned>(month)),
                               std::chrono::day(static_cast<unsigned>(day))};
     // What 64 bits of nanoseconds hold. A leap second is the second after.
     if (!date.ok() || hour > 23 || minute > 59 || second > 60 || year < 1678 || year > 2261) return std::nullopt;
@@ -161,28 +163,72 @@ std::optional<std::string> format_time(runtime::WallTime time, std::string_view 
       return std::nullopt;
     }
     switch (format[i]) {
-      case 'Y': pad(out, static_cast<int>(date.year()), 4); break;
-      case 'y': pad(out, static_cast<int>(date.year()) % 100, 2); break;
-      case 'm': pad(out, static_cast<unsigned>(date.month()), 2); break;
-      case 'd': pad(out, static_cast<unsigned>(date.day()), 2); break;
-      case 'e': pad(out, static_cast<unsigned>(date.day()), 2, ' '); break;
-      case 'j': pad(out, (day - floor<days>(sys_days(date.year() / January / 1))).count() + 1, 3); break;
-      case 'H': pad(out, hour, 2); break;
-      case 'I': pad(out, hour % 12 == 0 ? 12 : hour % 12, 2); break;
-      case 'M': pad(out, clock.minutes().count(), 2); break;
-      case 'S': pad(out, clock.seconds().count(), 2); break;
-      case 'L': pad(out, clock.subseconds().count() / 1'000'000, 3); break;
-      case 'p': out += hour < 12 ? "AM" : "PM"; break;
-      case 'a': out += weekdays[weekday_index].substr(0, 3); break;
-      case 'A': out += weekdays[weekday_index]; break;
-      case 'b': out += months[month_index].substr(0, 3); break;
-      case 'B': out += months[month_index]; break;
-      case 'F': out += *format_time(time, "%Y-%m-%d", what); break;
-      case 'T': out += *format_time(time, "%H:%M:%S", what); break;
-      case 's': out += std::to_string(floor<seconds>(time).time_since_epoch().count()); break;
-      case 'z': out += "+0000"; break;
-      case 'Z': out += "UTC"; break;
-      case '%': out += '%'; break;
+      case 'Y':
+        pad(out, static_cast<int>(date.year()), 4);
+        break;
+      case 'y':
+        pad(out, static_cast<int>(date.year()) % 100, 2);
+        break;
+      case 'm':
+        pad(out, static_cast<unsigned>(date.month()), 2);
+        break;
+      case 'd':
+        pad(out, static_cast<unsigned>(date.day()), 2);
+        break;
+      case 'e':
+        pad(out, static_cast<unsigned>(date.day()), 2, ' ');
+        break;
+      case 'j':
+        pad(out, (day - floor<days>(sys_days(date.year() / January / 1))).count() + 1, 3);
+        break;
+      case 'H':
+        pad(out, hour, 2);
+        break;
+      case 'I':
+        pad(out, hour % 12 == 0 ? 12 : hour % 12, 2);
+        break;
+      case 'M':
+        pad(out, clock.minutes().count(), 2);
+        break;
+      case 'S':
+        pad(out, clock.seconds().count(), 2);
+        break;
+      case 'L':
+        pad(out, clock.subseconds().count() / 1'000'000, 3);
+        break;
+      case 'p':
+        out += hour < 12 ? "AM" : "PM";
+        break;
+      case 'a':
+        out += weekdays[weekday_index].substr(0, 3);
+        break;
+      case 'A':
+        out += weekdays[weekday_index];
+        break;
+      case 'b':
+        out += months[month_index].substr(0, 3);
+        break;
+      case 'B':
+        out += months[month_index];
+        break;
+      case 'F':
+        out += *format_time(time, "%Y-%m-%d", what);
+        break;
+      case 'T':
+        out += *format_time(time, "%H:%M:%S", what);
+        break;
+      case 's':
+        out += std::to_string(floor<seconds>(time).time_since_epoch().count());
+        break;
+      case 'z':
+        out += "+0000";
+        break;
+      case 'Z':
+        out += "UTC";
+        break;
+      case '%':
+        out += '%';
+        break;
       default:
         what = "a time format knows no '%" + std::string(1, format[i]) + "'";
         return std::nullopt;
@@ -199,10 +245,14 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
   std::string expanded;
   for (std::size_t i = 0; i < format.size(); ++i) {  // %F and %T are only abbreviations.
     const auto two = format.substr(i, 2);
-    if (two == "%F") expanded += "%Y-%m-%d", ++i;
-    else if (two == "%T") expanded += "%H:%M:%S", ++i;
-    else if (two == "%%") expanded += "%%", ++i;
-    else expanded += format[i];
+    if (two == "%F")
+      expanded += "%Y-%m-%d", ++i;
+    else if (two == "%T")
+      expanded += "%H:%M:%S", ++i;
+    else if (two == "%%")
+      expanded += "%%", ++i;
+    else
+      expanded += format[i];
   }
   for (std::size_t i = 0; i < expanded.size(); ++i) {
     if (expanded[i] != '%') {
@@ -215,14 +265,38 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
     }
     std::optional<std::int64_t> number;
     switch (expanded[i]) {
-      case 'Y': if (!(number = cursor.digits(4, 4))) return std::nullopt; parts.year = *number; break;
-      case 'y': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.year = *number + (*number < 69 ? 2000 : 1900); break;
-      case 'm': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.month = *number; break;
-      case 'e': cursor.literal(' '); [[fallthrough]];
-      case 'd': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.day = *number; break;
-      case 'H': case 'I': if (!(number = cursor.digits(1, 2))) return std::nullopt; parts.hour = *number; break;
-      case 'M': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.minute = *number; break;
-      case 'S': if (!(number = cursor.digits(2, 2))) return std::nullopt; parts.second = *number; break;
+      case 'Y':
+        if (!(number = cursor.digits(4, 4))) return std::nullopt;
+        parts.year = *number;
+        break;
+      case 'y':
+        if (!(number = cursor.digits(2, 2))) return std::nullopt;
+        parts.year = *number + (*number < 69 ? 2000 : 1900);
+        break;
+      case 'm':
+        if (!(number = cursor.digits(1, 2))) return std::nullopt;
+        parts.month = *number;
+        break;
+      case 'e':
+        cursor.literal(' ');
+        [[fallthrough]];
+      case 'd':
+        if (!(number = cursor.digits(1, 2))) return std::nullopt;
+        parts.day = *number;
+        break;
+      case 'H':
+      case 'I':
+        if (!(number = cursor.digits(1, 2))) return std::nullopt;
+        parts.hour = *number;
+        break;
+      case 'M':
+        if (!(number = cursor.digits(2, 2))) return std::nullopt;
+        parts.minute = *number;
+        break;
+      case 'S':
+        if (!(number = cursor.digits(2, 2))) return std::nullopt;
+        parts.second = *number;
+        break;
       case 'L': {
         const auto below = cursor.fraction();
         if (!below) return std::nullopt;
@@ -238,22 +312,33 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         afternoon = pm;
         break;
       }
-      case 'a': case 'A': if (!cursor.word(weekdays)) return std::nullopt; break;
-      case 'b': case 'B': {
+      case 'a':
+      case 'A':
+        if (!cursor.word(weekdays)) return std::nullopt;
+        break;
+      case 'b':
+      case 'B': {
         const auto month = cursor.word(months);
         if (!month) return std::nullopt;
         parts.month = *month + 1;
         break;
       }
-      case 's': if (!(unix_seconds = cursor.digits(1, 10))) return std::nullopt; break;
+      case 's':
+        if (!(unix_seconds = cursor.digits(1, 10))) return std::nullopt;
+        break;
       case 'z': {
         const auto offset = cursor.zone();
         if (!offset) return std::nullopt;
         parts.offset = *offset;
         break;
       }
-      case 'Z': if (!cursor.rest.starts_with("UTC") && !cursor.rest.starts_with("GMT")) return std::nullopt; cursor.rest.remove_prefix(3); break;
-      case '%': if (!cursor.literal('%')) return std::nullopt; break;
+      case 'Z':
+        if (!cursor.rest.starts_with("UTC") && !cursor.rest.starts_with("GMT")) return std::nullopt;
+        cursor.rest.remove_prefix(3);
+        break;
+      case '%':
+        if (!cursor.literal('%')) return std::nullopt;
+        break;
       default:
         what = "a time format knows no '%" + std::string(1, expanded[i]) + "' when reading";
         return std::nullopt;

@@ -23,9 +23,8 @@ Parts parts_of(std::string_view url) {
   Parts parts;
   const auto colon = url.find_first_of(":/?#");
   if (colon != std::string_view::npos && url[colon] == ':' && colon > 0 && is_letter(url[0]) &&
-      std::all_of(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(colon), [](char c) {
-        return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
-      })) {
+      std::all_of(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(colon),
+                  [](char c) { return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.'; })) {
     parts.scheme = url.substr(0, colon);
     url.remove_prefix(colon + 1);
   }
@@ -105,7 +104,8 @@ void append_normal(std::string& out, std::string_view text) {
       out += c;
     } else {
       out += '%';
-      for (const auto digit : {text[i + 1], text[i + 2]}) out += is_digit(digit) ? digit : static_cast<char>(lower(digit) - 32);
+      for (const auto digit : {text[i + 1], text[i + 2]})
+        out += is_digit(digit) ? digit : static_cast<char>(lower(digit) - 32);
     }
     i += 2;
   }

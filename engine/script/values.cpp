@@ -63,7 +63,8 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
   }
   std::string& out = state.out();
   if (positions > 0 || (is_list && keys.size() == base)) {
-    if (keys.size() > base) raise(lua, Reason::type, "%s has both positions and names; JSON knows one or the other", key);
+    if (keys.size() > base)
+      raise(lua, Reason::type, "%s has both positions and names; JSON knows one or the other", key);
     if (positions != length) {
       raise(lua, Reason::type, "%s is a list with holes, which JSON cannot say: put 'null' there", key);
     }
@@ -100,8 +101,12 @@ void write(lua_State* lua, int index, int depth, const char* key) {
   State& state = State::of(lua);
   std::string& out = state.out();
   switch (lua_type(lua, index)) {
-    case LUA_TNIL: out += "null"; return;
-    case LUA_TBOOLEAN: out += lua_toboolean(lua, index) ? "true" : "false"; return;
+    case LUA_TNIL:
+      out += "null";
+      return;
+    case LUA_TBOOLEAN:
+      out += lua_toboolean(lua, index) ? "true" : "false";
+      return;
     case LUA_TNUMBER:
       if (lua_isinteger(lua, index)) {
         message::append_integer(out, lua_tointeger(lua, index));
@@ -116,7 +121,9 @@ void write(lua_State* lua, int index, int depth, const char* key) {
       message::append_quoted(out, {text, size});
       return;
     }
-    case LUA_TTABLE: write_table(lua, index, depth, key); return;
+    case LUA_TTABLE:
+      write_table(lua, index, depth, key);
+      return;
     case LUA_TUSERDATA: {
       const Handle& handle = *handle_at(lua, index);
       if (handle.kind == Handle::Kind::null) {
@@ -137,7 +144,8 @@ void write(lua_State* lua, int index, int depth, const char* key) {
       }
       raise(lua, Reason::type, "%s cannot be written as JSON: take the fields that are wanted", key);
     }
-    default: raise(lua, Reason::type, "%s is a %s, which JSON cannot say", key, luaL_typename(lua, index));
+    default:
+      raise(lua, Reason::type, "%s is a %s, which JSON cannot say", key, luaL_typename(lua, index));
   }
 }
 

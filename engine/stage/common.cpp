@@ -12,17 +12,20 @@ const auto edge_spec =
                config::at_least(1), config::at_most(65536))
         .field("bytes", &EdgeConfig::bytes, "Bytes at the most: 1MiB on a core, 8MiB across cores.",
                config::at_least(1))
-        .field("when_full", &EdgeConfig::when_full, "What happens to a message that finds the edge full. block: it waits, and so does whoever sent it. "
+        .field("when_full", &EdgeConfig::when_full,
+               "What happens to a message that finds the edge full. block: it waits, and so does whoever sent it. "
                "fail: it has failed (full). drop_newest: it is gone, and counted.",
-               config::one_of({{"block", WhenFull::block}, {"fail", WhenFull::fail},
-                               {"drop_newest", WhenFull::drop_newest}}));
+               config::one_of(
+                   {{"block", WhenFull::block}, {"fail", WhenFull::fail}, {"drop_newest", WhenFull::drop_newest}}));
 
 }  // namespace
 
 const config::Spec<Common>& common_spec() {
   static const auto spec =
       config::Spec<Common>("stage", "Keys that stages have in common.")
-          .field("from", &Common::from, "What this stage reads: STAGE, STAGE.PORT such as orders.failed, a list of them, or any.failed: what failed "
+          .field("from", &Common::from,
+                 "What this stage reads: STAGE, STAGE.PORT such as orders.failed, a list of them, or any.failed: what "
+                 "failed "
                  "and nobody else listens to.",
                  config::sample("[orders, retried]"))
           .one_or_more()
@@ -31,10 +34,13 @@ const config::Spec<Common>& common_spec() {
           .field("workers", &Common::workers, "So many messages at once.", config::at_least(1), config::at_most(10000))
           .field("order", &Common::order, "Whether several workers keep the order of the messages.",
                  config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
-          .field("merge", &Common::merge, "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
+          .field("merge", &Common::merge,
+                 "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
                  config::sample("{code: '{{ result.code }}'}"))
           .field("timeout", &Common::timeout, "How long one call may take; for stages that call.", config::above(0))
-          .field("on_error", &Common::on_error, "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. pass: it goes "
+          .field("on_error", &Common::on_error,
+                 "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. "
+                 "pass: it goes "
                  "on, with `failed` set.",
                  config::one_of({{"fail", OnError::fail}, {"drop", OnError::drop}, {"pass", OnError::pass}}))
           .place(&Common::place);
@@ -42,11 +48,13 @@ const config::Spec<Common>& common_spec() {
 }
 
 bool comes_later(std::string_view word) {
-  static constexpr auto words = std::to_array<std::string_view>(
-      {"state", "cache", "limit", "breaker", "retry", "hedge", "deadline",
-       "http", "http_server", "reply", "websocket", "websocket_server", "nats", "mqtt", "queue", "stdin", "rename",
-       "remove", "keep", "expand", "aggregate", "gather", "alert", "dedupe", "take", "decode", "encode", "parse",
-       "meta", "html", "do", "throttle"});
+  static constexpr auto words =
+      std::to_array<std::string_view>({"state",    "cache",   "limit",       "breaker", "retry",     "hedge",
+                                       "deadline", "http",    "http_server", "reply",   "websocket", "websocket_server",
+                                       "nats",     "mqtt",    "queue",       "stdin",   "rename",    "remove",
+                                       "keep",     "expand",  "aggregate",   "gather",  "alert",     "dedupe",
+                                       "take",     "decode",  "encode",      "parse",   "meta",      "html",
+                                       "do",       "throttle"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 

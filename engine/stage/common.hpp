@@ -35,8 +35,8 @@ struct Common {
 
 /// Reads all of them; its keys are the words a kind can't have.
 const config::Spec<Common>& common_spec();
-/// Common keys and kinds of the language that this version refuses by name. Ask only where neither is known: a kind that
-/// has come needs no line taken out here.
+/// Common keys and kinds of the language that this version refuses by name. Ask only where neither is known: a kind
+/// that has come needs no line taken out here.
 bool comes_later(std::string_view word);
 
 }  // namespace weir::stage

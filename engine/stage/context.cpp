@@ -4,9 +4,7 @@
 
 namespace weir::stage {
 
-void Context::refuse(const script::CompileError& error) {
-  throw Fault(error.place.str() + ": " + error.what);
-}
+void Context::refuse(const script::CompileError& error) { throw Fault(error.place.str() + ": " + error.what); }
 
 void Context::log(observe::Level level, std::string_view message, std::initializer_list<observe::Field> more) {
   // At most two more: the callers say one thing a line.

@@ -15,9 +15,9 @@ namespace weir::stage {
 
 /// What a stage is to the graph.
 enum class Shape : std::uint8_t {
-  source,  ///< Reads outside; takes no `from`.
-  sink,    ///< Waits for the outside; a message is done when it is there.
-  call,    ///< Asks the outside about each message.
+  source,    ///< Reads outside; takes no `from`.
+  sink,      ///< Waits for the outside; a message is done when it is there.
+  call,      ///< Asks the outside about each message.
   operation  ///< Only computes: fused.
 };
 
@@ -44,8 +44,8 @@ struct Configured {
   bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
-  Touches touches = Touches::nothing; ///< By this configuration.
-  std::string instead_of_from;        ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  Touches touches = Touches::nothing;  ///< By this configuration.
+  std::string instead_of_from;         ///< Of a source: the cure for whoever gives it a `from`; may be empty.
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;

@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(a_chain_of_three_does_the_same_work_as_one_loop) {
 }
 
 BOOST_AUTO_TEST_CASE(a_chain_of_three_reaches_four_tenths_of_one_loop, *boost::unit_test::enable_if<release>()) {
-  const double reached = ratio([] { return bench::run(bench::chain(3, false, messages)); },
-                               [] { return bench::loop(messages); });
+  const double reached =
+      ratio([] { return bench::run(bench::chain(3, false, messages)); }, [] { return bench::loop(messages); });
   BOOST_TEST_MESSAGE("chain of three : loop = " << reached);
   BOOST_TEST(reached >= 0.4);
 }

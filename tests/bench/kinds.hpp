@@ -1,5 +1,5 @@
-// The stages of the rows, as any stage is written, and a pipeline of them on the real runtime. Registers kinds: included
-// by one file of a program.
+// The stages of the rows, as any stage is written, and a pipeline of them on the real runtime. Registers kinds:
+// included by one file of a program.
 #pragma once
 #include <charconv>
 #include <chrono>
@@ -70,8 +70,8 @@ inline const stage::Register source_registered(source_spec,
 
 struct WorkConfig {};
 
-inline const auto work_spec = config::Spec<WorkConfig>("bench_work", "Makes upper case and adds up.")
-                                  .example("bench_work: {}");
+inline const auto work_spec =
+    config::Spec<WorkConfig>("bench_work", "Makes upper case and adds up.").example("bench_work: {}");
 
 class Work final : public stage::MessageOperator<Work> {
  public:
@@ -94,8 +94,8 @@ inline const stage::Register work_registered(work_spec, [](auto config) { return
 
 struct PassConfig {};
 
-inline const auto pass_spec = config::Spec<PassConfig>("bench_pass", "Lets every message on.")
-                                  .example("bench_pass: {}");
+inline const auto pass_spec =
+    config::Spec<PassConfig>("bench_pass", "Lets every message on.").example("bench_pass: {}");
 
 class Pass final : public stage::MessageOperator<Pass> {
  public:
@@ -111,8 +111,8 @@ inline const stage::Register pass_registered(pass_spec, [](auto config) { return
 
 struct EndConfig {};
 
-inline const auto end_spec = config::Spec<EndConfig>("bench_end", "Looks at each message and drops it.")
-                                 .example("bench_end: {}");
+inline const auto end_spec =
+    config::Spec<EndConfig>("bench_end", "Looks at each message and drops it.").example("bench_end: {}");
 
 class End final : public stage::MessageOperator<End> {
  public:
@@ -154,11 +154,13 @@ struct Setting {
   std::function<void(observe::PipelineSnapshot)> snapshot;
 };
 
-/// Compiles the text and runs it to its end on this thread. Throws std::runtime_error if it is wrong or did not end well.
+/// Compiles the text and runs it to its end on this thread. Throws std::runtime_error if it is wrong or did not end
+/// well.
 inline Sums run(const std::string& yaml, const Setting& setting = {}) {
   config::Diagnostics diagnostics;
-  auto pipeline = config::load(config::make_source("bench.yaml", yaml), {},
-                               [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
+  auto pipeline = config::load(
+      config::make_source("bench.yaml", yaml), {}, [](const std::string&) { return std::optional<std::string>(); },
+      diagnostics);
   std::optional<graph::Plan> plan;
   if (pipeline && !diagnostics.has_errors()) {
     plan = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);

@@ -117,6 +117,5 @@ BOOST_AUTO_TEST_CASE(graph_and_readyz_are_json_whatever_the_names) {
 BOOST_AUTO_TEST_CASE(progress_is_one_line) {
   BOOST_TEST(progress_line("orders", 12345.4, 0.456, 12s) == "orders  12,345 msg/s · 45 % · 00:12 left");
   BOOST_TEST(progress_line("orders", 0, std::nullopt, std::nullopt) == "orders  0 msg/s");
-  BOOST_TEST(progress_line("orders", 1234567, 1.0, 3h + 2min + 1s) ==
-             "orders  1,234,567 msg/s · 100 % · 3:02:01 left");
+  BOOST_TEST(progress_line("orders", 1234567, 1.0, 3h + 2min + 1s) == "orders  1,234,567 msg/s · 100 % · 3:02:01 left");
 }

@@ -53,8 +53,10 @@ BOOST_AUTO_TEST_CASE(every_example_that_a_kind_gives_of_itself_is_good) {
       for (const auto& line : lines_of(std::istringstream(example))) stage += "    " + line + "\n";
       std::string said;
       const auto good = [&](const std::string& from) {
-        const auto path = folder.file("example.yaml", "stages:\n  in: {generate: {count: 1}}\n  gone: {from: in, drop: {}}\n"
-                                                      "  example:\n" + from + stage);
+        const auto path = folder.file("example.yaml",
+                                      "stages:\n  in: {generate: {count: 1}}\n  gone: {from: in, drop: {}}\n"
+                                      "  example:\n" +
+                                          from + stage);
         std::ostringstream out, err;
         weir::command::Streams streams{out, err};
         const int code = weir::command::run_command(catalog, {"check", path}, streams);
@@ -74,14 +76,22 @@ BOOST_AUTO_TEST_CASE(kinds_runs_to_its_end_and_leaves_what_it_says) {
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(std::count(end.err.begin(), end.err.end(), '\n') == 1, end.err);
 
-  Lines expected{
-      R"({"kind":"copy","square":256})", R"({"kind":"copy","square":324})", R"({"kind":"copy","square":400})",
-      R"({"kind":"line","line":"one"})", R"({"kind":"line","line":"two"})", R"({"kind":"line","line":"three"})",
-      R"({"n":2,"square":4,"kind":"number","following":3})", R"({"n":4,"square":16,"kind":"number","following":5})",
-      R"({"n":6,"square":36,"kind":"number","following":7})", R"({"n":8,"square":64,"kind":"number"})",
-      R"({"n":10,"square":100,"kind":"number"})", R"({"n":12,"square":144,"kind":"number"})",
-      R"({"n":14,"square":196,"kind":"number"})", R"({"n":16,"square":256,"kind":"number","seen"})",
-      R"({"n":18,"square":324,"kind":"number","seen"})", R"({"n":20,"square":400,"kind":"number","seen"})"};
+  Lines expected{R"({"kind":"copy","square":256})",
+                 R"({"kind":"copy","square":324})",
+                 R"({"kind":"copy","square":400})",
+                 R"({"kind":"line","line":"one"})",
+                 R"({"kind":"line","line":"two"})",
+                 R"({"kind":"line","line":"three"})",
+                 R"({"n":2,"square":4,"kind":"number","following":3})",
+                 R"({"n":4,"square":16,"kind":"number","following":5})",
+                 R"({"n":6,"square":36,"kind":"number","following":7})",
+                 R"({"n":8,"square":64,"kind":"number"})",
+                 R"({"n":10,"square":100,"kind":"number"})",
+                 R"({"n":12,"square":144,"kind":"number"})",
+                 R"({"n":14,"square":196,"kind":"number"})",
+                 R"({"n":16,"square":256,"kind":"number","seen"})",
+                 R"({"n":18,"square":324,"kind":"number","seen"})",
+                 R"({"n":20,"square":400,"kind":"number","seen"})"};
   const auto hosts = lines_of(std::ifstream("/etc/hosts"));
   const auto of_hosts = static_cast<std::size_t>(std::count_if(hosts.begin(), hosts.end(), [](const std::string& line) {
     return line.find_first_not_of(" \t\r\v\f") != line.npos;

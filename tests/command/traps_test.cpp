@@ -19,7 +19,8 @@ struct Said {
 Said check(const std::string& stage) {
   static const auto catalog = weir::stage::Catalog::linked();
   const TemporaryFolder folder;
-  const auto path = folder.file("f.yaml", "stages:\n  in: {generate: {count: 1}}\n  gone: {from: in, drop: {}}\n" + stage);
+  const auto path =
+      folder.file("f.yaml", "stages:\n  in: {generate: {count: 1}}\n  gone: {from: in, drop: {}}\n" + stage);
   std::ostringstream out, err;
   weir::command::Streams streams{out, err};
   Said said;
@@ -42,14 +43,18 @@ void refused(const std::string& stage, const std::string& place, const std::stri
   BOOST_TEST((hint == said.text.npos ? "" : said.text.substr(hint + 8, said.text.find('\n', hint) - hint - 8)) == cure);
 }
 
-std::string where(const std::string& code) { return "  s: {from: in, where: " + code + "}\n  t: {from: s, drop: {}}\n"; }
+std::string where(const std::string& code) {
+  return "  s: {from: in, where: " + code + "}\n  t: {from: s, drop: {}}\n";
+}
 std::string where_line(const std::string& code) {
   return "  s:\n    from: in\n    where: " + code + "\n  t: {from: s, drop: {}}\n";
 }
 std::string set_line(const std::string& field) {
   return "  s:\n    from: in\n    set:\n      " + field + "\n  t: {from: s, drop: {}}\n";
 }
-std::string set(const std::string& fields) { return "  s: {from: in, set: {" + fields + "}}\n  t: {from: s, drop: {}}\n"; }
+std::string set(const std::string& fields) {
+  return "  s: {from: in, set: {" + fields + "}}\n  t: {from: s, drop: {}}\n";
+}
 std::string lua(const std::string& code) {
   return "  s:\n    from: in\n    lua: |\n      " + code + "\n  t: {from: s, drop: {}}\n";
 }
@@ -126,8 +131,8 @@ BOOST_AUTO_TEST_CASE(keys_twice_and_keys_merged) {
   const auto merged = check("  s: &s {from: in, drop: {}}\n  t:\n    <<: *s\n    drop: {}\n");
   BOOST_TEST(merged.code == 78);
   BOOST_TEST(merged.text.find("weir does not merge maps with `<<`") != std::string::npos, merged.text);
-  refused("  s: &a {from: in, set: {x: *a}}\n", "4:29", "'*a' stands inside the very value it names: it would have no end",
-          "write the part that is meant out");
+  refused("  s: &a {from: in, set: {x: *a}}\n", "4:29",
+          "'*a' stands inside the very value it names: it would have no end", "write the part that is meant out");
 }
 
 BOOST_AUTO_TEST_CASE(a_second_document_and_what_follows_the_first) {
@@ -139,14 +144,16 @@ BOOST_AUTO_TEST_CASE(a_second_document_and_what_follows_the_first) {
 // --------------------------------------------------------------------------------------------- what Lua makes of it
 
 BOOST_AUTO_TEST_CASE(words_of_other_languages_wherever_code_stands) {
-  refused(where_line("msg.a != 1"), "6:18", "one expression is wanted, and '!' comes after it", "Lua writes `~=`, not `!=`");
+  refused(where_line("msg.a != 1"), "6:18", "one expression is wanted, and '!' comes after it",
+          "Lua writes `~=`, not `!=`");
   refused(where_line("msg.a && msg.b"), "6:18", "unexpected symbol near '&'", "Lua writes `and`, not `&&`");
   refused(where_line("msg.a || msg.b"), "6:18", "unexpected symbol near '|'", "Lua writes `or`, not `||`");
   refused(where_line("msg.a ?? msg.b"), "6:18", "one expression is wanted, and '?' comes after it",
           "Lua writes `a or b`, not `a ?? b`");
   refused(where("'msg.a ? 1 : 2'"), "4:31", "one expression is wanted, and '?' comes after it",
           "Lua writes `a and b or c`, not `a ? b : c`");
-  refused(where_line("msg.a = 1"), "6:18", "one expression is wanted, and '=' comes after it", "Lua compares with '=='");
+  refused(where_line("msg.a = 1"), "6:18", "one expression is wanted, and '=' comes after it",
+          "Lua compares with '=='");
   refused(where_line("msg.a == None"), "6:21", "there is no 'None' here", "Lua writes 'nil'; JSON's null is 'null'");
   refused(lua("if msg.a != 1 then drop() end"), "7:16", "'then' expected near '!'", "Lua writes `~=`, not `!=`");
   refused(set_line("x: '{{ msg.a != 1 }}'"), "7:20", "one expression is wanted, and '!' comes after it",
@@ -158,12 +165,14 @@ BOOST_AUTO_TEST_CASE(words_of_other_languages_wherever_code_stands) {
 }
 
 BOOST_AUTO_TEST_CASE(names_that_are_none_to_lua) {
-  refused(where_line("msg.end > 1"), "6:16", "<name> expected near 'end'", "`end` is a word of Lua: write `msg[\"end\"]`");
+  refused(where_line("msg.end > 1"), "6:16", "<name> expected near 'end'",
+          "`end` is a word of Lua: write `msg[\"end\"]`");
   const std::string what = "`msg.content-type` is a subtraction", cure = "write `msg[\"content-type\"]`";
   refused(where_line("msg.content-type == \"a\""), "6:12", what, cure);
   refused(lua("msg.t = msg.content-type"), "7:15", what, cure);
   refused(set_line("t: 'x {{ msg.content-type }}'"), "7:16", what, cure);
-  refused(where_line("msg.user-agent == \"a\""), "6:12", "`msg.user-agent` is a subtraction", "write `msg[\"user-agent\"]`");
+  refused(where_line("msg.user-agent == \"a\""), "6:12", "`msg.user-agent` is a subtraction",
+          "write `msg[\"user-agent\"]`");
   BOOST_TEST(check(lua("local tax = 1 msg.net = msg.gross-tax")).code == 0);
   BOOST_TEST(check(where("msg.a-msg.b > num(msg.c)-1")).code == 0);
 }
@@ -174,14 +183,15 @@ BOOST_AUTO_TEST_CASE(an_escape_that_lua_has_not) {
 }
 
 BOOST_AUTO_TEST_CASE(a_length_is_warned_of_for_a_payload_may_have_one) {
-  for (const auto& stage : {where_line("msg.items.length > 3"), set_line("n: '{{ msg.items.length }}'"),
-                            lua("msg.n = msg.items.length")}) {
+  for (const auto& stage :
+       {where_line("msg.items.length > 3"), set_line("n: '{{ msg.items.length }}'"), lua("msg.n = msg.items.length")}) {
     const auto said = check(stage);
     BOOST_TEST(said.code == 0, said.text);
     BOOST_TEST(said.text.find(": warning: Lua has no `.length`: this is a field of that name\n") != std::string::npos,
                said.text);
     BOOST_TEST(said.text.find("      = Lua writes `#msg.items` for how many there are; a field of that name is "
-                              "`msg.items[\"length\"]`\n") != std::string::npos, said.text);
+                              "`msg.items[\"length\"]`\n") != std::string::npos,
+               said.text);
   }
 }
 

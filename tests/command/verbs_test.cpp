@@ -90,8 +90,8 @@ BOOST_AUTO_TEST_CASE(verbs_that_are_still_to_come_say_so) {
   for (const auto* verb : {"test", "new", "top", "tap", "why", "replay", "tasks", "completion"}) {
     const auto said = said_by({verb});
     BOOST_TEST(said.code == 64);
-    BOOST_TEST(said.err == std::string("weir: '") + verb +
-                               "' comes with a later version\n  = weir --help lists what there is\n");
+    BOOST_TEST(said.err ==
+               std::string("weir: '") + verb + "' comes with a later version\n  = weir --help lists what there is\n");
   }
 }
 

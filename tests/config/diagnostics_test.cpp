@@ -36,7 +36,8 @@ BOOST_AUTO_TEST_CASE(they_are_sorted_by_place_and_told_once) {
   diagnostics.error(at(source, 3, 1), "third");
   diagnostics.warning(at(source, 1, 1), "first");
   diagnostics.error(at(source, 3, 1), "third");
-  BOOST_TEST(diagnostics.render() == "f.yaml:1:1: warning: first\n    1 | a\n      | ^\nf.yaml:3:1: error: third\n    3 | c\n      | ^\n");
+  BOOST_TEST(diagnostics.render() ==
+             "f.yaml:1:1: warning: first\n    1 | a\n      | ^\nf.yaml:3:1: error: third\n    3 | c\n      | ^\n");
 }
 
 BOOST_AUTO_TEST_CASE(warnings_are_no_errors) {
@@ -79,8 +80,9 @@ BOOST_AUTO_TEST_CASE(as_json) {
   const auto source = make_source("f.yaml", "a: \"b\"\n");
   Diagnostics diagnostics;
   diagnostics.error(at(source, 1, 4, 3), "found \"b\"", "cure", "stages.a");
-  BOOST_TEST(diagnostics.json() ==
-             R"([{"file":"f.yaml","line":1,"column":4,"length":3,"severity":"error","path":"stages.a","message":"found \"b\"","hint":"cure"}])");
+  BOOST_TEST(
+      diagnostics.json() ==
+      R"([{"file":"f.yaml","line":1,"column":4,"length":3,"severity":"error","path":"stages.a","message":"found \"b\"","hint":"cure"}])");
   BOOST_TEST(Diagnostics().json() == "[]");
 }
 

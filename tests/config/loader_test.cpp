@@ -68,8 +68,11 @@ BOOST_AUTO_TEST_CASE(defaults) {
 
 BOOST_AUTO_TEST_CASE(files_without_a_pipeline) {
   for (const char* empty : {"", "\n\n", "# nothing\n", "---\n", "~"})
-    BOOST_TEST(load_text(empty).told == "jobs/orders.yaml: error: the file is empty\n      = a pipeline has stages: {NAME: {KIND: …}}\n", empty);
-  BOOST_TEST(load_text("vars: {a: 1}").told == "jobs/orders.yaml: error: the file has no stages\n      = a pipeline has stages: {NAME: {KIND: …}}\n");
+    BOOST_TEST(load_text(empty).told ==
+                   "jobs/orders.yaml: error: the file is empty\n      = a pipeline has stages: {NAME: {KIND: …}}\n",
+               empty);
+  BOOST_TEST(load_text("vars: {a: 1}").told ==
+             "jobs/orders.yaml: error: the file has no stages\n      = a pipeline has stages: {NAME: {KIND: …}}\n");
   BOOST_TEST(load_text("stages:\n").told == R"(jobs/orders.yaml:1:1: error: there are no stages
     1 | stages:
       | ^~~~~~
@@ -78,12 +81,14 @@ BOOST_AUTO_TEST_CASE(files_without_a_pipeline) {
   BOOST_TEST(load_text("stages: {}").told.find("there are no stages") != std::string::npos);
   BOOST_TEST(load_text("- a").told.find("expected a pipeline, found a list") != std::string::npos);
   BOOST_TEST(load_text("hello").told.find("expected a pipeline, found \"hello\"") != std::string::npos);
-  BOOST_TEST(load_text("stages: [a]").told.find("expected a map of names and stages, found a list") != std::string::npos);
+  BOOST_TEST(load_text("stages: [a]").told.find("expected a map of names and stages, found a list") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(names_of_stages) {
-  BOOST_TEST(load_text("stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}").told ==
-             R"(jobs/orders.yaml:1:10: error: 'any' is no name of a stage: any.failed is what failed and nobody else listens to
+  BOOST_TEST(
+      load_text("stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}").told ==
+      R"(jobs/orders.yaml:1:10: error: 'any' is no name of a stage: any.failed is what failed and nobody else listens to
     1 | stages: {any: {pass: {}}, Bad-Name: {pass: {}}, 1a: {pass: {}}, x: , y: 5}
       |          ^~~
       = choose another name
@@ -106,7 +111,8 @@ jobs/orders.yaml:1:73: error: expected the stage 'y' as a map, found "5"
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_a_pipeline_has_not) {
-  BOOST_TEST(load_text("stage: {}\nkinds: {}\nfoo: 1\nstages: {a: {pass: {}}}\n").told == R"(jobs/orders.yaml:1:1: error: a pipeline has no key 'stage'
+  BOOST_TEST(load_text("stage: {}\nkinds: {}\nfoo: 1\nstages: {a: {pass: {}}}\n").told ==
+             R"(jobs/orders.yaml:1:1: error: a pipeline has no key 'stage'
     1 | stage: {}
       | ^~~~~
       = did you mean 'stages'? its keys are stages, vars, secrets, run, admin, tests
@@ -121,8 +127,10 @@ jobs/orders.yaml:3:1: error: a pipeline has no key 'foo'
 }
 
 BOOST_AUTO_TEST_CASE(settings_are_checked) {
-  BOOST_TEST(load_text("run: {drain: 1h30m, memory: 1KiB, threads: 0}\nsecrets: {api: {path: x}}\nstages: {a: {pass: {}}}").told ==
-             R"(jobs/orders.yaml:1:14: error: expected a duration such as 250ms, found "1h30m": a duration has one unit: 90m, not 1h30m
+  BOOST_TEST(
+      load_text("run: {drain: 1h30m, memory: 1KiB, threads: 0}\nsecrets: {api: {path: x}}\nstages: {a: {pass: {}}}")
+          .told ==
+      R"(jobs/orders.yaml:1:14: error: expected a duration such as 250ms, found "1h30m": a duration has one unit: 90m, not 1h30m
     1 | run: {drain: 1h30m, memory: 1KiB, threads: 0}
       |              ^~~~~
 jobs/orders.yaml:1:29: error: expected a size at least 1MiB, found "1KiB"
@@ -144,7 +152,8 @@ jobs/orders.yaml:2:17: error: the secret 'api' has no key 'path'
 
 BOOST_AUTO_TEST_CASE(values_are_set_from_outside) {
   const auto got = load_text("vars: {a: 1, l: [x, y]}\nstages: {w: {from: a, workers: 4}, b: {drop: {}}}",
-                             {"stages.w.workers=1", "vars.a=many words", "vars.l.1=z", "run.drain=5s", "stages.b.drop={x: [1]}", "vars.new='5'"});
+                             {"stages.w.workers=1", "vars.a=many words", "vars.l.1=z", "run.drain=5s",
+                              "stages.b.drop={x: [1]}", "vars.new='5'"});
   BOOST_TEST(got.told == "");
   BOOST_TEST(got.pipeline->stages[0].body.find("workers")->text == "1");
   BOOST_TEST(got.pipeline->stages[0].body.find("workers")->plain);
@@ -156,7 +165,9 @@ BOOST_AUTO_TEST_CASE(values_are_set_from_outside) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_set_is_told) {
-  const auto told = [](const std::string& assignment) { return load_text("stages: {work: {from: a, workers: 4, drop: {}}}", {assignment}).told; };
+  const auto told = [](const std::string& assignment) {
+    return load_text("stages: {work: {from: a, workers: 4, drop: {}}}", {assignment}).told;
+  };
   BOOST_TEST(told("stages.wrk.workers=1") == R"(--set stages.wrk.workers=1:1:8: error: 'stages' has no 'wrk'
     1 | stages.wrk.workers=1
       |        ^~~
@@ -165,8 +176,11 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_set_is_told) {
   BOOST_TEST(told("workers").find("expected PATH=VALUE") != std::string::npos);
   BOOST_TEST(told("stages..workers=1").find("a name is missing here") != std::string::npos);
   BOOST_TEST(told("stages.work.workers.x=1").find("'stages.work.workers' is no map") != std::string::npos);
-  BOOST_TEST(told("stages.work.from=*x").find("--set stages.work.from=*x:1:18: error: '*x' is an alias to YAML") != std::string::npos);
-  BOOST_TEST(told("run.drain=5").find("--set run.drain=5:1:11: error: expected a duration such as 250ms, found \"5\"") != std::string::npos);
+  BOOST_TEST(told("stages.work.from=*x").find("--set stages.work.from=*x:1:18: error: '*x' is an alias to YAML") !=
+             std::string::npos);
+  BOOST_TEST(
+      told("run.drain=5").find("--set run.drain=5:1:11: error: expected a duration such as 250ms, found \"5\"") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(files_that_are_missing_or_cannot_be_read) {
@@ -180,7 +194,8 @@ BOOST_AUTO_TEST_CASE(files_that_are_missing_or_cannot_be_read) {
   const std::string path = "config_loader_test.yaml";
   std::ofstream(path) << "stages: {a: {pass: {}}}";
   ::chmod(path.c_str(), 0);
-  if (::geteuid() != 0) BOOST_TEST(told(path) == path + ": error: cannot be read: Permission denied\n      = check its permissions\n");
+  if (::geteuid() != 0)
+    BOOST_TEST(told(path) == path + ": error: cannot be read: Permission denied\n      = check its permissions\n");
   ::chmod(path.c_str(), 0600);
   Diagnostics diagnostics;
   BOOST_TEST(load_file(path, {}, {}, diagnostics)->name == "config_loader_test");

@@ -50,7 +50,8 @@ const auto file_spec = Spec<FileConfig>("file", "Reads or writes a file.")
                            .role("write", &FileConfig::write, "Path to write.", sample("out.ndjson"))
                            .field("every", &FileConfig::every, "Reads it again so often.", above(0))
                            .only_with("read")
-                           .field("format", &FileConfig::format, "What a message is.", one_of({{"lines", Format::lines}, {"ndjson", Format::ndjson}}))
+                           .field("format", &FileConfig::format, "What a message is.",
+                                  one_of({{"lines", Format::lines}, {"ndjson", Format::ndjson}}))
                            .field("from", &FileConfig::from, "Whom it reads.")
                            .one_or_more()
                            .field("argv", &FileConfig::argv, "Words.")
@@ -68,7 +69,8 @@ const auto file_spec = Spec<FileConfig>("file", "Reads or writes a file.")
                            .field("token", &FileConfig::token, "A word.")
                            .place(&FileConfig::place)
                            .verify([](const FileConfig& config, Written& written) {
-                             if (config.sync && config.read) written.error("sync", "'sync' is for writing", "leave it out");
+                             if (config.sync && config.read)
+                               written.error("sync", "'sync' is for writing", "leave it out");
                            })
                            .example("file: {read: jobs.ndjson}");
 
@@ -226,7 +228,8 @@ BOOST_AUTO_TEST_CASE(one_role_and_only_one) {
       |       ^
       = such as file: {read: jobs.ndjson}
 )");
-  BOOST_TEST(read("file: {read: a, write: b}").told == R"(f.yaml:1:17: error: file takes one of read or write, found 'read' and 'write'
+  BOOST_TEST(read("file: {read: a, write: b}").told ==
+             R"(f.yaml:1:17: error: file takes one of read or write, found 'read' and 'write'
     1 | file: {read: a, write: b}
       |                 ^~~~~
       = a second stage does the other
@@ -251,7 +254,8 @@ BOOST_AUTO_TEST_CASE(what_two_fields_say_together_is_verified) {
 }
 
 BOOST_AUTO_TEST_CASE(a_trap_that_was_told_is_not_told_again_as_a_wrong_type) {
-  BOOST_TEST(read("file: {read: a, sync: yes}").told == R"(f.yaml:1:23: error: `yes` is a boolean to many editors, a text to others
+  BOOST_TEST(read("file: {read: a, sync: yes}").told ==
+             R"(f.yaml:1:23: error: `yes` is a boolean to many editors, a text to others
     1 | file: {read: a, sync: yes}
       |                       ^~~
       = only `true` and `false` are booleans here; quote a text: 'yes'
@@ -284,7 +288,9 @@ file:
 }
 
 BOOST_AUTO_TEST_CASE(what_the_environment_says_is_never_code) {
-  for (const char* text : {"file: {read: '${HOME}'}", "file: {read: 'x${HOME}'}", "vars: {h: '${HOME}'}\nfile: {read: '${h}'}", "vars: {h: 'x${HOME}'}\nfile: {read: '${h}y'}"}) {
+  for (const char* text :
+       {"file: {read: '${HOME}'}", "file: {read: 'x${HOME}'}", "vars: {h: '${HOME}'}\nfile: {read: '${h}'}",
+        "vars: {h: 'x${HOME}'}\nfile: {read: '${h}y'}"}) {
     const auto got = read(text);
     BOOST_TEST(got.told == "");
     BOOST_TEST(got.config.read->constant());
@@ -296,7 +302,8 @@ BOOST_AUTO_TEST_CASE(what_the_environment_says_is_never_code) {
 }
 
 BOOST_AUTO_TEST_CASE(names_that_nobody_knows) {
-  BOOST_TEST(read("vars: {host: a}\nfile: {read: '${hots}', token: '${NOPE}'}").told == R"(f.yaml:2:14: error: no var is called 'hots'
+  BOOST_TEST(read("vars: {host: a}\nfile: {read: '${hots}', token: '${NOPE}'}").told ==
+             R"(f.yaml:2:14: error: no var is called 'hots'
     2 | file: {read: '${hots}', token: '${NOPE}'}
       |              ^~~~~~~~~
       = did you mean '${host}'?
@@ -305,15 +312,19 @@ f.yaml:2:32: error: the environment has no NOPE
       |                                ^~~~~~~~~
       = set it, or give a default: ${NOPE:-default}
 )");
-  BOOST_TEST(read("file: {read: '${NOPE:?where the jobs are}'}").told == R"(f.yaml:1:14: error: ${NOPE}: where the jobs are
+  BOOST_TEST(read("file: {read: '${NOPE:?where the jobs are}'}").told ==
+             R"(f.yaml:1:14: error: ${NOPE}: where the jobs are
     1 | file: {read: '${NOPE:?where the jobs are}'}
       |              ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~
       = set it, or give a default: ${NOPE:-default}
 )");
-  BOOST_TEST(read("vars: {a: '${b}', b: '${a}'}\nfile: {read: '${a}'}").told.find("is made of itself") != std::string::npos);
+  BOOST_TEST(read("vars: {a: '${b}', b: '${a}'}\nfile: {read: '${a}'}").told.find("is made of itself") !=
+             std::string::npos);
   BOOST_TEST(read("file: {read: 'x${open'}").told.find("`${` without `}`") != std::string::npos);
-  BOOST_TEST(read("vars: {a: {b: 1}}\nfile: {read: '${a.b}'}").told.find("its parts are at hand in Lua: vars.a.b") != std::string::npos);
-  BOOST_TEST(read("vars: {a: [1]}\nfile: {read: 'x${a}'}").told.find("`${a}` is a list and stands inside a text") != std::string::npos);
+  BOOST_TEST(read("vars: {a: {b: 1}}\nfile: {read: '${a.b}'}").told.find("its parts are at hand in Lua: vars.a.b") !=
+             std::string::npos);
+  BOOST_TEST(read("vars: {a: [1]}\nfile: {read: 'x${a}'}").told.find("`${a}` is a list and stands inside a text") !=
+             std::string::npos);
   BOOST_TEST(read("file: {read: '${EMPTY:-full}'}").config.read->text() == "full");
   BOOST_TEST(read("file: {read: 'x${EMPTY}'}").config.read->text() == "x");
 }
@@ -333,18 +344,22 @@ BOOST_AUTO_TEST_CASE(a_secret_stands_only_where_it_may) {
   BOOST_TEST(got.told == "");
   BOOST_TEST(got.config.headers[0].second.text() == "Bearer s{{cr}}t");
   BOOST_TEST(got.config.headers[0].second.constant());
-  BOOST_TEST(read("file: {read: '${secret.api}'}", false, file).told == R"(f.yaml:1:14: error: a secret may not stand here
+  BOOST_TEST(read("file: {read: '${secret.api}'}", false, file).told ==
+             R"(f.yaml:1:14: error: a secret may not stand here
     1 | file: {read: '${secret.api}'}
       |              ^~~~~~~~~~~~~~~
       = it stands only where an option says so, such as headers of http
 )");
   std::remove(file.c_str());
-  BOOST_TEST(read("file: {read: a, headers: {auth: '${secret.api}'}}", false, file).told.find("cannot be read from config_spec_test.secret") != std::string::npos);
-  BOOST_TEST(read("file: {read: a, headers: {auth: '${secret.apu}'}}", false, file).told.find("did you mean '${secret.api}'?") != std::string::npos);
+  BOOST_TEST(read("file: {read: a, headers: {auth: '${secret.api}'}}", false, file)
+                 .told.find("cannot be read from config_spec_test.secret") != std::string::npos);
+  BOOST_TEST(read("file: {read: a, headers: {auth: '${secret.apu}'}}", false, file)
+                 .told.find("did you mean '${secret.api}'?") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(bare_lua_is_not_filled_in) {
-  BOOST_TEST(read("file: {read: a, routes: {big: 'msg.n > ${limit}', id: '{{ msg.id }}'}}").told == R"(f.yaml:1:31: error: `${…}` is not filled in here
+  BOOST_TEST(read("file: {read: a, routes: {big: 'msg.n > ${limit}', id: '{{ msg.id }}'}}").told ==
+             R"(f.yaml:1:31: error: `${…}` is not filled in here
     1 | file: {read: a, routes: {big: 'msg.n > ${limit}', id: '{{ msg.id }}'}}
       |                               ^~~~~~~~~~~~~~~~~~
       = bare Lua here: write `vars.limit`
@@ -356,7 +371,8 @@ f.yaml:1:55: error: `{{ }}` is not filled in here
 }
 
 BOOST_AUTO_TEST_CASE(a_constant_takes_no_template) {
-  BOOST_TEST(read("file: {read: a, token: 'x{{ msg.a }}', every: '{{ msg.e }}'}").told == R"(f.yaml:1:26: error: expected a constant text, found `{{ }}`: it is read once, at the start
+  BOOST_TEST(read("file: {read: a, token: 'x{{ msg.a }}', every: '{{ msg.e }}'}").told ==
+             R"(f.yaml:1:26: error: expected a constant text, found `{{ }}`: it is read once, at the start
     1 | file: {read: a, token: 'x{{ msg.a }}', every: '{{ msg.e }}'}
       |                          ^~~~~~~~~~~
       = a constant, or '${name}'; braces that are meant as such are written \{{
@@ -372,7 +388,8 @@ f.yaml:1:47: error: expected a duration such as 250ms, found `{{ }}`: it is read
 struct WhereConfig {
   Lua condition;
 };
-const auto where_spec = Spec<WhereConfig>("where", "Lets through what holds.").scalar(&WhereConfig::condition, "The condition.");
+const auto where_spec =
+    Spec<WhereConfig>("where", "Lets through what holds.").scalar(&WhereConfig::condition, "The condition.");
 struct LuaConfig {
   Lua code;
 };
@@ -418,7 +435,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_is_one_value) {
   BOOST_TEST(got.config.condition.code == "msg.n > 1");
   BOOST_TEST(got.config.condition.place.str() == "f.yaml:1:8");
   BOOST_TEST(read_as(where_spec, "where: true").config.condition.code == "true");
-  BOOST_TEST(read_as(where_spec, "where:").told == "f.yaml:1:1: error: 'where' needs a value\n    1 | where:\n      | ^~~~~\n      = The condition.\n");
+  BOOST_TEST(read_as(where_spec, "where:").told ==
+             "f.yaml:1:1: error: 'where' needs a value\n    1 | where:\n      | ^~~~~\n      = The condition.\n");
   BOOST_TEST(read_as(where_spec, "where: {a: 1}").told.find("expected Lua, found a map") != std::string::npos);
 }
 
@@ -434,7 +452,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_is_a_whole_map) {
   BOOST_TEST(got.told == "");
   BOOST_TEST(got.config.fields.size() == 3u);
   BOOST_TEST(got.config.fields[2].second.json() == R"({"a":[1]})");
-  BOOST_TEST(read_as(set_spec, "set: {}").told == "f.yaml:1:6: error: 'stages.a.set' is empty\n    1 | set: {}\n      |      ^\n");
+  BOOST_TEST(read_as(set_spec, "set: {}").told ==
+             "f.yaml:1:6: error: 'stages.a.set' is empty\n    1 | set: {}\n      |      ^\n");
   BOOST_TEST(read_as(set_spec, "set: x").told.find("expected a map of value, found \"x\"") != std::string::npos);
 }
 
@@ -444,7 +463,8 @@ BOOST_AUTO_TEST_CASE(a_kind_that_is_one_value_or_a_map) {
   BOOST_TEST(got.told == "");
   BOOST_TEST(got.config.burst == 5);
   BOOST_TEST(read_as(throttle_spec, "throttle: {burst: 5}").told.find("throttle needs 'rate'") != std::string::npos);
-  BOOST_TEST(read_as(throttle_spec, "throttle: fast").told.find("expected a rate such as 10/s, found \"fast\"") != std::string::npos);
+  BOOST_TEST(read_as(throttle_spec, "throttle: fast").told.find("expected a rate such as 10/s, found \"fast\"") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_kind_without_options) {
@@ -481,7 +501,10 @@ Or a map:
          integer; default 1; at least 1; such as 10
 )");
   BOOST_TEST(explain_text(pass_spec.declaration()) == "pass: Lets all through.\n\nTakes no options: pass: {}\n");
-  BOOST_TEST(explain_text(file_spec.declaration()).find("  every    Reads it again so often.\n           duration; above 0s; with read; such as 250ms\n") != std::string::npos);
+  BOOST_TEST(
+      explain_text(file_spec.declaration())
+          .find("  every    Reads it again so often.\n           duration; above 0s; with read; such as 250ms\n") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_kind_writes_its_part_of_the_reference) {
@@ -501,11 +524,13 @@ Or a map:
 }
 
 BOOST_AUTO_TEST_CASE(a_kind_writes_its_schema) {
-  BOOST_TEST(json_schema(pass_spec.declaration()) ==
-             R"({"title":"pass","description":"Lets all through.","allOf":[{"anyOf":[{"type":["object","null"],"additionalProperties":false,"properties":{}},{"type":"string","pattern":"\\$\\{"}]}]})");
-  BOOST_TEST(json_schema_properties(limits_spec.declaration()) ==
-             R"("rows":{"description":"Rows at most. Default 3; above 0, at most 100; such as 10.","anyOf":[{"type":"integer","exclusiveMinimum":0,"maximum":100},{"type":"string","pattern":"\\$\\{"}]},)"
-             R"("memory":{"description":"Memory at most. At least 1KiB; such as 64MiB.","anyOf":[{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB)$"},{"type":"string","pattern":"\\$\\{"}]})");
+  BOOST_TEST(
+      json_schema(pass_spec.declaration()) ==
+      R"({"title":"pass","description":"Lets all through.","allOf":[{"anyOf":[{"type":["object","null"],"additionalProperties":false,"properties":{}},{"type":"string","pattern":"\\$\\{"}]}]})");
+  BOOST_TEST(
+      json_schema_properties(limits_spec.declaration()) ==
+      R"("rows":{"description":"Rows at most. Default 3; above 0, at most 100; such as 10.","anyOf":[{"type":"integer","exclusiveMinimum":0,"maximum":100},{"type":"string","pattern":"\\$\\{"}]},)"
+      R"("memory":{"description":"Memory at most. At least 1KiB; such as 64MiB.","anyOf":[{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB)$"},{"type":"string","pattern":"\\$\\{"}]})");
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ BOOST_AUTO_TEST_CASE(a_duration_carries_its_unit) {
   BOOST_CHECK(parse_duration("2d") == Duration(48h));
   BOOST_CHECK(parse_duration("7us") == Duration(7us));
   BOOST_CHECK(parse_duration("0s") == Duration(0s));
-  for (const char* bad : {"", "5", "s", "-5s", "5 s", "5sec", "1h30m", "05s", "5.s", ".5s", "1e3s", "5S", "99999999999d", "0x5s", "5s "})
+  for (const char* bad :
+       {"", "5", "s", "-5s", "5 s", "5sec", "1h30m", "05s", "5.s", ".5s", "1e3s", "5S", "99999999999d", "0x5s", "5s "})
     BOOST_TEST(!parse_duration(bad).has_value(), bad);
   BOOST_TEST(duration_advice("5") == "a duration carries its unit");
   BOOST_TEST(duration_advice("5 s") == "write 5s, without a blank");
@@ -31,7 +32,8 @@ BOOST_AUTO_TEST_CASE(a_size_carries_its_unit) {
   BOOST_CHECK(parse_size("64MiB") == Size{64u << 20});
   BOOST_CHECK(parse_size("1.5KiB") == Size{1536});
   BOOST_CHECK(parse_size("0B") == Size{0});
-  for (const char* bad : {"", "64", "64MB", "64M", "64 MiB", "-1B", "9999999999GiB"}) BOOST_TEST(!parse_size(bad).has_value(), bad);
+  for (const char* bad : {"", "64", "64MB", "64M", "64 MiB", "-1B", "9999999999GiB"})
+    BOOST_TEST(!parse_size(bad).has_value(), bad);
   BOOST_TEST(size_advice("64") == "a size carries its unit");
   BOOST_TEST(size_advice("64MB") == "write 64MiB");
   BOOST_TEST(size_advice("64k") == "write 64KiB");
@@ -42,7 +44,8 @@ BOOST_AUTO_TEST_CASE(a_rate_is_so_many_in_so_long) {
   BOOST_CHECK(parse_rate("1/10s") == (Rate{1, 10s}));
   BOOST_TEST(parse_rate("1/10s")->per_s() == 0.1);
   BOOST_TEST(parse_rate("10/s")->per_s() == 10);
-  for (const char* bad : {"", "10", "10/", "/s", "10/0s", "-1/s", "10/x", "10 / s", "10/s/s"}) BOOST_TEST(!parse_rate(bad).has_value(), bad);
+  for (const char* bad : {"", "10", "10/", "/s", "10/0s", "-1/s", "10/x", "10 / s", "10/s/s"})
+    BOOST_TEST(!parse_rate(bad).has_value(), bad);
   BOOST_TEST(rate_advice("10") == "a rate carries its time: 10/s");
 }
 
@@ -50,13 +53,15 @@ BOOST_AUTO_TEST_CASE(ranges_hold_both_ends) {
   BOOST_CHECK(parse_integer_range("1..10") == (IntegerRange{1, 10}));
   BOOST_CHECK(parse_integer_range("-5..-5") == (IntegerRange{-5, -5}));
   BOOST_CHECK(parse_duration_range("100ms..30s") == (DurationRange{100ms, 30s}));
-  for (const char* bad : {"", "1", "1..", "..1", "10..1", "1...3", "1..2..3", "a..b", "01..2"}) BOOST_TEST(!parse_integer_range(bad).has_value(), bad);
+  for (const char* bad : {"", "1", "1..", "..1", "10..1", "1...3", "1..2..3", "a..b", "01..2"})
+    BOOST_TEST(!parse_integer_range(bad).has_value(), bad);
   for (const char* bad : {"1s", "1s..", "30s..1s", "1..2s"}) BOOST_TEST(!parse_duration_range(bad).has_value(), bad);
 }
 
 BOOST_AUTO_TEST_CASE(numbers_are_those_of_json) {
   for (const char* good : {"0", "-0", "17", "-1.5", "1e5", "1E-3", "1.25e+10"}) BOOST_TEST(is_json_number(good), good);
-  for (const char* bad : {"", "-", "017", "+5", ".5", "5.", "0x1F", "0o17", "1_000", ".inf", "NaN", "1e", "--1", "1 "}) BOOST_TEST(!is_json_number(bad), bad);
+  for (const char* bad : {"", "-", "017", "+5", ".5", "5.", "0x1F", "0o17", "1_000", ".inf", "NaN", "1e", "--1", "1 "})
+    BOOST_TEST(!is_json_number(bad), bad);
   BOOST_TEST(parse_integer("9223372036854775807").value() == 9223372036854775807);
   BOOST_TEST(!parse_integer("9223372036854775808").has_value());
   BOOST_TEST(!parse_integer("1.0").has_value());
@@ -68,7 +73,8 @@ BOOST_AUTO_TEST_CASE(numbers_are_those_of_json) {
   BOOST_TEST(number_advice("5.") == "write 5.0");
   BOOST_TEST(number_advice("1_000") == "write 1000, or quote a text: '1_000'");
   BOOST_TEST(number_advice(".inf") == "there is no infinity and no NaN in JSON");
-  for (const char* text : {"abc", "1.2.3", "2024-01-01", "12:30", "5s", "-", "x1"}) BOOST_TEST(number_advice(text) == "", text);
+  for (const char* text : {"abc", "1.2.3", "2024-01-01", "12:30", "5s", "-", "x1"})
+    BOOST_TEST(number_advice(text) == "", text);
 }
 
 BOOST_AUTO_TEST_CASE(values_are_shown_as_one_would_write_them) {

@@ -24,7 +24,8 @@ BOOST_AUTO_TEST_CASE(a_template_without_quotes_is_told_to_be_quoted) {
 }
 
 BOOST_AUTO_TEST_CASE(a_template_without_quotes_inside_a_flow_map) {
-  BOOST_TEST(told("k: {msg: {id: {{ i }}, b: {{ item }}}}") == R"(f.yaml:1:15: error: `{{ }}` outside quotes is a map to YAML
+  BOOST_TEST(told("k: {msg: {id: {{ i }}, b: {{ item }}}}") ==
+             R"(f.yaml:1:15: error: `{{ }}` outside quotes is a map to YAML
     1 | k: {msg: {id: {{ i }}, b: {{ item }}}}
       |               ^~~~~~~
       = quote it: '{{ i }}'
@@ -76,7 +77,8 @@ BOOST_AUTO_TEST_CASE(a_name_without_quotes_inside_braces) {
 }
 
 BOOST_AUTO_TEST_CASE(a_path_with_braces_inside_braces) {
-  BOOST_TEST(told("http_server: {path: /chat/{room}}") == R"(f.yaml:1:21: error: a { inside a text that stands in { } or [ ]
+  BOOST_TEST(told("http_server: {path: /chat/{room}}") ==
+             R"(f.yaml:1:21: error: a { inside a text that stands in { } or [ ]
     1 | http_server: {path: /chat/{room}}
       |                     ^~~~~~~~~~~~
       = quote a text with `{`, `}` or `,` inside { }: '/chat/{room}'
@@ -164,7 +166,8 @@ BOOST_AUTO_TEST_CASE(a_negation_with_a_blank_that_was_lost) {
 }
 
 BOOST_AUTO_TEST_CASE(a_cron_line_that_became_an_alias) {
-  BOOST_TEST(told("cron: */5 * * * *") == R"(f.yaml:1:7: error: '*/5 * * * *' is an alias to YAML, and nothing has that name
+  BOOST_TEST(told("cron: */5 * * * *") ==
+             R"(f.yaml:1:7: error: '*/5 * * * *' is an alias to YAML, and nothing has that name
     1 | cron: */5 * * * *
       |       ^~~~~~~~~~~
       = a text that begins with * is quoted: '*/5 * * * *'
@@ -180,7 +183,8 @@ BOOST_AUTO_TEST_CASE(a_glob_that_became_an_alias) {
 }
 
 BOOST_AUTO_TEST_CASE(a_glob_in_braces_that_became_an_alias) {
-  BOOST_TEST(told("file: {read: *.log, every: 1s}") == R"(f.yaml:1:14: error: '*.log' is an alias to YAML, and nothing has that name
+  BOOST_TEST(told("file: {read: *.log, every: 1s}") ==
+             R"(f.yaml:1:14: error: '*.log' is an alias to YAML, and nothing has that name
     1 | file: {read: *.log, every: 1s}
       |              ^~~~~
       = a text that begins with * is quoted: '*.log'
@@ -244,7 +248,8 @@ BOOST_AUTO_TEST_CASE(what_makes_loadall_hang_ends_here) {
 }
 
 BOOST_AUTO_TEST_CASE(an_alias_cycle) {
-  BOOST_TEST(told("a: &a [1, *a]") == R"(f.yaml:1:11: error: '*a' stands inside the very value it names: it would have no end
+  BOOST_TEST(told("a: &a [1, *a]") ==
+             R"(f.yaml:1:11: error: '*a' stands inside the very value it names: it would have no end
     1 | a: &a [1, *a]
       |           ^~
       = write the part that is meant out
@@ -252,7 +257,8 @@ BOOST_AUTO_TEST_CASE(an_alias_cycle) {
 }
 
 BOOST_AUTO_TEST_CASE(a_key_twice) {
-  BOOST_TEST(told("a: 1\nb: 2\na: 3\n") == R"(f.yaml:3:1: error: 'a' stands here a second time; the first is at f.yaml:1:1
+  BOOST_TEST(told("a: 1\nb: 2\na: 3\n") ==
+             R"(f.yaml:3:1: error: 'a' stands here a second time; the first is at f.yaml:1:1
     3 | a: 3
       | ^
       = keep one of them
@@ -412,8 +418,11 @@ BOOST_AUTO_TEST_CASE(traps_are_told_all_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8) {
-  BOOST_TEST(told("a: \xC3\xA4\nb: \xFF\n") == "f.yaml:2:4: error: this is not UTF-8: byte 0xFF\n    2 | b: \xFF\n      |    ^\n      = save the file as UTF-8\n");
-  for (const char* bad : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFE\xFF"}) {
+  BOOST_TEST(told("a: \xC3\xA4\nb: \xFF\n") ==
+             "f.yaml:2:4: error: this is not UTF-8: byte 0xFF\n    2 | b: \xFF\n      |    ^\n      = save the file as "
+             "UTF-8\n");
+  for (const char* bad :
+       {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xFE\xFF"}) {
     Diagnostics diagnostics;
     BOOST_TEST(!parse(make_source("f.yaml", std::string("a: ") + bad), diagnostics).has_value());
   }
@@ -421,7 +430,8 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8) {
 
 BOOST_AUTO_TEST_CASE(nul_bytes_and_what_yaml_cpp_takes_for_the_end) {
   BOOST_TEST(told(std::string("a: 1\nb: x\0y\n", 12)) ==
-             "f.yaml:2:5: error: a NUL byte\n    2 | b: x y\n      |     ^\n      = in a text in \"double quotes\" write it as an escape, such as \"\\x1b\"\n");
+             "f.yaml:2:5: error: a NUL byte\n    2 | b: x y\n      |     ^\n      = in a text in \"double quotes\" "
+             "write it as an escape, such as \"\\x1b\"\n");
   Diagnostics diagnostics;
   BOOST_TEST(!parse(make_source("f.yaml", "a: 1\n\x04\nb: 2\n"), diagnostics).has_value());
 }
@@ -434,8 +444,8 @@ BOOST_AUTO_TEST_CASE(a_file_of_more_than_a_mebibyte) {
 BOOST_AUTO_TEST_CASE(values_deep_inside_one_another) {
   const auto nested = [](int depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   BOOST_TEST(told(nested(64)) == "");
-  BOOST_TEST(told(nested(65)) == "f.yaml:1:65: error: more than 64 values inside one another\n    1 | " + nested(65) + "\n      | " +
-                                     std::string(64, ' ') + "^\n");
+  BOOST_TEST(told(nested(65)) == "f.yaml:1:65: error: more than 64 values inside one another\n    1 | " + nested(65) +
+                                     "\n      | " + std::string(64, ' ') + "^\n");
   BOOST_TEST(told(std::string(200'000, '[')) != "");
   BOOST_TEST(told(std::string(200'000, '{')) != "");
 }
@@ -448,10 +458,12 @@ BOOST_AUTO_TEST_CASE(a_bomb_of_aliases) {
     bomb += "]\n";
   }
   BOOST_TEST(told(bomb).starts_with("f.yaml:5:"));
-  BOOST_TEST(told(bomb).find("error: the file has more than 100000 values, counted through its aliases") != std::string::npos);
+  BOOST_TEST(told(bomb).find("error: the file has more than 100000 values, counted through its aliases") !=
+             std::string::npos);
 }
 
-// Each takes well under a second in a release build; what is not linear in the text runs into the time limit of the test.
+// Each takes well under a second in a release build; what is not linear in the text runs into the time limit of the
+// test.
 BOOST_AUTO_TEST_CASE(whatever_a_file_holds_it_is_read_in_time) {
   const std::size_t size = 1 << 20;
   const auto repeated = [&](std::string piece) {
@@ -459,28 +471,69 @@ BOOST_AUTO_TEST_CASE(whatever_a_file_holds_it_is_read_in_time) {
     while (text.size() + piece.size() <= size) text += piece;
     return text;
   };
-  for (const std::string& text : {repeated("x"), repeated("x "), repeated("- "), repeated("- a\n"), repeated("a: "), repeated("? "), repeated("\n"), repeated("\t"),
-                                  repeated("!"), repeated("&a "), repeated("*a "), repeated("'"), repeated("''"), "\"" + repeated("\\n").substr(4),
-                                  repeated("{a: b}, "), "[" + repeated("1,").substr(2), repeated("#"), repeated(": "), repeated(","), "a: |\n" + repeated(" x\n").substr(9),
-                                  repeated("--- "), repeated("---\n"), repeated("%YAML 1.2\n"), repeated("é"), repeated("x\n"), repeated("a:\n")}) {
+  for (const std::string& text : {repeated("x"),           repeated("x "),
+                                  repeated("- "),          repeated("- a\n"),
+                                  repeated("a: "),         repeated("? "),
+                                  repeated("\n"),          repeated("\t"),
+                                  repeated("!"),           repeated("&a "),
+                                  repeated("*a "),         repeated("'"),
+                                  repeated("''"),          "\"" + repeated("\\n").substr(4),
+                                  repeated("{a: b}, "),    "[" + repeated("1,").substr(2),
+                                  repeated("#"),           repeated(": "),
+                                  repeated(","),           "a: |\n" + repeated(" x\n").substr(9),
+                                  repeated("--- "),        repeated("---\n"),
+                                  repeated("%YAML 1.2\n"), repeated("é"),
+                                  repeated("x\n"),         repeated("a:\n")}) {
     BOOST_TEST_MESSAGE("1 MiB of \"" << text.substr(0, 8) << '"');
     told(text);
   }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_trap) {
-  for (const char* text : {"stages: # the stages\n  a: {drop: {}}\n", "drop: # nothing\n", "drop:\n", "drop: ~\n", "a: 'off'\n", "'on': 1\n", "y: 1\nn: 2\n",
-                           "where: msg.n > 1 # more than one\n", "where: msg.n > 1 #more\n", "title: C#\n", "a: b#c\n", "url: http://x/{{ msg.id }} # per message\n",
-                           "lua: |\n  local t = {{1}, {2}} -- {{\n  if #msg.items > 3 then drop() end\n", "sh: echo \"a\" && echo 'b'\n", "a: -1\nb: x - y\n",
-                           "base: &b [1]\nuse: *b\n", "a: \"\\u00e9\\n\"\n", "read: ./*.log\n", "path: /chat/{room}\n", "url: ${URL}\n", "---\na: 1\n", "a: 1\n...\n",
-                           "# only a comment\n", "", "a: {b: null, c: ~}\n", "a: {b: , c: 1}\n", "%YAML 1.2\n---\na: 1\n", "a: 1\r\nb: 2\r\n", "\xEF\xBB\xBF" "a: 1\n",
-                           "text: |\n  ---\n  a\n", "x: no way\n", "a: [[1, 2], {b: c}]\n", "a: 'it''s'\n", "time: 12:30\n", "key with blanks: 1\n"})
+  for (const char* text : {"stages: # the stages\n  a: {drop: {}}\n",
+                           "drop: # nothing\n",
+                           "drop:\n",
+                           "drop: ~\n",
+                           "a: 'off'\n",
+                           "'on': 1\n",
+                           "y: 1\nn: 2\n",
+                           "where: msg.n > 1 # more than one\n",
+                           "where: msg.n > 1 #more\n",
+                           "title: C#\n",
+                           "a: b#c\n",
+                           "url: http://x/{{ msg.id }} # per message\n",
+                           "lua: |\n  local t = {{1}, {2}} -- {{\n  if #msg.items > 3 then drop() end\n",
+                           "sh: echo \"a\" && echo 'b'\n",
+                           "a: -1\nb: x - y\n",
+                           "base: &b [1]\nuse: *b\n",
+                           "a: \"\\u00e9\\n\"\n",
+                           "read: ./*.log\n",
+                           "path: /chat/{room}\n",
+                           "url: ${URL}\n",
+                           "---\na: 1\n",
+                           "a: 1\n...\n",
+                           "# only a comment\n",
+                           "",
+                           "a: {b: null, c: ~}\n",
+                           "a: {b: , c: 1}\n",
+                           "%YAML 1.2\n---\na: 1\n",
+                           "a: 1\r\nb: 2\r\n",
+                           "\xEF\xBB\xBF"
+                           "a: 1\n",
+                           "text: |\n  ---\n  a\n",
+                           "x: no way\n",
+                           "a: [[1, 2], {b: c}]\n",
+                           "a: 'it''s'\n",
+                           "time: 12:30\n",
+                           "key with blanks: 1\n"})
     BOOST_TEST(told(text) == "", text);
 }
 
 BOOST_AUTO_TEST_CASE(nodes_know_their_place_and_what_was_quoted) {
   Diagnostics diagnostics;
-  const auto root = parse(make_source("f.yaml", "größe: \"ü\" # c\nlist:\n  - 5\n  - '5'\n  - |\n    text\nmap: {a: , b: ~}\n"), diagnostics);
+  const auto root =
+      parse(make_source("f.yaml", "größe: \"ü\" # c\nlist:\n  - 5\n  - '5'\n  - |\n    text\nmap: {a: , b: ~}\n"),
+            diagnostics);
   BOOST_REQUIRE(root.has_value());
   BOOST_TEST(diagnostics.render() == "");
   BOOST_TEST(root->entries[0].value.place.str() == "f.yaml:1:8");

@@ -53,7 +53,8 @@ std::string number_text(double value) {
 std::string canonical(const config::Node& node) {
   using Kind = config::Node::Kind;
   switch (node.kind) {
-    case Kind::null: return "null";
+    case Kind::null:
+      return "null";
     case Kind::scalar: {
       if (!node.plain) return config::json_text(node.text);
       if (node.text == "true" || node.text == "false") return node.text;
@@ -78,11 +79,15 @@ std::string canonical(const config::Node& node) {
 
 std::string canonical(message::Document& document, message::Document::Node node) {
   switch (document.kind(node)) {
-    case message::Kind::null: return "null";
-    case message::Kind::boolean: return document.boolean(node).value() ? "true" : "false";
+    case message::Kind::null:
+      return "null";
+    case message::Kind::boolean:
+      return document.boolean(node).value() ? "true" : "false";
     case message::Kind::integer:
-    case message::Kind::number: return number_text(document.number(node).value());
-    case message::Kind::string: return config::json_text(document.string(node).value());
+    case message::Kind::number:
+      return number_text(document.number(node).value());
+    case message::Kind::string:
+      return config::json_text(document.string(node).value());
     case message::Kind::array: {
       std::string text = "[";
       for (auto item = document.first(node); item; item = document.next(item)) text += canonical(document, item) + ",";
@@ -99,7 +104,8 @@ std::string canonical(message::Document& document, message::Document::Node node)
       for (const auto& [key, value] : sorted) text += config::json_text(key) + ":" + value + ",";
       return text + "}";
     }
-    default: return "invalid";
+    default:
+      return "invalid";
   }
 }
 
@@ -127,7 +133,8 @@ std::string outcome(const std::string& yaml, const std::string* json) {
 BOOST_AUTO_TEST_CASE(each_case_ends_as_the_list_says) {
   files::path folder = suite();
   if (folder.empty()) {
-    const std::string fetch = "'" WEIR_SOURCE_DIR "/tests/conformance/fetch' '" + (files::path(WEIR_BINARY).parent_path() / "npm").string() + "'";
+    const std::string fetch = "'" WEIR_SOURCE_DIR "/tests/conformance/fetch' '" +
+                              (files::path(WEIR_BINARY).parent_path() / "npm").string() + "'";
     BOOST_TEST(std::system(fetch.c_str()) == 0);
     folder = suite();
   }

@@ -22,8 +22,11 @@ void fails(Bench& bench, const std::string& name, std::map<std::string, int> fai
 std::string pipeline(const std::string& more = "", const std::string& of_work = "") {
   return "stages:\n"
          "  numbers: {generate: {range: 1..3}}\n"
-         "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}" + of_work + "}\n"
-         "  shown: {from: work, stdout: {}}\n" + more;
+         "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}" +
+         of_work +
+         "}\n"
+         "  shown: {from: work, stdout: {}}\n" +
+         more;
 }
 
 }  // namespace
@@ -48,8 +51,9 @@ BOOST_AUTO_TEST_CASE(after_three_attempts_it_has_failed_for_good_and_is_owned_up
 }
 
 BOOST_AUTO_TEST_CASE(then_it_leaves_by_its_source_as_it_came_in) {
-  Bench bench(pipeline("  dead: {from: numbers.failed, file: {append: dead.txt}}\n"
-                       "  others: {from: any.failed, file: {append: others.txt}}\n"));
+  Bench bench(
+      pipeline("  dead: {from: numbers.failed, file: {append: dead.txt}}\n"
+               "  others: {from: any.failed, file: {append: others.txt}}\n"));
   fails(bench, "work", {{"2", 1000}});
   bench.run();
   BOOST_TEST(bench.files().text("dead.txt") == "2\n");

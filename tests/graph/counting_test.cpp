@@ -17,7 +17,9 @@ void balances(Bench& bench) {
   }
 }
 
-std::uint64_t dropped(Bench& bench, const std::string& stage, Dropped why) { return bench.stage(stage).dropped_by(why); }
+std::uint64_t dropped(Bench& bench, const std::string& stage, Dropped why) {
+  return bench.stage(stage).dropped_by(why);
+}
 
 void slow_work(Bench& bench) {
   bench.runtime.programs().script("work", [](const runtime::Command&) {
@@ -31,7 +33,8 @@ std::string with_full_edge(const std::string& when_full, const std::string& more
   return "stages:\n"
          "  a: {generate: {range: 1..100}}\n"
          "  all: {from: a, file: {append: all.txt}}\n"
-         "  work: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 2, when_full: " + when_full + "}}\n" + more;
+         "  work: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 2, when_full: " +
+         when_full + "}}\n" + more;
 }
 
 }  // namespace

@@ -12,10 +12,11 @@ namespace {
 /// A source that is far ahead of a call which takes a second for each message.
 struct SlowCall : tests::Bench {
   SlowCall()
-      : Bench("stages:\n"
-              "  many: {generate: {range: 1..1000}}\n"
-              "  asked: {from: many, edge: {capacity: 4}, exec: {run: [slow]}}\n"
-              "  shown: {from: asked, stdout: {}}\n") {
+      : Bench(
+            "stages:\n"
+            "  many: {generate: {range: 1..1000}}\n"
+            "  asked: {from: many, edge: {capacity: 4}, exec: {run: [slow]}}\n"
+            "  shown: {from: asked, stdout: {}}\n") {
     runtime.programs().script("slow", [](const runtime::Command&) {
       runtime::Behaviour takes_a_second;
       takes_a_second.steps.push_back({1s, "done", ""});

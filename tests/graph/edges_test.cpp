@@ -86,7 +86,8 @@ stages:
   BOOST_TEST(edge.bytes == 4);
   BOOST_TEST(edge.depth + edge.held == 1);
 
-  Bench through("stages: {a: {generate: {range: 1..10, text: '0123456789'}}, b: {from: a, stdout: {}, edge: {bytes: 4B}}}");
+  Bench through(
+      "stages: {a: {generate: {range: 1..10, text: '0123456789'}}, b: {from: a, stdout: {}, edge: {bytes: 4B}}}");
   through.run();
   BOOST_TEST(through.output().size() == 110U);
 }

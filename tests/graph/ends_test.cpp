@@ -120,10 +120,12 @@ stages:
 }
 
 BOOST_AUTO_TEST_CASE(a_source_without_end_ends_when_its_only_reader_has_left) {
-  for (const std::string between : {"pass: {}", "pass: {}, edge: {capacity: 4}", "pass: {}, workers: 3",
-                                    "pass: {}, workers: 3, order: free"}) {
-    Bench bench("stages:\n  a: {generate: {every: 1ms}}\n  b: {from: a, " + between + "}\n  c: {from: b, stdout: {}}\n"
-                "  dead: {from: any.failed, file: {append: dead.txt}}\n", 1, 3);
+  for (const std::string between :
+       {"pass: {}", "pass: {}, edge: {capacity: 4}", "pass: {}, workers: 3", "pass: {}, workers: 3, order: free"}) {
+    Bench bench("stages:\n  a: {generate: {every: 1ms}}\n  b: {from: a, " + between +
+                    "}\n  c: {from: b, stdout: {}}\n"
+                    "  dead: {from: any.failed, file: {append: dead.txt}}\n",
+                1, 3);
     bench.files().break_standard_output(10);
     bench.run(1h);
     BOOST_TEST(bench.ending().unheard == 0U);

@@ -58,7 +58,8 @@ stages:
   b: {generate: {range: 2..2}}
   c: {from: [a, b], pass: {}, workers: 2}
   d: {from: c, file: {write: out.txt}}
-)", 1, 2);
+)",
+              1, 2);
   bench.run();
   BOOST_TEST(bench.files().text("out.txt").size() == 4U);
   BOOST_TEST(bench.ending().unheard == 0U);

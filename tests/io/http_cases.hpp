@@ -42,7 +42,8 @@ inline std::vector<HttpCase> http_cases() {
       {"tabs and spaces around a value", get + "X: \t a\t \r\n\r\n", "200"},
       {"an empty value", get + "X:\r\n\r\n", "200"},
       {"bytes above 127 in a value", get + "X: h\xc3\xa4\r\n\r\n", "200"},
-      {"an upgrade nobody asked for", get + "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" + get + "\r\n", "200 200"},
+      {"an upgrade nobody asked for", get + "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" + get + "\r\n",
+       "200 200"},
       {"a host with a port", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "200"},
       {"what browsers leave unencoded", "GET /?a={b}|c HTTP/1.1\r\nHost: a\r\n\r\n", "200"},
 
@@ -81,7 +82,10 @@ inline std::vector<HttpCase> http_cases() {
       {"gzip and chunks", post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501"},
       {"chunks said twice", post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
       {"chunks in http/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-      {"a coding behind a vertical tab", post + "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n", "400"},
+      {"a coding behind a vertical tab",
+       post + "Transfer-Encoding: \x0b"
+              "chunked\r\n\r\n0\r\n\r\n",
+       "400"},
 
       // Lines and names.
       {"a space before the colon", get + "X : a\r\n\r\n", "400"},

@@ -62,20 +62,29 @@ BOOST_AUTO_TEST_CASE(damaged_requests_are_answered_alike_however_their_bytes_com
     for (auto edits = 1 + random.below(3); edits > 0 && !bytes.empty(); --edits) {
       const auto at = random.below(bytes.size());
       switch (random.below(4)) {
-        case 0: bytes[at] = odd[random.below(odd.size())]; break;
-        case 1: bytes.erase(at, 1); break;
-        case 2: bytes.insert(at, 1, odd[random.below(odd.size())]); break;
-        default: bytes += seeds[random.below(seeds.size())];
+        case 0:
+          bytes[at] = odd[random.below(odd.size())];
+          break;
+        case 1:
+          bytes.erase(at, 1);
+          break;
+        case 2:
+          bytes.insert(at, 1, odd[random.below(odd.size())]);
+          break;
+        default:
+          bytes += seeds[random.below(seeds.size())];
       }
     }
     const auto whole = answers(bytes, 1 << 30), single = answers(bytes, 1);
     BOOST_REQUIRE_MESSAGE(whole == single, "round " << round << ": `" << whole << "` at once, `" << single
-                                                    << "` byte by byte, of\n" << bytes);
+                                                    << "` byte by byte, of\n"
+                                                    << bytes);
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_request_says_what_was_sent) {
-  auto request = read("POST /a%20b/c?d=e+f&g=%26&h HTTP/1.1\r\nHOST: x\r\nX-Two:  a b \r\nContent-Length: 5\r\n\r\nhello");
+  auto request =
+      read("POST /a%20b/c?d=e+f&g=%26&h HTTP/1.1\r\nHOST: x\r\nX-Two:  a b \r\nContent-Length: 5\r\n\r\nhello");
   BOOST_TEST(request.method == "POST");
   BOOST_TEST(request.target == "/a%20b/c?d=e+f&g=%26&h");
   BOOST_TEST(request.path == "/a b/c");
@@ -93,7 +102,8 @@ BOOST_AUTO_TEST_CASE(a_request_says_what_was_sent) {
 
 BOOST_AUTO_TEST_CASE(chunks_are_joined_and_trailers_are_no_headers) {
   const auto request = read(
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Late: 1\r\n\r\n");
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Late: "
+      "1\r\n\r\n");
   BOOST_TEST(request.body == "abcdefg");
   BOOST_TEST(!request.header("x-late").has_value());
 }
@@ -151,7 +161,8 @@ BOOST_AUTO_TEST_CASE(a_response_is_written_with_its_length) {
 }
 
 BOOST_AUTO_TEST_CASE(a_response_cannot_be_split_by_its_fields) {
-  for (const auto& [name, value] : HttpFields{{"X", "a\r\nSet-Cookie: b"}, {"X", "a\nb"}, {"X: b\r\nY", "c"}, {"", "a"}}) {
+  for (const auto& [name, value] :
+       HttpFields{{"X", "a\r\nSet-Cookie: b"}, {"X", "a\nb"}, {"X: b\r\nY", "c"}, {"", "a"}}) {
     HttpResponse response(200);
     response.headers.emplace_back(name, value);
     BOOST_TEST(http_bytes(response, false, true).starts_with("HTTP/1.1 500 "));
@@ -163,7 +174,8 @@ BOOST_AUTO_TEST_CASE(a_response_cannot_be_split_by_its_fields) {
 
 BOOST_AUTO_TEST_CASE(only_the_hosts_allowed_are_let_in) {
   const std::vector<std::string> allowed{"localhost", "127.0.0.1", "[::1]"};
-  for (const auto* host : {"localhost", "LOCALHOST:9797", "127.0.0.1:80", "[::1]", "[::1]:9797", "localhost.", "localhost:"}) {
+  for (const auto* host :
+       {"localhost", "LOCALHOST:9797", "127.0.0.1:80", "[::1]", "[::1]:9797", "localhost.", "localhost:"}) {
     BOOST_CHECK_MESSAGE(http_host_allowed(host, allowed), host);
   }
   for (const auto* host : {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1]evil", "::1",

@@ -48,10 +48,9 @@ class Server {
  public:
   explicit Server(io::HttpServerOptions options = {}, bool answers = true) : runtime_(runtime::make_real({})) {
     core_ = &runtime_->service("http");
-    const auto handler = answers ? io::synchronous(answer)
-                                 : io::HttpHandler([core = core_](io::HttpRequest request) {
-                                     return never(core, std::move(request));
-                                   });
+    const auto handler =
+        answers ? io::synchronous(answer)
+                : io::HttpHandler([core = core_](io::HttpRequest request) { return never(core, std::move(request)); });
     on_core([&] {
       server_ = std::make_unique<io::HttpServer>(*core_, options, handler);
       port_ = server_->listen("127.0.0.1", 0);
@@ -213,7 +212,8 @@ BOOST_AUTO_TEST_CASE(sixty_half_requests_delay_nobody) {
   std::vector<Client> slow;
   for (int i = 0; i < 60; ++i) {
     slow.emplace_back(server.port());
-    slow.back().send(i % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHo" : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+    slow.back().send(i % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHo"
+                                : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
   }
   Client client(server.port());
   client.send(get);
@@ -284,9 +284,8 @@ BOOST_AUTO_TEST_CASE(closing_stops_the_handlers_that_wait) {
 BOOST_AUTO_TEST_CASE(a_port_in_use_and_a_name_for_an_address_are_told_by_listen) {
   Server server;
   server.on_core([&] {
-    BOOST_CHECK_EXCEPTION(server.get().listen("127.0.0.1", server.port()), std::system_error, [](const auto& error) {
-      return error.code() == std::errc::address_in_use;
-    });
+    BOOST_CHECK_EXCEPTION(server.get().listen("127.0.0.1", server.port()), std::system_error,
+                          [](const auto& error) { return error.code() == std::errc::address_in_use; });
     BOOST_CHECK_THROW(server.get().listen("localhost", 0), std::system_error);
   });
 }

@@ -1,7 +1,7 @@
 #include "engine/io/lines.hpp"
 
-#include <boost/test/unit_test.hpp>
 #include <rapidcheck.h>
+#include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <cstring>
@@ -62,7 +62,8 @@ std::vector<Got> expected(const std::string& stream, std::size_t most) {
     begin = found == std::string::npos ? stream.size() : found + 1;
     if (found != std::string::npos && line.ends_with('\r')) line.pop_back();
     const bool too_long = line.size() > most;
-    lines.push_back({too_long ? line.substr(0, LineFramer::head_bytes) : line, lines.size() + 1, line.size(), too_long});
+    lines.push_back(
+        {too_long ? line.substr(0, LineFramer::head_bytes) : line, lines.size() + 1, line.size(), too_long});
   }
   return lines;
 }
@@ -157,10 +158,14 @@ BOOST_AUTO_TEST_CASE(what_comes_out_does_not_depend_on_the_pieces) {
     const std::size_t most = *rc::gen::inRange(1, 40);
     std::string stream;
     for (const int kind : *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 12))) {
-      if (kind < 3) stream += '\n';
-      else if (kind < 5) stream += "\r\n";
-      else if (kind < 6) stream += '\r';
-      else stream.append(static_cast<std::size_t>(kind) * 2, static_cast<char>('a' + kind));
+      if (kind < 3)
+        stream += '\n';
+      else if (kind < 5)
+        stream += "\r\n";
+      else if (kind < 6)
+        stream += '\r';
+      else
+        stream.append(static_cast<std::size_t>(kind) * 2, static_cast<char>('a' + kind));
     }
     const auto pieces = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::size_t>>(
         rc::gen::map(rc::gen::inRange(1, 60), [](int size) { return static_cast<std::size_t>(size); })));

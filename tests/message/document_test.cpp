@@ -70,10 +70,12 @@ std::string keys(Payload& payload, Node object) {
   return all;
 }
 
-// --- reading -----------------------------------------------------------------------------------------------------------
+// --- reading
+// -----------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(members_are_found_and_decoded) {
-  Payload payload(R"( {"a" : 1 , "f":2.0,"s":"x\n\u00e9","t":true,"n":null , "o":{"p":{"q":[10,20,{"r":"deep"}]}},"e":[ ],"h":{}} )");
+  Payload payload(
+      R"( {"a" : 1 , "f":2.0,"s":"x\n\u00e9","t":true,"n":null , "o":{"p":{"q":[10,20,{"r":"deep"}]}},"e":[ ],"h":{}} )");
   BOOST_TEST(payload->valid());
   BOOST_TEST((payload->kind(payload.root()) == Kind::object));
   BOOST_TEST(payload->size(payload.root()) == 8U);
@@ -131,9 +133,36 @@ BOOST_AUTO_TEST_CASE(the_root_may_be_any_value) {
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_or_broken_payload_is_not_valid_and_stays_as_it_is) {
-  for (const char* text : {"", " ", "{", "[", "}", "{\"a\":1", "{\"a\":1}}", "{} {}", "1 2", "{\"a\"}", "{\"a\":}", "{:1}", "[1,]",
-                           "{\"a\":1,}", "[,1]", "tru", "x", "{\"a\":x}", "{\"a\":1]", "\"a", "[\"a]", "{\"a\" \"b\":1}",
-                           "[1 2]", "{\"a\":\"\xff\"}", "{\"a\":\"\x01\"}", "{\"a\":[}", "\"a\" x", "{\"a\":nul}", "[1]]", ","}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[",
+                           "}",
+                           "{\"a\":1",
+                           "{\"a\":1}}",
+                           "{} {}",
+                           "1 2",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{:1}",
+                           "[1,]",
+                           "{\"a\":1,}",
+                           "[,1]",
+                           "tru",
+                           "x",
+                           "{\"a\":x}",
+                           "{\"a\":1]",
+                           "\"a",
+                           "[\"a]",
+                           "{\"a\" \"b\":1}",
+                           "[1 2]",
+                           "{\"a\":\"\xff\"}",
+                           "{\"a\":\"\x01\"}",
+                           "{\"a\":[}",
+                           "\"a\" x",
+                           "{\"a\":nul}",
+                           "[1]]",
+                           ","}) {
     for (const char behind : {'"', '}', ']', ' ', '\\', '1'}) {
       Payload payload(text, behind);
       BOOST_TEST(!payload->valid(), text);
@@ -217,7 +246,8 @@ BOOST_AUTO_TEST_CASE(keys_are_compared_decoded) {
   BOOST_TEST((payload->kind(payload->find(payload.root(), "new\"\n")) == Kind::null));
 }
 
-// --- duplicates --------------------------------------------------------------------------------------------------------
+// --- duplicates
+// --------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(of_duplicate_keys_the_last_counts) {
   Payload payload(R"({"a":1,"b":2,"a":3,"\u0061":4,"c":5})");
@@ -252,7 +282,8 @@ BOOST_AUTO_TEST_CASE(duplicates_are_found_in_large_objects_too) {
   BOOST_TEST(payload->integer(payload->first(payload.root())).value() == 10000);
 }
 
-// --- editing -----------------------------------------------------------------------------------------------------------
+// --- editing
+// -----------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(unedited_bytes_are_the_same_bytes_and_untouched_runs_are_copied) {
   const std::string text = "\n{ \"a\" : 1.50 , \"b\":[ 1,2 ],\t\"c\": {\"x\" :1e3, \"y\":2}, \"d\":true }\n";
@@ -277,7 +308,8 @@ BOOST_AUTO_TEST_CASE(every_type_is_written_in_its_form) {
   BOOST_TEST(payload.text() == "{\"i\":-5,\"f\":2.0,\"s\":\"a\\\"\xef\xbf\xbd\",\"b\":true,\"n\":null,\"j\":[1, 2]}");
   BOOST_TEST(!payload->set(root, "i", Value::number(std::numeric_limits<double>::quiet_NaN())));
   BOOST_TEST(!payload->set(root, "i", Value::number(std::numeric_limits<double>::infinity())));
-  for (const char* bad : {"", " ", "tru", "x", "[", "{]", "\""}) BOOST_TEST(!payload->set(root, "i", Value::json(bad)), bad);
+  for (const char* bad : {"", " ", "tru", "x", "[", "{]", "\""})
+    BOOST_TEST(!payload->set(root, "i", Value::json(bad)), bad);
   BOOST_TEST(payload->integer(payload.find("i")).value() == -5);
   BOOST_TEST(payload->integer(payload.find("j.1")).value() == 2);
   BOOST_TEST(payload->size(root) == 6U);
@@ -367,7 +399,8 @@ BOOST_AUTO_TEST_CASE(views_stay_valid_until_unbound) {
   const auto c = payload->raw(payload.find("c"));
   payload->set(payload.root(), "a", Value::string("changed"));
   const auto changed = payload->string(payload.find("a")).value();
-  for (int i = 0; i < 5000; ++i) payload->set(payload.root(), "k" + std::to_string(i), Value::string(std::string(20, 'k')));
+  for (int i = 0; i < 5000; ++i)
+    payload->set(payload.root(), "k" + std::to_string(i), Value::string(std::string(20, 'k')));
   payload->remove(payload.root(), "b");
   BOOST_TEST(a == "one");
   BOOST_TEST(b == "two");
@@ -419,8 +452,9 @@ BOOST_AUTO_TEST_CASE(arrays_count_right_after_appending_and_removing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_document_in_use_allocates_nothing) {
-  const std::string text = R"({"a":"x\n","b":{"c":[1,2,3],"d":{"e":"long enough to be indexed by the vector code"}},"f":1})" +
-                           std::string(padding, ' ');
+  const std::string text =
+      R"({"a":"x\n","b":{"c":[1,2,3],"d":{"e":"long enough to be indexed by the vector code"}},"f":1})" +
+      std::string(padding, ' ');
   const std::string_view payload(text.data(), text.size() - padding);
   Document document;
   std::string out;
@@ -442,10 +476,13 @@ BOOST_AUTO_TEST_CASE(a_document_in_use_allocates_nothing) {
   const std::size_t before = allocations;
   for (int i = 0; i < 1000; ++i) use();
   BOOST_TEST(allocations == before);
-  BOOST_TEST(out == R"({"a":"x\n","b":{"c":[1,1.5,3],"d":{"e":"long enough to be indexed by the vector code"}},"new":{"k":[]}})");
+  BOOST_TEST(
+      out ==
+      R"({"a":"x\n","b":{"c":[1,1.5,3],"d":{"e":"long enough to be indexed by the vector code"}},"new":{"k":[]}})");
 }
 
-// --- undoing -----------------------------------------------------------------------------------------------------------
+// --- undoing
+// -----------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(rolling_back_takes_every_edit_back) {
   const std::string text = R"( {"a":1,"b":{"c":[1,2,{"d":3}],"e":"x"},"f":null} )";
@@ -491,7 +528,8 @@ BOOST_AUTO_TEST_CASE(nodes_that_were_read_between_mark_and_rollback_can_still_be
   BOOST_TEST(text == "A");
 }
 
-// --- against a simple tree ---------------------------------------------------------------------------------------------
+// --- against a simple tree
+// ---------------------------------------------------------------------------------------------
 
 struct Tree {
   Kind kind = Kind::null;
@@ -547,13 +585,26 @@ class Storm {
   Tree value(int depth) {
     Tree tree;
     switch (below(depth > 0 ? 8 : 5)) {
-      case 0: tree.kind = Kind::null, tree.scalar = "null"; break;
-      case 1: tree.kind = Kind::boolean, tree.scalar = below(2) ? "true" : "false"; break;
-      case 2: tree.kind = Kind::integer, tree.scalar = std::to_string(static_cast<int>(random_())); break;
-      case 3: tree.kind = Kind::number, tree.scalar = std::to_string(below(1000)) + ".50"; break;
-      case 4: tree.kind = Kind::string, append_quoted(tree.scalar, text()); break;
-      case 5: tree.kind = Kind::array; break;
-      default: tree.kind = Kind::object;
+      case 0:
+        tree.kind = Kind::null, tree.scalar = "null";
+        break;
+      case 1:
+        tree.kind = Kind::boolean, tree.scalar = below(2) ? "true" : "false";
+        break;
+      case 2:
+        tree.kind = Kind::integer, tree.scalar = std::to_string(static_cast<int>(random_()));
+        break;
+      case 3:
+        tree.kind = Kind::number, tree.scalar = std::to_string(below(1000)) + ".50";
+        break;
+      case 4:
+        tree.kind = Kind::string, append_quoted(tree.scalar, text());
+        break;
+      case 5:
+        tree.kind = Kind::array;
+        break;
+      default:
+        tree.kind = Kind::object;
     }
     if (tree.kind == Kind::array || tree.kind == Kind::object) {
       for (unsigned i = below(below(20) == 0 ? 40 : 6); i > 0; --i) {
@@ -565,11 +616,13 @@ class Storm {
     return tree;
   }
   std::string key() {
-    static const char* names[] = {"a", "b", "c", "id", "name", "level", "x\"y", "\xc3\xa4", "", "back\\", "line\n", "a.b"};
+    static const char* names[] = {"a",    "b",        "c", "id",     "name",   "level",
+                                  "x\"y", "\xc3\xa4", "",  "back\\", "line\n", "a.b"};
     return below(4) ? names[below(12)] : "k" + std::to_string(below(50));
   }
   std::string text() {
-    static const char* texts[] = {"", "x", "a longer text, with: [brackets] {braces}", "quote\"", "\\", "\n\t", "\xf0\x9f\x98\x80", "\x01"};
+    static const char* texts[] = {
+        "", "x", "a longer text, with: [brackets] {braces}", "quote\"", "\\", "\n\t", "\xf0\x9f\x98\x80", "\x01"};
     return texts[below(8)];
   }
   static std::size_t member(const Tree& tree, const std::string& key) {
@@ -599,7 +652,8 @@ class Storm {
       out += spelled(value);
     };
     for (std::size_t i = 0; i < tree.members.size(); ++i) {
-      if (object && below(12) == 0) add(tree.members[i + below(static_cast<unsigned>(tree.members.size() - i))].first, value(0));
+      if (object && below(12) == 0)
+        add(tree.members[i + below(static_cast<unsigned>(tree.members.size() - i))].first, value(0));
       add(tree.members[i].first, tree.members[i].second);
     }
     return out + blank() + (object ? "}" : "]") + blank();
@@ -618,7 +672,8 @@ class Storm {
     const Tree fresh = value(below(4) ? 0 : 2);
     const std::string json = below(2) ? spelled(fresh) : print(fresh);
     if (at->kind == Kind::object) {
-      const std::string name = at->members.empty() || below(2) ? key() : at->members[below(static_cast<unsigned>(at->members.size()))].first;
+      const std::string name =
+          at->members.empty() || below(2) ? key() : at->members[below(static_cast<unsigned>(at->members.size()))].first;
       const std::size_t i = member(*at, name);
       const bool there = i != at->members.size();
       switch (below(4)) {
@@ -637,8 +692,10 @@ class Storm {
         }
         default:
           BOOST_REQUIRE(bool(document.set(node, name, Value::json(json))));
-          if (there) at->members[i].second = fresh;
-          else at->members.emplace_back(name, fresh);
+          if (there)
+            at->members[i].second = fresh;
+          else
+            at->members.emplace_back(name, fresh);
           return;
       }
     }
@@ -691,7 +748,9 @@ BOOST_AUTO_TEST_CASE(random_documents_under_random_edits_agree_with_a_tree) {
     };
     for (unsigned steps = storm.below(12); steps > 0; --steps) {
       switch (storm.below(8)) {
-        case 0: saved.push_back({payload->mark(), tree, written()}); break;
+        case 0:
+          saved.push_back({payload->mark(), tree, written()});
+          break;
         case 1:
           if (!saved.empty()) {
             payload->rollback(saved.back().mark);
@@ -700,8 +759,11 @@ BOOST_AUTO_TEST_CASE(random_documents_under_random_edits_agree_with_a_tree) {
             saved.pop_back();
           }
           break;
-        case 2: BOOST_REQUIRE_MESSAGE(walk(payload.document, payload.root()) == print(tree), "seed " << seed); break;
-        default: storm.edit(payload.document, tree);
+        case 2:
+          BOOST_REQUIRE_MESSAGE(walk(payload.document, payload.root()) == print(tree), "seed " << seed);
+          break;
+        default:
+          storm.edit(payload.document, tree);
       }
     }
     const std::string out = written();
@@ -728,8 +790,10 @@ BOOST_AUTO_TEST_CASE(broken_payloads_do_no_harm) {
     for (unsigned i = 1 + storm.below(3); i > 0 && !text.empty(); --i) {
       const std::size_t at = storm.below(static_cast<unsigned>(text.size()));
       const std::string spice = "{}[]\",:\\0 tn\x01\xff";
-      if (storm.below(2)) text[at] = spice[storm.below(static_cast<unsigned>(spice.size()))];
-      else text.erase(at, 1);
+      if (storm.below(2))
+        text[at] = spice[storm.below(static_cast<unsigned>(spice.size()))];
+      else
+        text.erase(at, 1);
     }
     payload.bind(text, "\"]}, \\1"[seed % 7]);
     const bool strict = !check_json(text);

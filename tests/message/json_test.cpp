@@ -39,7 +39,8 @@ std::string verdict(std::string_view text) {
 }
 
 BOOST_AUTO_TEST_CASE(any_value_may_be_the_whole_text) {
-  for (const char* text : {"null", "true", "false", "0", "-1.5e3", "\"\"", "\"a\"", "[]", "{}", " [ ] ", "\t{\n}\r\n"}) {
+  for (const char* text :
+       {"null", "true", "false", "0", "-1.5e3", "\"\"", "\"a\"", "[]", "{}", " [ ] ", "\t{\n}\r\n"}) {
     BOOST_TEST(verdict(text) == "ok", text);
   }
 }
@@ -115,7 +116,8 @@ BOOST_AUTO_TEST_CASE(a_large_text_leaves_the_thread_s_parser_small) {
 BOOST_AUTO_TEST_CASE(a_text_that_has_been_changed_gets_one_verdict_from_both_checkers) {
   std::mt19937 random(7);
   const std::string good =
-      "{\"a\":[1,-2.5e3,true,false,null,\"x\\u00e9\\n\\\"\"],\"b\\ud83d\\ude00\":{\"c\":{}},\"\xc3\xa4\":\"\xf0\x9f\x98\x80\"}";
+      "{\"a\":[1,-2.5e3,true,false,null,\"x\\u00e9\\n\\\"\"],\"b\\ud83d\\ude00\":{\"c\":{}},\"\xc3\xa4\":"
+      "\"\xf0\x9f\x98\x80\"}";
   const std::string spice = "{}[]\",:\\0123456789-+.eEtrufalsn \n\t\x01\xc3\xa4\xf0\x9f\x98\x80";
   int accepted = 0;
   for (int i = 0; i < 60000; ++i) {
@@ -123,10 +125,17 @@ BOOST_AUTO_TEST_CASE(a_text_that_has_been_changed_gets_one_verdict_from_both_che
     for (int edits = static_cast<int>(random() % 3) + 1; edits > 0; --edits) {
       const std::size_t at = random() % text.size();
       switch (random() % 4) {
-        case 0: text[at] = spice[random() % spice.size()]; break;
-        case 1: text.erase(at, 1 + random() % 3); break;
-        case 2: text.insert(at, 1, spice[random() % spice.size()]); break;
-        default: text.resize(at + 1);
+        case 0:
+          text[at] = spice[random() % spice.size()];
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 3);
+          break;
+        case 2:
+          text.insert(at, 1, spice[random() % spice.size()]);
+          break;
+        default:
+          text.resize(at + 1);
       }
       if (text.empty()) break;
     }
@@ -160,7 +169,10 @@ BOOST_AUTO_TEST_CASE(quoting_escapes_what_must_be_and_repairs_what_is_not_utf_8)
   BOOST_TEST(quoted("\"\\\n\t\r\b\f\x01\x1f\x7f") == "\"\\\"\\\\\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\"");
   BOOST_TEST(quoted("a\0b"sv) == "\"a\\u0000b\"");
   BOOST_TEST(quoted("\xc3\xa4\xf0\x9f\x98\x80") == "\"\xc3\xa4\xf0\x9f\x98\x80\"");
-  BOOST_TEST(quoted("a\xff" "b") == "\"a\xef\xbf\xbd" "b\"");
+  BOOST_TEST(quoted("a\xff"
+                    "b") ==
+             "\"a\xef\xbf\xbd"
+             "b\"");
   BOOST_TEST(quoted("\xc3") == "\"\xef\xbf\xbd\"");
   BOOST_TEST(quoted("\xe2\x82") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
   BOOST_TEST(quoted("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
@@ -172,8 +184,8 @@ BOOST_AUTO_TEST_CASE(unquoting_knows_every_escape) {
   BOOST_TEST(out == "\"\\/\b\f\n\r\t");
   BOOST_TEST(unquote(R"("\u0041\u00e4\u20ac\uD83D\ude00\u0000")", out));
   BOOST_TEST(out == std::string("A\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\0", 11));
-  for (const char* bad : {"", "\"", "a", "\"a", "a\"", R"("\")", R"("\x")", R"("\u12")", R"("\ud800")", R"("\ud800\u0041")",
-                          R"("\udc00")", R"("\ud800\n")", "\"a\"b\"", "\"\n\""}) {
+  for (const char* bad : {"", "\"", "a", "\"a", "a\"", R"("\")", R"("\x")", R"("\u12")", R"("\ud800")",
+                          R"("\ud800\u0041")", R"("\udc00")", R"("\ud800\n")", "\"a\"b\"", "\"\n\""}) {
     BOOST_TEST(!unquote(bad, out), bad);
   }
 }
@@ -188,7 +200,8 @@ BOOST_AUTO_TEST_CASE(what_was_quoted_is_valid_and_comes_back) {
     std::string back, again;
     BOOST_REQUIRE(unquote(json, back));
     BOOST_REQUIRE(unquote(quoted(back), again) && again == back);
-    if (!check_json('"' + std::string(text.size(), 'x') + '"') && back.size() == text.size()) BOOST_REQUIRE(back == text);
+    if (!check_json('"' + std::string(text.size(), 'x') + '"') && back.size() == text.size())
+      BOOST_REQUIRE(back == text);
   }
 }
 
@@ -198,8 +211,8 @@ std::vector<std::uint32_t> offsets(const Structure& structure) {
 
 BOOST_AUTO_TEST_CASE(both_structural_indexes_agree_on_valid_text) {
   std::mt19937 random(13);
-  const std::vector<std::string> pieces = {"1", "-2.5e3", "true", "null", "\"\"", "\"a,b:[]{}\"", "\"\\\\\"", "\"\\\"\"",
-                                           "\"\xc3\xa4\"", "[]", "{}"};
+  const std::vector<std::string> pieces = {"1",        "-2.5e3",   "true",         "null", "\"\"", "\"a,b:[]{}\"",
+                                           "\"\\\\\"", "\"\\\"\"", "\"\xc3\xa4\"", "[]",   "{}"};
   for (int i = 0; i < 5000; ++i) {
     std::string text = pieces[random() % pieces.size()];
     for (int levels = static_cast<int>(random() % 6); levels > 0; --levels) {

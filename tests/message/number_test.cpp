@@ -95,8 +95,8 @@ BOOST_AUTO_TEST_CASE(too_small_reads_as_zero_and_too_large_as_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_json_number_reads_as_nothing) {
-  for (const char* text : {"", "-", "+1", "01", "-01", "1.", ".5", "1.e2", "1e", "1e+", "0x1", "1 ", " 1", "NaN", "inf",
-                           "Infinity", "1_000", "1,5", "--1", "1e2.5"}) {
+  for (const char* text : {"",    "-",  "+1", "01",  "-01", "1.",       ".5",    "1.e2", "1e",  "1e+",
+                           "0x1", "1 ", " 1", "NaN", "inf", "Infinity", "1_000", "1,5",  "--1", "1e2.5"}) {
     BOOST_TEST(read(text) == "none", "\"" << text << "\"");
   }
   BOOST_TEST(read({"1\0", 2}) == "none");

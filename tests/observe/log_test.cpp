@@ -39,7 +39,12 @@ struct Caught {
 BOOST_AUTO_TEST_CASE(a_line_is_time_level_place_message_and_then_the_rest) {
   Caught caught;
   caught.log(Level::info, "file opened",
-             {{"path", "/tmp/a b"}, {"bytes", 12}, {"stage", "lines"}, {"pipeline", "orders"}, {"rotated", false}, {"rate", 0.5}});
+             {{"path", "/tmp/a b"},
+              {"bytes", 12},
+              {"stage", "lines"},
+              {"pipeline", "orders"},
+              {"rotated", false},
+              {"rate", 0.5}});
   BOOST_TEST(caught.last() ==
              "ts=2023-11-14T22:13:20.007Z level=info pipeline=orders stage=lines msg=\"file opened\" "
              "path=\"/tmp/a b\" bytes=12 rotated=false rate=0.5\n");
@@ -47,10 +52,12 @@ BOOST_AUTO_TEST_CASE(a_line_is_time_level_place_message_and_then_the_rest) {
 
 BOOST_AUTO_TEST_CASE(json_has_the_same_keys_and_types) {
   Caught caught(Log::Format::json);
-  caught.log(Level::warn, "slow", {{"stage", "s"}, {"ms", 1.5}, {"n", -3}, {"ok", true}, {"what", "a\"b\\"}, {"odd", NAN}});
+  caught.log(Level::warn, "slow",
+             {{"stage", "s"}, {"ms", 1.5}, {"n", -3}, {"ok", true}, {"what", "a\"b\\"}, {"odd", NAN}});
   BOOST_TEST(caught.last() ==
              R"({"ts":"2023-11-14T22:13:20.007Z","level":"warn","stage":"s","msg":"slow","ms":1.5,"n":-3,"ok":true,)"
-             R"("what":"a\"b\\","odd":"nan"})" "\n");
+             R"("what":"a\"b\\","odd":"nan"})"
+             "\n");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_clock_there_is_no_time_and_no_limit) {
@@ -73,7 +80,9 @@ BOOST_AUTO_TEST_CASE(what_is_below_the_level_is_not_written) {
 BOOST_AUTO_TEST_CASE(no_value_breaks_out_of_its_place) {
   for (const auto format : {Log::Format::logfmt, Log::Format::json}) {
     Caught caught(format);
-    caught.log(Level::info, "event", {{"a", "x\nlevel=error msg=forged"}, {"b", "\x1b[2J\x7f\r\t"}, {"c", "\xc2\x9b"}, {"d", "\0"s}, {"e", ""}});
+    caught.log(
+        Level::info, "event",
+        {{"a", "x\nlevel=error msg=forged"}, {"b", "\x1b[2J\x7f\r\t"}, {"c", "\xc2\x9b"}, {"d", "\0"s}, {"e", ""}});
     const auto line = caught.last();
     BOOST_TEST(line.find('\n') == line.size() - 1);
     for (const unsigned char byte : line.substr(0, line.size() - 1)) BOOST_TEST((byte >= 0x20 && byte < 0x7f));

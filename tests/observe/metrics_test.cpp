@@ -205,7 +205,8 @@ BOOST_AUTO_TEST_CASE(every_family_of_the_table_is_written_once_and_nothing_else_
 BOOST_AUTO_TEST_CASE(the_labels_written_are_the_labels_declared) {
   const auto text = exposition(full_snapshot());
   for (const auto& family : metric_families) {
-    const auto sample = family.type == MetricType::histogram ? std::string(family.name) + "_count" : std::string(family.name);
+    const auto sample =
+        family.type == MetricType::histogram ? std::string(family.name) + "_count" : std::string(family.name);
     const auto at = ("\n" + text).find("\n" + sample + (family.labels.empty() ? " " : "{"));
     BOOST_REQUIRE_MESSAGE(at != std::string::npos, sample << " has no series");
     if (family.labels.empty()) continue;
@@ -216,8 +217,10 @@ BOOST_AUTO_TEST_CASE(the_labels_written_are_the_labels_declared) {
       if (text[i] == '"') quoted = !quoted;
       if (quoted) continue;
       if (text[i] == '=') name = false;
-      if (text[i] == ',') names += ", ", name = true;
-      else if (name) names += text[i];
+      if (text[i] == ',')
+        names += ", ", name = true;
+      else if (name)
+        names += text[i];
     }
     BOOST_TEST(names == family.labels);
   }

@@ -1,7 +1,7 @@
 #include "engine/policy/backoff.hpp"
 
-#include <boost/test/unit_test.hpp>
 #include <rapidcheck.h>
+#include <boost/test/unit_test.hpp>
 
 #include "engine/runtime/random.hpp"
 

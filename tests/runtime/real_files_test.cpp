@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <filesystem>

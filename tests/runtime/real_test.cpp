@@ -1,8 +1,8 @@
-#include <boost/test/unit_test.hpp>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <atomic>
@@ -51,15 +51,33 @@ Task<> hang(Core& core, Where where, std::string fifo, bool& stopped) {
     if (where == Where::write_fifo) writer = core.files().create(fifo, Files::Mode::append);
     for (;;) {
       switch (where) {
-        case Where::sleep: co_await core.sleep(1h); break;
-        case Where::far_sleep: co_await core.sleep_until(Time::max()); break;
-        case Where::wait: co_await waiter.wait(); break;
-        case Where::yield: co_await core.yield(); break;
-        case Where::read_fifo: (void)co_await reader->read(bytes); break;
-        case Where::write_fifo: co_await writer->write(megabyte); break;
-        case Where::read_output: (void)co_await child->read_output(bytes); break;
-        case Where::write_input: co_await child->write(megabyte); break;
-        case Where::exit: (void)co_await child->wait(); break;
+        case Where::sleep:
+          co_await core.sleep(1h);
+          break;
+        case Where::far_sleep:
+          co_await core.sleep_until(Time::max());
+          break;
+        case Where::wait:
+          co_await waiter.wait();
+          break;
+        case Where::yield:
+          co_await core.yield();
+          break;
+        case Where::read_fifo:
+          (void)co_await reader->read(bytes);
+          break;
+        case Where::write_fifo:
+          co_await writer->write(megabyte);
+          break;
+        case Where::read_output:
+          (void)co_await child->read_output(bytes);
+          break;
+        case Where::write_input:
+          co_await child->write(megabyte);
+          break;
+        case Where::exit:
+          (void)co_await child->wait();
+          break;
         case Where::blocking: {
           std::function<void()> nothing = [] {};
           co_await core.blocking(std::move(nothing));

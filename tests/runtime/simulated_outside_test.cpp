@@ -202,7 +202,6 @@ BOOST_AUTO_TEST_CASE(a_program_nobody_scripted_is_not_found) {
   SimulatedRuntime runtime(1);
   Command command;
   command.argv = {"nothing"};
-  BOOST_CHECK_EXCEPTION(runtime.core().processes().start(command), std::system_error, [](const std::system_error& e) {
-    return e.code() == std::errc::no_such_file_or_directory;
-  });
+  BOOST_CHECK_EXCEPTION(runtime.core().processes().start(command), std::system_error,
+                        [](const std::system_error& e) { return e.code() == std::errc::no_such_file_or_directory; });
 }

@@ -1,5 +1,5 @@
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -37,12 +37,24 @@ Task<> hang(Core& core, Where where, bool& stopped) {
     if (where == Where::read_output || where == Where::exit) child = core.processes().start(command);
     for (;;) {
       switch (where) {
-        case Where::sleep: co_await core.sleep(1h); break;
-        case Where::wait: co_await waiter.wait(); break;
-        case Where::wait_until: (void)co_await waiter.wait_until(core.now() + 1h); break;
-        case Where::yield: co_await core.yield(); break;
-        case Where::read_output: (void)co_await child->read_output(bytes); break;
-        case Where::exit: (void)co_await child->wait(); break;
+        case Where::sleep:
+          co_await core.sleep(1h);
+          break;
+        case Where::wait:
+          co_await waiter.wait();
+          break;
+        case Where::wait_until:
+          (void)co_await waiter.wait_until(core.now() + 1h);
+          break;
+        case Where::yield:
+          co_await core.yield();
+          break;
+        case Where::read_output:
+          (void)co_await child->read_output(bytes);
+          break;
+        case Where::exit:
+          (void)co_await child->wait();
+          break;
       }
     }
   } catch (const Stopped&) {

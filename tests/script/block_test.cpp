@@ -26,7 +26,8 @@ BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
              R"(dropped | late: {"late":true})");
   BOOST_TEST(after("local x = 1 emit_to('copy', 'text')") == "{} | copy: text");
   for (const auto* code : {"emit_to(msg.port, msg)", "local f = emit_to", "emit_to('a' .. 'b', msg)", "emit_to 'a'"}) {
-    BOOST_TEST(checked(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')", code);
+    BOOST_TEST(checked(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')",
+               code);
   }
   BOOST_TEST(checked("emit_to('failed', msg)") ==
              "'failed' cannot be the name of a port (lower-case letters, digits and '_'; not 'failed' or 'else')");
@@ -38,37 +39,46 @@ BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
   BOOST_TEST(after("return re.replace('a+', 'baab', '<\\\\0>')") == "b<aa>b");
   BOOST_TEST(after("return now()") == "2026-01-31T08:05:09.123Z");
   BOOST_TEST(after("return uuid()") == "01234567-89ab-4df0-8123-456789abcdf1");
-  BOOST_TEST(after("return {num(' 1.5 '), num('7'), num('+2'), num(3), int('12'), int(3.7), int('-1')}") == "[1.5,7,2,3,12,3,-1]");
-  BOOST_TEST(after("return {num('x') == nil, num('') == nil, num('nan') == nil, num('1x') == nil, int('1.5') == nil, int(nil) == nil}") ==
-             "[true,true,true,true,true,true]");
-  BOOST_TEST(after("return {trim(' a '), starts('abc', 'ab'), contains('abc', 'bc'), contains({1, 2}, 2), contains(msg.l, 'x')}",
-                   R"({"l":["x"]})") == R"(["a",true,true,true,true])");
+  BOOST_TEST(after("return {num(' 1.5 '), num('7'), num('+2'), num(3), int('12'), int(3.7), int('-1')}") ==
+             "[1.5,7,2,3,12,3,-1]");
+  BOOST_TEST(after("return {num('x') == nil, num('') == nil, num('nan') == nil, num('1x') == nil, int('1.5') == nil, "
+                   "int(nil) == nil}") == "[true,true,true,true,true,true]");
+  BOOST_TEST(
+      after(
+          "return {trim(' a '), starts('abc', 'ab'), contains('abc', 'bc'), contains({1, 2}, 2), contains(msg.l, 'x')}",
+          R"({"l":["x"]})") == R"(["a",true,true,true,true])");
   BOOST_TEST(after("return {lines('a\\r\\nb\\n'), split('a--b', '--')}") == R"([["a","b"],["a","b"]])");
-  BOOST_TEST(after("return {time.format(now(), '%d.%m.%Y'), time.parse('31/01/2026', '%d/%m/%Y'), time.unix('2026-01-01'), time.parse('x', '%Y') == nil}") ==
+  BOOST_TEST(after("return {time.format(now(), '%d.%m.%Y'), time.parse('31/01/2026', '%d/%m/%Y'), "
+                   "time.unix('2026-01-01'), time.parse('x', '%Y') == nil}") ==
              R"(["31.01.2026","2026-01-31T00:00:00.000Z",1767225600,true])");
   BOOST_TEST(after("return time.format(now(), '%Y', 'Europe/Berlin')") ==
              "type: time.format knows only the zone UTC yet, not 'Europe/Berlin'");
-  BOOST_TEST(after("return {url.host('HTTP://A.b:80/x'), url.normalise('HTTP://A.b:80'), url.join('http://a/b/c', '../d'), url.escape('a b/c')}") ==
-             R"(["a.b","http://a.b/","http://a/d","a%20b%2Fc"])");
+  BOOST_TEST(after("return {url.host('HTTP://A.b:80/x'), url.normalise('HTTP://A.b:80'), url.join('http://a/b/c', "
+                   "'../d'), url.escape('a b/c')}") == R"(["a.b","http://a.b/","http://a/d","a%20b%2Fc"])");
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   BOOST_TEST(checked("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
-  BOOST_TEST(checked("state.n = 1") == "there is no 'state' here yet "
-                                     "(a later version of weir gives 'lua' a table per key by 'state: {key, forget}')");
+  BOOST_TEST(checked("state.n = 1") ==
+             "there is no 'state' here yet "
+             "(a later version of weir gives 'lua' a table per key by 'state: {key, forget}')");
   BOOST_TEST(checked("sleep(1)") == "there is no 'sleep' here (it is known in 'generate' only)");
-  BOOST_TEST(checked("emit(1)", Setting::generate) == "there is no 'emit' here (only 'lua:' can call it, on a message)");
+  BOOST_TEST(checked("emit(1)", Setting::generate) ==
+             "there is no 'emit' here (only 'lua:' can call it, on a message)");
   BOOST_TEST(checked("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
   BOOST_TEST(checked("msg.a = ") == "the code ends too early");
   BOOST_TEST(checked("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
   const auto expression = check_expression("msg.a = 1", {});
-  BOOST_TEST((expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
+  BOOST_TEST(
+      (expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
   const auto empty = check_expression("", {});
   BOOST_TEST((empty && told(*empty) == "there is no code here"));
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_and_failures_stand_at_their_place_in_the_file) {
-  const auto source = config::make_source("p.yaml", "stages:\n  a:\n    lua: |\n      local x = 1\n\n      msg.é = msg.a.b\n    where: 'msg.q > nonsense'\n");
+  const auto source = config::make_source(
+      "p.yaml",
+      "stages:\n  a:\n    lua: |\n      local x = 1\n\n      msg.é = msg.a.b\n    where: 'msg.q > nonsense'\n");
   config::Place block{source, 3, 10}, expression{source, 7, 12};
   const std::string code = "local x = 1\n\nmsg['é'] = msg.a.b\n";
   StillHost host;
@@ -88,17 +98,24 @@ BOOST_AUTO_TEST_CASE(a_generator_runs_step_by_step) {
   StillHost host;
   Engine engine(host);
   Generator generator;
-  BOOST_TEST(!generator.compile(engine, {"for n = 1, 2 do sleep('100ms') local waited = yield {n = n} yield('w' .. waited) end sleep(0.5)", {}}));
+  BOOST_TEST(!generator.compile(
+      engine, {"for n = 1, 2 do sleep('100ms') local waited = yield {n = n} yield('w' .. waited) end sleep(0.5)", {}}));
   const auto story = [&] {
     std::string said;
     Step step;
     for (int i = 0; i < 20; ++i) {
       generator.next(i * 0.25, step);
       switch (step.kind) {
-        case Step::Kind::message: said += step.payload + " "; break;
-        case Step::Kind::sleep: said += std::to_string(step.sleep.count() / 1'000'000) + "ms "; break;
-        case Step::Kind::ended: return said + "end";
-        case Step::Kind::failed: return said + told(step.failure);
+        case Step::Kind::message:
+          said += step.payload + " ";
+          break;
+        case Step::Kind::sleep:
+          said += std::to_string(step.sleep.count() / 1'000'000) + "ms ";
+          break;
+        case Step::Kind::ended:
+          return said + "end";
+        case Step::Kind::failed:
+          return said + told(step.failure);
       }
     }
     return said + "…";
@@ -117,7 +134,8 @@ BOOST_AUTO_TEST_CASE(a_generator_runs_step_by_step) {
   BOOST_TEST(run_all("sleep(-1)") == "type: sleep wants seconds, not below 0");
   BOOST_TEST(run_all("sleep('soon')") == "type: sleep: 'soon' is no duration such as 100ms");
   BOOST_TEST(run_all("yield(1) error('odd')") == "1 user: odd");
-  BOOST_TEST(run_all("local s = 'xxxxxxxx' while true do s = s .. s end") == "memory: the code needs more than 16 MiB of memory");
+  BOOST_TEST(run_all("local s = 'xxxxxxxx' while true do s = s .. s end") ==
+             "memory: the code needs more than 16 MiB of memory");
   BOOST_TEST(run_all("local t = {3, 2, 1} table.sort(t, function(a, b) yield(1) return a < b end)") ==
              "type: cannot yield across a C-call boundary");
 }

@@ -38,8 +38,28 @@ class Maker {
   std::string pick(std::initializer_list<const char*> from) { return from.begin()[random_.below(from.size())]; }
   std::string name() { return pick({"a", "b", "c", "len"}); }
   std::string scalar() {
-    return pick({"0", "1", "-1", "1.0", "1.5", "-0.0", "2", "9007199254740993", "9007199254740992.0", "1e300", "9223372036854775807",
-                 "9223372036854775808", "\"\"", "\"1\"", "\"x\"", "\"xy\"", "\"\\u0061\"", "true", "false", "null", "[]", "[1]"});
+    return pick({"0",
+                 "1",
+                 "-1",
+                 "1.0",
+                 "1.5",
+                 "-0.0",
+                 "2",
+                 "9007199254740993",
+                 "9007199254740992.0",
+                 "1e300",
+                 "9223372036854775807",
+                 "9223372036854775808",
+                 "\"\"",
+                 "\"1\"",
+                 "\"x\"",
+                 "\"xy\"",
+                 "\"\\u0061\"",
+                 "true",
+                 "false",
+                 "null",
+                 "[]",
+                 "[1]"});
   }
   std::string object(int depth) {
     std::string out = "{";
@@ -50,12 +70,33 @@ class Maker {
     return out + "}";
   }
   std::string payload() {
-    return random_.below(10) == 0 ? pick({"1", "\"x\"", "null", "[1]", "nonsense", "", "{\"a\":tru}", "{\"a\":{\"b\" 1}}"})
-                                  : object(2);
+    return random_.below(10) == 0
+               ? pick({"1", "\"x\"", "null", "[1]", "nonsense", "", "{\"a\":tru}", "{\"a\":{\"b\" 1}}"})
+               : object(2);
   }
   std::string literal() {
-    return pick({"0", "1", "-1", "1.0", "1.5", "-0.0", "0.5", "2", "9007199254740993", "9007199254740992", "1e300", "0x10",
-                 "9223372036854775807", "9223372036854775808", "''", "\"1\"", "'x'", "[[xy]]", "'\\97'", "true", "false", "nil"});
+    return pick({"0",
+                 "1",
+                 "-1",
+                 "1.0",
+                 "1.5",
+                 "-0.0",
+                 "0.5",
+                 "2",
+                 "9007199254740993",
+                 "9007199254740992",
+                 "1e300",
+                 "0x10",
+                 "9223372036854775807",
+                 "9223372036854775808",
+                 "''",
+                 "\"1\"",
+                 "'x'",
+                 "[[xy]]",
+                 "'\\97'",
+                 "true",
+                 "false",
+                 "nil"});
   }
   std::string comparison() {
     std::string path = "msg." + name();
@@ -78,8 +119,9 @@ BOOST_AUTO_TEST_CASE(comparisons_joined_by_and_need_no_lua) {
   for (const auto* code : {"msg.level == 'error'", "msg.a.b >= -1.5 and msg[\"x y\"] ~= nil", "msg.ok == true -- so"}) {
     BOOST_TEST(is_native(code), code);
   }
-  for (const auto* code : {"msg.a", "not msg.a", "msg.a == 1 or msg.b == 2", "1 == msg.a", "msg.a == msg.b", "(msg.a == 1)",
-                           "msg.a == 1 + 1", "msg[1] == 1", "msg.a == 'x' .. 'y'", "text == 'x'", "msg.a() == 1"}) {
+  for (const auto* code :
+       {"msg.a", "not msg.a", "msg.a == 1 or msg.b == 2", "1 == msg.a", "msg.a == msg.b", "(msg.a == 1)",
+        "msg.a == 1 + 1", "msg[1] == 1", "msg.a == 'x' .. 'y'", "text == 'x'", "msg.a() == 1"}) {
     BOOST_TEST(!is_native(code), code);
   }
 }

@@ -7,11 +7,14 @@ using namespace weir;
 using namespace weir::script;
 
 BOOST_AUTO_TEST_CASE(fields_are_read_and_written_in_place) {
-  BOOST_TEST(after("msg.c = msg.a / 2 msg.b = nil", R"({"a": 1.50, "b":2, "z":[1, 2]})") == R"({"a": 1.50,"z":[1, 2],"c":0.75})");
-  BOOST_TEST(after("msg.o.p.q = msg.l[2]", R"({"l":[1,"two"],"o":{"p":{}}})") == R"({"l":[1,"two"],"o":{"p":{"q":"two"}}})");
+  BOOST_TEST(after("msg.c = msg.a / 2 msg.b = nil", R"({"a": 1.50, "b":2, "z":[1, 2]})") ==
+             R"({"a": 1.50,"z":[1, 2],"c":0.75})");
+  BOOST_TEST(after("msg.o.p.q = msg.l[2]", R"({"l":[1,"two"],"o":{"p":{}}})") ==
+             R"({"l":[1,"two"],"o":{"p":{"q":"two"}}})");
   BOOST_TEST(after("msg.a = 2^53 msg.b = 7 // 2 msg.c = 1e100 msg.d = 2.0 msg.e = 0.1 + 0.2") ==
              R"({"a":9007199254740992.0,"b":3,"c":1e+100,"d":2.0,"e":0.30000000000000004})");
-  BOOST_TEST(after("msg.n = msg.id + 1", R"({"id":1152921504606846975})") == R"({"id":1152921504606846975,"n":1152921504606846976})");
+  BOOST_TEST(after("msg.n = msg.id + 1", R"({"id":1152921504606846975})") ==
+             R"({"id":1152921504606846975,"n":1152921504606846976})");
 }
 
 BOOST_AUTO_TEST_CASE(tables_become_json_with_sorted_names) {
@@ -19,7 +22,8 @@ BOOST_AUTO_TEST_CASE(tables_become_json_with_sorted_names) {
              R"({"a":[1,"x",{"b":true}],"e":{},"n":null,"z":1})");
   BOOST_TEST(after("msg.parts = split('a,b', ',') msg.none = lines('')") == R"({"parts":["a","b"],"none":[]})");
   BOOST_TEST(after("return msg.l", R"({"l":[]})") == "[]");
-  BOOST_TEST(after("return {1, nil, 3}") == "type: the value is a list with holes, which JSON cannot say: put 'null' there");
+  BOOST_TEST(after("return {1, nil, 3}") ==
+             "type: the value is a list with holes, which JSON cannot say: put 'null' there");
   BOOST_TEST(after("return {1, x = 2}") == "type: the value has both positions and names; JSON knows one or the other");
   BOOST_TEST(after("msg.t = {a = {[true] = 1}}") == "type: a has a boolean as key; JSON knows only text");
   BOOST_TEST(after("local t = {} t.t = t return t") == "type: t is nested too deeply, or holds itself");
@@ -37,7 +41,8 @@ BOOST_AUTO_TEST_CASE(missing_is_nil_and_null_is_null) {
   BOOST_TEST(after("msg.x = msg.q.z") == "missing: q is missing");
   BOOST_TEST(after("msg.x = msg.n.z", R"({"n":null})") == "missing: n is null");
   BOOST_TEST(after("msg.x = msg.q + 1") == "type: cannot perform arithmetic on a nil value (field 'q')");
-  BOOST_TEST(after("msg.x = msg.n + 1", R"({"n":null})") == "type: cannot perform arithmetic on a null value (field 'n')");
+  BOOST_TEST(after("msg.x = msg.n + 1", R"({"n":null})") ==
+             "type: cannot perform arithmetic on a null value (field 'n')");
   BOOST_TEST(after("msg.x = 'a' .. msg.q") == "type: cannot concatenate a nil value (field 'q')");
   BOOST_TEST(after("for _, x in ipairs(msg.q) do end") == "missing: ipairs wants a list, got nil");
   BOOST_TEST(after("msg.x = trim(msg.q)") == "missing: trim wants a text as argument 1, got nil");
@@ -47,14 +52,16 @@ BOOST_AUTO_TEST_CASE(lists_are_walked_and_changed) {
   const std::string payload = R"({"l":[10,{"a":1},null,"x"]})";
   BOOST_TEST(after("for i, x in ipairs(msg.l) do emit{i = i, x = x} end drop()", payload) ==
              R"(dropped | {"i":1,"x":10} | {"i":2,"x":{"a":1}} | {"i":3,"x":null} | {"i":4,"x":"x"})");
-  BOOST_TEST(after("local k = {} for name, v in pairs(msg) do k[#k + 1] = name end return k", R"({"b":1,"a":2})") == R"(["b","a"])");
+  BOOST_TEST(after("local k = {} for name, v in pairs(msg) do k[#k + 1] = name end return k", R"({"b":1,"a":2})") ==
+             R"(["b","a"])");
   BOOST_TEST(after("msg.n = #msg.l msg.l[#msg.l + 1] = {1} msg.l[1] = nil == msg.l[9]", payload) ==
              R"({"l":[true,{"a":1},null,"x",[1]],"n":4})");
   BOOST_TEST(after("msg.l[4] = nil", payload) == R"({"l":[10,{"a":1},null]})");
   BOOST_TEST(after("table.remove(msg.l, 1)", payload) == R"({"l":[{"a":1},null,"x"]})");
   BOOST_TEST(after("msg.s = table.concat(msg.l, '-')", R"({"l":["a","b"]})") == R"({"l":["a","b"],"s":"a-b"})");
   BOOST_TEST(after("table.sort(msg.l)", R"({"l":[3,1,2]})") == R"({"l":[1,2,3]})");
-  BOOST_TEST(after("msg.l[1] = nil", payload) == "type: only the last of msg.l can become nil: use table.remove, or 'null'");
+  BOOST_TEST(after("msg.l[1] = nil", payload) ==
+             "type: only the last of msg.l can become nil: use table.remove, or 'null'");
   BOOST_TEST(after("msg.l[9] = 1", payload) == "type: msg.l would become a list with holes");
   BOOST_TEST(after("msg.l.x = 1", payload) == "type: msg.l is a list: its positions are 1, 2, …");
   BOOST_TEST(after("msg[1] = 1", payload) == "type: msg has names, not positions");
@@ -95,8 +102,10 @@ BOOST_AUTO_TEST_CASE(meta_tells_of_the_message_and_takes_what_is_ones_own) {
   metadata.attempt = 2;
   metadata.own["old"] = "\"x\"";
   Block block;
-  BOOST_TEST(!block.compile(engine, {"meta.mine = msg.a == nil meta.old = nil "
-                                     "return {meta.id, meta.time, meta.key, meta.attempt, meta.event == nil, meta.mine, meta.old == nil}", {}}));
+  BOOST_TEST(!block.compile(
+      engine, {"meta.mine = msg.a == nil meta.old = nil "
+               "return {meta.id, meta.time, meta.key, meta.attempt, meta.event == nil, meta.mine, meta.old == nil}",
+               {}}));
   Run run;
   block.run(one.message(), run);
   BOOST_TEST(one.text() == R"([7,"1970-01-01T00:00:00.000Z","k",2,true,true,true])");
@@ -134,7 +143,8 @@ BOOST_AUTO_TEST_CASE(result_request_and_failed_tell_what_happened) {
   BOOST_TEST(run_with("result.msg.id = 1") == "type: only msg can be changed");
   BOOST_TEST(run_with("return {request.method, request.query.q, failed.kind, failed.text, failed.attempts}") ==
              R"(["GET","1","status","it said 500",1])");
-  BOOST_TEST(after("return {result.status == nil, result.msg == nil, request == nil, failed == nil}") == "[true,true,true,true]");
+  BOOST_TEST(after("return {result.status == nil, result.msg == nil, request == nil, failed == nil}") ==
+             "[true,true,true,true]");
   BOOST_TEST(after("return request.path") == "missing: request is missing");
 }
 
@@ -150,8 +160,9 @@ BOOST_AUTO_TEST_CASE(vars_are_constants) {
   none.kind = config::Value::Kind::list;
   StillHost host;
   Engine engine(host, {{"list", list}, {"none", none}});
-  BOOST_TEST(after(engine, "msg.a = vars.list msg.n = #vars.list msg.s = vars.list[2] msg.e = vars.none msg.v = vars") ==
-             R"({"a":[1.5,"x"],"n":2,"s":"x","e":[],"v":{"list":[1.5,"x"],"none":[]}})");
+  BOOST_TEST(
+      after(engine, "msg.a = vars.list msg.n = #vars.list msg.s = vars.list[2] msg.e = vars.none msg.v = vars") ==
+      R"({"a":[1.5,"x"],"n":2,"s":"x","e":[],"v":{"list":[1.5,"x"],"none":[]}})");
   BOOST_TEST(after(engine, "for i, x in ipairs(vars.list) do emit(x) end for k in pairs(vars) do emit(k) end").size() ==
              std::string("{} | 1.5 | x | none | list").size());
   BOOST_TEST(after(engine, "vars.list[1] = 2") == "type: this cannot be changed");

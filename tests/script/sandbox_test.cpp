@@ -11,8 +11,8 @@ const std::string memory = "memory: the code needs more than 16 MiB of memory";
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_loop_that_never_ends_is_stopped) {
-  for (const auto* code : {"while true do end", "repeat until false", "::again:: goto again", "for i = 1, math.huge do end",
-                           "local function f() return f() end f()"}) {
+  for (const auto* code : {"while true do end", "repeat until false", "::again:: goto again",
+                           "for i = 1, math.huge do end", "local function f() return f() end f()"}) {
     BOOST_TEST(after(code) == budget, code);
   }
 }
@@ -42,7 +42,8 @@ BOOST_AUTO_TEST_CASE(memory_is_bounded_and_the_state_made_anew) {
   BOOST_TEST(after(engine, "local s = 'xxxxxxxx' while true do s = table.concat({s, s}) end") == memory);
   BOOST_TEST(after(engine, "local s = 'xxxxxxxx' while true do s = string.format('%s%s', s, s) end") == memory);
   BOOST_TEST(after(engine, "try(function() local s = 'xxxxxxxx' while true do s = s .. s end end)") == memory);
-  BOOST_TEST(after(engine, "while true do try(string.rep, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 1000000) end") == memory);
+  BOOST_TEST(after(engine, "while true do try(string.rep, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 1000000) end") ==
+             memory);
   BOOST_TEST(engine.rebuilt() == 6U);
   BOOST_TEST(engine.memory_bytes() < 200'000U);
   OneMessage one("{}");
@@ -64,7 +65,8 @@ BOOST_AUTO_TEST_CASE(work_inside_one_instruction_counts) {
   BOOST_TEST(after("table.move({}, 1, 1e15, 2)") == budget);
   BOOST_TEST(after("local t = {} for i = 1, 1e5 do table.insert(t, 1, i) end") == budget);
   BOOST_TEST(after("local t = {} for i = 1, 9e4 do t[i] = i end while true do table.sort(t) end") == budget);
-  BOOST_TEST(after("local t = {} for i = 1, 9e4 do t[i] = 'x' end while true do local s = #table.concat(t) end") == budget);
+  BOOST_TEST(after("local t = {} for i = 1, 9e4 do t[i] = 'x' end while true do local s = #table.concat(t) end") ==
+             budget);
   BOOST_TEST(after("local s = string.rep('a', 1000000) while true do re.match('b', s) end") == budget);
   BOOST_TEST(after("for i = 1, 1e6 do re.match('a' .. i, 'x') end") == budget);
   BOOST_TEST(after("for i = 1, 1e6 do emit('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx') end") ==
@@ -91,11 +93,13 @@ BOOST_AUTO_TEST_CASE(a_pattern_that_explodes_elsewhere_is_linear_here) {
 }
 
 BOOST_AUTO_TEST_CASE(what_could_reach_outside_is_unknown) {
-  for (const std::string name : {"load", "loadstring", "loadfile", "dofile", "require", "io", "os", "debug", "package",
-                                 "coroutine", "getmetatable", "setmetatable", "rawget", "rawset", "rawequal", "rawlen",
-                                 "collectgarbage", "print", "warn", "pcall", "xpcall", "utf8", "_G", "_VERSION"}) {
+  for (const std::string name :
+       {"load",           "loadstring", "loadfile",     "dofile",       "require", "io",     "os",       "debug",
+        "package",        "coroutine",  "getmetatable", "setmetatable", "rawget",  "rawset", "rawequal", "rawlen",
+        "collectgarbage", "print",      "warn",         "pcall",        "xpcall",  "utf8",   "_G",       "_VERSION"}) {
     BOOST_TEST(checked("local x = " + name).starts_with("there is no '" + name + "' here"), name);
-    BOOST_TEST(checked("if false then local f = function() return " + name + " end end").starts_with("there is no '"), name);
+    BOOST_TEST(checked("if false then local f = function() return " + name + " end end").starts_with("there is no '"),
+               name);
   }
   BOOST_TEST(checked("local x = _ENV") == "'_ENV' is not to be had here");
   BOOST_TEST(checked("local _ENV = {}") == "'_ENV' is not to be had here");
@@ -114,8 +118,9 @@ BOOST_AUTO_TEST_CASE(what_messages_share_cannot_be_changed) {
   }
   BOOST_TEST(after("('x').y = 1") == "type: cannot index a string value (constant 'x')");
   BOOST_TEST(after("result.x = 1") == "type: result cannot be changed");
-  BOOST_TEST(checked("msg = {}") == "'msg' would be a global, and nothing outlives a message "
-                                  "('return {...}' replaces the payload, 'msg.field = ...' changes it)");
+  BOOST_TEST(checked("msg = {}") ==
+             "'msg' would be a global, and nothing outlives a message "
+             "('return {...}' replaces the payload, 'msg.field = ...' changes it)");
   BOOST_TEST(checked("n = 1") == "'n' would be a global, and nothing outlives a message (write 'local n')");
   BOOST_TEST(checked("function f() end") == "'f' would be a global, and nothing outlives a message (write 'local f')");
 }
@@ -133,7 +138,8 @@ BOOST_AUTO_TEST_CASE(a_name_is_found_however_the_compiler_encodes_it) {
 
 BOOST_AUTO_TEST_CASE(texts_are_no_numbers) {
   BOOST_TEST(after("msg.x = '12' + 1") == "type: cannot perform arithmetic on a string value (constant '12')");
-  BOOST_TEST(after("msg.x = -msg.a", R"({"a":"1"})") == "type: cannot perform arithmetic on a string value (field 'a')");
+  BOOST_TEST(after("msg.x = -msg.a", R"({"a":"1"})") ==
+             "type: cannot perform arithmetic on a string value (field 'a')");
   BOOST_TEST(after("msg.x = msg.a | 1", R"({"a":"1"})") ==
              "type: cannot perform bitwise operation on a string value (field 'a')");
   BOOST_TEST(after("msg.x = math.floor('3.7')") == "type: bad argument #1 to 'floor' (number expected, got string)");

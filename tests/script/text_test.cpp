@@ -49,7 +49,8 @@ BOOST_AUTO_TEST_CASE(values_are_shown_in_a_text) {
   const std::string payload = R"({"i":1,"f":1.50,"s":"a\"b","l":[1, 2],"o":{"k":null},"n":null,"t":true})";
   BOOST_TEST(filled("{{ msg.i }} {{ msg.f }} {{ msg.s }} {{ msg.l }} {{ msg.o }} {{ msg.n }} {{ msg.t }}", payload) ==
              R"(1 1.50 a"b [1, 2] {"k":null} null true)");
-  BOOST_TEST(filled("{{ msg.i / 2 }}|{{ 4 / 2 }}|{{ msg.i + 1 }}|{{ {1, 2} }}|{{ 'x' }}", payload) == "0.5|2.0|2|[1,2]|x");
+  BOOST_TEST(filled("{{ msg.i / 2 }}|{{ 4 / 2 }}|{{ msg.i + 1 }}|{{ {1, 2} }}|{{ 'x' }}", payload) ==
+             "0.5|2.0|2|[1,2]|x");
   BOOST_TEST(filled("plain") == "plain");
   BOOST_TEST(filled("") == "");
   BOOST_TEST(filled("a {{ msg.q }}") == "missing: there is nothing to fill in: '{{ msg.q }}' is nil");
@@ -98,7 +99,8 @@ BOOST_AUTO_TEST_CASE(a_tree_leaves_out_what_is_nil) {
   config::Value list;
   list.kind = config::Value::Kind::list;
   list.items = {text_value("{{ msg.q }}"), text_value("x{{ msg.a }}"), text_value("c")};
-  tree.fields = {{"gone", text_value("{{ msg.q }}")}, {"list", list}, {"a", text_value("{{ msg.a }}")}, {"c", text_value("1")}};
+  tree.fields = {
+      {"gone", text_value("{{ msg.q }}")}, {"list", list}, {"a", text_value("{{ msg.a }}")}, {"c", text_value("1")}};
   StillHost host;
   Engine engine(host);
   Tree compiled;
@@ -140,8 +142,8 @@ BOOST_AUTO_TEST_CASE(fields_are_set_together_or_not_at_all) {
     const auto failure = compiled.set(one.message());
     return (failure ? told(*failure) + " | " : "") + one.text();
   };
-  BOOST_TEST(set({{"a", text_value("{{ msg.b }}")}, {"b", text_value("{{ msg.a }}")}, {"c.d", text_value("x")}}, R"({"a":1,"b":2})") ==
-             R"({"a":2,"b":1,"c":{"d":"x"}})");
+  BOOST_TEST(set({{"a", text_value("{{ msg.b }}")}, {"b", text_value("{{ msg.a }}")}, {"c.d", text_value("x")}},
+                 R"({"a":1,"b":2})") == R"({"a":2,"b":1,"c":{"d":"x"}})");
   BOOST_TEST(set({{"a", text_value("{{ msg.q }}")}}, R"({"a":1})") == R"({"a":1})");
   BOOST_TEST(set({{"x", text_value("1")}, {"a.b", text_value("1")}}, R"({"a":1})") ==
              R"(type: 'a.b' cannot be set: something on the way is no object | {"a":1})");

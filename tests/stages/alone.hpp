@@ -170,17 +170,15 @@ class Alone : public message::TokenOwner, public script::Host {
     for (const auto n : c.failed) left += n;
     return c.in + c.created == left;
   }
-  std::uint64_t dropped(stage::Dropped why) const {
-    return output->counters().dropped[static_cast<std::size_t>(why)];
-  }
+  std::uint64_t dropped(stage::Dropped why) const { return output->counters().dropped[static_cast<std::size_t>(why)]; }
 
   runtime::SimulatedRuntime runtime{1};
   std::unique_ptr<stage::Output> output;
   bool ended = false;
   bool closed = false;  ///< The sink takes nothing any more.
   std::string fault;
-  std::size_t done = 0;                         ///< Given messages that ended well,
-  std::vector<message::FailedRow> failed;       ///< and those that did not.
+  std::size_t done = 0;                                           ///< Given messages that ended well,
+  std::vector<message::FailedRow> failed;                         ///< and those that did not.
   std::vector<std::pair<std::string, message::Failure>> refused;  ///< By a source.
   /// What was put out is kept, unanswered, until it is answered here.
   bool hold = false;
@@ -192,8 +190,7 @@ class Alone : public message::TokenOwner, public script::Host {
  private:
   class FakeSource final : public stage::Source {
    public:
-    explicit FakeSource(Alone& alone)
-        : Source(alone.core(), *alone.output, "test", alone.scripts()), alone_(alone) {}
+    explicit FakeSource(Alone& alone) : Source(alone.core(), *alone.output, "test", alone.scripts()), alone_(alone) {}
     stage::Task<> flush() override {
       while (out.pending()) {
         for (stage::Port port = 0; port < out.ports().size(); ++port) {
@@ -216,8 +213,7 @@ class Alone : public message::TokenOwner, public script::Host {
 
   class FakeDriver final : public stage::Driver {
    public:
-    explicit FakeDriver(Alone& alone)
-        : Driver(alone.core(), *alone.output, "test", alone.scripts()), alone_(alone) {}
+    explicit FakeDriver(Alone& alone) : Driver(alone.core(), *alone.output, "test", alone.scripts()), alone_(alone) {}
     stage::Task<std::optional<stage::Delivery>> receive() override {
       while (!alone_.inbox_.ended()) {
         auto arrival = alone_.inbox_.receive();
@@ -247,8 +243,7 @@ class Alone : public message::TokenOwner, public script::Host {
   message::Batch::Pointer batch_of(const std::vector<std::string>& payloads) {
     auto batch = message::Batch::make();
     for (const auto& payload : payloads) batch->append(payload, core().now());
-    tokens_.push_back(
-        std::make_unique<message::Token>(*this, next_id_, static_cast<std::uint32_t>(payloads.size())));
+    tokens_.push_back(std::make_unique<message::Token>(*this, next_id_, static_cast<std::uint32_t>(payloads.size())));
     batch->open(tokens_.back().get(), next_id_);
     next_id_ += payloads.size();
     return batch;

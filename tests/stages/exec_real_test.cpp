@@ -23,12 +23,14 @@ namespace {
 
 using Enough = std::function<bool(const observe::PipelineSnapshot&)>;
 
-/// A pipeline on the real runtime, from its start to its end. Drained once `enough` holds; without it, it ends by itself.
+/// A pipeline on the real runtime, from its start to its end. Drained once `enough` holds; without it, it ends by
+/// itself.
 class Run {
  public:
   Run(const std::string& yaml, Enough enough = {}) : runtime_(runtime::make_real({})), enough_(std::move(enough)) {
     config::Diagnostics diagnostics;
-    auto pipeline = config::load(std::make_shared<config::Source>(config::Source{"test.yaml", yaml}), {}, {}, diagnostics);
+    auto pipeline =
+        config::load(std::make_shared<config::Source>(config::Source{"test.yaml", yaml}), {}, {}, diagnostics);
     std::optional<graph::Plan> plan;
     if (pipeline) plan = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);
     BOOST_REQUIRE_MESSAGE(plan && !diagnostics.has_errors(), diagnostics.render());
@@ -51,8 +53,10 @@ class Run {
   void look() {
     if (!running_ || running_->has_ended()) return;
     running_->snapshot([this](observe::PipelineSnapshot snapshot) {
-      if (enough_(snapshot)) running_->drain();
-      else alarm_ = runtime_->core(0).alarm(runtime_->core(0).now() + 1ms, [this] { look(); });
+      if (enough_(snapshot))
+        running_->drain();
+      else
+        alarm_ = runtime_->core(0).alarm(runtime_->core(0).now() + 1ms, [this] { look(); });
     });
   }
 
@@ -121,8 +125,11 @@ BOOST_AUTO_TEST_CASE(a_child_that_forks_and_ignores_being_asked_is_gone_with_all
   const auto pids = folder.path("pids");
   Run run(
       "stages:\n"
-      "  child: {exec: {pipe: [sh, '" + outer + "']}}\n"
-      "  pids: {from: child, file: {append: '" + pids + "'}}\n",
+      "  child: {exec: {pipe: [sh, '" +
+          outer +
+          "']}}\n"
+          "  pids: {from: child, file: {append: '" +
+          pids + "'}}\n",
       [](const auto& snapshot) { return stage_of(snapshot, "pids").in >= 3; });
   std::istringstream lines(text_of(pids));
   int told = 0;
@@ -139,9 +146,12 @@ BOOST_AUTO_TEST_CASE(a_time_limit_ends_a_call_and_all_that_it_started) {
   Run run(
       "stages:\n"
       "  in: {generate: {count: 1}}\n"
-      "  call: {from: in, exec: {run: [sh, '" + script + "']}, timeout: 500ms}\n"
+      "  call: {from: in, exec: {run: [sh, '" +
+      script +
+      "']}, timeout: 500ms}\n"
       "  why: {from: call.failed, set: {kind: '{{ failed.kind }}'}}\n"
-      "  told: {from: why, file: {write: '" + folder.path("why.ndjson") + "'}}\n");
+      "  told: {from: why, file: {write: '" +
+      folder.path("why.ndjson") + "'}}\n");
   BOOST_TEST(text_of(folder.path("why.ndjson")) == "{\"kind\":\"timeout\"}\n");
   std::istringstream lines(text_of(pids));
   for (pid_t pid; lines >> pid;) BOOST_TEST(gone(pid), "process " << pid << " is still there");
@@ -150,16 +160,24 @@ BOOST_AUTO_TEST_CASE(a_time_limit_ends_a_call_and_all_that_it_started) {
 
 BOOST_AUTO_TEST_CASE(sixty_four_megabytes_on_standard_error_stall_nobody) {
   const TemporaryFolder folder;
-  const auto script = folder.file("job", "head -c 64000000 /dev/zero | tr '\\0' '\\n' >&2\n"
-                                         "head -c 64000000 /dev/zero | tr '\\0' e >&2\necho done\n");
+  const auto script = folder.file("job",
+                                  "head -c 64000000 /dev/zero | tr '\\0' '\\n' >&2\n"
+                                  "head -c 64000000 /dev/zero | tr '\\0' e >&2\necho done\n");
   Run run(
       "stages:\n"
-      "  staying: {exec: {pipe: [sh, '" + script + "']}}\n"
-      "  a: {from: staying, file: {write: '" + folder.path("a.txt") + "'}}\n"
+      "  staying: {exec: {pipe: [sh, '" +
+      script +
+      "']}}\n"
+      "  a: {from: staying, file: {write: '" +
+      folder.path("a.txt") +
+      "'}}\n"
       "  once: {generate: {count: 1}}\n"
-      "  called: {from: once, exec: {run: [sh, '" + script + "']}, merge: {said: '{{ trim(result.text) }}',\n"
+      "  called: {from: once, exec: {run: [sh, '" +
+      script +
+      "']}, merge: {said: '{{ trim(result.text) }}',\n"
       "           kept: '{{ #result.stderr }}'}}\n"
-      "  b: {from: called, file: {write: '" + folder.path("b.ndjson") + "'}}\n");
+      "  b: {from: called, file: {write: '" +
+      folder.path("b.ndjson") + "'}}\n");
   BOOST_TEST(text_of(folder.path("a.txt")) == "done\n");
   BOOST_TEST(text_of(folder.path("b.ndjson")) == "{\"said\":\"done\",\"kept\":65536}\n");
   BOOST_TEST(run.ending.unheard == 0U);
@@ -170,7 +188,8 @@ BOOST_AUTO_TEST_CASE(much_output_is_read_to_its_last_line) {
   Run run(
       "stages:\n"
       "  numbers: {exec: {pipe: [seq, '200000']}}\n"
-      "  kept: {from: numbers, file: {write: '" + folder.path("n.txt") + "'}}\n");
+      "  kept: {from: numbers, file: {write: '" +
+      folder.path("n.txt") + "'}}\n");
   const std::string text = text_of(folder.path("n.txt"));
   std::string expected;
   for (int i = 1; i <= 200'000; ++i) expected += std::to_string(i) + "\n";

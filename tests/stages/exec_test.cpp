@@ -39,16 +39,20 @@ Behaviour that(std::vector<Behaviour::Step> steps, int code = 0) {
 /// Messages of these payloads go through `exec: EXEC` with `more` keys, and what comes out or fails is printed.
 struct Called {
   Called(const std::string& exec, const std::string& payloads, const std::string& more = {})
-      : bench("stages:\n"
-              "  in: {generate: {each: " + payloads + ", text: '{{ item }}'}}\n"
-              "  call:\n"
-              "    from: in\n"
-              "    exec: " + exec + "\n" + more +
-              "  out: {from: call, file: {write: out, format: lines}}\n"
-              "  told:\n"
-              "    from: call.failed\n"
-              "    lua: return {kind = failed.kind, why = failed.text, text = text}\n"
-              "  failed: {from: told, file: {write: failed, format: lines}}\n") {
+      : bench(
+            "stages:\n"
+            "  in: {generate: {each: " +
+            payloads +
+            ", text: '{{ item }}'}}\n"
+            "  call:\n"
+            "    from: in\n"
+            "    exec: " +
+            exec + "\n" + more +
+            "  out: {from: call, file: {write: out, format: lines}}\n"
+            "  told:\n"
+            "    from: call.failed\n"
+            "    lua: return {kind = failed.kind, why = failed.text, text = text}\n"
+            "  failed: {from: told, file: {write: failed, format: lines}}\n") {
     if (!bench.mistakes().empty()) BOOST_TEST_MESSAGE(bench.mistakes());
   }
   void program(const std::string& name, std::function<Behaviour(const Command&)> what) {
@@ -67,7 +71,8 @@ struct Called {
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------- one child for a message
+// ---------------------------------------------------------------------------------------------- one child for a
+// message
 
 BOOST_AUTO_TEST_CASE(what_the_program_prints_takes_the_place_of_the_payload) {
   Called exec("{run: [greet, --name, '{{ text }}']}", "[ann, bob]");
@@ -150,9 +155,9 @@ BOOST_AUTO_TEST_CASE(on_error_pass_merges_what_there_is) {
 }
 
 BOOST_AUTO_TEST_CASE(the_program_reads_the_payload_or_what_stdin_says) {
-  for (const auto& [exec, expected] : {std::pair("{run: [cat]}", "{\"a\":\"<x>\"}"),
-                                       std::pair("{run: [cat], stdin: 'just {{ msg.a }}'}", "just <x>"),
-                                       std::pair("{run: [cat], stdin: ''}", "")}) {
+  for (const auto& [exec, expected] :
+       {std::pair("{run: [cat]}", "{\"a\":\"<x>\"}"), std::pair("{run: [cat], stdin: 'just {{ msg.a }}'}", "just <x>"),
+        std::pair("{run: [cat], stdin: ''}", "")}) {
     Called cat(exec, "['{\"a\":\"<x>\"}']");
     cat.program("cat", [](const Command& command) {
       BOOST_TEST(command.input);
@@ -180,8 +185,9 @@ BOOST_AUTO_TEST_CASE(a_nul_byte_can_be_no_argument) {
   Called exec("{run: [job, '{{ msg.a }}']}", "['{\"a\":\"x\\u0000y\"}']");
   exec.program("job", [](const Command&) { return that({}); });
   exec.run();
-  BOOST_TEST(exec.failed() == "{\"kind\":\"type\",\"text\":\"{\\\"a\\\":\\\"x\\\\u0000y\\\"}\","
-                              "\"why\":\"argument 1 holds a NUL byte, which no argument can\"}\n");
+  BOOST_TEST(exec.failed() ==
+             "{\"kind\":\"type\",\"text\":\"{\\\"a\\\":\\\"x\\\\u0000y\\\"}\","
+             "\"why\":\"argument 1 holds a NUL byte, which no argument can\"}\n");
   BOOST_TEST(exec.bench.runtime.programs().started() == 0U);
 }
 
@@ -240,7 +246,7 @@ BOOST_AUTO_TEST_CASE(more_output_than_a_message_holds_fails_it_and_ends_the_prog
 }
 
 BOOST_AUTO_TEST_CASE(of_standard_error_the_last_64_kib_are_kept) {
-  Called exec("{run: [grumble]}", "['{}']", 
+  Called exec("{run: [grumble]}", "['{}']",
               "    merge: {size: '{{ #result.stderr }}', last: '{{ string.sub(result.stderr, -3) }}'}\n");
   exec.program("grumble", [](const Command&) {
     Behaviour behaviour;
@@ -289,9 +295,8 @@ BOOST_AUTO_TEST_CASE(ticks_that_fall_while_one_still_runs_are_left_out_and_count
 BOOST_AUTO_TEST_CASE(a_run_that_fails_is_refused_and_the_next_tick_comes) {
   Alone exec("exec", "{run: [job], every: 1s}", {"stderr"});
   int runs = 0;
-  exec.runtime.programs().script("job", [&](const Command&) {
-    return ++runs == 1 ? that({complains("no disk\n")}, 2) : that({says("fine")});
-  });
+  exec.runtime.programs().script(
+      "job", [&](const Command&) { return ++runs == 1 ? that({complains("no disk\n")}, 2) : that({says("fine")}); });
   exec.start();
   exec.run_for(1500ms);
   BOOST_TEST(exec.out() == (Lines{"fine"}));
@@ -325,7 +330,8 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_at_a_later_tick_fails_that_tick_o
   BOOST_TEST((exec.refused[0].second.reason == Reason::io));
 }
 
-// -------------------------------------------------------------------------------------------------------- one that stays
+// -------------------------------------------------------------------------------------------------------- one that
+// stays
 
 BOOST_AUTO_TEST_CASE(each_line_is_a_message_as_it_appears) {
   Alone exec("exec", "{pipe: [tail, -F, log]}");
@@ -576,10 +582,13 @@ BOOST_AUTO_TEST_CASE(what_comes_later_or_makes_no_sense_is_refused_by_name) {
 
 BOOST_AUTO_TEST_CASE(where_it_takes_no_messages_it_says_what_does) {
   const auto mistakes = [](const std::string& exec) {
-    return Bench("stages:\n"
-                 "  in: {generate: {count: 1}}\n"
-                 "  jq: {from: in, exec: " + exec + "}\n"
-                 "  out: {from: jq, stdout: {}}\n")
+    return Bench(
+               "stages:\n"
+               "  in: {generate: {count: 1}}\n"
+               "  jq: {from: in, exec: " +
+               exec +
+               "}\n"
+               "  out: {from: jq, stdout: {}}\n")
         .mistakes();
   };
   BOOST_TEST(mistakes("{pipe: [jq, -c, .a]}") ==

@@ -103,8 +103,8 @@ BOOST_AUTO_TEST_CASE(a_line_of_100_mib_is_refused_and_the_rest_is_read) {
   const auto all = got("{read: a.txt}", "a.txt", std::move(bytes));
   BOOST_TEST(all.out == (Lines{"before", "after"}));
   BOOST_REQUIRE_EQUAL(all.refused.size(), 1U);
-  BOOST_TEST(all.refused[0] == "2 size the line is longer than max_message, 16MiB; this is its beginning|" +
-                                   std::string(1024, 'x'));
+  BOOST_TEST(all.refused[0] ==
+             "2 size the line is longer than max_message, 16MiB; this is its beginning|" + std::string(1024, 'x'));
 }
 
 BOOST_AUTO_TEST_CASE(a_line_of_exactly_max_message_is_a_message_and_one_byte_more_is_not) {
@@ -221,7 +221,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_decoded_leaves_by_failed_with_its_line_and_t
   if (!bench.mistakes().empty()) BOOST_TEST_MESSAGE(bench.mistakes());
   bench.run();
   BOOST_TEST(bench.files().text("good.ndjson") == "{\"a\":1}\n{\"a\":2}\n");
-  BOOST_TEST(bench.files().text("bad.ndjson") == "{\"kind\":\"decode\",\"line\":2,\"stage\":\"in\",\"text\":\"{broken\"}\n");
+  BOOST_TEST(bench.files().text("bad.ndjson") ==
+             "{\"kind\":\"decode\",\"line\":2,\"stage\":\"in\",\"text\":\"{broken\"}\n");
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
@@ -394,7 +395,8 @@ BOOST_AUTO_TEST_CASE(where_nothing_may_be_written_the_start_stops) {
   BOOST_TEST(fault("{write: mine.txt, format: whole}") == "file: cannot write mine.txt: Permission denied");
 }
 
-// ----------------------------------------------------------------------------------------------- a path for each message
+// ----------------------------------------------------------------------------------------------- a path for each
+// message
 
 BOOST_AUTO_TEST_CASE(each_path_that_a_template_gives_is_a_file_of_its_own) {
   Alone file("file", "{write: 'out/{{ msg.day }}.ndjson'}");

@@ -167,7 +167,8 @@ BOOST_AUTO_TEST_CASE(a_day_of_ticks_takes_no_time_to_try) {
 #endif
 }
 
-// --------------------------------------------------------------------------------------------------------- no more made
+// --------------------------------------------------------------------------------------------------------- no more
+// made
 
 BOOST_AUTO_TEST_CASE(no_more_is_made_than_one_output_beyond_what_is_taken) {
   Alone generate("generate", "{range: 1..1000000000000}");
@@ -279,8 +280,7 @@ BOOST_AUTO_TEST_CASE(what_says_too_little_or_too_much_is_refused) {
   BOOST_TEST(mistake("{}") == "says neither what is made nor when; write `range`, `each`, `lua`, `every` or `count`");
   BOOST_TEST(mistake("{range: 1..3, each: [a]}") ==
              "only one of `range`, `each` and `lua` says what is made; make a stage of each");
-  BOOST_TEST(mistake("{count: 1, msg: {a: 1}, text: a}") ==
-             "`msg` and `text` exclude each other; keep one of them");
+  BOOST_TEST(mistake("{count: 1, msg: {a: 1}, text: a}") == "`msg` and `text` exclude each other; keep one of them");
   BOOST_TEST(mistake("{lua: yield(1), msg: {a: 1}}") == "the code of `lua` yields whole messages; build them there");
   BOOST_TEST(mistake("{cron: '0 2 * * *'}") == "`cron` comes with a later version of weir; `every` is there already");
   BOOST_TEST(mistake("{every: 0s}") == "expected a duration above 0s, found \"0s\"");

@@ -12,7 +12,22 @@ namespace weir::tests {
 /// Messages carry {"s": their source, "n": their number, "p": a letter for each `set` they came through}. What a stage
 /// does to one depends on n alone, so that it can be worked out beforehand.
 struct Drawn {
-  enum class Kind { generate, generator, file_read, pipe, pass, where, set, lua, route, batch, call, drop, print, file };
+  enum class Kind {
+    generate,
+    generator,
+    file_read,
+    pipe,
+    pass,
+    where,
+    set,
+    lua,
+    route,
+    batch,
+    call,
+    drop,
+    print,
+    file
+  };
   enum class Fate { passes, fails, fails_for_good, fails_at_first };  ///< fails: as what may pass fails, every time.
   struct Input {
     Input(std::size_t of, std::string name) : stage(of), port(std::move(name)) {}
@@ -27,13 +42,13 @@ struct Drawn {
     bool any_failed = false;  ///< Reads any.failed.
     std::string edge, when_full = "block", on_error = "fail", order = "kept";
     int workers = 1;
-    int most = 0;             ///< Messages of a source; 0: without end.
+    int most = 0;  ///< Messages of a source; 0: without end.
     int modulus = 2, rest = 0, at_first = 1;
     bool fails = false, flaky = false, slow = false, merge = true, emits = false, drops = false, bad_lines = false;
-    bool joined = false;      ///< Its messages are many in one.
-    bool listens = false;     ///< Reads failures of a source, itself or by others.
-    bool ends = false;        ///< Nothing reads it.
-    std::string text;         ///< Its kind, in YAML.
+    bool joined = false;   ///< Its messages are many in one.
+    bool listens = false;  ///< Reads failures of a source, itself or by others.
+    bool ends = false;     ///< Nothing reads it.
+    std::string text;      ///< Its kind, in YAML.
 
     bool is_source() const { return kind <= Kind::pipe; }
     bool is_sink() const { return kind >= Kind::drop; }
@@ -126,8 +141,7 @@ struct Drawn {
         case Kind::generator:
           made.text = "generate:\n      lua: |\n        for n = 1, " + most + " do\n          if n % " +
                       std::to_string(between(2, 40)) + " == 0 then sleep(0.0" + std::to_string(between(1, 9)) +
-                      ") end\n          yield({s = " + name + ", n = n, p = '', pad = '" + pad +
-                      "'})\n        end";
+                      ") end\n          yield({s = " + name + ", n = n, p = '', pad = '" + pad + "'})\n        end";
           break;
         case Kind::file_read:
           made.text = "file: {read: in" + name + ".ndjson}";
@@ -185,9 +199,15 @@ struct Drawn {
     if (in_percent(25)) made.on_error = one_of<std::string>({"drop", "pass"});
     const std::string hit = "msg.n % " + std::to_string(made.modulus) + " == " + std::to_string(made.rest);
     switch (kind) {
-      case Kind::pass: made.text = "pass: {}"; break;
-      case Kind::where: made.text = "where: not (" + hit + ")"; break;
-      case Kind::set: made.text = "set: {p: '{{ msg.p }}" + std::string(1, label(stages.size())) + "'}"; break;
+      case Kind::pass:
+        made.text = "pass: {}";
+        break;
+      case Kind::where:
+        made.text = "where: not (" + hit + ")";
+        break;
+      case Kind::set:
+        made.text = "set: {p: '{{ msg.p }}" + std::string(1, label(stages.size())) + "'}";
+        break;
       case Kind::lua: {
         const int what = up_to(3);
         made.fails = what == 0;
@@ -206,8 +226,8 @@ struct Drawn {
         made.text = "route: {a: msg.n % 3 == 0, b: msg.n % 3 == 1}";
         break;
       case Kind::batch:
-        made.text = "batch: {count: " + std::to_string(between(1, 20)) + ", within: " +
-                    one_of<std::string>({"1ms", "50ms", "1s", "1h"}) + ", as: lines}";
+        made.text = "batch: {count: " + std::to_string(between(1, 20)) +
+                    ", within: " + one_of<std::string>({"1ms", "50ms", "1s", "1h"}) + ", as: lines}";
         break;
       default: {
         made.fails = in_percent(25);
@@ -241,7 +261,8 @@ struct Drawn {
       const bool must = stages[i].kind != Kind::call && stages[i].kind != Kind::route;
       const bool unread = readers(i, "main").empty();
       stages[i].ends = unread && stages[i].kind == Kind::call;
-      if (must && unread) stages[first + random_.below(static_cast<std::uint64_t>(count))].inputs.emplace_back(i, "main");
+      if (must && unread)
+        stages[first + random_.below(static_cast<std::uint64_t>(count))].inputs.emplace_back(i, "main");
       if (stages[i].kind == Kind::call && stages[i].flaky && !readers(i, "failed").empty()) stages[i].flaky = false;
     }
     for (std::size_t i = 0; i < first && stages[i].is_source(); ++i) {
@@ -254,15 +275,21 @@ struct Drawn {
   void listen(std::size_t source) {
     Stage made(stages.size(), Kind::file);
     made.listens = true;
-    if (source < stages.size()) made.inputs.emplace_back(source, "failed");
-    else made.any_failed = true;
+    if (source < stages.size())
+      made.inputs.emplace_back(source, "failed");
+    else
+      made.any_failed = true;
     write_sink(made, stages.size());
     stages.push_back(std::move(made));
   }
   void write_sink(Stage& made, std::size_t number) {
     switch (made.kind) {
-      case Kind::print: made.text = "stdout: {}"; break;
-      case Kind::drop: made.text = "drop: {}"; break;
+      case Kind::print:
+        made.text = "stdout: {}";
+        break;
+      case Kind::drop:
+        made.text = "drop: {}";
+        break;
       default:
         made.text = "file: {" + one_of<std::string>({"write", "append"}) + ": out" + std::to_string(number) + ".txt}";
     }
@@ -280,7 +307,8 @@ struct Drawn {
       if (stage.any_failed) from += (from.empty() ? "" : ", ") + std::string("any.failed");
       if (!from.empty()) yaml += "    from: [" + from + "]\n";
       if (!stage.edge.empty()) yaml += "    edge: {" + stage.edge + ", when_full: " + stage.when_full + "}\n";
-      if (stage.workers > 1) yaml += "    workers: " + std::to_string(stage.workers) + "\n    order: " + stage.order + "\n";
+      if (stage.workers > 1)
+        yaml += "    workers: " + std::to_string(stage.workers) + "\n    order: " + stage.order + "\n";
       if (stage.on_error != "fail") yaml += "    on_error: " + stage.on_error + "\n";
     }
   }

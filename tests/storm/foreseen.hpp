@@ -47,8 +47,11 @@ class Foreseen {
     }
     if (stage.ends) ++comes[number];  // A call is made, however it ends.
     switch (stage.fate(n_)) {
-      case Drawn::Fate::passes: break;
-      case Drawn::Fate::fails_at_first: at_first += stage.at_first; break;
+      case Drawn::Fate::passes:
+        break;
+      case Drawn::Fate::fails_at_first:
+        at_first += stage.at_first;
+        break;
       default:
         if (stage.on_error == "drop") return;
         if (stage.on_error == "pass") break;
@@ -86,7 +89,8 @@ class Foreseen {
   const int n_;
 };
 
-/// Whether messages of a source with these letters come to a sink by one way only, and each stage on it keeps the order.
+/// Whether messages of a source with these letters come to a sink by one way only, and each stage on it keeps the
+/// order.
 class Ways {
  public:
   Ways(const Drawn& drawn, std::size_t source) : drawn_(drawn) { go(source, "", true); }

@@ -71,7 +71,8 @@ class Storm {
   explicit Storm(std::uint64_t seed)
       : drawn_(seed), random_(seed * 2 + 2), bench_(drawn_.yaml, seed, drawn_.cores), calls_(drawn_.stages.size()) {
     for (std::size_t i = 0; i < drawn_.stages.size(); ++i) {
-      if (drawn_.stages[i].kind == Drawn::Kind::file_read) bench_.files().put("in" + std::to_string(i) + ".ndjson", file(i));
+      if (drawn_.stages[i].kind == Drawn::Kind::file_read)
+        bench_.files().put("in" + std::to_string(i) + ".ndjson", file(i));
     }
     bench_.runtime.programs().script("talk", [this](const runtime::Command& command) { return talk(command); });
     bench_.runtime.programs().script("work", [this](const runtime::Command& command) { return work(command); });
@@ -143,7 +144,8 @@ class Storm {
     for (int end = most ? most : said + static_cast<int>(random_.below(30)); said < end;) {
       auto& step = behaviour.steps.emplace_back();
       step.after = std::chrono::microseconds(random_.below(3000));
-      for (auto lines = 1 + random_.below(20); lines > 0 && said < end; --lines) step.output += message(source, ++said) + "\n";
+      for (auto lines = 1 + random_.below(20); lines > 0 && said < end; --lines)
+        step.output += message(source, ++said) + "\n";
       if (random_.below(3) == 0) step.error = "so far " + std::to_string(said) + "\n";
     }
     if (!most) behaviour.exit.code = static_cast<int>(random_.below(3));
@@ -156,21 +158,26 @@ class Storm {
     runtime::Behaviour behaviour;
     if (!stage.merge) behaviour.answer = [](std::string_view input) { return std::string(input); };
     behaviour.until_input_ends = true;
-    behaviour.steps.push_back({std::chrono::microseconds(random_.below(8) == 0 ? random_.below(9000) : random_.below(300)),
-                               "", random_.below(5) ? "" : "working\n"});
+    behaviour.steps.push_back(
+        {std::chrono::microseconds(random_.below(8) == 0 ? random_.below(9000) : random_.below(300)), "",
+         random_.below(5) ? "" : "working\n"});
     if (command.argv.size() < 4) return behaviour;
     const int source = std::stoi(command.argv[2]), n = std::stoi(command.argv[3]);
     int& calls = calls_[number][{source, n}];
     ++calls;
     switch (stage.fate(n)) {
-      case Drawn::Fate::passes: break;
+      case Drawn::Fate::passes:
+        break;
       case Drawn::Fate::fails_at_first:
         if (calls <= stage.at_first) behaviour.exit.code = 7;
         break;
       default:
-        if (stage.slow) behaviour.steps.push_back({1s, "", ""});
-        else if (n % 2) behaviour.exit.code = 3;
-        else behaviour.exit.signal = SIGSEGV;
+        if (stage.slow)
+          behaviour.steps.push_back({1s, "", ""});
+        else if (n % 2)
+          behaviour.exit.code = 3;
+        else
+          behaviour.exit.signal = SIGSEGV;
     }
     return behaviour;
   }
@@ -207,7 +214,8 @@ class Storm {
         if (drawn_.stages[source].is_source()) came += observe::count_of(cells(source).out, "any");
       }
       must(stopped_ ? cells(i).in <= came : cells(i).in == came, cells(i).stage, " took ", cells(i).in, " of ", came);
-      // One that is many in one takes all of them along; no batch here holds more than 20, nor more than two in turn 400.
+      // One that is many in one takes all of them along; no batch here holds more than 20, nor more than two in turn
+      // 400.
       const std::uint64_t each = drawn_.stages[i].joined ? 400 : 1;
       lost_ += each * (cells(i).dropped_by(observe::Dropped::full) + cells(i).dropped_by(observe::Dropped::gone));
     }
@@ -280,8 +288,8 @@ class Storm {
           const int came = times(end, who, n);
           all_came = all_came && came > 0;
           if (foreseen.is_plain()) {
-            must(stopped_ || drawn_.stdout_breaks ? came <= times_due : came == times_due, name, " came ", came, " times to ",
-                 drawn_.stages[end].name, " and should ", times_due);
+            must(stopped_ || drawn_.stdout_breaks ? came <= times_due : came == times_due, name, " came ", came,
+                 " times to ", drawn_.stages[end].name, " and should ", times_due);
           }
         }
         bool told = foreseen.reported.empty();
@@ -293,7 +301,8 @@ class Storm {
                  times(end, who, n), " times");
           }
         }
-        if (!stopped_ && !drawn_.stdout_breaks && !foreseen.fails_for_good && !foreseen.by_chance && foreseen.at_first <= 2) {
+        if (!stopped_ && !drawn_.stdout_breaks && !foreseen.fails_for_good && !foreseen.by_chance &&
+            foreseen.at_first <= 2) {
           must(all_came, name, " failed at first and never came");
         }
         if (foreseen.fails_for_good && foreseen.reported.empty()) {
@@ -308,8 +317,8 @@ class Storm {
         // A bad line at the very end of what was read has no message behind it.
         if (drawn_.stages[static_cast<std::size_t>(who.first)].bad(who.second) && drawn_.stages[end].listens) continue;
         const auto found = known.find({end, who});
-        must(found != known.end() && found->second, drawn_.stages[end].name, " got source ", who.first, " number ", who.second,
-             ", which was not for it");
+        must(found != known.end() && found->second, drawn_.stages[end].name, " got source ", who.first, " number ",
+             who.second, ", which was not for it");
       }
     }
     const auto& ending = bench_.ending();
@@ -326,8 +335,8 @@ class Storm {
           if (one.source != static_cast<int>(source) || !ways.in_order(end, one.letters)) continue;
           if (!Foreseen(drawn_, source, one.n).is_plain()) continue;
           int& before = last[one.letters];
-          must(one.n >= before, drawn_.stages[end].name, " got ", drawn_.stages[source].name, " number ", one.n, " after ",
-               before, " by the way '", one.letters, "'");
+          must(one.n >= before, drawn_.stages[end].name, " got ", drawn_.stages[source].name, " number ", one.n,
+               " after ", before, " by the way '", one.letters, "'");
           before = one.n;
         }
       }

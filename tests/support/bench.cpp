@@ -13,7 +13,8 @@ Bench::Bench(const std::string& yaml, std::uint64_t seed, int cores) : runtime(s
   observe::program_log().set(std::move(kept));
   config::Diagnostics diagnostics;
   auto source = std::make_shared<config::Source>(config::Source{"test.yaml", yaml});
-  auto pipeline = config::load(source, {}, [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
+  auto pipeline = config::load(
+      source, {}, [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
   if (pipeline && !diagnostics.has_errors()) {
     plan_ = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);
   }

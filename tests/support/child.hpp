@@ -18,7 +18,7 @@
 namespace weir::tests {
 
 struct ChildEnd {
-  int code = -1;    ///< Its exit code; -1 where a signal ended it.
+  int code = -1;  ///< Its exit code; -1 where a signal ended it.
   int signal = 0;
   std::string out;  ///< All of it.
   std::string err;

@@ -14,7 +14,7 @@
 namespace weir::tests {
 
 struct HttpAnswer {
-  int status = 0;    ///< 0: there was none.
+  int status = 0;  ///< 0: there was none.
   std::string head;
   std::string body;
 };

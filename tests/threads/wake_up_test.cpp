@@ -25,7 +25,8 @@ void check(LitmusSetting setting) {
   const auto result = run_litmus(setting);
   BOOST_TEST(!result.lost_wake, "a wake-up was lost at capacity " << setting.capacity);
   BOOST_TEST(!result.disorder);
-  if (!setting.close_after) BOOST_TEST(result.messages == setting.messages * static_cast<std::uint64_t>(setting.senders));
+  if (!setting.close_after)
+    BOOST_TEST(result.messages == setting.messages * static_cast<std::uint64_t>(setting.senders));
   BOOST_TEST(result.parks > 0u);
 }
 }  // namespace
