@@ -29,11 +29,6 @@ const auto spec =
         .example("batch: {count: 500, within: 2s}")
         .example("batch: {bytes: 64KiB, as: lines}");
 
-bool is_json(stage::Batch& batch, std::size_t row) {
-  if (auto* document = batch.document_if_any(row)) return document->valid();
-  return !message::check_json_padded(batch.payload(row));
-}
-
 class Gather : public stage::Operator {
  public:
   Gather(const BatchConfig& config, stage::Context&) : config_(config) {}
@@ -41,7 +36,7 @@ class Gather : public stage::Operator {
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time now) override {
     std::size_t row = from;
     for (; row < in.size() && !out.full(); ++row) {
-      if (config_.as == As::list && !is_json(in, row)) {
+      if (config_.as == As::list && !in.is_json(row)) {
         out.fail(in, row, {stage::Reason::decode, "the payload is no JSON, so no list can hold it; `as: lines` can"});
         continue;
       }

@@ -302,15 +302,10 @@ bool disk_full(const std::error_code& error) {
          error == std::error_code(EDQUOT, std::system_category());
 }
 
-bool is_json(stage::Batch& batch, std::size_t row) {
-  if (auto* document = batch.document_if_any(row)) return document->valid();
-  return batch.is_json(row) || !message::check_json_padded(batch.payload(row));
-}
-
 /// The row may be written in this format. Where not, it has failed.
 bool accept(stage::Batch& batch, std::size_t row, Format format, stage::Output& out) {
   if (format != Format::ndjson && format != Format::json) return true;
-  if (is_json(batch, row)) return true;
+  if (batch.is_json(row)) return true;
   out.fail(batch, row, {stage::Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
   return false;
 }

@@ -34,16 +34,11 @@ const auto spec =
         .example("stdout: {format: json}")
         .verify(verify);
 
-bool is_json(stage::Batch& batch, std::size_t row) {
-  if (auto* document = batch.document_if_any(row)) return document->valid();
-  return !message::check_json_padded(batch.payload(row));
-}
-
 void append_line(std::string& lines, stage::Batch& batch, std::size_t row, Format format) {
   const std::string_view payload = batch.payload(row);
   if (format == Format::text) {
     lines += payload;
-  } else if (!is_json(batch, row)) {
+  } else if (!batch.is_json(row)) {
     message::append_quoted(lines, payload);
   } else {
     // A line break in JSON is white space: a string can't hold one.

@@ -3,7 +3,8 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <algorithm>
-#include <cassert>
+
+#include "engine/runtime/assert.hpp"
 
 #ifndef WEIR_MUTANT
 #define WEIR_MUTANT 0
@@ -151,7 +152,7 @@ Delivery& Delivery::operator=(Delivery&& other) noexcept {
 }
 
 void Delivery::release_one() noexcept {
-  assert(messages_ > 0);
+  WEIR_ASSERT(messages_ > 0, "a row's place is given back once");
   if (messages_ == 1) {
     release_all();
   } else {

@@ -1,6 +1,7 @@
 // A stage that calls outside about each message: so many at once, in order or not, each within its time.
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "engine/graph/unit.hpp"
 #include "engine/runtime/wait.hpp"
@@ -129,7 +130,29 @@ class CallUnit final : public Unit {
     taken_.reset();
   }
 
+  /// Seconds × workers: those whose call is under way are outside, the others do what the unit does.
+  void spent(observe::State state) override {
+    count_calls();
+    const auto since = state_since();
+    Unit::spent(state);
+    auto& time = head().output->counters().time;
+    const auto at = [&](observe::State of) -> runtime::Duration& { return time[static_cast<std::size_t>(of)]; };
+    const auto passed = state_since() - since;
+    const auto outside =
+        std::min(std::exchange(outside_, runtime::Duration{0}), passed * head().planned->common.workers);
+    at(state) -= passed;
+    at(observe::State::outside) += outside;
+    at(state == observe::State::outside ? observe::State::idle : state) +=
+        passed * head().planned->common.workers - outside;
+  }
+  /// Before the number of calls under way changes, and before it is asked for.
+  void count_calls() {
+    const auto now = core_.now();
+    outside_ += (now - std::exchange(counted_until_, now)) * static_cast<std::int64_t>(calling_);
+  }
+
   void begin() {
+    count_calls();
     auto job = std::make_unique<Job>(taken_, next_row_++);
     if (next_row_ == (*taken_)->size()) taken_.reset();
     ++calling_;
@@ -161,6 +184,7 @@ class CallUnit final : public Unit {
       if (fault) job.failed = Failure(Reason::fault, describe(fault));
     }
     if (job.alarm && job.alarm->running()) job.alarm->stop();
+    count_calls();
     --calling_;
     head().output->counters().duration.observe(std::chrono::duration<double>(core_.now() - job.began).count());
     wake();
@@ -221,6 +245,8 @@ class CallUnit final : public Unit {
   std::unique_ptr<script::Fields> merge_;
   std::deque<std::unique_ptr<Job>> jobs_;  // In the order of their messages.
   std::size_t calling_ = 0;
+  runtime::Duration outside_{0};   // Spent in calls since the last spent(), of all workers together,
+  runtime::Time counted_until_{};  // until then.
   std::shared_ptr<flow::Delivery> taken_;
   std::size_t next_row_ = 0;
   bool flush_due_ = false;

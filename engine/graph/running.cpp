@@ -196,7 +196,7 @@ struct Running::Inside {
   std::vector<Channel> channels;
   std::uint64_t unheard = 0;
   std::size_t alive = 0;
-  bool stopped = false, drained = false, over = false, started = false;
+  bool stopped = false, drained = false, over = false;
   Ending ending;
   std::function<void(const Ending&)> ended;
 };
@@ -216,7 +216,6 @@ Running::~Running() {
 void Running::start(std::function<void(const Ending&)> ended) {
   Inside& in = *inside_;
   in.ended = std::move(ended);
-  in.started = true;
   in.alive = in.units.size();
   // Readers first: nobody sends into a unit that does not run.
   for (auto unit = in.units.rbegin(); unit != in.units.rend(); ++unit) {

@@ -1,7 +1,8 @@
 #include "engine/graph/unit.hpp"
 
 #include <algorithm>
-#include <cassert>
+
+#include "engine/runtime/assert.hpp"
 
 namespace weir::graph {
 
@@ -126,7 +127,7 @@ bool Unit::work_off() {
         if (node == nodes_.front().get()) admit(*batch, port);
         Target& target = node->targets[port];
         if (target.fused) {
-          assert(!target.fused->in);  // It is deeper, and was found empty.
+          WEIR_ASSERT(!target.fused->in, "an operator deeper in the chain has been found empty");
           target.fused->output->arrived(*batch);
           target.fused->in = std::move(batch);
           target.fused->row = 0;
@@ -437,10 +438,7 @@ class SinkUnit final : public Unit {
           unit_(unit) {}
     runtime::Task<std::optional<flow::Delivery>> receive() override { return unit_.receive(); }
     runtime::Task<> flush() override { return unit_.pump(); }
-    void close() override {
-      unit_.closed_ = true;
-      unit_.inbox_.close();
-    }
+    void close() override { unit_.inbox_.close(); }
 
    private:
     SinkUnit& unit_;
@@ -489,7 +487,6 @@ class SinkUnit final : public Unit {
   }
 
   SinkDriver* driver_ = nullptr;
-  bool closed_ = false;
 };
 
 }  // namespace

@@ -97,7 +97,7 @@ class Unit {
   bool turn_is_over(runtime::Time now) noexcept { return ++batches_ >= 16 || now - turn_began_ >= turn_most; }
   runtime::Task<> yield_turn();
   /// Counts the time since the last call as spent in this state.
-  void spent(observe::State state);
+  virtual void spent(observe::State state);
   /// The instant of the last spent().
   runtime::Time state_since() const noexcept { return state_since_; }
 

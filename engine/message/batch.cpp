@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/message/document.hpp"
+#include "engine/message/json.hpp"
 
 namespace weir::message {
 namespace {
@@ -145,6 +146,12 @@ void Batch::open(Token* token, std::uint64_t first_id) noexcept {
   if (token) std::fill_n(token_.begin(), size_, token);
 }
 
+bool Batch::is_json(std::size_t row) {
+  if (const Document* document = document_if_any(row)) return document->valid();
+  if (!known_json(row) && !check_json_padded(payload(row))) mark_json(row);
+  return known_json(row);
+}
+
 std::size_t Batch::take_row(Batch& from, std::size_t row) {
   const Span span = from.payload_[row];
   hold_from(from, span.data);
@@ -153,7 +160,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   from.payload_[row].size = 0;
   id_[to] = from.id_[row];
   set_token(to, from.release_token(row));
-  if (from.is_json(row)) mark_json(to);
+  if (from.known_json(row)) mark_json(to);
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
     metadata_[to] = std::move(from.metadata_[row]);
@@ -171,7 +178,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
   std::size_t to = 0;
   std::uint64_t json = 0;
   for (const std::size_t row : rows) {
-    if (is_json(row)) json |= bit(to);
+    if (known_json(row)) json |= bit(to);
     if (row != to) {
       live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
       payload_[to] = payload_[row];

@@ -2,7 +2,6 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "engine/message/arena.hpp"
 #include "engine/message/metadata.hpp"
 #include "engine/message/recycler.hpp"
+#include "engine/runtime/assert.hpp"
 #include "engine/runtime/time.hpp"
 
 namespace weir::message {
@@ -98,7 +98,9 @@ class Batch : public Recyclable<Batch> {
   /// The payload is known to be JSON, strictly: whoever let it in has checked it (check_json), and nobody need do it
   /// again. Goes with the row; forgotten when its payload is replaced.
   void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
-  bool is_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
+  bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
+  /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
+  bool is_json(std::size_t row);
   /// So many edits have been made; undo_edits() goes back to that many.
   std::size_t edits(std::size_t row) const noexcept { return has_documents_ ? edits_of_view(row) : 0; }
   void undo_edits(std::size_t row, std::size_t to) noexcept;
@@ -226,7 +228,7 @@ class Batch : public Recyclable<Batch> {
   }
   char* more_room_for(std::size_t bytes);
   std::size_t add_row(const char* data, std::size_t size, runtime::Time entered) noexcept {
-    assert(size_ < batch_rows);
+    WEIR_ASSERT(size_ < batch_rows, "a batch has room for the row that is added");
     payload_[size_] = {data, static_cast<std::uint32_t>(size)};
     id_[size_] = 0;
     entered_[size_] = entered;

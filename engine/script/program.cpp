@@ -45,7 +45,7 @@ Found follow(message::Document& document, const std::vector<std::string>& path) 
 message::Document* document_for_native(const State& state, const message::Message& message) {
   auto& batch = message.batch();
   if (auto* document = batch.document_if_any(message.row())) return document->valid() ? document : nullptr;
-  if (state.limits().strict && !batch.is_json(message.row()) &&
+  if (state.limits().strict && !batch.known_json(message.row()) &&
       message::check_json_padded(batch.payload(message.row()))) {
     return nullptr;
   }

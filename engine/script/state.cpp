@@ -256,7 +256,7 @@ message::Document* State::touch() {
   }
   auto& batch = names_.message->batch();
   const auto row = names_.message->row();
-  if (limits_.strict && !batch.document_if_any(row) && !batch.is_json(row)) {
+  if (limits_.strict && !batch.document_if_any(row) && !batch.known_json(row)) {
     if (const auto error = message::check_json_padded(batch.payload(row))) {
       failure_ = Failure(Reason::decode,
                          "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));

@@ -141,7 +141,6 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
   }
   --counters_.in_flight;
   ++counters_.failed[static_cast<std::size_t>(why.reason)];
-  if (!batch.token(row)) ++unheard_;
   batch.fail(row, std::move(why));
 }
 
@@ -156,9 +155,8 @@ Message Output::create(Port port, std::string_view payload, const Batch& batch, 
   if (!ports_[port].heard) {
     // It still needs somewhere to be until its metadata is set; nobody will ever see it.
     counters_.drop(Dropped::unread);
-    static thread_local Batch::Pointer unread;
-    unread = Batch::make();
-    return {*unread, unread->append(payload, batch.entered(row))};
+    unread_ = Batch::make();
+    return {*unread_, unread_->append(payload, batch.entered(row))};
   }
   ++counters_.out[port];
   if (port == main_port) leave_selection();

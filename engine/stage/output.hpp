@@ -132,8 +132,6 @@ class Output {
   flow::Counters& counters() noexcept { return counters_; }
   const flow::Counters& counters() const noexcept { return counters_; }
   const std::vector<OutPort>& ports() const noexcept { return ports_; }
-  /// Failures that reached nobody, their rows without an ack; whoever has one hears of it through that.
-  std::uint64_t unheard() const noexcept { return unheard_; }
 
   // --- the engine's side -----------------------------------------------------------------------------------------
 
@@ -206,11 +204,11 @@ class Output {
   OnError on_error_;
   bool ends_;
   bool full_ = false;
-  std::uint64_t unheard_ = 0;
   flow::Counters counters_;
   std::vector<std::vector<Batch::Pointer>> out_;  // By port; more than one batch only where a stage went on when full.
   std::vector<Batch*> last_;                      // Of those, by port; null where there is none.
   std::size_t waiting_ = 0;                       // Batches in out_.
+  Batch::Pointer unread_;                         // The last message that create() made for nobody.
   // Of the batch at hand: rows that passed, as long as nothing else went out by the main port; and rows that are done.
   Batch* in_ = nullptr;
   std::array<std::uint8_t, message::batch_rows> passed_, finished_;

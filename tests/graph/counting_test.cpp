@@ -1,4 +1,5 @@
 // The ledger of each stage (semantics 22): what came is what went, by which way, and why it did not.
+#include <boost/test/tools/floating_point_comparison.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include "tests/support/bench.hpp"
@@ -116,4 +117,15 @@ BOOST_AUTO_TEST_CASE(ticks_and_lines_that_nobody_could_take_are_dropped_as_slow)
   bench.run();
   balances(bench);
   BOOST_TEST(dropped(bench, "a", Dropped::slow) > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(the_time_of_a_call_is_that_of_all_its_workers) {
+  Bench bench("stages: {a: {generate: {range: 1..3}}, work: {from: a, exec: {run: [work]}, workers: 2}}");
+  slow_work(bench);
+  bench.run();
+  const auto work = bench.stage("work");
+  // Three calls of 10 ms, two at a time: 20 ms of two workers, of which one had nothing to do for the last 10.
+  BOOST_TEST(work.state_s[static_cast<std::size_t>(observe::State::outside)] == 0.030,
+             boost::test_tools::tolerance(0.01));
+  BOOST_TEST(work.state_s[static_cast<std::size_t>(observe::State::idle)] == 0.010, boost::test_tools::tolerance(0.01));
 }
