@@ -147,7 +147,7 @@ void Batch::open(Token* token, std::uint64_t first_id) noexcept {
 }
 
 bool Batch::is_json(std::size_t row) {
-  if (const Document* document = document_if_any(row)) return document->valid();
+  if (Document* document = document_if_any(row)) return document->valid();
   if (!known_json(row) && !check_json_padded(payload(row))) mark_json(row);
   return known_json(row);
 }
