@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(every_beginning_of_a_text_is_refused) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   append_quoted(out, text);
   return out;
@@ -164,18 +164,18 @@ std::string quoted(std::string_view text) {
 
 BOOST_AUTO_TEST_CASE(quoting_escapes_what_must_be_and_repairs_what_is_not_utf_8) {
   using namespace std::string_view_literals;
-  BOOST_TEST(quoted("") == "\"\"");
-  BOOST_TEST(quoted("a/b") == "\"a/b\"");
-  BOOST_TEST(quoted("\"\\\n\t\r\b\f\x01\x1f\x7f") == "\"\\\"\\\\\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\"");
-  BOOST_TEST(quoted("a\0b"sv) == "\"a\\u0000b\"");
-  BOOST_TEST(quoted("\xc3\xa4\xf0\x9f\x98\x80") == "\"\xc3\xa4\xf0\x9f\x98\x80\"");
-  BOOST_TEST(quoted("a\xff"
+  BOOST_TEST(in_quotes("") == "\"\"");
+  BOOST_TEST(in_quotes("a/b") == "\"a/b\"");
+  BOOST_TEST(in_quotes("\"\\\n\t\r\b\f\x01\x1f\x7f") == "\"\\\"\\\\\\n\\t\\r\\b\\f\\u0001\\u001f\x7f\"");
+  BOOST_TEST(in_quotes("a\0b"sv) == "\"a\\u0000b\"");
+  BOOST_TEST(in_quotes("\xc3\xa4\xf0\x9f\x98\x80") == "\"\xc3\xa4\xf0\x9f\x98\x80\"");
+  BOOST_TEST(in_quotes("a\xff"
                     "b") ==
              "\"a\xef\xbf\xbd"
              "b\"");
-  BOOST_TEST(quoted("\xc3") == "\"\xef\xbf\xbd\"");
-  BOOST_TEST(quoted("\xe2\x82") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
-  BOOST_TEST(quoted("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xc3") == "\"\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xe2\x82") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+  BOOST_TEST(in_quotes("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 BOOST_AUTO_TEST_CASE(unquoting_knows_every_escape) {
@@ -195,11 +195,11 @@ BOOST_AUTO_TEST_CASE(what_was_quoted_is_valid_and_comes_back) {
   for (int i = 0; i < 20000; ++i) {
     std::string text(random() % 40, ' ');
     for (char& c : text) c = static_cast<char>(random() % 4 == 0 ? random() % 256 : random() % 128);
-    const std::string json = quoted(text);
+    const std::string json = in_quotes(text);
     BOOST_REQUIRE_MESSAGE(!check_json(json), json);
     std::string back, again;
     BOOST_REQUIRE(unquote(json, back));
-    BOOST_REQUIRE(unquote(quoted(back), again) && again == back);
+    BOOST_REQUIRE(unquote(in_quotes(back), again) && again == back);
     if (!check_json('"' + std::string(text.size(), 'x') + '"') && back.size() == text.size())
       BOOST_REQUIRE(back == text);
   }
