@@ -76,7 +76,7 @@ inline bool wait(flow::Parking& place, bool cancel, Delay& delay, std::atomic<bo
   const auto began = std::chrono::steady_clock::now();
   for (std::uint64_t spins = 0; !spinner.fired.load(std::memory_order_acquire); ++spins) {
     __builtin_ia32_pause();
-    if ((spins & 0xfff) != 0xfff) continue;
+    if ((spins & 0xff) != 0xff) continue;
     sched_yield();
     if (std::chrono::steady_clock::now() - began > std::chrono::seconds(2)) {
       give_up = true;

@@ -9,15 +9,15 @@ using weir::tests::run_litmus;
 namespace {
 // Under a sanitizer every step costs ten times as much.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t messages = 20'000;
+constexpr std::uint64_t messages = 10'000;
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-constexpr std::uint64_t messages = 20'000;
+constexpr std::uint64_t messages = 10'000;
 #else
-constexpr std::uint64_t messages = 200'000;
+constexpr std::uint64_t messages = 60'000;
 #endif
 #else
-constexpr std::uint64_t messages = 200'000;
+constexpr std::uint64_t messages = 60'000;
 #endif
 
 void check(LitmusSetting setting) {
