@@ -345,7 +345,6 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   StageReader reader(plan.pipeline, catalog, diagnostics);
   for (const auto& node : plan.pipeline.stages) plan.stages.push_back(reader.read(node));
   wire(plan, diagnostics);
-  if (diagnostics.has_errors()) return std::nullopt;
   refuse_cycles(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   warn(plan, diagnostics);

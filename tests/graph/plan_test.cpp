@@ -104,6 +104,12 @@ stages:
   BOOST_TEST(says(told, "error: the stages feed each other in a circle: b → c → d → b"), told);
 }
 
+BOOST_AUTO_TEST_CASE(a_circle_is_told_beside_all_other_mistakes) {
+  const auto told = mistakes("stages: {a: {from: b, pass: {}}, b: {from: a, pass: {}}, c: {from: aa, stdout: {}}}");
+  BOOST_TEST(says(told, "in a circle: a → b → a"), told);
+  BOOST_TEST(says(told, "there is no stage 'aa'"), told);
+}
+
 BOOST_AUTO_TEST_CASE(a_stage_that_reads_itself_is_a_circle) {
   const auto told = mistakes(R"(
 stages:
