@@ -1,4 +1,4 @@
-// The plain counters of a stage and of an edge. Counted by one core, read by it alone; observe/ publishes copies.
+// The plain counters of a stage. Counted by one core, read by it alone; observe/ publishes copies.
 #pragma once
 #include <array>
 #include <cstdint>

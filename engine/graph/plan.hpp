@@ -35,7 +35,7 @@ struct PlannedStage {
 /// What runs together as one coroutine: a driver or the head of a chain, and the operators fused behind it.
 struct PlannedUnit {
   std::vector<std::size_t> stages;  ///< The head first; each other one after the stage it reads.
-  int replicas = 1;                 ///< Of an operator with `workers`; each on another core.
+  int replicas = 1;                 ///< Of an operator with `workers`, one a core in turn.
 };
 
 /// A pipeline file that may run.

@@ -217,7 +217,7 @@ void Running::start(std::function<void(const Ending&)> ended) {
   Inside& in = *inside_;
   in.ended = std::move(ended);
   in.alive = in.units.size();
-  // Readers first: nobody sends into a unit that does not run.
+  // Readers first, as far as posts keep their order; nothing rests on it: an inbox takes messages before its unit runs.
   for (auto unit = in.units.rbegin(); unit != in.units.rend(); ++unit) {
     Unit* const raw = unit->get();
     raw->core().post([raw, &in] { raw->start([raw, &in](std::exception_ptr fault) { in.unit_ended(*raw, fault); }); });

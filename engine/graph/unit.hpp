@@ -36,10 +36,11 @@ struct UnitSetting {
   std::uint64_t* unheard = nullptr;  ///< Home core.
 };
 
-/// The part that all units share: the tree of nodes, and sending. One core's thread only, but for connect().
+/// The part that all units share: the tree of nodes, and sending. Its core's thread only while it runs; before and after
+/// that, its pipeline's home core's.
 ///
-/// Life: made; connected; start(); `ended` is called; retire() on all units of the pipeline, so that no token and no
-/// batch is left anywhere; destroyed.
+/// Life: made; connected; prepare(); start(); `ended` is called; retire() on all units of the pipeline, so that no
+/// token and no batch is left anywhere; destroyed.
 class Unit {
  public:
   Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core, int replica);
@@ -71,7 +72,7 @@ class Unit {
  protected:
   /// Whatever it starts has ended when it returns or throws.
   virtual runtime::Task<> run() = 0;
-  /// Before what the head put out goes anywhere (a source opens its tokens here).
+  /// Called with each batch of the head before it goes anywhere (a source opens its tokens here).
   virtual void admit(stage::Batch& batch, stage::Port port) {
     (void)batch;
     (void)port;
@@ -86,7 +87,7 @@ class Unit {
   /// Lets every operator behind the head emit what it holds, then passes the mark on.
   runtime::Task<> pass_flush();
   void send_mark(flow::Mark mark);
-  /// A run that this replica got is over: so is what became of it.
+  /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
   void end_run();
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);

@@ -19,8 +19,9 @@ inline constexpr std::size_t arena_bytes = 64 * 1024;
 /// most of what they hold: they need not be copied out before an edge, and the bytes of all batches stay in the cache.
 inline constexpr std::size_t first_arena_bytes = 1024;
 
-/// A block of bytes that is filled once by its maker and then only read, shared by all that point into it.
-/// Only the maker, who holds the only reference, may write; references may travel to any core.
+/// A block of bytes that is filled from its beginning on and never written twice, shared by all that point into it. One
+/// writer: the batch that fills it, or the reader that made it. It writes behind used() only, so that others may read
+/// what stands before. References may travel to any core.
 class Arena : public Recyclable<Arena> {
  public:
   char* data() noexcept { return bytes_.get(); }
@@ -28,7 +29,7 @@ class Arena : public Recyclable<Arena> {
   std::size_t capacity() const noexcept { return capacity_; }
   std::size_t used() const noexcept { return used_; }
   std::size_t room() const noexcept { return capacity_ - used_; }
-  /// The maker only: the next free bytes, and the promise that `size` of them have been written.
+  /// The writer only: the next free bytes, and the promise that `size` of them have been written.
   char* end() noexcept { return bytes_.get() + used_; }
   void commit(std::size_t size) noexcept { used_ += size; }
 

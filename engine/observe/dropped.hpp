@@ -9,10 +9,10 @@ namespace weir::observe {
 
 /// A drop is a decision, a failure (message::Reason) a fault: no message is counted as both.
 enum class Dropped : std::uint8_t {
-  configured,  ///< The file says so: a `drop` stage, a sample, an edge told to drop.
+  configured,  ///< The file says so: a `drop` stage, `drop()` in Lua, `on_error: drop`.
   limit,       ///< A rate limit that drops.
-  full,        ///< An edge, window or key that was full and drops.
-  unread,      ///< A named port that nobody reads.
+  full,        ///< An edge that was full and drops (`when_full: drop_newest`).
+  unread,      ///< Made for, or sent by, a port that nobody reads.
   deadline,    ///< Its time was over before the work was done.
   taken,       ///< Somebody else has it already: a duplicate, a lost race.
   slow,        ///< Its reader was too slow to be waited for.

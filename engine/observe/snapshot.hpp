@@ -45,7 +45,7 @@ struct StageSnapshot {
   std::string stage;  ///< Its name in the file.
   std::string kind;   ///< `throttle`.
 
-  std::uint64_t in = 0;        ///< Taken from its inbox.
+  std::uint64_t in = 0;        ///< Taken from its inbox, or lost on an edge that leads to it.
   std::uint64_t created = 0;   ///< Made by the stage: read from outside, or the m - n more of expanding n into m.
   Counts out;                  ///< Sent, once per port, not per reader. List every port the stage has, at 0 too.
   std::uint64_t filtered = 0;  ///< Ended here because a condition said so.
@@ -79,7 +79,8 @@ struct StageSnapshot {
   void merge(const StageSnapshot& other);
 };
 
-/// An edge between two stages that are not fused: depth + held + credits == capacity, all at one moment.
+/// An edge between two stages that are not fused, those of replicas added up: depth + held + credits == capacity. Its
+/// figures are read one after the other, so they are only roughly of one moment.
 struct ChannelSnapshot {
   std::string from;
   std::string port = "main";

@@ -113,7 +113,7 @@ class Driver : public Context {
 };
 
 /// A stage that answers one message at a time from outside, many at once (`workers`). The engine gives it its
-/// concurrency, order, timeout, merge and on_error. One instance for each core; `call` runs many times at once.
+/// concurrency, order, timeout, merge and on_error. One instance for each stage; `call` runs many times at once.
 class Call {
  public:
   virtual ~Call() = default;

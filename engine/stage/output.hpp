@@ -71,8 +71,8 @@ class Output {
     counters_.drop(why);
     finish(batch, row);
   }
-  /// Failed. By on_error it leaves by `.failed`, is dropped, or passes with `failed` set; unheard, its ack fails. The
-  /// stage has undone its edits.
+  /// Failed: its edits since mark() are undone. By on_error it leaves by `.failed`, is dropped, or passes with `failed`
+  /// set; unheard, its ack fails.
   void fail(Batch& batch, std::size_t row, Failure why);
   /// on_error: pass, by a stage that still has something to do to the message: sets `failed` and counts. No verdict.
   void note_failure(Message message, Failure why);

@@ -16,7 +16,7 @@ using namespace weir;
 #ifdef NDEBUG
 constexpr bool release = true;
 #else
-constexpr bool release = false;  // Sanitizers and -O1 measure themselves.
+constexpr bool release = false;  // Sanitizers and what is not optimised measure themselves.
 #endif
 
 constexpr std::uint64_t messages = 3'000'000;  // So many that the start of a runtime hardly counts.
