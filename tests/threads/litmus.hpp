@@ -1,4 +1,4 @@
-// The wake-up litmus: two or three threads, no scheduler, the channel that ships.
+// The wake-up litmus: a thread that receives and one to three that send, no scheduler, the channel that ships.
 #pragma once
 #include <pthread.h>
 #include <sched.h>
