@@ -36,8 +36,8 @@ struct UnitSetting {
   std::uint64_t* unheard = nullptr;  ///< Home core.
 };
 
-/// The part that all units share: the tree of nodes, and sending. Its core's thread only while it runs; before and after
-/// that, its pipeline's home core's.
+/// The part that all units share: the tree of nodes, and sending. Its core's thread only while it runs; before and
+/// after that, its pipeline's home core's.
 ///
 /// Life: made; connected; prepare(); start(); `ended` is called; retire() on all units of the pipeline, so that no
 /// token and no batch is left anywhere; destroyed.

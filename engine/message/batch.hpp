@@ -268,8 +268,8 @@ class Batch : public Recyclable<Batch> {
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
   mutable std::array<std::unique_ptr<Document>, batch_rows> documents_;
   mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
-  mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
-  mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.
+  mutable std::vector<ArenaRef> arenas_;                 // All that a payload or a view may point into.
+  mutable ArenaRef filling_;  // Where new payloads go; also in arenas_. Null until the first.
 };
 
 }  // namespace weir::message
