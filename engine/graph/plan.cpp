@@ -312,8 +312,11 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
       } else {
         diagnostics.warning(
             planned.place,
-            "'" + planned.name + "' reads several stages in order, so one of its workers does all the work",
-            "write `order: free`, or a `pass: {}` that reads them all, before it");
+            "'" + planned.name + "' reads " +
+                (planned.inputs.size() > 1 ? "several stages" : "workers of `order: free`") +
+                " in order, so one of its workers does all the work",
+            planned.inputs.size() > 1 ? "write `order: free`, or a `pass: {}` that reads them all, before it"
+                                      : "write `order: free` here as well");
       }
     }
     plan.units.push_back(std::move(unit));

@@ -14,8 +14,11 @@ std::string shown_input(const Plan& plan, PortRef input) {
   return (port == "any" ? "any.failed of " + from.name : from.name + "." + port);
 }
 
-std::string workers_of(const PlannedStage& planned) {
+std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
   if (planned.common.workers == 1) return {};
+  if (planned.configured.shape == stage::Shape::operation && unit.replicas == 1) {
+    return "1 of " + std::to_string(planned.common.workers);
+  }
   return std::to_string(planned.common.workers) + (planned.common.order == stage::Order::free ? ", order free" : "");
 }
 
@@ -35,7 +38,7 @@ std::string as_text(const Plan& plan) {
         }
       }
       if (planned.fused) text += ", fused";
-      if (const auto workers = workers_of(planned); !workers.empty()) text += ", workers " + workers;
+      if (const auto workers = workers_of(unit, planned); !workers.empty()) text += ", workers " + workers;
       if (planned.common.edge && planned.common.edge->capacity) {
         text += ", edge of " + std::to_string(*planned.common.edge->capacity);
       }
@@ -55,7 +58,7 @@ std::string as_dot(const Plan& plan) {
     for (const std::size_t index : unit.stages) {
       const auto& planned = plan.stages[index];
       std::string label = planned.name + "\\n" + planned.kind->name();
-      if (const auto workers = workers_of(planned); !workers.empty()) label += "\\nworkers " + workers;
+      if (const auto workers = workers_of(unit, planned); !workers.empty()) label += "\\nworkers " + workers;
       dot += (framed ? "    " : "  ") + config::json_text(planned.name) + " [label=\"" + label + "\"];\n";
     }
     if (framed) dot += "  }\n";

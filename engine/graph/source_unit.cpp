@@ -218,9 +218,12 @@ class SourceUnit final : public Unit, private TokenOwner {
       }
       open = next;
     }
-    if (!failed_.empty() && !is_running(replayer_) && !over_) {
+    if (!failed_.empty() && !is_running(replayer_) && !over_ && !body_fault_) {
       replayer_ = core_.spawn(replay(), [this](std::exception_ptr fault) {
-        if (fault) body_fault_ = fault;
+        if (fault) {
+          body_fault_ = fault;
+          if (is_running(body_)) body_->stop();  // Or nobody would hear of it while it waits.
+        }
         replayer_ended_.set();
         helper_ended_.wake();
         hear();  // What failed since its last look found it still running, and nobody else may come by for long.
@@ -247,11 +250,11 @@ class SourceUnit final : public Unit, private TokenOwner {
         } else if (output.heard(stage::failed_port)) {
           const Message failed = output.emit(stage::failed_port, open->kept.payload(row.ordinal), open->kept.entered());
           if (metadata) failed.edit_metadata() = *metadata;
-          failed.edit_metadata().failed = row.failure;
+          failed.edit_metadata().failed = told(row.failure, attempt);
         } else if (output.heard(any_port_)) {
           const Message failed = output.emit(any_port_, row.payload, open->kept.entered());
           if (metadata) failed.edit_metadata() = *metadata;
-          failed.edit_metadata().failed = row.failure;
+          failed.edit_metadata().failed = told(row.failure, attempt);
         } else {
           lost(row.failure);
         }
@@ -260,6 +263,12 @@ class SourceUnit final : public Unit, private TokenOwner {
       failed_.pop_front();
     }
     co_await pump();
+  }
+
+  /// A failure of what was made of many says nothing of how often each of them was tried.
+  static Failure told(Failure failure, int attempt) {
+    failure.attempts = std::max(failure.attempts, attempt);
+    return failure;
   }
 
   /// Read, but no message.

@@ -174,8 +174,10 @@ bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
   sending_.rows_most = message::batch_rows;
   sending_.bytes_most = ~std::uint64_t{0};
   for (const auto& branch : target.branches) {
-    sending_.rows_most = std::min<std::size_t>(sending_.rows_most, branch.edges.front()->batch_most());
-    sending_.bytes_most = std::min(sending_.bytes_most, branch.edges.front()->batch_bytes_most());
+    for (const auto* edge : branch.edges) {  // Those to the sender's own core hold less.
+      sending_.rows_most = std::min<std::size_t>(sending_.rows_most, edge->batch_most());
+      sending_.bytes_most = std::min(sending_.bytes_most, edge->batch_bytes_most());
+    }
   }
   return go_on_sending();
 }
@@ -220,6 +222,7 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   for (auto& branch : target.branches) {
     Batch::Pointer sent = --left == 0 ? std::move(piece) : piece->copy();
     flow::Edge& edge = branch.edge();
+    bool lost = false;
     // The messages have left this stage already: if they do not get into the edge, that is counted there, and shown
     // with the stage they were for.
     if (edge.closed()) {
@@ -230,9 +233,11 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
     } else if (branch.when_full == stage::WhenFull::block || edge.fits(rows, bytes)) {
       edge.send(std::move(sent));
     } else if (branch.when_full == stage::WhenFull::drop_newest) {
+      lost = true;
       edge.count(flow::Edge::Loss::dropped, rows);
       sent->done_all();
     } else {
+      lost = true;
       edge.count(flow::Edge::Loss::failed, rows);
       for (std::size_t row = 0; row < sent->size(); ++row) {
         message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
@@ -241,10 +246,11 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
         sent->fail(row, std::move(failure));
       }
     }
-    // Whatever became of it: a replica that did not get its run must still be passed by, and one that has closed must
-    // not keep the others from hearing that their reader has.
-    if (branch.runs == Runs::piece) edge.send(flow::Mark::run_end);
-    if (branch.runs != Runs::passed) branch.go_on();
+    // What an open edge did not take was no run: the next piece takes its turn. (A mark needs no credit, so marks of
+    // runs that were lost would pile up without bound.) One that has closed is passed by, and must not keep the others
+    // from hearing that their reader has.
+    if (branch.runs == Runs::piece && !lost) edge.send(flow::Mark::run_end);
+    if (branch.runs == Runs::piece ? !lost : branch.runs != Runs::passed) branch.go_on();
   }
   if (gone) look_for_readers();
   return true;

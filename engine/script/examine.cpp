@@ -275,9 +275,9 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
         return at_token(place, code, tokens[i], "emit_to wants the name of its port written out",
                         "such as 'emit_to(\"late\", msg)'");
       }
-      if (!is_port_name(value) || value == "failed" || value == "else") {
+      if (!is_port_name(value) || value == "main" || value == "failed" || value == "else" || value == "any") {
         return at_token(place, code, tokens[i + 2], "'" + value + "' cannot be the name of a port",
-                        "lower-case letters, digits and '_'; not 'failed' or 'else'");
+                        "lower-case letters, digits and '_'; not 'main', 'failed', 'else' or 'any'");
       }
       if (std::find(ports.begin(), ports.end(), value) == ports.end()) ports.push_back(value);
     }

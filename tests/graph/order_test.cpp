@@ -1,5 +1,6 @@
 // In which order messages come, with several workers (semantics 9).
 #include <boost/test/unit_test.hpp>
+#include <sstream>
 
 #include "tests/support/bench.hpp"
 
@@ -49,6 +50,30 @@ BOOST_AUTO_TEST_CASE(filtered_messages_leave_a_gap_that_nobody_waits_for) {
 BOOST_AUTO_TEST_CASE(workers_behind_workers_keep_the_order_however_their_messages_are_cut) {
   keeps_order("  b: {from: a, pass: {}, workers: 2}\n  z: {from: b, pass: {}, workers: 3, edge: {capacity: 1}}\n");
   keeps_order("  b: {from: a, pass: {}, workers: 4, edge: {capacity: 2}}\n  z: {from: b, pass: {}, workers: 2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_an_edge_before_workers_drops_is_no_turn_of_theirs) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..2000}}
+  b: {from: a, pass: {}, workers: 3, edge: {capacity: 2, when_full: drop_newest}}
+  work: {from: b, exec: {run: [work]}, merge: {}, edge: {capacity: 1}}
+  shown: {from: work, stdout: {}}
+)",
+              1, 3);
+  bench.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1ms, "", ""});
+    return behaviour;
+  });
+  bench.run();
+  std::istringstream lines(bench.output());
+  std::uint64_t count = 0;
+  int before = 0;
+  for (int n = 0; lines >> n; before = n, ++count) BOOST_TEST_REQUIRE(n > before);
+  BOOST_TEST(count > 0U);
+  BOOST_TEST(count < 2000U);
+  BOOST_TEST(count + bench.stage("b").dropped_by(observe::Dropped::full) == 2000U);
 }
 
 BOOST_AUTO_TEST_CASE(workers_that_read_two_stages_in_order_are_one_and_wait_for_neither) {

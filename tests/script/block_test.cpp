@@ -29,8 +29,12 @@ BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
     BOOST_TEST(checked(code) == "emit_to wants the name of its port written out (such as 'emit_to(\"late\", msg)')",
                code);
   }
-  BOOST_TEST(checked("emit_to('failed', msg)") ==
-             "'failed' cannot be the name of a port (lower-case letters, digits and '_'; not 'failed' or 'else')");
+  for (const std::string name : {"main", "failed", "else", "any"}) {
+    BOOST_TEST(checked("emit_to('" + name + "', msg)") ==
+               "'" + name +
+                   "' cannot be the name of a port (lower-case letters, digits and '_'; not 'main', 'failed', 'else' or "
+                   "'any')");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
