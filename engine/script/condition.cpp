@@ -1,8 +1,5 @@
 #include "engine/script/condition.hpp"
 
-#include <charconv>
-#include <cmath>
-
 #include "engine/script/lua.hpp"
 #include "engine/script/program.hpp"
 
@@ -15,15 +12,6 @@ using message::Node;
 
 enum class Operator : std::uint8_t { equal, unequal, below, at_most, above, at_least };
 
-struct Literal {
-  enum class Kind : std::uint8_t { nil, boolean, integer, number, text };
-  Kind kind = Kind::nil;
-  bool boolean = false;
-  std::int64_t integer = 0;
-  double number = 0;
-  std::string text;
-};
-
 /// `msg.a.b OP literal`.
 struct Comparison {
   std::vector<std::string> path;
@@ -35,43 +23,6 @@ enum class Answer : std::uint8_t { no, yes, unclear };
 
 // Beyond these a double no longer tells all integers apart, and Lua compares in another way.
 constexpr std::int64_t exact_most = std::int64_t{1} << 53;
-
-std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_t& at) {
-  Literal literal;
-  const bool minus = at < tokens.size() && tokens[at].is("-");
-  const std::size_t next = at + minus;
-  if (next >= tokens.size()) return std::nullopt;
-  const auto& token = tokens[next];
-  if (token.kind == Token::Kind::number) {
-    // Lua's other spellings, such as 0x10, are left to Lua.
-    const char* end = token.text.data() + token.text.size();
-    std::int64_t integer = 0;
-    double number = 0;
-    if (const auto read = std::from_chars(token.text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
-      literal.kind = Literal::Kind::integer;
-      literal.integer = minus ? -integer : integer;
-    } else if (const auto read_number = std::from_chars(token.text.data(), end, number);
-               read_number.ec == std::errc() && read_number.ptr == end && std::isfinite(number) &&
-               token.text.find_first_of(".eE") != std::string_view::npos) {
-      literal.kind = Literal::Kind::number;
-      literal.number = minus ? -number : number;
-    } else {
-      return std::nullopt;
-    }
-  } else if (minus) {
-    return std::nullopt;
-  } else if (token.kind == Token::Kind::string) {
-    literal.kind = Literal::Kind::text;
-    if (!string_value(token, literal.text)) return std::nullopt;
-  } else if (token.is("true") || token.is("false")) {
-    literal.kind = Literal::Kind::boolean;
-    literal.boolean = token.is("true");
-  } else if (!token.is("nil")) {
-    return std::nullopt;
-  }
-  at = next + 1;
-  return literal;
-}
 
 std::optional<Operator> read_operator(const std::vector<Token>& tokens, std::size_t& at) {
   if (at >= tokens.size()) return std::nullopt;

@@ -1,5 +1,8 @@
 #include "engine/script/program.hpp"
 
+#include <charconv>
+#include <cmath>
+
 #include "engine/message/json.hpp"
 
 namespace weir::script {
@@ -27,6 +30,42 @@ std::optional<std::vector<std::string>> read_path(const std::vector<Token>& toke
   if (path.empty()) return std::nullopt;
   at = next;
   return path;
+}
+
+std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_t& at) {
+  Literal literal;
+  const bool minus = at < tokens.size() && tokens[at].is("-");
+  const std::size_t next = at + minus;
+  if (next >= tokens.size()) return std::nullopt;
+  const auto& token = tokens[next];
+  if (token.kind == Token::Kind::number) {
+    const char* end = token.text.data() + token.text.size();
+    std::int64_t integer = 0;
+    double number = 0;
+    if (const auto read = std::from_chars(token.text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
+      literal.kind = Literal::Kind::integer;
+      literal.integer = minus ? -integer : integer;
+    } else if (const auto read_number = std::from_chars(token.text.data(), end, number);
+               read_number.ec == std::errc() && read_number.ptr == end && std::isfinite(number) &&
+               token.text.find_first_of(".eE") != std::string_view::npos) {
+      literal.kind = Literal::Kind::number;
+      literal.number = minus ? -number : number;
+    } else {
+      return std::nullopt;
+    }
+  } else if (minus) {
+    return std::nullopt;
+  } else if (token.kind == Token::Kind::string) {
+    literal.kind = Literal::Kind::text;
+    if (!string_value(token, literal.text)) return std::nullopt;
+  } else if (token.is("true") || token.is("false")) {
+    literal.kind = Literal::Kind::boolean;
+    literal.boolean = token.is("true");
+  } else if (!token.is("nil")) {
+    return std::nullopt;
+  }
+  at = next + 1;
+  return literal;
 }
 
 Found follow(message::Document& document, const std::vector<std::string>& path) {

@@ -1,5 +1,6 @@
-// A chunk that is given back when nobody wants it any more, and how a payload path is read without Lua.
+// A chunk that is given back when nobody wants it any more, and how paths and literals are read without Lua.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,6 +46,19 @@ class Program {
 /// `msg.a.b`, `msg["a b"]`: the names on the way, from the token at `at` on, which is moved behind it. Nothing, and
 /// `at` unmoved, where there is no such path.
 std::optional<std::vector<std::string>> read_path(const std::vector<Token>& tokens, std::size_t& at);
+
+/// A constant as conditions and sums without Lua know it.
+struct Literal {
+  enum class Kind : std::uint8_t { nil, boolean, integer, number, text };
+  Kind kind = Kind::nil;
+  bool boolean = false;
+  std::int64_t integer = 0;
+  double number = 0;
+  std::string text;
+};
+/// A literal, from the token at `at` on, which is moved behind it. Nothing, and `at` unmoved, where there is none, or
+/// one in a spelling that is left to Lua, such as 0x10.
+std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_t& at);
 
 /// What a path leads to, as far as that can be said without Lua.
 struct Found {

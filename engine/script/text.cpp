@@ -1,5 +1,7 @@
 #include "engine/script/text.hpp"
 
+#include <algorithm>
+
 #include "engine/message/json.hpp"
 #include "engine/message/number.hpp"
 #include "engine/script/lua.hpp"
@@ -19,33 +21,64 @@ struct Part {
   std::string text;  ///< Plain text, or the code.
   config::Place place;
   Program program;
-  std::vector<std::string> path;  ///< Where the code is `msg.a.b` and nothing else.
+  std::vector<std::string> path;  ///< Where the code is `msg.a.b` and nothing else, or `msg.a.b OP number`.
+  char op = 0;                    ///< Of that, one of + - * /; 0 where there is none.
+  message::Number operand;
 };
+
+/// Reads `msg.a.b` and `msg.a.b OP number` into the part; leaves it alone where the code is anything else.
+void recognise(Part& part) {
+  const auto tokens = tokens_of(part.text);
+  std::size_t at = 0;
+  auto path = read_path(tokens, at);
+  if (!path) return;
+  char op = 0;
+  if (at < tokens.size()) {
+    for (const char* known : {"+", "-", "*", "/"}) {
+      if (tokens[at].is(known)) op = *known;
+    }
+    if (op == 0) return;
+    const auto literal = read_literal(tokens, ++at);
+    if (!literal || at < tokens.size()) return;
+    if (literal->kind == Literal::Kind::integer) {
+      if (op == '-' && literal->integer == 0) return;  // Lua adds 0 instead, which makes 0.0 of -0.0.
+      part.operand = literal->integer;
+    } else if (literal->kind == Literal::Kind::number) {
+      part.operand = literal->number;
+    } else {
+      return;
+    }
+  }
+  part.path = std::move(*path);
+  part.op = op;
+}
+
+/// As Lua does it: whole numbers wrap around, and the quotient is always a float.
+message::Number compute(message::Number left, char op, message::Number right) {
+  const auto* const a = std::get_if<std::int64_t>(&left);
+  const auto* const b = std::get_if<std::int64_t>(&right);
+  if (a && b && op != '/') {
+    const auto x = static_cast<std::uint64_t>(*a), y = static_cast<std::uint64_t>(*b);
+    return static_cast<std::int64_t>(op == '+' ? x + y : op == '-' ? x - y : x * y);
+  }
+  const double x = a ? static_cast<double>(*a) : std::get<double>(left);
+  const double y = b ? static_cast<double>(*b) : std::get<double>(right);
+  return op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : x / y;
+}
+
+/// Appends it as JSON; false for what JSON cannot say.
+bool append_number(std::string& out, message::Number number) {
+  if (const auto* const float_number = std::get_if<double>(&number)) return message::append_float(out, *float_number);
+  message::append_integer(out, std::get<std::int64_t>(number));
+  return true;
+}
 
 /// What a part gave.
 enum class Gave : std::uint8_t { value, nil, failure };
 
-/// Appends what a value looks like inside a longer text, or as JSON.
-Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
+/// The same as append(), by Lua.
+Gave run(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
   State& state = part.program.state();
-  if (!part.path.empty() && names.message) {
-    if (auto* document = document_for_native(state, *names.message)) {
-      const auto found = follow(*document, part.path);
-      if (found.kind == Found::Kind::nothing) return Gave::nil;
-      const auto kind = document->kind(found.node);
-      // Numbers are copied as they were written; a scalar that only looks like one is for Lua to refuse.
-      if (found.kind == Found::Kind::value && kind == message::Kind::string) {
-        if (const auto text = document->string(found.node)) {
-          out += as_json ? document->raw(found.node) : *text;
-          return Gave::value;
-        }
-      } else if (found.kind == Found::Kind::value && kind != message::Kind::invalid &&
-                 (kind != message::Kind::number || document->any_number(found.node))) {
-        out += document->raw(found.node);
-        return Gave::value;
-      }
-    }
-  }
   if (!state.run(part.program.chunk(), names)) {
     failure = std::move(state.failure());
     return Gave::failure;
@@ -78,6 +111,35 @@ Gave append(const Part& part, const Names& names, bool as_json, std::string& out
   }
   state.finish(false);
   return gave;
+}
+
+/// Appends what a value looks like inside a longer text, or as JSON.
+Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
+  if (!part.path.empty() && names.message) {
+    if (auto* document = document_for_native(part.program.state(), *names.message)) {
+      const auto found = follow(*document, part.path);
+      if (part.op != 0) {
+        // Whatever is no number is for Lua to refuse, and so is a result that cannot be written.
+        const auto left = found.kind == Found::Kind::value ? document->any_number(found.node) : std::nullopt;
+        if (left && append_number(out, compute(*left, part.op, part.operand))) return Gave::value;
+        return run(part, names, as_json, out, failure);
+      }
+      if (found.kind == Found::Kind::nothing) return Gave::nil;
+      const auto kind = document->kind(found.node);
+      // Numbers are copied as they were written; a scalar that only looks like one is for Lua to refuse.
+      if (found.kind == Found::Kind::value && kind == message::Kind::string) {
+        if (const auto text = document->string(found.node)) {
+          out += as_json ? document->raw(found.node) : *text;
+          return Gave::value;
+        }
+      } else if (found.kind == Found::Kind::value && kind != message::Kind::invalid &&
+                 (kind != message::Kind::number || document->any_number(found.node))) {
+        out += document->raw(found.node);
+        return Gave::value;
+      }
+    }
+  }
+  return run(part, names, as_json, out, failure);
 }
 
 Failure nil_in_text(const Part& part) {
@@ -113,9 +175,7 @@ std::optional<CompileError> Text::compile(Engine& engine, const config::Template
     part.place = from.place;
     if (from.lua) {
       if (auto error = part.program.compile(engine, from.text, Form::expression, from.place, setting)) return error;
-      const auto tokens = tokens_of(from.text);
-      std::size_t at = 0;
-      if (auto path = read_path(tokens, at); path && at == tokens.size()) part.path = std::move(*path);
+      recognise(part);
     }
     content->parts.push_back(std::move(part));
   }
@@ -125,6 +185,10 @@ std::optional<CompileError> Text::compile(Engine& engine, const config::Template
 
 bool Text::constant() const { return content_->is_constant; }
 bool Text::lone() const { return content_->parts.size() == 1 && content_->parts[0].is_code; }
+bool Text::native() const {
+  const auto& parts = content_->parts;
+  return std::all_of(parts.begin(), parts.end(), [](const Part& one) { return !one.is_code || !one.path.empty(); });
+}
 std::string_view Text::constant_text() const { return content_->constant; }
 
 Done Text::fill(const Names& names, std::string& out, Escape escape) const {
