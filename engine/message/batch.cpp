@@ -8,6 +8,9 @@
 namespace weir::message {
 namespace {
 
+// Edited payloads that may become longer than this are measured first, so that little is reserved in vain.
+constexpr std::size_t unmeasured_most = 4096;
+
 /// Parsed views keep their buffers; a thread keeps a few of them.
 class SpareDocuments {
  public:
@@ -82,9 +85,12 @@ void Batch::write_edits(std::size_t row) const {
   if (edits == 0) {
     payload_[row] = {document.bytes().data(), static_cast<std::uint32_t>(document.bytes().size())};
   } else {
-    const std::size_t size = document.written_size();
-    char* to = const_cast<Batch*>(this)->room_for(size);
-    document.write(to);
+    // Small ones are not measured before they are written: what is reserved too much is given to the next one.
+    const std::size_t most = document.written_most();
+    const std::size_t reserved = most <= unmeasured_most ? most : document.written_size();
+    char* to = const_cast<Batch*>(this)->room_for(reserved);
+    const auto size = static_cast<std::size_t>(document.write(to) - to);
+    WEIR_ASSERT(size <= reserved, "an edited payload is no longer than was reserved for it");
     filling_->commit(size);
     payload_[row] = {to, static_cast<std::uint32_t>(size)};
   }

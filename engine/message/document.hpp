@@ -157,6 +157,7 @@ class Document {
 
   /// The payload as it is now. Not edited: exactly the bytes bound, valid or not.
   std::size_t written_size() const;    ///< Exact.
+  std::size_t written_most() const;    ///< Not less than that, and found at once. May be far more after many edits.
   char* write(char* out) const;        ///< Needs written_size() bytes; returns the end.
   void write(std::string& out) const;  ///< Appends.
 
@@ -188,7 +189,11 @@ class Document {
   class Bytes {
    public:
     char* take(std::size_t size);                                 // Followed by padding.
-    void give_back(std::size_t size) noexcept { used_ -= size; }  // The end of what was taken last.
+    void give_back(std::size_t size) noexcept {  // The end of what was taken last.
+      used_ -= size;
+      taken_ -= size;
+    }
+    std::size_t taken() const noexcept { return taken_; }
     void reset() noexcept;
 
    private:
@@ -197,7 +202,7 @@ class Document {
       std::size_t capacity;
     };
     std::vector<Block> blocks_;
-    std::size_t current_ = 0, used_ = 0;
+    std::size_t current_ = 0, used_ = 0, taken_ = 0;  // taken_: in all blocks.
   };
   struct Found {
     std::uint32_t index = Node::none;  // The one that counts.

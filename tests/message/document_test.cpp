@@ -49,6 +49,7 @@ class Payload {
     std::string out;
     document.write(out);
     BOOST_TEST(document.written_size() == out.size());
+    BOOST_TEST(document.written_most() >= out.size());
     std::string again(out.size(), 0);
     BOOST_TEST((document.write(again.data()) == again.data() + again.size()));
     BOOST_TEST(again == out);
@@ -769,6 +770,7 @@ BOOST_AUTO_TEST_CASE(random_documents_under_random_edits_agree_with_a_tree) {
     const std::string out = written();
     BOOST_REQUIRE_MESSAGE(!check_json(out), "seed " << seed << ": " << out);
     BOOST_REQUIRE_MESSAGE(out.size() == payload->written_size(), "seed " << seed);
+    BOOST_REQUIRE_MESSAGE(out.size() <= payload->written_most(), "seed " << seed);
     BOOST_REQUIRE_MESSAGE(walk(payload.document, payload.root()) == print(tree), "seed " << seed);
     const std::string padded = out + std::string(padding, '"');
     reread.bind(std::string_view(padded).substr(0, out.size()));
