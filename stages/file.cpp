@@ -149,9 +149,10 @@ class Lines {
     if (line_ == 1) line = without_mark(line);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.size() > config_.max_message.bytes) return refuse_size(source_, line, config_, line_);
+    message::Structure structure;
     if (format_ == Format::ndjson) {
       if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
-      if (const auto error = message::check_json_padded(line)) {
+      if (const auto error = message::check_json_padded(line, &structure)) {
         stage::Failure why(stage::Reason::decode,
                            "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
         why.line = line_;
@@ -159,7 +160,7 @@ class Lines {
       }
     }
     const auto made = source_.out.emit_shared(stage::main_port, arena, line, entered_);
-    if (format_ == Format::ndjson) made.batch().mark_json(made.row());
+    if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
   }
 
   void look_at_clock() { entered_ = source_.core.now(); }

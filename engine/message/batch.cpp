@@ -11,6 +11,10 @@ namespace {
 // Edited payloads that may become longer than this are measured first, so that little is reserved in vain.
 constexpr std::size_t unmeasured_most = 4096;
 
+// Offsets of structure that a row, and a batch, keep at the most. A view of more is dear enough to look again.
+constexpr std::uint32_t row_offsets_most = 512;
+constexpr std::size_t offsets_most = 8192;
+
 /// Parsed views keep their buffers; a thread keeps a few of them.
 class SpareDocuments {
  public:
@@ -51,10 +55,25 @@ Document& Batch::document(std::size_t row) {
   auto& document = documents_[row];
   if (!document) {
     document = SpareDocuments::local().take();
-    document->bind({payload_[row].data, payload_[row].size});
+    const std::string_view bytes(payload_[row].data, payload_[row].size);
+    if (structured_ & bit(row)) {
+      structured_ &= ~bit(row);
+      document->bind(bytes, {offsets_.data() + structure_[row].first, structure_[row].second});
+    } else {
+      document->bind(bytes);
+    }
     written_[row] = 0;
   }
   return *document;
+}
+
+void Batch::mark_json(std::size_t row, const Structure& structure) {
+  mark_json(row);
+  if (!structure.offsets || structure.count > row_offsets_most) return;
+  if (offsets_.size() + structure.count > offsets_most || (has_documents_ && documents_[row])) return;
+  structure_[row] = {static_cast<std::uint32_t>(offsets_.size()), structure.count};
+  offsets_.insert(offsets_.end(), structure.offsets, structure.offsets + structure.count);
+  structured_ |= bit(row);
 }
 
 std::size_t Batch::edits_of_view(std::size_t row) const noexcept {
@@ -164,6 +183,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   const std::size_t to = add_row(span.data, span.size, from.entered_[row]);
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
+  from.structured_ &= ~bit(row);
   id_[to] = from.id_[row];
   set_token(to, from.release_token(row));
   if (from.known_json(row)) mark_json(to);
@@ -182,15 +202,17 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 
 void Batch::keep(std::span<const std::uint8_t> rows) {
   std::size_t to = 0;
-  std::uint64_t json = 0;
+  std::uint64_t json = 0, structured = 0;
   for (const std::size_t row : rows) {
     if (known_json(row)) json |= bit(to);
+    if (structured_ & bit(row)) structured |= bit(to);
     if (row != to) {
       live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
       payload_[to] = payload_[row];
       payload_[row].size = 0;
       id_[to] = id_[row];
       entered_[to] = entered_[row];
+      structure_[to] = structure_[row];
       if (has_tokens_) token_[to] = std::exchange(token_[row], nullptr);
       if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
       if (has_documents_) {
@@ -208,6 +230,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
   }
   size_ = to;
   json_ = json;
+  structured_ = structured;
 }
 
 Batch::Pointer Batch::copy() const {
@@ -319,7 +342,8 @@ void Batch::clear() noexcept {
   size_ = 0;
   live_bytes_ = 0;
   expected_bytes_ = 0;
-  json_ = 0;
+  json_ = structured_ = 0;
+  offsets_.clear();
   has_tokens_ = has_metadata_ = has_documents_ = false;
   arenas_.clear();
   filling_ = ArenaRef();

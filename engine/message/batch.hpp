@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/message/ack.hpp"
@@ -19,6 +20,7 @@
 namespace weir::message {
 
 class Document;
+struct Structure;
 
 /// Messages in a batch at the most.
 inline constexpr std::size_t batch_rows = 64;
@@ -98,6 +100,9 @@ class Batch : public Recyclable<Batch> {
   /// The payload is known to be JSON, strictly: whoever let it in has checked it (check_json), and nobody need do it
   /// again. Goes with the row; forgotten when its payload is replaced.
   void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
+  /// The same, and keeps the structure that the check has found, if it is a small one: the view is then made of it. Not
+  /// kept by a row that moves to another batch.
+  void mark_json(std::size_t row, const Structure& structure);
   bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
   bool is_json(std::size_t row);
@@ -174,6 +179,7 @@ class Batch : public Recyclable<Batch> {
     live_bytes_ -= payload_[row].size;
     payload_[row] = {to, static_cast<std::uint32_t>(size)};
     json_ &= ~bit(row);
+    structured_ &= ~bit(row);
     if (has_documents_) forget_document(row);
   }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
@@ -258,6 +264,7 @@ class Batch : public Recyclable<Batch> {
   mutable std::size_t live_bytes_ = 0;
   std::size_t expected_bytes_ = 0;
   std::uint64_t json_ = 0;   // Rows that are known to be JSON; no bit beyond size_.
+  std::uint64_t structured_ = 0;  // Rows whose structure is kept, as long as they have no view; no bit beyond size_.
   bool has_tokens_ = false;  // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;
@@ -268,6 +275,8 @@ class Batch : public Recyclable<Batch> {
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
   mutable std::array<std::unique_ptr<Document>, batch_rows> documents_;
   mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
+  std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> structure_;  // First and count in offsets_.
+  std::vector<std::uint32_t> offsets_;
   mutable std::vector<ArenaRef> arenas_;                 // All that a payload or a view may point into.
   mutable ArenaRef filling_;  // Where new payloads go; also in arenas_. Null until the first.
 };

@@ -144,6 +144,11 @@ void Document::bind(std::string_view padded_bytes) noexcept {
   base_ = padded_bytes;
 }
 
+void Document::bind(std::string_view padded_bytes, const Structure& structure) {
+  bind(padded_bytes);
+  parse(structure);
+}
+
 void Document::unbind() noexcept {
   base_ = {};
   parsed_ = broken_ = false;
@@ -156,10 +161,11 @@ void Document::unbind() noexcept {
 
 // --- listing ---------------------------------------------------------------------------------------------------------
 
-void Document::parse() {
+void Document::parse() { parse(structure_of(base_)); }
+
+void Document::parse(const Structure& structure) {
   parsed_ = true;
   records_.push_back({});
-  const Structure structure = structure_of(base_);
   if (!structure.offsets) return;
   const std::uint32_t start = structure.offsets[0];
   const char* const text = base_.data();

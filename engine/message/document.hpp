@@ -13,6 +13,8 @@
 
 namespace weir::message {
 
+struct Structure;
+
 /// What a JSON value is. `integer` is a number without point and exponent that 64 bits hold; every other one is
 /// `number`. `invalid` is what only looked like a value (`tru`, `01`) in a payload that entered without the strict
 /// check, a number beyond the largest double, and the kind of no node.
@@ -81,6 +83,8 @@ class Document {
   /// Views these bytes, which must stay, and be followed by `padding` readable ones, until unbind(). Parses nothing
   /// yet.
   void bind(std::string_view padded_bytes) noexcept;
+  /// The same, and parses at once by the structure that a check has found already.
+  void bind(std::string_view padded_bytes, const Structure& structure);
   /// Forgets bytes, nodes and edits; keeps its tables unless they are unusually large.
   void unbind() noexcept;
   std::string_view bytes() const noexcept { return base_; }  ///< What it was bound to.
@@ -210,6 +214,7 @@ class Document {
   };
 
   void parse();
+  void parse(const Structure& structure);
   bool list(std::uint32_t index);
   bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count, bool escapes);
   bool opened(Node node, Kind kind);

@@ -245,7 +245,7 @@ class Checker {
 // accepts too much; what it refuses too early, the loop accepts.
 constexpr std::size_t simdjson_depth = json_depth;
 
-bool simdjson_accepts(std::string_view bytes, bool copy) {
+bool simdjson_accepts(std::string_view bytes, bool copy, Structure* found) {
   const auto parse = [&](simdjson::dom::parser& parser) {
     return parser.parse(bytes.data(), bytes.size(), copy).error() == simdjson::SUCCESS;
   };
@@ -257,11 +257,14 @@ bool simdjson_accepts(std::string_view bytes, bool copy) {
   if (kept.capacity() < bytes.size() || kept.max_depth() != simdjson_depth) {
     if (kept.allocate(std::max<std::size_t>(bytes.size() * 2, 16 * 1024), simdjson_depth)) return false;
   }
-  return parse(kept);
+  if (!parse(kept)) return false;
+  if (found) *found = {kept.implementation->structural_indexes.get(), kept.implementation->n_structural_indexes};
+  return true;
 }
 
-std::optional<JsonError> check(std::string_view bytes, bool copy) {
-  if (!bytes.empty() && bytes.size() <= text_bytes_most && simdjson_accepts(bytes, copy)) return std::nullopt;
+std::optional<JsonError> check(std::string_view bytes, bool copy, Structure* found = nullptr) {
+  if (found) *found = {};
+  if (!bytes.empty() && bytes.size() <= text_bytes_most && simdjson_accepts(bytes, copy, found)) return std::nullopt;
   // simdjson also refuses numbers it cannot hold, which we hand on as text: the loop has the last word.
   return check_json_slowly(bytes);
 }
@@ -269,7 +272,9 @@ std::optional<JsonError> check(std::string_view bytes, bool copy) {
 }  // namespace
 
 std::optional<JsonError> check_json(std::string_view bytes) { return check(bytes, true); }
-std::optional<JsonError> check_json_padded(std::string_view bytes) { return check(bytes, false); }
+std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* found) {
+  return check(bytes, false, found);
+}
 std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Checker(bytes).check(); }
 
 void append_quoted(std::string& out, std::string_view text) {

