@@ -393,18 +393,18 @@ class Lineup {
       if (!accept(batch, row, format_, driver_.out)) continue;
       const std::size_t begin = bytes_.size();
       bytes_ += batch.payload(row);
-      if (format_ == Format::ndjson) {
-        // A line break in JSON is white space: a string can't hold one.
-        for (const char end : {'\n', '\r'}) {
-          auto* const line = bytes_.data() + begin;
-          if (std::memchr(line, end, bytes_.size() - begin)) {
-            std::replace(line, bytes_.data() + bytes_.size(), end, ' ');
-          }
-        }
-      }
+      if (format_ == Format::ndjson) blank(begin, '\n');
       bytes_ += '\n';
       ends_.push_back({row, bytes_.size()});
     }
+    if (format_ == Format::ndjson) blank(0, '\r');  // Of all at once: one search is quicker than many.
+  }
+
+  /// A line break in JSON is white space: a string can't hold one.
+  void blank(std::size_t begin, char line_break) {
+    char* const line = bytes_.data() + begin;
+    const std::size_t size = bytes_.size() - begin;
+    if (std::memchr(line, line_break, size)) std::replace(line, line + size, line_break, ' ');
   }
 
   /// Takes a half-written line off the end. What is no regular file has no end to cut.

@@ -528,6 +528,13 @@ void Document::touch(std::uint32_t container) {
 }
 
 std::string_view Document::store_quoted(std::string_view text) {
+  // Keys are short and plain.
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; })) {
+    char* const bytes = store_.take(text.size() + 2);
+    *bytes = '"';
+    *std::copy(text.begin(), text.end(), bytes + 1) = '"';
+    return {bytes, text.size() + 2};
+  }
   thread_local std::string scratch;
   scratch.clear();
   append_quoted(scratch, text);

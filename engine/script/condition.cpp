@@ -88,30 +88,30 @@ Answer different(Operator op) {
   return op == Operator::unequal ? Answer::yes : Answer::unclear;
 }
 
+Answer compare(const message::Number& number, Operator op, const Literal& literal) {
+  const auto* integer = std::get_if<std::int64_t>(&number);
+  if (literal.kind == Literal::Kind::integer) {
+    if (integer) return ordered(op, *integer, literal.integer);
+    if (literal.integer > exact_most || literal.integer < -exact_most) return Answer::unclear;
+    return ordered(op, std::get<double>(number), static_cast<double>(literal.integer));
+  }
+  if (literal.kind == Literal::Kind::number) {
+    if (!integer) return ordered(op, std::get<double>(number), literal.number);
+    if (*integer > exact_most || *integer < -exact_most) return Answer::unclear;
+    return ordered(op, static_cast<double>(*integer), literal.number);
+  }
+  return different(op);
+}
+
 Answer compare(Document& document, Node node, Operator op, const Literal& literal) {
+  // First of all, because to ask a number for its kind is to read it.
+  if (const auto number = document.any_number(node)) return compare(*number, op, literal);
   switch (document.kind(node)) {
     case Kind::string: {
       const auto text = document.string(node);
       if (!text) return Answer::unclear;
       if (literal.kind != Literal::Kind::text) return different(op);
       return ordered(op, *text, std::string_view(literal.text));
-    }
-    case Kind::integer:
-    case Kind::number: {
-      const auto number = document.any_number(node);
-      if (!number) return Answer::unclear;
-      const auto* integer = std::get_if<std::int64_t>(&*number);
-      if (literal.kind == Literal::Kind::integer) {
-        if (integer) return ordered(op, *integer, literal.integer);
-        if (literal.integer > exact_most || literal.integer < -exact_most) return Answer::unclear;
-        return ordered(op, std::get<double>(*number), static_cast<double>(literal.integer));
-      }
-      if (literal.kind == Literal::Kind::number) {
-        if (!integer) return ordered(op, std::get<double>(*number), literal.number);
-        if (*integer > exact_most || *integer < -exact_most) return Answer::unclear;
-        return ordered(op, static_cast<double>(*integer), literal.number);
-      }
-      return different(op);
     }
     case Kind::boolean: {
       const auto value = document.boolean(node);
@@ -124,6 +124,8 @@ Answer compare(Document& document, Node node, Operator op, const Literal& litera
     case Kind::array:
     case Kind::object:
       return different(op);
+    case Kind::integer:
+    case Kind::number:
     case Kind::invalid:
       break;
   }
