@@ -263,9 +263,9 @@ class Batch : public Recyclable<Batch> {
   std::size_t size_ = 0;
   mutable std::size_t live_bytes_ = 0;
   std::size_t expected_bytes_ = 0;
-  std::uint64_t json_ = 0;   // Rows that are known to be JSON; no bit beyond size_.
+  std::uint64_t json_ = 0;        // Rows that are known to be JSON; no bit beyond size_.
   std::uint64_t structured_ = 0;  // Rows whose structure is kept, as long as they have no view; no bit beyond size_.
-  bool has_tokens_ = false;  // Otherwise token_ means nothing.
+  bool has_tokens_ = false;       // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;
   mutable std::array<Span, batch_rows> payload_;
@@ -274,7 +274,7 @@ class Batch : public Recyclable<Batch> {
   std::array<Token*, batch_rows> token_;
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
   mutable std::array<std::unique_ptr<Document>, batch_rows> documents_;
-  mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
+  mutable std::array<std::size_t, batch_rows> written_;                        // Edits of the view that payload_ shows.
   std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> structure_;  // First and count in offsets_.
   std::vector<std::uint32_t> offsets_;
   mutable std::vector<ArenaRef> arenas_;                 // All that a payload or a view may point into.

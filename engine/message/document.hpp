@@ -192,7 +192,7 @@ class Document {
   // Bytes of edits and decoded strings; they stay where they are until reset.
   class Bytes {
    public:
-    char* take(std::size_t size);                                 // Followed by padding.
+    char* take(std::size_t size);                // Followed by padding.
     void give_back(std::size_t size) noexcept {  // The end of what was taken last.
       used_ -= size;
       taken_ -= size;
