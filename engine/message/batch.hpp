@@ -277,8 +277,8 @@ class Batch : public Recyclable<Batch> {
   mutable std::array<std::size_t, batch_rows> written_;                        // Edits of the view that payload_ shows.
   std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> structure_;  // First and count in offsets_.
   std::vector<std::uint32_t> offsets_;
-  mutable std::vector<ArenaRef> arenas_;                 // All that a payload or a view may point into.
-  mutable ArenaRef filling_;  // Where new payloads go; also in arenas_. Null until the first.
+  mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
+  mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.
 };
 
 }  // namespace weir::message

@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(quoting_escapes_what_must_be_and_repairs_what_is_not_utf_8)
   BOOST_TEST(in_quotes("a\0b"sv) == "\"a\\u0000b\"");
   BOOST_TEST(in_quotes("\xc3\xa4\xf0\x9f\x98\x80") == "\"\xc3\xa4\xf0\x9f\x98\x80\"");
   BOOST_TEST(in_quotes("a\xff"
-                    "b") ==
+                       "b") ==
              "\"a\xef\xbf\xbd"
              "b\"");
   BOOST_TEST(in_quotes("\xc3") == "\"\xef\xbf\xbd\"");
