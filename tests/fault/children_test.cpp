@@ -123,8 +123,8 @@ BOOST_AUTO_TEST_CASE(restarts_leave_no_descriptor_and_no_child_behind) {
     restarts = std::atoi(figure(port, "weir_child_restarts_total").c_str());
   }
   const auto after = descriptors_of(child.id());
-  BOOST_TEST(after <= before + 6,
-             before << " descriptors after 10 restarts, " << after << " after 200");  // One child's own.
+  // A child that is being started and connections on their way out come and go; one left by each restart would be 190.
+  BOOST_TEST(after <= before + 20, before << " descriptors after 10 restarts, " << after << " after 200");
   BOOST_TEST(std::atoi(figure(port, "weir_child_up").c_str()) <= 1);
   BOOST_TEST(figure(port, "weir_unaccounted_messages") == "0");
   const auto zombies = ran_by_shell("ps --ppid $1 -o stat= | grep -c Z", {std::to_string(child.id())});
