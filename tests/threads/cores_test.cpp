@@ -79,7 +79,9 @@ BOOST_AUTO_TEST_CASE(workers_on_two_cores_lose_nothing) {
     BOOST_TEST(ran.stages.at("b").in == 20'000U);
     BOOST_TEST(ran.stages.at("d").in == 10'000U);
     BOOST_TEST(ran.stages.at("e").absorbed == 10'000U);
-    BOOST_TEST(ran.stages.at("f").in == (10'000U + 6) / 7);
+    // A source that must wait for its acks asks collecting stages to let go of what they hold.
+    BOOST_TEST(ran.stages.at("f").in >= (10'000U + 6) / 7);
+    BOOST_TEST(ran.stages.at("f").in == ran.stages.at("e").created);
     BOOST_TEST(ran.looks > 1U);
   }
 }
