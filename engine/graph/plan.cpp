@@ -310,13 +310,13 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
       if (one_deals || common.order == stage::Order::free) {
         unit.replicas = static_cast<int>(common.workers);
       } else {
-        diagnostics.warning(
-            planned.place,
-            "'" + planned.name + "' reads " +
-                (planned.inputs.size() > 1 ? "several stages" : "workers of `order: free`") +
-                " in order, so one of its workers does all the work",
-            planned.inputs.size() > 1 ? "write `order: free`, or a `pass: {}` that reads them all, before it"
-                                      : "write `order: free` here as well");
+        diagnostics.warning(planned.place,
+                            "'" + planned.name + "' reads " +
+                                (planned.inputs.size() > 1 ? "several stages" : "workers of `order: free`") +
+                                " in order, so one of its workers does all the work",
+                            planned.inputs.size() > 1
+                                ? "write `order: free`, or a `pass: {}` that reads them all, before it"
+                                : "write `order: free` here as well");
       }
     }
     plan.units.push_back(std::move(unit));

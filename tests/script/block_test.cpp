@@ -30,10 +30,11 @@ BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
                code);
   }
   for (const std::string name : {"main", "failed", "else", "any"}) {
-    BOOST_TEST(checked("emit_to('" + name + "', msg)") ==
-               "'" + name +
-                   "' cannot be the name of a port (lower-case letters, digits and '_'; not 'main', 'failed', 'else' or "
-                   "'any')");
+    BOOST_TEST(
+        checked("emit_to('" + name + "', msg)") ==
+        "'" + name +
+            "' cannot be the name of a port (lower-case letters, digits and '_'; not 'main', 'failed', 'else' or "
+            "'any')");
   }
 }
 

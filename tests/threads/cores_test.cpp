@@ -63,16 +63,16 @@ Ran run(const std::string& yaml, runtime::Duration drain_after = runtime::Durati
 
 BOOST_AUTO_TEST_CASE(workers_on_two_cores_lose_nothing) {
   for (const std::string order : {"kept", "free"}) {
-    const auto ran = run(
-        "stages:\n"
-        "  a: {generate: {range: 1..20000, msg: {n: '{{ i }}'}}}\n"
-        "  b: {from: a, set: {twice: '{{ msg.n * 2 }}'}, workers: 4, order: " +
-        order +
-        "}\n"
-        "  c: {from: b, where: msg.n % 2 == 0}\n"
-        "  d: {from: c, drop: {}}\n"
-        "  e: {from: c.else, batch: {count: 7}}\n"
-        "  f: {from: e, drop: {}}\n");
+    const auto ran =
+        run("stages:\n"
+            "  a: {generate: {range: 1..20000, msg: {n: '{{ i }}'}}}\n"
+            "  b: {from: a, set: {twice: '{{ msg.n * 2 }}'}, workers: 4, order: " +
+            order +
+            "}\n"
+            "  c: {from: b, where: msg.n % 2 == 0}\n"
+            "  d: {from: c, drop: {}}\n"
+            "  e: {from: c.else, batch: {count: 7}}\n"
+            "  f: {from: e, drop: {}}\n");
     BOOST_TEST(!ran.ending.fault);
     BOOST_TEST(ran.ending.left == 0U);
     BOOST_TEST(ran.ending.unheard == 0U);
@@ -87,24 +87,24 @@ BOOST_AUTO_TEST_CASE(workers_on_two_cores_lose_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(failures_on_one_core_are_heard_on_the_other) {
-  const auto ran = run(
-      "stages:\n"
-      "  a: {generate: {range: 1..5000, msg: {n: '{{ i }}'}}}\n"
-      "  b: {from: a, lua: 'if msg.n % 10 == 0 then fail(\"ten\") end', workers: 2}\n"
-      "  c: {from: b, drop: {}}\n"
-      "  d: {from: any.failed, drop: {}}\n");
+  const auto ran =
+      run("stages:\n"
+          "  a: {generate: {range: 1..5000, msg: {n: '{{ i }}'}}}\n"
+          "  b: {from: a, lua: 'if msg.n % 10 == 0 then fail(\"ten\") end', workers: 2}\n"
+          "  c: {from: b, drop: {}}\n"
+          "  d: {from: any.failed, drop: {}}\n");
   BOOST_TEST(ran.ending.unheard == 0U);
   BOOST_TEST(ran.stages.at("c").in == 4'500U);
   BOOST_TEST(ran.stages.at("d").in == 500U);
 }
 
 BOOST_AUTO_TEST_CASE(a_drain_under_load_on_two_cores_leaves_nothing) {
-  const auto ran = run(
-      "stages:\n"
-      "  a: {generate: {range: 1..1000000000}}\n"
-      "  b: {from: a, pass: {}, workers: 2}\n"
-      "  c: {from: b, drop: {}}\n",
-      200ms);
+  const auto ran =
+      run("stages:\n"
+          "  a: {generate: {range: 1..1000000000}}\n"
+          "  b: {from: a, pass: {}, workers: 2}\n"
+          "  c: {from: b, drop: {}}\n",
+          200ms);
   BOOST_TEST(ran.ending.left == 0U);
   BOOST_TEST(ran.ending.unheard == 0U);
   BOOST_TEST(ran.stages.at("a").created > 0U);
