@@ -328,7 +328,8 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
       cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
     cells.workers = node->planned->configured.shape == stage::Shape::call ? node->planned->common.workers : 1;
-    if (!node->op) cells.duration = counters.duration;
+    // Not node->op: at the end the home core takes that away while a question may still be under way here.
+    if (!node->planned->configured.make_operator) cells.duration = counters.duration;
     if (node->planned->configured.shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
     if (node->planned->configured.touches == stage::Touches::proc) {
       cells.children = counters.children;
