@@ -131,28 +131,21 @@ class CallUnit final : public Unit {
   }
 
   /// Seconds × workers: those whose call is under way are outside, the others do what the unit does.
-  void spent(observe::State state) override {
-    count_calls();
-    const auto since = state_since();
-    Unit::spent(state);
+  void count_time(observe::State state, runtime::Time since, runtime::Time now) override {
+    count_calls(now);
+    const auto outside = std::exchange(outside_, runtime::Duration{0});
     auto& time = head().output->counters().time;
-    const auto at = [&](observe::State of) -> runtime::Duration& { return time[static_cast<std::size_t>(of)]; };
-    const auto passed = state_since() - since;
-    const auto outside =
-        std::min(std::exchange(outside_, runtime::Duration{0}), passed * head().planned->common.workers);
-    at(state) -= passed;
-    at(observe::State::outside) += outside;
-    at(state == observe::State::outside ? observe::State::idle : state) +=
-        passed * head().planned->common.workers - outside;
+    time[static_cast<std::size_t>(observe::State::outside)] += outside;
+    const auto others = state == observe::State::outside ? observe::State::idle : state;
+    time[static_cast<std::size_t>(others)] += (now - since) * head().planned->common.workers - outside;
   }
   /// Before the number of calls under way changes, and before it is asked for.
-  void count_calls() {
-    const auto now = core_.now();
+  void count_calls(runtime::Time now) {
     outside_ += (now - std::exchange(counted_until_, now)) * static_cast<std::int64_t>(calling_);
   }
 
   void begin() {
-    count_calls();
+    count_calls(core_.now());
     auto job = std::make_unique<Job>(taken_, next_row_++);
     if (next_row_ == (*taken_)->size()) taken_.reset();
     ++calling_;
@@ -184,7 +177,7 @@ class CallUnit final : public Unit {
       if (fault) job.failed = Failure(Reason::fault, describe(fault));
     }
     if (job.alarm && job.alarm->running()) job.alarm->stop();
-    count_calls();
+    count_calls(core_.now());
     --calling_;
     head().output->counters().duration.observe(std::chrono::duration<double>(core_.now() - job.began).count());
     wake();

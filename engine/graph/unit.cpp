@@ -95,8 +95,12 @@ void Unit::retire() noexcept {
 void Unit::spent(observe::State state) {
   if constexpr (!flow::counting) return;
   const auto now = core_.now();
-  head().output->counters().time[static_cast<std::size_t>(state)] += now - state_since_;
+  count_time(state, state_since_, now);
   state_since_ = now;
+}
+
+void Unit::count_time(observe::State state, runtime::Time since, runtime::Time now) {
+  head().output->counters().time[static_cast<std::size_t>(state)] += now - since;
 }
 
 void Unit::feed(Batch::Pointer batch) {

@@ -98,7 +98,9 @@ class Unit {
   bool turn_is_over(runtime::Time now) noexcept { return ++batches_ >= 16 || now - turn_began_ >= turn_most; }
   runtime::Task<> yield_turn();
   /// Counts the time since the last call as spent in this state.
-  virtual void spent(observe::State state);
+  void spent(observe::State state);
+  /// The cells for the time from `since` to `now`. A unit of several workers divides it among them.
+  virtual void count_time(observe::State state, runtime::Time since, runtime::Time now);
   /// The instant of the last spent().
   runtime::Time state_since() const noexcept { return state_since_; }
 
