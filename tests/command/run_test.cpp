@@ -4,32 +4,24 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "engine/message/json.hpp"
-#include "tests/support/child.hpp"
-#include "tests/support/http_get.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "tests/support/weir.hpp"
 
 namespace {
 
+using weir::tests::admin_port;
 using weir::tests::Child;
-using weir::tests::ChildEnd;
+using weir::tests::contains;
+using weir::tests::counted_up;
 using weir::tests::http_get;
 using weir::tests::LoopbackSocket;
+using weir::tests::ran;
 using weir::tests::TemporaryFolder;
-
-std::vector<std::string> weir_run(std::vector<std::string> words) {
-  words.insert(words.begin(), {WEIR_BINARY, "run"});
-  if (std::find(words.begin(), words.end(), "--admin") == words.end()) words.insert(words.end(), {"--admin", "off"});
-  return words;
-}
-
-ChildEnd ran(const std::vector<std::string>& words) { return Child(weir_run(words)).end(); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using weir::tests::ticking;
+using weir::tests::weir_run;
 
 /// Numbers to standard output, from 1 without an end.
 constexpr const char* endless =
@@ -41,32 +33,6 @@ constexpr const char* three =
     "stages:\n"
     "  numbers: {generate: {range: 1..3}}\n"
     "  screen: {from: numbers, stdout: {}}\n";
-
-/// Now and then, without an end.
-constexpr const char* ticking =
-    "stages:\n"
-    "  ticks: {generate: {every: 5ms}}\n"
-    "  gone: {from: ticks, drop: {}}\n";
-
-/// Whether the lines are 1, 2, 3 … without a gap; how many.
-std::uint64_t counted_up(const std::string& text) {
-  std::istringstream lines(text);
-  std::string line;
-  std::uint64_t count = 0;
-  while (std::getline(lines, line)) {
-    if (line != std::to_string(count + 1)) return 0;
-    ++count;
-  }
-  return text.ends_with('\n') ? count : 0;
-}
-
-/// The port from `admin=http://127.0.0.1:PORT/` in the log.
-std::uint16_t admin_port(Child& child) {
-  BOOST_REQUIRE_MESSAGE(child.saw_on_err("admin=http://127.0.0.1:"), child.err());
-  BOOST_REQUIRE(child.saw_on_err("msg=running"));
-  const std::string mark = "admin=http://127.0.0.1:";
-  return static_cast<std::uint16_t>(std::stoi(child.err().substr(child.err().find(mark) + mark.size())));
-}
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // Children that are missing, killed, deaf, or leave something behind; and a weir that has no descriptor for one.
 #include <filesystem>
 
-#include "tests/fault/weir.hpp"
+#include "tests/support/weir.hpp"
 
 using namespace weir::tests;
 

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "engine/observe/metrics.hpp"
-#include "tests/fault/weir.hpp"
+#include "tests/support/weir.hpp"
 
 using namespace weir::tests;
 

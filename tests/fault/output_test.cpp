@@ -1,7 +1,7 @@
 // Output that can't be had, is full, is taken, or goes away: nothing is lost without a word.
 #include <filesystem>
 
-#include "tests/fault/weir.hpp"
+#include "tests/support/weir.hpp"
 
 using namespace weir::tests;
 

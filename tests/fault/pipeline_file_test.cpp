@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "engine/message/json.hpp"
-#include "tests/fault/weir.hpp"
+#include "tests/support/weir.hpp"
 
 using namespace weir::tests;
 

@@ -1,4 +1,4 @@
-// The program as it was built, run in bad company: helpers that the tests of this folder share.
+// The program as it was built, run by a test: helpers that tests/command and tests/fault share.
 #pragma once
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
