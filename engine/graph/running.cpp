@@ -1,7 +1,7 @@
 #include "engine/graph/running.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <functional>
 #include <map>
 
 #include "engine/graph/unit.hpp"
@@ -41,6 +41,13 @@ struct Scripts {
   explicit Scripts(runtime::Core& core) : host(core) {}
   CoreHost host;
   std::unique_ptr<script::Engine> engine;
+};
+
+/// The answers of all units to one question for figures.
+struct Collected {
+  std::vector<std::vector<observe::StageSnapshot>> by_unit;
+  std::size_t missing = 0;
+  std::function<void(observe::PipelineSnapshot)> done;
 };
 
 }  // namespace
@@ -159,7 +166,7 @@ struct Running::Inside {
   }
 
   void finish_if_over() {
-    if (alive > 0 || over) return;
+    if (alive > 0 || errands > 0 || over) return;
     over = true;
     for (const auto& unit : units) unit->retire();
     for (const auto& unit : units) ending.left += unit->left();
@@ -174,10 +181,76 @@ struct Running::Inside {
   void stop() {
     if (stopped) return;
     stopped = true;
-    for (const auto& unit : units) {
-      Unit* const raw = unit.get();
-      raw->core().post([raw] { raw->stop(); });
+    for (const auto& unit : units) send(*unit, &Unit::stop);
+  }
+
+  /// Has `errand` done on the unit's core. The run is not over before that, so the errand finds the unit there; where
+  /// it is over, nothing runs on any core any more and there is nothing to tell a unit. `done`, if any, is called on
+  /// the home core after it.
+  template <typename Errand>
+  void send(Unit& unit, Errand errand, std::function<void()> done = nullptr) {
+    if (over) return;
+    ++errands;
+    unit.core().post([this, &unit, errand = std::move(errand), done = std::move(done)] {
+      std::invoke(errand, unit);
+      home.post([this, done] {
+        if (done) done();
+        --errands;
+        finish_if_over();
+      });
+    });
+  }
+
+  /// One row for each stage and each channel, whatever number of units and edges they have.
+  observe::PipelineSnapshot merged(Collected& collected) {
+    observe::PipelineSnapshot pipeline;
+    pipeline.pipeline = plan.pipeline.name;
+    for (const auto& planned : plan.stages) {
+      observe::StageSnapshot* whole = nullptr;
+      for (auto& stages : collected.by_unit) {
+        for (auto& cells : stages) {
+          if (cells.stage != planned.name) continue;
+          if (whole) {
+            whole->merge(cells);
+          } else {
+            pipeline.stages.push_back(std::move(cells));
+            whole = &pipeline.stages.back();
+          }
+        }
+      }
     }
+    const auto stage_of = [&](const std::string& name) -> observe::StageSnapshot& {
+      return *std::find_if(pipeline.stages.begin(), pipeline.stages.end(),
+                           [&](const observe::StageSnapshot& cells) { return cells.stage == name; });
+    };
+    for (const auto& channel : channels) count_losses(*channel.edge, stage_of(channel.to));
+    for (const auto& channel : channels) {
+      observe::ChannelSnapshot shown;
+      shown.from = channel.from;
+      shown.port = channel.port;
+      shown.to = channel.to;
+      shown.capacity = channel.edge->capacity();
+      // Read from the end of the way to its beginning: what moves meanwhile is never counted as gone.
+      const auto released = channel.edge->released();
+      const auto taken = channel.edge->taken();
+      const auto sent = channel.edge->sent();
+      shown.depth = static_cast<std::int64_t>(sent - taken);
+      shown.held = static_cast<std::int64_t>(taken - released);
+      shown.credits = shown.capacity - shown.depth - shown.held;
+      shown.bytes = static_cast<std::int64_t>(channel.edge->bytes());
+      auto same = std::find_if(pipeline.channels.begin(), pipeline.channels.end(),
+                               [&](const observe::ChannelSnapshot& other) { return other.name() == shown.name(); });
+      if (same == pipeline.channels.end()) {
+        pipeline.channels.push_back(std::move(shown));
+      } else {
+        same->capacity += shown.capacity;
+        same->depth += shown.depth;
+        same->held += shown.held;
+        same->credits += shown.credits;
+        same->bytes += shown.bytes;
+      }
+    }
+    return pipeline;
   }
 
   struct Channel {
@@ -195,7 +268,8 @@ struct Running::Inside {
   std::vector<std::unique_ptr<Unit>> units;
   std::vector<Channel> channels;
   std::uint64_t unheard = 0;
-  std::size_t alive = 0;
+  std::size_t alive = 0;    ///< Units that have not ended.
+  std::size_t errands = 0;  ///< Sent to units and not yet done.
   bool stopped = false, drained = false, over = false;
   Ending ending;
   std::function<void(const Ending&)> ended;
@@ -205,6 +279,7 @@ Running::Running(Plan plan, runtime::Runtime& runtime, int home, flow::Budget& b
     : inside_(std::make_unique<Inside>(std::move(plan), runtime, home, budget, options)) {
   inside_->make_units();
   inside_->connect();
+  inside_->alive = inside_->units.size();
   for (const auto& unit : inside_->units) unit->prepare();
 }
 
@@ -216,7 +291,6 @@ Running::~Running() {
 void Running::start(std::function<void(const Ending&)> ended) {
   Inside& in = *inside_;
   in.ended = std::move(ended);
-  in.alive = in.units.size();
   // Readers first, as far as posts keep their order; nothing rests on it: an inbox takes messages before its unit runs.
   for (auto unit = in.units.rbegin(); unit != in.units.rend(); ++unit) {
     Unit* const raw = unit->get();
@@ -227,10 +301,7 @@ void Running::start(std::function<void(const Ending&)> ended) {
 void Running::drain() {
   if (inside_->drained) return;
   inside_->drained = true;
-  for (const auto& unit : inside_->units) {
-    Unit* const raw = unit.get();
-    raw->core().post([raw] { raw->drain(); });
-  }
+  for (const auto& unit : inside_->units) inside_->send(*unit, &Unit::drain);
 }
 
 void Running::stop() { inside_->stop(); }
@@ -240,72 +311,21 @@ const Plan& Running::plan() const { return inside_->plan; }
 bool Running::has_ended() const { return inside_->over; }
 
 void Running::snapshot(std::function<void(observe::PipelineSnapshot)> done) {
-  struct Collected {
-    observe::PipelineSnapshot pipeline;
-    std::vector<std::vector<observe::StageSnapshot>> by_unit;
-    std::size_t missing = 0;
-    std::function<void(observe::PipelineSnapshot)> done;
-  };
   Inside& in = *inside_;
   auto collected = std::make_shared<Collected>();
   collected->done = std::move(done);
-  collected->pipeline.pipeline = in.plan.pipeline.name;
   collected->by_unit.resize(in.units.size());
+  if (in.over) {  // No core works on any unit any more.
+    for (std::size_t i = 0; i < in.units.size(); ++i) in.units[i]->snapshot(collected->by_unit[i]);
+    return collected->done(in.merged(*collected));
+  }
   collected->missing = in.units.size();
   for (std::size_t i = 0; i < in.units.size(); ++i) {
-    Unit* const unit = in.units[i].get();
-    unit->core().post([unit, i, collected, &in] {
-      unit->snapshot(collected->by_unit[i]);
-      in.home.post([collected, &in] {
-        if (--collected->missing > 0) return;
-        for (const auto& planned : in.plan.stages) {
-          observe::StageSnapshot* whole = nullptr;
-          for (auto& stages : collected->by_unit) {
-            for (auto& cells : stages) {
-              if (cells.stage != planned.name) continue;
-              if (whole) {
-                whole->merge(cells);
-              } else {
-                collected->pipeline.stages.push_back(std::move(cells));
-                whole = &collected->pipeline.stages.back();
-              }
-            }
-          }
-        }
-        const auto stage_of = [&](const std::string& name) -> observe::StageSnapshot& {
-          return *std::find_if(collected->pipeline.stages.begin(), collected->pipeline.stages.end(),
-                               [&](const observe::StageSnapshot& cells) { return cells.stage == name; });
-        };
-        for (const auto& channel : in.channels) count_losses(*channel.edge, stage_of(channel.to));
-        for (const auto& channel : in.channels) {
-          observe::ChannelSnapshot shown;
-          shown.from = channel.from;
-          shown.port = channel.port;
-          shown.to = channel.to;
-          shown.capacity = channel.edge->capacity();
-          // Read from the end of the way to its beginning: what moves meanwhile is never counted as gone.
-          const auto released = channel.edge->released();
-          const auto taken = channel.edge->taken();
-          const auto sent = channel.edge->sent();
-          shown.depth = static_cast<std::int64_t>(sent - taken);
-          shown.held = static_cast<std::int64_t>(taken - released);
-          shown.credits = shown.capacity - shown.depth - shown.held;
-          shown.bytes = static_cast<std::int64_t>(channel.edge->bytes());
-          auto same = std::find_if(collected->pipeline.channels.begin(), collected->pipeline.channels.end(),
-                                   [&](const observe::ChannelSnapshot& other) { return other.name() == shown.name(); });
-          if (same == collected->pipeline.channels.end()) {
-            collected->pipeline.channels.push_back(std::move(shown));
-          } else {
-            same->capacity += shown.capacity;
-            same->depth += shown.depth;
-            same->held += shown.held;
-            same->credits += shown.credits;
-            same->bytes += shown.bytes;
-          }
-        }
-        collected->done(std::move(collected->pipeline));
-      });
-    });
+    in.send(
+        *in.units[i], [collected, i](Unit& unit) { unit.snapshot(collected->by_unit[i]); },
+        [collected, &in] {
+          if (--collected->missing == 0) collected->done(in.merged(*collected));
+        });
   }
 }
 

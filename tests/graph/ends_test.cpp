@@ -146,3 +146,23 @@ BOOST_AUTO_TEST_CASE(a_child_that_will_not_end_delays_a_stop_and_does_not_outliv
   bench.run(1h);
   BOOST_TEST(bench.runtime.programs().running() == 0U);
 }
+
+BOOST_AUTO_TEST_CASE(a_stop_or_a_question_at_any_moment_finds_nobody_who_is_gone) {
+  constexpr const char* text = "stages: {a: {generate: {range: 1..3}}, b: {from: a, drop: {}}}";
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    bool over = false;
+    for (int moment = 0; !over; ++moment) {
+      Bench bench(text, seed, 2);
+      bench.start();
+      for (int step = 0; step < moment; ++step) bench.runtime.step();
+      over = bench.has_ended();
+      int answers = 0;
+      bench.running().snapshot([&](const observe::PipelineSnapshot&) { ++answers; });
+      bench.running().stop();
+      while (!bench.has_ended()) BOOST_REQUIRE(bench.runtime.step());
+      BOOST_TEST(answers == 1);
+      bench.destroy();
+      bench.runtime.run_until_idle(bench.runtime.now());
+    }
+  }
+}

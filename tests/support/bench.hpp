@@ -39,6 +39,7 @@ class Bench {
   void run(runtime::Duration most = std::chrono::hours(24 * 365));
   void drain();  ///< As SIGTERM does.
   void stop();   ///< As a second one does.
+  void destroy() { running_.reset(); }  ///< As its owner does as soon as it has ended.
   bool has_ended() const { return ended_; }
   const graph::Ending& ending() const { return ending_; }
   graph::Running& running() { return *running_; }
