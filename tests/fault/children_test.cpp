@@ -149,7 +149,6 @@ BOOST_AUTO_TEST_CASE(without_descriptors_for_its_files_it_ends_with_71) {
   BOOST_TEST(end.code == 71, end.err);
   BOOST_TEST(contains(end.err, "Too many open files"), end.err);
 }
-#endif
 
 BOOST_AUTO_TEST_CASE(without_descriptors_for_a_child_its_message_fails_and_the_run_goes_on) {
   const TemporaryFolder folder;
@@ -162,3 +161,4 @@ BOOST_AUTO_TEST_CASE(without_descriptors_for_a_child_its_message_fails_and_the_r
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(!end.out.empty());
 }
+#endif
