@@ -35,7 +35,7 @@ class Gather : public stage::Operator {
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time now) override {
     std::size_t row = from;
-    for (; row < in.size() && !out.full(); ++row) {
+    for (; row < in.size() && out.may_go_on(); ++row) {
       if (config_.as == As::list && !in.is_json(row)) {
         out.fail(in, row, {stage::Reason::decode, "the payload is no JSON, so no list can hold it; `as: lines` can"});
         continue;

@@ -33,7 +33,7 @@ class Code : public stage::Operator {
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time) override {
     std::size_t row = from;
-    for (; row < in.size() && !out.full(); ++row) {
+    for (; row < in.size() && out.may_go_on(); ++row) {
       const stage::Message message(in, row);
       if (!sending_) {
         out.mark(in, row);

@@ -132,6 +132,10 @@ void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t fr
   if (sender_.occupied() && room_for_need()) sender_.wake();
 }
 
+runtime::Duration Edge::row_cost() const noexcept {
+  return runtime::Duration(to_.row_cost_.load(std::memory_order_relaxed));
+}
+
 Delivery::Delivery(Delivery&& other) noexcept
     : batch_(std::move(other.batch_)),
       edge_(other.edge_),

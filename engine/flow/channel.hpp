@@ -10,6 +10,7 @@
 
 #include "engine/flow/park.hpp"
 #include "engine/message/batch.hpp"
+#include "engine/runtime/time.hpp"
 
 namespace weir::flow {
 
@@ -70,6 +71,8 @@ class Edge final : public Parking {
   /// Rows a batch may have on this edge: half the capacity, at least one. Bytes likewise.
   std::uint32_t batch_most() const noexcept { return bounds_.messages / 2 ? bounds_.messages / 2 : 1; }
   std::uint64_t batch_bytes_most() const noexcept { return bounds_.bytes / 2; }
+  /// What a row lately cost the receiver; zero where it does not say.
+  runtime::Duration row_cost() const noexcept;
   /// Whether so much may be sent now. If not, the need is remembered for the next park().
   bool fits(std::uint32_t messages, std::uint64_t bytes) noexcept;
   /// Sends it. Only after fits() was true for it, with nothing sent in between. Never blocks.
@@ -200,6 +203,9 @@ class Inbox final : public Parking {
   /// receivers, who gets only some of the runs.
   void take_turns(std::size_t first, std::size_t step);
 
+  /// For Edge::row_cost().
+  void set_row_cost(runtime::Duration cost) noexcept { row_cost_.store(cost.count(), std::memory_order_relaxed); }
+
   /// The next arrival, or none for now. Ends are handed out like everything else.
   std::optional<Arrival> receive();
   /// All edges have ended.
@@ -231,6 +237,7 @@ class Inbox final : public Parking {
   std::vector<Lane> lanes_;
   std::size_t next_ = 0;
   std::size_t ended_ = 0;
+  std::atomic<runtime::Duration::rep> row_cost_{0};
   std::uint64_t seen_ = 0;                               // published_ before the last look: what came since is news.
   alignas(64) std::atomic<std::uint64_t> published_{0};  // Items and pokes, by all senders.
   alignas(64) WaitSlot receiver_;

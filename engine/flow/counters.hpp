@@ -47,8 +47,8 @@ struct Counters {
   std::uint64_t restarts = 0;
   Cell<std::int64_t> in_flight{};  ///< Counted as it is held, never derived.
   std::array<Cell<runtime::Duration>, observe::states> time{};
-  observe::HistogramCells duration;    ///< Drivers: one message, or one call.
-  observe::HistogramCells end_to_end;  ///< Sinks: from the source's reading to here.
+  observe::HistogramCells duration;    ///< Sinks: one message. Calls: one call.
+  observe::HistogramCells end_to_end;  ///< Sinks: from the source's reading to when the sink was done with it.
   std::int64_t children = 0;
   std::uint64_t child_restarts = 0;
 

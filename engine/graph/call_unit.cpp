@@ -85,6 +85,7 @@ class CallUnit final : public Unit {
       }
       if (calling_ < workers && taken_) {
         begin();
+        if (turn_is_over()) co_await yield_turn();
         continue;
       }
       if (calling_ < workers && !flush_due_ && !inbox_.ended()) {
@@ -145,11 +146,11 @@ class CallUnit final : public Unit {
   }
 
   void begin() {
-    count_calls(core_.now());
+    count_calls(read_clock());
     auto job = std::make_unique<Job>(taken_, next_row_++);
     if (next_row_ == (*taken_)->size()) taken_.reset();
     ++calling_;
-    job->began = core_.now();
+    job->began = clock();
     Job* const raw = job.get();
     jobs_.push_back(std::move(job));
     raw->coroutine = core_.spawn(call(*call_, *raw), [this, raw](std::exception_ptr fault) { end(*raw, fault); });
@@ -177,9 +178,9 @@ class CallUnit final : public Unit {
       if (fault) job.failed = Failure(Reason::fault, describe(fault));
     }
     if (job.alarm && job.alarm->running()) job.alarm->stop();
-    count_calls(core_.now());
+    count_calls(read_clock());
     --calling_;
-    head().output->counters().duration.observe(std::chrono::duration<double>(core_.now() - job.began).count());
+    head().output->counters().duration.observe(std::chrono::duration<double>(clock() - job.began).count());
     wake();
   }
   static std::string describe(const std::exception_ptr& fault) {

@@ -144,13 +144,16 @@ class SourceUnit final : public Unit, private TokenOwner {
         auto in_turn = co_await gate_.enter();
         pass.emplace(std::move(in_turn));
       }
-      if (!work_off()) co_await pump();
+      read_clock();
+      begin_batch();
+      if (!work_off()) co_await catch_up();
     }
     // What was answered already gives its arenas back before the source fills the next one: it gets the one that is
     // still in the cache.
     collect_acks();
-    spent(observe::State::busy);
-    if (turn_is_over(flow::counting ? state_since() : core_.now())) co_await yield_turn();
+    end_batch();
+    spent_until_clock(observe::State::busy);
+    if (turn_is_over()) co_await yield_turn();
   }
 
   void admit(Batch& batch, Port port) override {
@@ -236,6 +239,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     ++rounds_;
     auto pass = co_await gate_.enter();
     stage::Output& output = *head().output;
+    read_clock();
     while (!failed_.empty()) {
       Open* const open = failed_.front().get();
       while (open->handled < open->failures().size()) {

@@ -66,7 +66,7 @@ void Unit::prepare() {
 }
 
 void Unit::start(std::function<void(std::exception_ptr)> ended) {
-  state_since_ = turn_began_ = core_.now();
+  state_since_ = turn_began_ = read_clock();
   if (stopped_) {
     core_.post([ended = std::move(ended)] { ended(nullptr); });
     return;
@@ -93,10 +93,33 @@ void Unit::retire() noexcept {
 }
 
 void Unit::spent(observe::State state) {
-  if constexpr (!flow::counting) return;
-  const auto now = core_.now();
-  count_time(state, state_since_, now);
-  state_since_ = now;
+  read_clock();
+  spent_until_clock(state);
+}
+
+void Unit::spent_until_clock(observe::State state) {
+  if constexpr (flow::counting) count_time(state, state_since_, clock_);
+  state_since_ = clock_;
+  if (state == observe::State::busy) {
+    worked_ += clock_ - working_since_;
+  } else {
+    turn_began_ = clock_;  // The others have had theirs.
+  }
+  working_since_ = clock_;
+}
+
+void Unit::begin_batch() noexcept {
+  worked_ = {};
+  working_since_ = clock_;
+}
+
+runtime::Duration Unit::end_batch() {
+  worked_ += read_clock() - working_since_;
+  working_since_ = clock_;
+  if (worked_ > turn_most) {  // Rows that ran through were perhaps slower than those before them.
+    for (const auto& node : nodes_) node->output->pace().relearn();
+  }
+  return worked_;
 }
 
 void Unit::count_time(observe::State state, runtime::Time since, runtime::Time now) {
@@ -108,6 +131,7 @@ void Unit::feed(Batch::Pointer batch) {
   first.output->arrived(*batch);
   first.in = std::move(batch);
   first.row = 0;
+  begin_batch();
 }
 
 Node* Unit::deepest_at_work() noexcept {
@@ -119,7 +143,6 @@ Node* Unit::deepest_at_work() noexcept {
 
 bool Unit::work_off() {
   if (!go_on_sending()) return false;
-  std::optional<runtime::Time> now;  // One reading for a batch all the way down: it costs as much as a short stage.
   // The deepest first, and one call at a time: each operator finds the one behind it empty, so that no more than one
   // batch a port is ever under way, however much an operator makes of a message.
   while (Node* node = deepest_at_work()) {
@@ -141,26 +164,54 @@ bool Unit::work_off() {
       }
       continue;
     }
-    if (!now) now = core_.now();
-    const std::size_t before = node->row;
-    output.begin(node->in);
-    const std::size_t rows = node->in->size();
-    node->row = node->op->process(*node->in, node->row, output, *now);
-    output.end(node->in, node->row);
-    if (node->row == before && before < rows && !output.pending()) {
-      throw stage::Fault("operator '" + node->planned->name + "' makes no progress");
+    process(*node);
+    if (node->in && clock_ - turn_began_ >= turn_most) {
+      full_ = nullptr;
+      return false;
     }
-    if (!node->in) node->row = 0;
   }
   return true;
 }
 
+void Unit::process(Node& node) {
+  stage::Output& output = *node.output;
+  const std::size_t before = node.row, rows = node.in->size();
+  // Who heads the unit is timed by the unit's own readings.
+  const bool timed = flow::counting && &node != nodes_.front().get() && node.calls++ % timed_each == 0;
+  if (timed) read_clock();
+  const runtime::Time began = clock_;
+  output.pace().begin(clock_, turn_began_ + turn_most);
+  output.begin(node.in);
+  node.row = node.op->process(*node.in, node.row, output, clock_);
+  const std::size_t done = node.row - before;
+  output.end(node.in, node.row);
+  if (done == 0 && before < rows && !output.pending()) {
+    throw stage::Fault("operator '" + node.planned->name + "' makes no progress");
+  }
+  node.rows += done;
+  if (node.in || timed) read_clock();
+  if (timed && done > 0) {
+    const auto took = (clock_ - began) / static_cast<runtime::Duration::rep>(done);
+    output.counters().time[static_cast<std::size_t>(observe::State::busy)] +=
+        took * static_cast<runtime::Duration::rep>(std::exchange(node.rows, 0));
+  }
+  if (!node.in) node.row = 0;
+}
+
 runtime::Task<> Unit::pump() {
-  while (!work_off()) {
+  if (!work_off()) co_await catch_up();
+}
+
+runtime::Task<> Unit::catch_up() {
+  do {
+    if (!full_) {
+      co_await yield_turn();
+      continue;
+    }
     spent(observe::State::busy);
     co_await flow::suspend(*full_);
     spent(observe::State::backpressured);
-  }
+  } while (!work_off());
 }
 
 bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
@@ -181,6 +232,13 @@ bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
     for (const auto* edge : branch.edges) {  // Those to the sender's own core hold less.
       sending_.rows_most = std::min<std::size_t>(sending_.rows_most, edge->batch_most());
       sending_.bytes_most = std::min(sending_.bytes_most, edge->batch_bytes_most());
+      if (branch.edges.size() > 1) {
+        const auto cost = edge->row_cost();
+        if (cost > run_most / static_cast<runtime::Duration::rep>(message::batch_rows)) {
+          sending_.rows_most =
+              std::min(sending_.rows_most, std::max<std::size_t>(1, static_cast<std::size_t>(run_most / cost)));
+        }
+      }
     }
   }
   return go_on_sending();
@@ -214,6 +272,7 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   const std::uint64_t bytes = piece->live_bytes();
   // Every edge that blocks has credit before any gets the messages: then they go out together.
   for (auto& branch : target.branches) {
+    branch.choose();
     if (branch.when_full != stage::WhenFull::block) continue;
     flow::Edge& edge = branch.edge();
     if (!edge.closed() && !edge.fits(rows, bytes)) {
@@ -272,7 +331,7 @@ runtime::Task<> Unit::pass_flush() {
     if (!node.op) continue;
     for (bool done = false; !done;) {
       done = node.op->flush(*node.output);
-      if (!work_off()) co_await pump();
+      if (!work_off()) co_await catch_up();
     }
   }
   send_mark(flow::Mark::flush);
@@ -300,8 +359,9 @@ void Unit::end_run() {
 
 runtime::Task<> Unit::yield_turn() {
   batches_ = 0;
+  worked_ += read_clock() - working_since_;
   co_await core_.yield();
-  turn_began_ = core_.now();
+  turn_began_ = working_since_ = read_clock();
 }
 
 void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
@@ -333,8 +393,9 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     }
     cells.workers = node->planned->configured.shape == stage::Shape::call ? node->planned->common.workers : 1;
     // Not node->op: at the end the home core takes that away while a question may still be under way here.
-    if (!node->planned->configured.make_operator) cells.duration = counters.duration;
-    if (node->planned->configured.shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
+    const auto shape = node->planned->configured.shape;
+    if (shape == stage::Shape::call || shape == stage::Shape::sink) cells.duration = counters.duration;
+    if (shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
     if (node->planned->configured.touches == stage::Touches::proc) {
       cells.children = counters.children;
       cells.child_restarts = counters.child_restarts;
@@ -358,7 +419,7 @@ class OperatorUnit final : public Unit {
       auto arrival = inbox_.receive();
       if (head().planned->configured.collects) co_await tick();
       if (!arrival) {
-        spent(observe::State::busy);
+        spent_until_clock(observe::State::busy);
         co_await flow::suspend(inbox_);
         spent(observe::State::idle);
         continue;
@@ -370,7 +431,8 @@ class OperatorUnit final : public Unit {
             break;
           }
           feed(arrival->delivery.take());
-          if (!work_off()) co_await pump();
+          if (!work_off()) co_await catch_up();
+          tell_cost(end_batch() / arrival->delivery.unreleased());
           arrival->delivery.release_all();
           if (abandoned()) inbox_.close();
           break;
@@ -383,11 +445,16 @@ class OperatorUnit final : public Unit {
         case flow::Mark::end:
           break;
       }
-      if (turn_is_over(core_.now())) co_await yield_turn();
+      if (turn_is_over()) co_await yield_turn();
     }
     co_await pass_flush();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
+  }
+
+  /// Who deals to replicas wants to know.
+  void tell_cost(runtime::Duration of_a_row) noexcept {
+    if (planned_.replicas > 1) inbox_.set_row_cost(of_a_row);
   }
 
   void give_up(flow::Arrival& arrival) {
@@ -400,7 +467,7 @@ class OperatorUnit final : public Unit {
 
   runtime::Task<> tick() {
     Node& node = head();
-    const auto due = node.op->tick(core_.now(), *node.output);
+    const auto due = node.op->tick(clock(), *node.output);
     if (node.output->pending()) co_await pump();
     // One that rings earlier than needed does no harm: then we look again.
     if (!due || (armed_ && *armed_ <= *due)) co_return;
@@ -471,13 +538,16 @@ class SinkUnit final : public Unit {
     spent(observe::State::busy);
   }
 
+  /// Whoever comes for more is done with what it had.
   runtime::Task<std::optional<flow::Delivery>> receive() {
-    if (!work_off()) co_await pump();
+    read_clock();
+    count_done();
+    if (!work_off()) co_await catch_up();
     while (true) {
       auto arrival = inbox_.receive();
       if (!arrival) {
         if (inbox_.ended()) co_return std::nullopt;
-        spent(observe::State::busy);
+        spent_until_clock(observe::State::busy);
         co_await flow::suspend(inbox_);
         spent(observe::State::idle);
         continue;
@@ -486,18 +556,30 @@ class SinkUnit final : public Unit {
         if (driver_->on_flush) co_await driver_->on_flush();
         co_await pass_flush();
       } else if (arrival->mark == flow::Mark::none) {
-        if (turn_is_over(core_.now())) co_await yield_turn();
-        auto& output = *head().output;
-        output.arrived(*arrival->delivery);
-        const auto age = core_.now() - arrival->delivery->entered(0);
-        output.counters().end_to_end.observe(std::chrono::duration<double>(age).count(), arrival->delivery->size());
+        if (turn_is_over()) co_await yield_turn();
+        head().output->arrived(*arrival->delivery);
+        rows_ = arrival->delivery->size();
+        entered_ = arrival->delivery->entered(0);
+        taken_ = clock();
         co_return std::optional<flow::Delivery>(std::move(arrival->delivery));
       }
       if (inbox_.ended()) co_return std::nullopt;
     }
   }
 
+  /// The rows of a batch stand in the figures alike.
+  void count_done() {
+    if (rows_ == 0) return;
+    auto& counters = head().output->counters();
+    const std::chrono::duration<double> age = clock() - entered_, took = clock() - taken_;
+    counters.end_to_end.observe(age.count(), rows_);
+    counters.duration.observe(took.count() / static_cast<double>(rows_), rows_);
+    rows_ = 0;
+  }
+
   SinkDriver* driver_ = nullptr;
+  std::size_t rows_ = 0;               // Of the batch that the sink works on.
+  runtime::Time entered_{}, taken_{};  // Its first row, at the source; and the batch, here.
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ struct Node {
   stage::Batch::Pointer in;             ///< What it is working on,
   std::size_t row = 0;                  ///< and how far it has come.
   std::vector<Target> targets;          ///< By port.
+  int calls = 0;                        ///< Of the operator, since one was timed,
+  std::size_t rows = 0;                 ///< and the rows of those.
 };
 
 /// What a unit is given by the pipeline it runs in. Outlives it.
@@ -79,11 +81,14 @@ class Unit {
   }
 
   Node& head() noexcept { return *nodes_.front(); }
-  /// Works off what is under way in the tree and sends it, as far as there is credit. True: nothing is left of it.
+  /// Works off what is under way in the tree and sends it, as far as there is credit and the turn lasts. Begins at
+  /// clock(). True: nothing is left of it.
   /// Every batch comes this way, and nearly always through: a coroutine for each step would cost more than the step.
   bool work_off();
-  /// Works off everything. Waits for credit.
+  /// Works off everything. Waits for credit, and for its next turn.
   runtime::Task<> pump();
+  /// The same after work_off() said no: without a coroutine where it says yes.
+  runtime::Task<> catch_up();
   /// Lets every operator behind the head emit what it holds, then passes the mark on.
   runtime::Task<> pass_flush();
   void send_mark(flow::Mark mark);
@@ -95,14 +100,21 @@ class Unit {
   bool abandoned() const noexcept { return abandoned_; }
   void look_for_readers();
   /// Whether others on this core should run now: every 16 batches or 500 µs (semantics 16). Asked after each batch.
-  bool turn_is_over(runtime::Time now) noexcept { return ++batches_ >= 16 || now - turn_began_ >= turn_most; }
+  bool turn_is_over() noexcept { return ++batches_ >= 16 || clock_ - turn_began_ >= turn_most; }
   runtime::Task<> yield_turn();
-  /// Counts the time since the last call as spent in this state.
+  /// Counts the time since the last call as spent in this state, until now or until clock().
   void spent(observe::State state);
+  void spent_until_clock(observe::State state);
   /// The cells for the time from `since` to `now`. A unit of several workers divides it among them.
   virtual void count_time(observe::State state, runtime::Time since, runtime::Time now);
-  /// The instant of the last spent().
-  runtime::Time state_since() const noexcept { return state_since_; }
+  /// The clock as this unit read it last. A reading costs as much as a short stage takes for a row, so one is made when
+  /// a wait is over and one after each batch, and used for all that happens in between.
+  runtime::Time clock() const noexcept { return clock_; }
+  runtime::Time read_clock() { return clock_ = core_.now(); }
+  /// Around the work on a batch. The second reads the clock, and returns how long this unit has worked on it, waits
+  /// and the turns of others left out.
+  void begin_batch() noexcept;
+  runtime::Duration end_batch();
 
   const UnitSetting& setting_;
   const PlannedUnit& planned_;
@@ -112,7 +124,10 @@ class Unit {
   flow::Inbox inbox_;
 
  private:
-  static constexpr auto turn_most = std::chrono::microseconds(500);
+  static constexpr runtime::Duration turn_most = std::chrono::microseconds(500);
+  static constexpr runtime::Duration run_most =
+      std::chrono::microseconds(200);  ///< Of work, dealt to a replica at once.
+  static constexpr int timed_each = 64;
 
   /// A batch on its way out of the unit, in pieces that its edges take. It is the unit's and not a coroutine's, so that
   /// a coroutine which is stopped while it waits for credit loses nothing.
@@ -129,17 +144,21 @@ class Unit {
   bool go_on_sending();
   void cut_piece();
   bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
+  void process(Node& node);
   Node* deepest_at_work() noexcept;
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
   Sending sending_;
-  flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits.
+  flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits. Null: the turn is over.
   bool stopped_ = false;
   std::vector<const Branch*> readers_;  // Who keeps it going.
   bool abandoned_ = false;
   int batches_ = 0;
   runtime::Time turn_began_{};
+  runtime::Time clock_{};
   runtime::Time state_since_{};
+  runtime::Time working_since_{};
+  runtime::Duration worked_{};  // On the batch at hand, until then.
 };
 
 /// A unit without a driver: an inbox, operators, edges.

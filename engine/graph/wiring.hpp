@@ -18,7 +18,8 @@ enum class Runs : std::uint8_t {
   passed  ///< From a replica: what became of one run that it got, be it nothing.
 };
 
-/// One reader of a port. Its edges are one, or one for each of its replicas, dealt to in turn.
+/// One reader of a port. Its edges are one, or one for each of its replicas: dealt to in turn where that keeps the
+/// order, else to whoever has least to do.
 struct Branch {
   std::string to;  ///< The reader.
   std::vector<flow::Edge*> edges;
@@ -29,6 +30,21 @@ struct Branch {
 
   flow::Edge& edge() const noexcept { return *edges[next]; }
   void go_on() noexcept { next = (next + step) % edges.size(); }
+  /// Before a piece is sent: where the order is free, to the replica with the fewest messages on their way to it and in
+  /// its hands; among equals in turn. One that is slow so holds up only what it has.
+  void choose() noexcept {
+    if (runs != Runs::none || edges.size() < 2) return;
+    std::size_t best = next;
+    std::uint64_t least = ~std::uint64_t{0};
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      const std::size_t at = (next + i) % edges.size();
+      const std::uint64_t has = edges[at]->sent() - edges[at]->released();
+      if (edges[at]->closed() || has >= least) continue;
+      least = has;
+      best = at;
+    }
+    next = best;
+  }
   bool closed() const noexcept {
     for (const auto* edge : edges) {
       if (!edge->closed()) return false;

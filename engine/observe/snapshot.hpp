@@ -65,8 +65,8 @@ struct StageSnapshot {
   std::uint64_t restarts = 0;            ///< By supervision, after a fault.
   bool fused = false;                    ///< Runs inside the stage before it: no channel between them. For /graph.
 
-  std::optional<HistogramCells> duration;     ///< One message, or one call outside. Stands on drivers.
-  std::optional<HistogramCells> end_to_end;   ///< From the source's reading to this sink's taking. Stands on sinks.
+  std::optional<HistogramCells> duration;     ///< One message of a sink, or one call.
+  std::optional<HistogramCells> end_to_end;   ///< From the source's reading until the sink was done with it.
   std::optional<std::int64_t> ack_pending;    ///< Open messages of a source.
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
   std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.

@@ -60,6 +60,7 @@ class SimulatedContext final : public asio::execution_context {
 
   bool step();
   bool run_until_idle(Time limit);
+  void move_clock(Time to);
 
   std::uint64_t seed;
   Time now{};
@@ -86,7 +87,6 @@ class SimulatedContext final : public asio::execution_context {
   void mix(std::uint64_t value) { trace = (trace ^ value) * 1099511628211u; }
   void run_one();
   std::map<Key, AlarmEntry>::iterator next_alarm();
-  void move_clock(Time to);
 
   Random random_;
   std::vector<Ready> ready_;
@@ -251,8 +251,9 @@ bool SimulatedRuntime::run_until_idle(Time limit) { return context_->run_until_i
 void SimulatedRuntime::run_for(Duration time) {
   const Time end = context_->now + time;
   context_->run_until_idle(end);
-  context_->now = end;
+  context_->now = std::max(context_->now, end);
 }
+void SimulatedRuntime::spend(Duration time) { context_->move_clock(context_->now + time); }
 bool SimulatedRuntime::step() { return context_->step(); }
 Time SimulatedRuntime::now() const { return context_->now; }
 void SimulatedRuntime::set_wall(WallTime at_start) { context_->wall_start = at_start; }

@@ -15,7 +15,7 @@ class SimulatedContext;
 
 /// All cores share the calling thread; a core is only a label, with a stream of randomness of its own. What is ready
 /// runs in an order the seed picks, across cores and within one. When nothing is ready the clock jumps to the next
-/// alarm; it never moves otherwise, so work handed to blocking() takes no time. The same seed and the same program
+/// alarm; otherwise only spend() moves it, so work handed to blocking() takes no time. The same seed and the same program
 /// give the same trace().
 ///
 /// Coroutines must have ended before their handles and this go, and alarms must be gone. What is still queued then is
@@ -38,6 +38,9 @@ class SimulatedRuntime final : public Runtime {
   void run_for(Duration time);
   /// Runs one thing that is ready, or moves the clock to the next alarm. False: nothing is left to do.
   bool step();
+
+  /// What runs now takes so long: the clock moves on before it returns, and what comes due meanwhile waits for it.
+  void spend(Duration time);
 
   Time now() const;
   void set_wall(WallTime at_start);  ///< Wall time when now() is 0. Before: 2030-01-01T00:00:00Z.

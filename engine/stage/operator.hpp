@@ -12,7 +12,7 @@ class Operator {
  public:
   virtual ~Operator() = default;
 
-  /// Gives each row from `from` on its verdict, in order, until the batch ends or `out.full()`. Returns how many rows
+  /// Gives each row from `from` on its verdict, in order, while `out.may_go_on()`. Returns how many rows
   /// have theirs; it is called again with the rest when what it put out has been sent. A row that becomes many may
   /// need several calls: then the operator remembers where it was inside it and does not count it yet.
   virtual std::size_t process(Batch& in, std::size_t from, Output& out, runtime::Time now) = 0;
@@ -40,7 +40,7 @@ class MessageOperator : public Operator {
     std::size_t row = from;
     const bool edited = in.has_documents();
     if (!edited) out.mark_unedited(in);
-    for (; row < in.size() && !out.full(); ++row) {
+    for (; row < in.size() && out.may_go_on(); ++row) {
       if (edited) out.mark(in, row);
       static_cast<Derived*>(this)->process(Message(in, row), out);
     }

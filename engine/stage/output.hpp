@@ -8,6 +8,7 @@
 #include "engine/flow/counters.hpp"
 #include "engine/message/message.hpp"
 #include "engine/runtime/core.hpp"
+#include "engine/stage/pace.hpp"
 
 namespace weir::stage {
 
@@ -125,6 +126,9 @@ class Output {
   /// No more than this should be put out now: return, or flush. (A port has 64 messages or 64 KiB; one more message is
   /// always taken, but a stage that goes on regardless takes memory that nobody granted.)
   bool full() const noexcept { return full_; }
+  /// Asked by an operator before each row: whether it should be worked off in this call. No where the output is full or
+  /// the time slice is over (semantics 16); the first row of a call always may.
+  bool may_go_on() noexcept { return !full_ && (pace_.count() || pace_.look(core_.now())); }
 
   bool heard(Port port) const noexcept { return ports_[port].heard; }
   const std::string& stage() const noexcept { return stage_; }
@@ -143,6 +147,8 @@ class Output {
   /// What goes out by this port, in the order it was put; null when there is nothing.
   Batch::Pointer collect(Port port);
   bool pending() const noexcept { return waiting_ > 0; }
+  /// For may_go_on().
+  Pace& pace() noexcept { return pace_; }
   /// Rows have come in: `in` and `in_flight` rise.
   void arrived(const Batch& batch) noexcept;
   /// A stage begins with this row: should it fail, its edits go back to as they are now.
@@ -204,6 +210,7 @@ class Output {
   OnError on_error_;
   bool ends_;
   bool full_ = false;
+  Pace pace_;
   flow::Counters counters_;
   std::vector<std::vector<Batch::Pointer>> out_;  // By port; more than one batch only where a stage went on when full.
   std::vector<Batch*> last_;                      // Of those, by port; null where there is none.

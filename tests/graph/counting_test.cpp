@@ -129,3 +129,19 @@ BOOST_AUTO_TEST_CASE(the_time_of_a_call_is_that_of_all_its_workers) {
              boost::test_tools::tolerance(0.01));
   BOOST_TEST(work.state_s[static_cast<std::size_t>(observe::State::idle)] == 0.010, boost::test_tools::tolerance(0.01));
 }
+
+BOOST_AUTO_TEST_CASE(a_message_has_come_through_when_its_sink_is_done_with_it) {
+  Bench bench("stages: {a: {generate: {range: 1..4}}, b: {from: a, file: {append: full.txt}}}");
+  bench.files().set_capacity(1);
+  bench.start();
+  bench.advance(1min);
+  BOOST_TEST(bench.stage("b").end_to_end->count() == 0U);
+  bench.files().set_capacity(1000);
+  bench.run();
+  const auto stage = bench.stage("b");
+  BOOST_TEST(stage.end_to_end->count() == 4U);
+  BOOST_TEST(stage.end_to_end->sum_s() >= 4 * 60.0);
+  BOOST_TEST(stage.duration->count() == 4U);
+  BOOST_TEST(stage.duration->sum_s() >= 60.0);  // They were one batch.
+  BOOST_TEST(!bench.stage("a").duration);
+}
