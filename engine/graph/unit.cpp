@@ -117,7 +117,7 @@ runtime::Duration Unit::end_batch() {
   worked_ += read_clock() - working_since_;
   working_since_ = clock_;
   if (worked_ > turn_most) {  // Rows that ran through were perhaps slower than those before them.
-    for (const auto& node : nodes_) node->output->pace().relearn();
+    for (const auto& node : nodes_) node->output->relearn_pace();
   }
   return worked_;
 }
@@ -180,8 +180,7 @@ void Unit::process(Node& node) {
   const bool timed = flow::counting && &node != nodes_.front().get() && node.calls++ % timed_each == 0;
   if (timed) read_clock();
   const runtime::Time began = clock_;
-  output.pace().begin(clock_, turn_began_ + turn_most);
-  output.begin(node.in);
+  output.begin(node.in, clock_, turn_began_ + turn_most);
   node.row = node.op->process(*node.in, node.row, output, clock_);
   const std::size_t done = node.row - before;
   output.end(node.in, node.row);

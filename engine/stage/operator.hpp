@@ -1,5 +1,6 @@
 // Operators: stages that only compute. The engine fuses them into their neighbours.
 #pragma once
+#include <algorithm>
 #include <optional>
 
 #include "engine/runtime/time.hpp"
@@ -40,9 +41,13 @@ class MessageOperator : public Operator {
     std::size_t row = from;
     const bool edited = in.has_documents();
     if (!edited) out.mark_unedited(in);
-    for (; row < in.size() && out.may_go_on(); ++row) {
-      if (edited) out.mark(in, row);
-      static_cast<Derived*>(this)->process(Message(in, row), out);
+    while (row < in.size() && !out.full()) {
+      const std::size_t end = std::min(in.size(), row + out.grant());
+      if (row == end) break;
+      for (; row < end && !out.full(); ++row) {
+        if (edited) out.mark(in, row);
+        static_cast<Derived*>(this)->process(Message(in, row), out);
+      }
     }
     return row;
   }

@@ -9,7 +9,9 @@ Output::Output(runtime::Core& core, std::string stage, std::vector<OutPort> port
   last_.resize(ports_.size());
 }
 
-void Output::begin(Batch::Pointer& in) noexcept {
+void Output::begin(Batch::Pointer& in, runtime::Time now, runtime::Time until) noexcept {
+  pace_.begin(now, until);
+  granted_ = 0;
   in_ = in.get();
   passed_count_ = finished_count_ = 0;
   selecting_ = out_[main_port].empty() && ports_[main_port].heard;

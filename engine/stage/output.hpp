@@ -128,7 +128,15 @@ class Output {
   bool full() const noexcept { return full_; }
   /// Asked by an operator before each row: whether it should be worked off in this call. No where the output is full or
   /// the time slice is over (semantics 16); the first row of a call always may.
-  bool may_go_on() noexcept { return !full_ && (pace_.count() || pace_.look(core_.now())); }
+  bool may_go_on() noexcept {
+    if (full_) return false;
+    if (granted_ == 0) granted_ = grant();
+    return granted_ > 0 && granted_-- > 0;
+  }
+  /// The same for so many rows at once, each of which may still fill the output; asked again after those.
+  std::size_t grant() noexcept {
+    return pace_.grant([this] { return core_.now(); });
+  }
 
   bool heard(Port port) const noexcept { return ports_[port].heard; }
   const std::string& stage() const noexcept { return stage_; }
@@ -139,16 +147,17 @@ class Output {
 
   // --- the engine's side -----------------------------------------------------------------------------------------
 
-  /// Before an operator is called: rows that pass from this batch stay in it, and if all do nothing is copied.
-  void begin(Batch::Pointer& in) noexcept;
+  /// Before an operator is called at `now`, in a turn that lasts until `until`: rows that pass from this batch stay in
+  /// it, and if all do nothing is copied.
+  void begin(Batch::Pointer& in, runtime::Time now, runtime::Time until) noexcept;
   /// After it: rows 0 … `done` - 1 have their verdict. If that is all of them the batch is used up. Those that are done
   /// are answered now, those of one token with one atomic operation.
   void end(Batch::Pointer& in, std::size_t done);
   /// What goes out by this port, in the order it was put; null when there is nothing.
   Batch::Pointer collect(Port port);
   bool pending() const noexcept { return waiting_ > 0; }
-  /// For may_go_on().
-  Pace& pace() noexcept { return pace_; }
+  /// The rows of the batch before were perhaps slower than may_go_on() had thought.
+  void relearn_pace() noexcept { pace_.relearn(); }
   /// Rows have come in: `in` and `in_flight` rise.
   void arrived(const Batch& batch) noexcept;
   /// A stage begins with this row: should it fail, its edits go back to as they are now.
@@ -211,6 +220,7 @@ class Output {
   bool ends_;
   bool full_ = false;
   Pace pace_;
+  std::size_t granted_ = 0;
   flow::Counters counters_;
   std::vector<std::vector<Batch::Pointer>> out_;  // By port; more than one batch only where a stage went on when full.
   std::vector<Batch*> last_;                      // Of those, by port; null where there is none.

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "engine/runtime/time.hpp"
 
@@ -16,21 +17,20 @@ class Pace {
   void begin(runtime::Time now, runtime::Time until) noexcept {
     looked_ = now;
     until_ = until;
-    left_ = rows_ + 1;
+    first_ = true;
   }
-  /// A row is about to be worked off. False: it is time to look().
-  bool count() noexcept { return --left_ > 0; }
-  /// False: the turn is over.
-  bool look(runtime::Time now) noexcept {
-    const runtime::Duration took = now - looked_;
+  /// Rows that may be worked off before this is asked again; none, where the turn is over. Asked once those are done.
+  template <class Clock>
+  std::size_t grant(Clock clock) noexcept {
+    if (std::exchange(first_, false)) return rows_;
+    const runtime::Time now = clock();
+    const runtime::Duration took = now - std::exchange(looked_, now);
     const auto rows = static_cast<runtime::Duration::rep>(rows_);
     rows_ =
         took <= runtime::Duration::zero()
             ? rows_most
             : static_cast<std::size_t>(std::clamp<runtime::Duration::rep>(rows * between_looks / took, 1, rows_most));
-    looked_ = now;
-    left_ = rows_;
-    return now < until_;
+    return now < until_ ? rows_ : 0;
   }
   /// The next row is looked at by itself.
   void relearn() noexcept { rows_ = 1; }
@@ -39,7 +39,7 @@ class Pace {
   static constexpr runtime::Duration between_looks = std::chrono::microseconds(50);
   static constexpr runtime::Duration::rep rows_most = 64;
   std::size_t rows_ = 1;
-  std::size_t left_ = 0;
+  bool first_ = true;
   runtime::Time looked_{}, until_{};
 };
 

@@ -80,7 +80,7 @@ class Alone : public message::TokenOwner, public script::Host {
     auto batch = batch_of(payloads);
     output->arrived(*batch);
     for (std::size_t row = 0; batch;) {
-      output->begin(batch);
+      output->begin(batch, runtime.now(), runtime::Time::max());
       row = operator_->process(*batch, row, *output, core().now());
       output->end(batch, row);
       largest_out_ = std::max(largest_out_, take());
