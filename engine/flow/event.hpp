@@ -12,6 +12,7 @@ namespace weir::flow {
 /// thread only.
 class Event final : public Parking {
  public:
+  explicit Event(runtime::Core& core) : core_(core) {}
   void set() noexcept {
     set_ = true;
     slot_.wake();
@@ -20,7 +21,7 @@ class Event final : public Parking {
   void clear() noexcept { set_ = false; }
   /// Returns once it is set, and clears it. Throws runtime::Stopped.
   runtime::Task<> wait() {
-    while (!set_) co_await suspend(*this);
+    while (!set_) co_await suspend(core_, *this);
     set_ = false;
   }
   bool park(Waiter& waiter) noexcept override {
@@ -30,6 +31,7 @@ class Event final : public Parking {
   bool unpark() noexcept override { return slot_.take_back(); }
 
  private:
+  runtime::Core& core_;
   bool set_ = false;
   WaitSlot slot_;
 };
@@ -37,6 +39,7 @@ class Event final : public Parking {
 /// One coroutine at a time, first come first served. One core's thread only.
 class Gate {
  public:
+  explicit Gate(runtime::Core& core) : core_(core) {}
   /// Holds the gate until destroyed.
   class Pass {
    public:
@@ -59,7 +62,7 @@ class Gate {
   /// Throws runtime::Stopped, then without the gate.
   runtime::Task<Pass> enter() {
     if (closed_) {
-      Event turn;
+      Event turn(core_);
       waiting_.push_back(&turn);
       try {
         co_await turn.wait();
@@ -92,6 +95,7 @@ class Gate {
     }
     leave();  // It was our turn already.
   }
+  runtime::Core& core_;
   bool closed_ = false;
   std::deque<Event*> waiting_;
 };

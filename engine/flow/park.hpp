@@ -43,9 +43,9 @@ class Parking {
   ~Parking() = default;
 };
 
-/// Suspends the coroutine until it is woken; returns at once where there is something to do. Resumes through the
-/// coroutine's executor, never inside wake(). Throws runtime::Stopped when the coroutine is stopped. Whatever it
+/// Suspends the coroutine, which runs on this core, until it is woken; goes on soon where there is something to do.
+/// Resumes through the core, never inside wake(). Throws runtime::Stopped when the coroutine is stopped. Whatever it
 /// returned for, look at the state again.
-runtime::Task<> suspend(Parking& place);
+runtime::Task<> suspend(runtime::Core& core, Parking& place);
 
 }  // namespace weir::flow

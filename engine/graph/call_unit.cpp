@@ -106,7 +106,7 @@ class CallUnit final : public Unit {
         }
         spent(observe::State::busy);
         waiting_for_input_ = true;
-        co_await flow::suspend(inbox_);
+        co_await flow::suspend(core_, inbox_);
         waiting_for_input_ = false;
         spent(calling_ ? observe::State::outside : observe::State::idle);
         continue;
@@ -245,7 +245,7 @@ class CallUnit final : public Unit {
   std::size_t next_row_ = 0;
   bool flush_due_ = false;
   bool waiting_for_input_ = false;
-  flow::Event finished_;
+  flow::Event finished_{core_};
   runtime::Waiter ended_{core_};
 };
 

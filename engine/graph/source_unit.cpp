@@ -304,9 +304,9 @@ class SourceUnit final : public Unit, private TokenOwner {
   const Port any_port_;
   std::unique_ptr<runtime::Coroutine> body_, replayer_;
   std::exception_ptr body_fault_;
-  flow::Event body_ended_, heard_, replayer_ended_;
+  flow::Event body_ended_{core_}, heard_{core_}, replayer_ended_{core_};
   runtime::Waiter helper_ended_{core_};
-  flow::Gate gate_;
+  flow::Gate gate_{core_};
   std::uint64_t next_id_ = 0;
   std::uint64_t open_ = 0;
   std::uint64_t replayed_ = 0;

@@ -208,7 +208,7 @@ runtime::Task<> Unit::catch_up() {
       continue;
     }
     spent(observe::State::busy);
-    co_await flow::suspend(*full_);
+    co_await flow::suspend(core_, *full_);
     spent(observe::State::backpressured);
   } while (!work_off());
 }
@@ -419,7 +419,7 @@ class OperatorUnit final : public Unit {
       if (head().planned->configured.collects) co_await tick();
       if (!arrival) {
         spent_until_clock(observe::State::busy);
-        co_await flow::suspend(inbox_);
+        co_await flow::suspend(core_, inbox_);
         spent(observe::State::idle);
         continue;
       }
@@ -547,7 +547,7 @@ class SinkUnit final : public Unit {
       if (!arrival) {
         if (inbox_.ended()) co_return std::nullopt;
         spent_until_clock(observe::State::busy);
-        co_await flow::suspend(inbox_);
+        co_await flow::suspend(core_, inbox_);
         spent(observe::State::idle);
         continue;
       }

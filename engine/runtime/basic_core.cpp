@@ -97,6 +97,10 @@ Task<> BasicCore::sleep_until(Time when) {
   (void)co_await waiter.wait_until(when);
 }
 
+void BasicCore::resume(Ready& ready) noexcept {
+  asio::post(executor(), [&ready] { ready.go_on(ready); });
+}
+
 Task<> BasicCore::yield() {
   throw_if_stopped(co_await asio::this_coro::cancellation_state);
   co_await asio::post(asio::use_awaitable);

@@ -7,6 +7,7 @@ namespace weir::runtime {
 class BasicCore : public Core {
  public:
   Task<> sleep_until(Time when) override;
+  void resume(Ready& ready) noexcept override;
   Task<> yield() override;
   std::unique_ptr<Coroutine> spawn(Task<> body, std::function<void(std::exception_ptr)> ended) override;
 };

@@ -46,6 +46,12 @@ class Alarm {
   virtual ~Alarm() = default;
 };
 
+/// What waits for its turn on a core (Core::resume). Owned by who made it; lives until go_on() is called.
+struct Ready {
+  void (*go_on)(Ready& ready) noexcept = nullptr;  ///< It may be gone when this returns.
+  Ready* next = nullptr;                           ///< The core's.
+};
+
 /// Everything a stage may use of the machine's time. One for each thread of the engine; what runs on it runs one at a
 /// time. Only post() may be called from other threads.
 class Core {
@@ -60,6 +66,9 @@ class Core {
   /// Runs `work` on this core, soon, never inside the call. Any thread. Two posts keep no order that may be relied on:
   /// the simulated core shuffles what is ready. What `work` throws ends the program.
   virtual void post(std::function<void()> work) = 0;
+
+  /// The same for what need not be copied: calls ready.go_on(). A tenth of the price of a post.
+  virtual void resume(Ready& ready) noexcept = 0;
 
   /// Suspends until then. A time that has passed returns without suspending. Throws Stopped when stopped.
   virtual Task<> sleep_until(Time when) = 0;

@@ -169,6 +169,15 @@ class RealCore final : public BasicCore {
   WallTime wall() const override { return std::chrono::system_clock::now(); }
   asio::any_io_executor executor() override { return io_.get_executor(); }
   void post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
+  void resume(Ready& ready) noexcept override {
+    if (!io_.get_executor().running_in_this_thread()) {
+      asio::post(io_, [&ready] { ready.go_on(ready); });
+      return;
+    }
+    *(first_ready_ ? &last_ready_->next : &first_ready_) = &ready;
+    last_ready_ = &ready;
+    if (!std::exchange(turn_posted_, true)) asio::post(io_, [this] { resume_ready(); });
+  }
   std::unique_ptr<Alarm> alarm(Time when, std::function<void()> ring) override {
     // Sums with the clock's own origin must not overflow, however far the instant.
     const Time far = now() + std::chrono::hours(24 * 365 * 100);
@@ -203,6 +212,19 @@ class RealCore final : public BasicCore {
   void end() { io_.stop(); }
 
  private:
+  /// Some of them, then whatever else came in has its turn.
+  void resume_ready() {
+    for (int left = ready_at_once; first_ready_ && left > 0; --left) {
+      Ready& ready = *first_ready_;
+      first_ready_ = std::exchange(ready.next, nullptr);
+      ready.go_on(ready);
+    }
+    turn_posted_ = first_ready_ != nullptr;
+    if (turn_posted_) asio::post(io_, [this] { resume_ready(); });
+  }
+
+  static constexpr int ready_at_once = 16;
+
   Shared& shared_;
   int index_;
   asio::io_context io_;  // One thread: Asio then wakes nobody else. Posting from other threads stays safe.
@@ -210,6 +232,9 @@ class RealCore final : public BasicCore {
   Random random_;
   RealFiles files_;
   RealProcesses processes_;
+  Ready* first_ready_ = nullptr;  // In the order of resume().
+  Ready* last_ready_ = nullptr;   // Where there is a first.
+  bool turn_posted_ = false;      // resume_ready() will come, or runs.
 };
 
 /// Reads blocked signals on a thread of its own.
