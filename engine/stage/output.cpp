@@ -1,5 +1,7 @@
 #include "engine/stage/output.hpp"
 
+#include <cstring>
+
 namespace weir::stage {
 
 Output::Output(runtime::Core& core, std::string stage, std::vector<OutPort> ports, OnError on_error, bool ends)
@@ -13,45 +15,74 @@ void Output::begin(Batch::Pointer& in, runtime::Time now, runtime::Time until) n
   pace_.begin(now, until);
   granted_ = 0;
   in_ = in.get();
-  passed_count_ = finished_count_ = 0;
-  selecting_ = out_[main_port].empty() && ports_[main_port].heard;
+  verdicts_.fill(none);
+  selecting_ = out_[main_port].empty() && ports_[main_port].heard ? in_ : nullptr;
 }
 
-void Output::count_passed() noexcept {
-  counters_.in_flight -= static_cast<std::int64_t>(passed_count_);
-  counters_.out[main_port] += passed_count_;
+void Output::count(Verdict verdict, std::uint64_t messages) noexcept {
+  counters_.in_flight -= static_cast<std::int64_t>(messages);
+  if (verdict >= dropped) {
+    counters_.drop(static_cast<Dropped>(verdict - dropped), messages);
+  } else if (verdict == filtered) {
+    counters_.filtered += messages;
+  } else {
+    counters_.out[main_port] += messages;
+  }
+}
+
+bool Output::unanimous(std::size_t rows) const noexcept {
+  return rows > 0 && std::memcmp(&verdicts_[0], &verdicts_[1], rows - 1) == 0;
 }
 
 void Output::move_out_selection() {
-  selecting_ = false;
-  count_passed();
-  for (std::size_t i = 0; i < passed_count_; ++i) {
-    Batch& to = room(main_port, in_->payload(passed_[i]).size());
-    to.take_row(*in_, passed_[i]);
+  selecting_ = nullptr;
+  for (std::size_t row = 0; row < in_->size(); ++row) {
+    if (verdicts_[row] != passed) continue;
+    verdicts_[row] = none;
+    count(passed, 1);
+    room(main_port, in_->payload(row).size()).take_row(*in_, row);
   }
-  passed_count_ = 0;
 }
 
 void Output::end(Batch::Pointer& in, std::size_t done) {
-  if (finished_count_ > 0) {
-    counters_.in_flight -= static_cast<std::int64_t>(finished_count_);
-    in->done({finished_.data(), finished_count_});
+  const bool all = done == in->size();
+  if (!all) leave_selection();
+  bool stays = false;
+  if (all && unanimous(done)) {
+    const Verdict verdict = verdicts_[0];
+    if (verdict != none) count(verdict, done);
+    if (verdict > passed) in->done_all();
+    stays = verdict == passed;
+  } else {
+    stays = end_each(*in);
   }
-  if (selecting_ && passed_count_ > 0) {
-    if (done == in->size()) {
-      count_passed();
-      if (passed_count_ != done) in->keep({passed_.data(), passed_count_});
-      last_[main_port] = in.get();
-      out_[main_port].push_back(std::move(in));
-      ++waiting_;
-    } else {
-      move_out_selection();
-    }
+  if (stays) {
+    last_[main_port] = in.get();
+    out_[main_port].push_back(std::move(in));
+    ++waiting_;
   }
-  selecting_ = false;
-  passed_count_ = finished_count_ = 0;
+  selecting_ = nullptr;
   in_ = nullptr;
   if (in && done == in->size()) in.reset();
+}
+
+bool Output::end_each(Batch& in) {
+  std::array<std::uint8_t, message::batch_rows> ended, staying;
+  std::size_t ends = 0, stays = 0;
+  for (std::size_t row = 0; row < in.size(); ++row) {
+    const Verdict verdict = verdicts_[row];
+    if (verdict == none) continue;
+    count(verdict, 1);
+    const auto number = static_cast<std::uint8_t>(row);
+    if (verdict == passed) {
+      staying[stays++] = number;
+    } else {
+      ended[ends++] = number;
+    }
+  }
+  in.done({ended.data(), ends});
+  if (stays > 0) in.keep({staying.data(), stays});
+  return stays > 0;
 }
 
 Batch& Output::more_room(Port port) {
@@ -82,11 +113,10 @@ void Output::arrived(const Batch& batch) noexcept {
 void Output::pass_by_itself(Batch& batch, std::size_t row) {
   if (!ports_[main_port].heard) {
     if (ends_) {
-      ++counters_.out[main_port];
+      finish(batch, row, delivered);
     } else {
-      counters_.drop(Dropped::unread);
+      drop(batch, row, Dropped::unread);
     }
-    finish(batch, row);
     return;
   }
   --counters_.in_flight;
@@ -98,8 +128,7 @@ void Output::pass_by_itself(Batch& batch, std::size_t row) {
 
 void Output::send(Port port, Batch& batch, std::size_t row) {
   if (!ports_[port].heard) {
-    counters_.drop(Dropped::unread);
-    finish(batch, row);
+    drop(batch, row, Dropped::unread);
     return;
   }
   --counters_.in_flight;

@@ -47,30 +47,25 @@ class Output {
 
   /// Out by the main port, with its edits.
   void pass(Batch& batch, std::size_t row) {
-    if (selecting_ && &batch == in_) {
-      passed_[passed_count_++] = static_cast<std::uint8_t>(row);  // Counted by end(), all at once.
-      return;
+    if (&batch == selecting_) [[likely]] {
+      verdicts_[row] = passed;
+    } else {
+      pass_by_itself(batch, row);
     }
-    pass_by_itself(batch, row);
   }
   /// All rows from `from` on.
   void pass_rest(Batch& batch, std::size_t from) {
     for (std::size_t row = from; row < batch.size(); ++row) pass(batch, row);
   }
   void drop_rest(Batch& batch, std::size_t from, Dropped why) {
-    counters_.drop(why, batch.size() - from);
-    for (std::size_t row = from; row < batch.size(); ++row) finish(batch, row);
+    for (std::size_t row = from; row < batch.size(); ++row) drop(batch, row, why);
   }
   void send(Port port, Batch& batch, std::size_t row);  ///< Out by another port.
   /// Done: it was to go no further.
-  void filter(Batch& batch, std::size_t row) {
-    ++counters_.filtered;
-    finish(batch, row);
-  }
+  void filter(Batch& batch, std::size_t row) { finish(batch, row, filtered); }
   /// Done: lost by policy.
   void drop(Batch& batch, std::size_t row, Dropped why) {
-    counters_.drop(why);
-    finish(batch, row);
+    finish(batch, row, static_cast<Verdict>(dropped + static_cast<int>(why)));
   }
   /// Failed: its edits since mark() are undone. By on_error it leaves by `.failed`, is dropped, or passes with `failed`
   /// set; unheard, its ack fails.
@@ -176,6 +171,15 @@ class Output {
   void complete(Failure& why, const Batch& batch, std::size_t row) const;
 
  private:
+  /// A verdict that is noted for end(): a byte a row, so that giving it is one store, and all are counted at once.
+  enum Verdict : std::uint8_t {
+    none,
+    passed,
+    delivered,
+    filtered,
+    dropped
+  };  // From `dropped` on: the reason is added.
+
   /// The batch that a row of so many bytes goes into. full() from the last row that fits on.
   Batch& room(Port port, std::size_t bytes) {
     Batch* const last = last_[port];
@@ -201,17 +205,21 @@ class Output {
     if (selecting_) move_out_selection();
   }
   void move_out_selection();
-  void count_passed() noexcept;
   void pass_by_itself(Batch& batch, std::size_t row);
-  /// The row ends here: answered, and out of what is in flight, by end() or at once.
-  void finish(Batch& batch, std::size_t row) noexcept {
-    if (&batch == in_) {
-      finished_[finished_count_++] = static_cast<std::uint8_t>(row);
+  /// The row ends here: counted, answered and out of what is in flight, by end() or at once.
+  void finish(Batch& batch, std::size_t row, Verdict verdict) noexcept {
+    if (&batch == in_) [[likely]] {
+      verdicts_[row] = verdict;
     } else {
-      --counters_.in_flight;
+      count(verdict, 1);
       batch.done(row);
     }
   }
+  void count(Verdict verdict, std::uint64_t messages) noexcept;
+  /// The verdicts of the batch at hand, where they differ. True: rows have passed, and only those are left in it.
+  bool end_each(Batch& in);
+  /// Whether rows 0 … `rows` - 1 of the batch at hand all have the verdict of the first.
+  bool unanimous(std::size_t rows) const noexcept;
 
   runtime::Core& core_;
   std::string stage_;
@@ -226,11 +234,11 @@ class Output {
   std::vector<Batch*> last_;                      // Of those, by port; null where there is none.
   std::size_t waiting_ = 0;                       // Batches in out_.
   Batch::Pointer unread_;                         // The last message that create() made for nobody.
-  // Of the batch at hand: rows that passed, as long as nothing else went out by the main port; and rows that are done.
+  // The batch at hand; again, as long as what passes stays in it: nothing else went out by the main port. And row by
+  // row what end() has to see to.
   Batch* in_ = nullptr;
-  std::array<std::uint8_t, message::batch_rows> passed_, finished_;
-  std::size_t passed_count_ = 0, finished_count_ = 0;
-  bool selecting_ = false;
+  Batch* selecting_ = nullptr;
+  std::array<Verdict, message::batch_rows> verdicts_{};
   static constexpr std::size_t any_row = static_cast<std::size_t>(-1);
   std::size_t collected_bytes_ = 0;  // Of the batch before: the next one is made for as much.
   const Batch* marked_ = nullptr;
