@@ -136,7 +136,7 @@ void Unit::feed(Batch::Pointer batch) {
 
 Node* Unit::deepest_at_work() noexcept {
   for (std::size_t i = nodes_.size(); i-- > 0;) {
-    if (nodes_[i]->in || nodes_[i]->output->pending()) return nodes_[i].get();
+    if (nodes_[i]->at_work()) return nodes_[i].get();
   }
   return nullptr;
 }
@@ -145,7 +145,9 @@ bool Unit::work_off() {
   if (!go_on_sending()) return false;
   // The deepest first, and one call at a time: each operator finds the one behind it empty, so that no more than one
   // batch a port is ever under way, however much an operator makes of a message.
-  while (Node* node = deepest_at_work()) {
+  for (Node* node = nullptr;;) {
+    if (!node || !node->at_work()) node = deepest_at_work();
+    if (!node) return true;
     stage::Output& output = *node->output;
     if (output.pending()) {
       for (Port port = 0; port < node->targets.size(); ++port) {
@@ -158,6 +160,7 @@ bool Unit::work_off() {
           target.fused->output->arrived(*batch);
           target.fused->in = std::move(batch);
           target.fused->row = 0;
+          node = target.fused;  // What is before it in the tree waits for it, and what is behind it is empty.
           break;
         }
         if (!send(target, std::move(batch), output)) return false;
@@ -170,7 +173,6 @@ bool Unit::work_off() {
       return false;
     }
   }
-  return true;
 }
 
 void Unit::process(Node& node) {

@@ -28,6 +28,8 @@ struct Node {
   std::vector<Target> targets;          ///< By port.
   int calls = 0;                        ///< Of the operator, since one was timed,
   std::size_t rows = 0;                 ///< and the rows of those.
+
+  bool at_work() const noexcept { return in || output->pending(); }
 };
 
 /// What a unit is given by the pipeline it runs in. Outlives it.
