@@ -1,4 +1,5 @@
 // route: sends each message by the first port whose condition holds, otherwise by .else.
+#include "engine/config/words.hpp"
 #include "engine/script/condition.hpp"
 #include "engine/stage/kind.hpp"
 
@@ -13,7 +14,7 @@ const auto spec =
     config::Spec<RouteConfig>("route",
                               "Sends each message by the first port whose condition holds, otherwise by .else.")
         .whole(&RouteConfig::routes, "Each port and its condition, in Lua; the first that holds wins.",
-               config::not_empty(), config::not_named({"main", "failed", "else", "any"}),
+               config::not_empty(), config::not_named({config::taken_ports.begin(), config::taken_ports.end()}),
                config::sample("{large: msg.bytes > 1000, eu: msg.region == \"eu\"}"))
         .details(
             "Read a port with `from: NAME.PORT`. What leaves by a port that nobody reads is dropped and counted as "
@@ -46,7 +47,7 @@ class Route : public stage::MessageOperator<Route> {
 const stage::Register registered(spec, [](auto config) {
   auto configured = stage::operator_of<Route>(config);
   for (const auto& [name, condition] : config->routes) configured.ports.push_back(name);
-  configured.ports.push_back("else");
+  configured.ports.emplace_back(config::else_word);
   configured.main_output = false;
   configured.ports_are_to_be_read = true;
   return configured;

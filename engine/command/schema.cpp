@@ -3,6 +3,7 @@
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
 #include "engine/config/loader.hpp"
+#include "engine/config/words.hpp"
 #include "engine/stage/common.hpp"
 
 namespace weir::command {
@@ -42,7 +43,7 @@ std::string named(const std::string& description, const std::string& value) {
 std::string pipeline_schema(const stage::Catalog& catalog) {
   std::string stages = named("What the pipeline does: stages by their names.", R"({"$ref": "#/definitions/stage"})");
   stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
-  stages.insert(stages.find("[a-z]"), "(?!any$)");  // any.failed is what failed anywhere.
+  stages.insert(stages.find("[a-z]"), "(?!" + std::string(config::any_word) + "$)");
   return "{\n"
          "  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
          "  \"title\": \"A weir pipeline\",\n"

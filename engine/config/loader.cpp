@@ -7,6 +7,7 @@
 
 #include "engine/config/reader.hpp"
 #include "engine/config/spec.hpp"
+#include "engine/config/words.hpp"
 #include "engine/config/yaml.hpp"
 
 namespace weir::config {
@@ -277,7 +278,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
   if (!expect_map(stages->value, diagnostics, "stages", "names and stages")) return pipeline;
   for (const auto& entry : stages->value.entries) {
     const std::string path = "stages." + entry.key;
-    if (entry.key == "any")
+    if (entry.key == any_word)
       diagnostics.error(entry.key_place,
                         "'any' is no name of a stage: any.failed is what failed and nobody else listens to",
                         "choose another name", path);

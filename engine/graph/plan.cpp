@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/config/advice.hpp"
+#include "engine/config/words.hpp"
 #include "engine/script/engine.hpp"
 
 namespace weir::graph {
@@ -34,9 +35,9 @@ class StageReader {
       const config::Reader::Step step(reader, kind->key);
       planned.configured = planned.kind->configure(kind->value, reader);
     }
-    planned.ports = {"main", "failed"};
+    planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
     planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
-    if (planned.configured.shape == stage::Shape::source) planned.ports.push_back("any");
+    if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
     // A source has no message yet; the code that makes one has its number and its element.
     const bool makes = planned.configured.shape == stage::Shape::source;
     const auto setting = makes ? script::Setting::generate : script::Setting::message;
@@ -152,7 +153,7 @@ void wire(Plan& plan, Diagnostics& diagnostics) {
       const Place place = from && from->is_list() && i < from->items.size() ? from->items[i].place
                           : from                                            ? from->place
                                                                             : planned.place;
-      if (text == "any.failed") {
+      if (text == config::any_failed) {
         for (std::size_t source = 0; source < plan.stages.size(); ++source) {
           const auto& other = plan.stages[source];
           if (other.kind && other.configured.shape == stage::Shape::source) {
@@ -172,7 +173,7 @@ void wire(Plan& plan, Diagnostics& diagnostics) {
       }
       const auto& other = plan.stages[*found];
       if (!other.kind) continue;  // Already told.
-      const std::string port = dot == std::string::npos ? "main" : text.substr(dot + 1);
+      const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
       const auto visible = other.ports.end() - (other.configured.shape == stage::Shape::source ? 1 : 0);
       const auto at = std::find(other.ports.begin(), visible, port);
       if (at == visible) {

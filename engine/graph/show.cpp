@@ -2,6 +2,7 @@
 #include <string>
 
 #include "engine/config/diagnostics.hpp"
+#include "engine/config/words.hpp"
 #include "engine/graph/plan.hpp"
 
 namespace weir::graph {
@@ -11,7 +12,11 @@ std::string shown_input(const Plan& plan, PortRef input) {
   const auto& from = plan.stages[input.stage];
   const auto& port = from.ports[input.port];
   if (input.port == stage::main_port) return from.name;
-  return (port == "any" ? "any.failed of " + from.name : from.name + "." + port);
+  return port == config::any_word ? std::string(config::any_failed) + " of " + from.name : from.name + "." + port;
+}
+
+std::string label_of(const std::string& port) {
+  return port == config::any_word ? std::string(config::any_failed) : port;
 }
 
 std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
@@ -69,7 +74,7 @@ std::string as_dot(const Plan& plan) {
       dot += "  " + config::json_text(from.name) + " -> " + config::json_text(planned.name);
       std::string options;
       if (input.port != stage::main_port) {
-        options = "label=" + config::json_text(from.ports[input.port] == "any" ? "any.failed" : from.ports[input.port]);
+        options = "label=" + config::json_text(label_of(from.ports[input.port]));
       }
       if (planned.fused) options += (options.empty() ? "" : ", ") + std::string("style=dotted");
       if (!options.empty()) dot += " [" + options + "]";

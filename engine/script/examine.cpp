@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine/config/advice.hpp"
+#include "engine/config/words.hpp"
 #include "engine/script/globals.hpp"
 #include "engine/script/lexer.hpp"
 #include "engine/script/lua.hpp"
@@ -119,7 +120,9 @@ int write_dump(lua_State*, const void* bytes, std::size_t size, void* out) {
   return 0;
 }
 
-bool is_port_name(std::string_view name) {
+bool may_be_port(std::string_view name) {
+  if (std::find(config::taken_ports.begin(), config::taken_ports.end(), name) != config::taken_ports.end())
+    return false;
   if (name.empty() || name[0] < 'a' || name[0] > 'z') return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
@@ -275,7 +278,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
         return at_token(place, code, tokens[i], "emit_to wants the name of its port written out",
                         "such as 'emit_to(\"late\", msg)'");
       }
-      if (!is_port_name(value) || value == "main" || value == "failed" || value == "else" || value == "any") {
+      if (!may_be_port(value)) {
         return at_token(place, code, tokens[i + 2], "'" + value + "' cannot be the name of a port",
                         "lower-case letters, digits and '_'; not 'main', 'failed', 'else' or 'any'");
       }
