@@ -95,9 +95,7 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
   }
 }
 
-const stage::Register registered(spec, [](auto config) {
-  return stage::sink_of(config, print).touching(stage::Touches::fs);
-});
+const stage::Register registered(spec, [](auto config) { return stage::sink_of(config, print).printing(); });
 
 }  // namespace
 }  // namespace weir::stages

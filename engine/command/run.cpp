@@ -112,7 +112,7 @@ bool writes_to_terminal(const std::vector<graph::Plan>& plans, const Streams& st
   if (!streams.out_is_terminal) return false;
   for (const auto& plan : plans) {
     for (const auto& stage : plan.stages) {
-      if (stage.kind->name() == "stdout") return true;
+      if (stage.configured.prints) return true;
     }
   }
   return false;

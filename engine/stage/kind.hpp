@@ -45,7 +45,8 @@ struct Configured {
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
   Touches touches = Touches::nothing;  ///< By this configuration.
-  std::string instead_of_from;         ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
+  std::string instead_of_from;  ///< Of a source: the cure for whoever gives it a `from`; may be empty.
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;
@@ -59,6 +60,10 @@ struct Configured {
   Configured&& touching(Touches what) && {
     touches = what;
     return std::move(*this);
+  }
+  Configured&& printing() && {
+    prints = true;
+    return std::move(*this).touching(Touches::fs);
   }
 };
 

@@ -68,6 +68,11 @@ BOOST_AUTO_TEST_CASE(with_its_reader_gone_an_endless_pipeline_ends) {
   BOOST_TEST(bench.ending().left == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(it_says_that_it_prints_so_that_nobody_draws_over_it) {
+  BOOST_TEST(Read("stdout", "{}").configured.prints);
+  BOOST_TEST(!Read("file", "{append: out.txt}").configured.prints);
+}
+
 BOOST_AUTO_TEST_CASE(a_table_comes_later_and_says_so) {
   BOOST_TEST(Read("stdout", "{format: table}").mistake() ==
              "table comes with a later version of weir; `text` and `json` are there");
