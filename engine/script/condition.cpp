@@ -169,7 +169,7 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
   if (!content_->comparisons.empty() && names.message) {
-    if (Document* document = document_for_native(content_->program.state(), *names.message)) {
+    if (Document* document = document_for_native(*names.message)) {
       const auto said = answer(*document, content_->comparisons);
       if (said != Answer::unclear) return said == Answer::yes;
     }

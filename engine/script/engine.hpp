@@ -31,9 +31,6 @@ class Host {
 struct Limits {
   std::size_t memory_bytes = 16 * 1024 * 1024;  ///< Of the whole state, all that Lua allocates.
   int instructions = 1'000'000;                 ///< Of one evaluation. Work inside functions is charged to it as well.
-  /// Whether a payload is checked strictly as JSON when a script first touches `msg` (semantics: `decode`). False only
-  /// where every source has checked already: then a payload is parsed no further than somebody looks.
-  bool strict = true;
 };
 
 /// One Lua 5.4 state in the sandbox that README.md describes. Conditions, texts, blocks and generators are compiled

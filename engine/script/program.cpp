@@ -3,8 +3,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/message/json.hpp"
-
 namespace weir::script {
 
 std::optional<std::vector<std::string>> read_path(const std::vector<Token>& tokens, std::size_t& at) {
@@ -81,13 +79,10 @@ Found follow(message::Document& document, const std::vector<std::string>& path) 
   return found;
 }
 
-message::Document* document_for_native(const State& state, const message::Message& message) {
+message::Document* document_for_native(const message::Message& message) {
   auto& batch = message.batch();
   if (auto* document = batch.document_if_any(message.row())) return document->valid() ? document : nullptr;
-  if (state.limits().strict && !batch.known_json(message.row()) &&
-      message::check_json_padded(batch.payload(message.row()))) {
-    return nullptr;
-  }
+  if (flaw_of(batch, message.row())) return nullptr;
   auto& document = batch.document(message.row());
   return document.valid() ? &document : nullptr;
 }

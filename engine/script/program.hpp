@@ -73,6 +73,6 @@ struct Found {
 Found follow(message::Document& document, const std::vector<std::string>& path);
 
 /// The payload as scripts see it; null where only Lua can say why not.
-message::Document* document_for_native(const State& state, const message::Message& message);
+message::Document* document_for_native(const message::Message& message);
 
 }  // namespace weir::script

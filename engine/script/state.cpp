@@ -248,6 +248,14 @@ void State::begin(const Names& names, lua_State* runs, bool counts) {
   if (runs == lua_) counting_ = counts;
 }
 
+std::optional<message::JsonError> flaw_of(message::Batch& batch, std::size_t row) {
+  if (batch.known_json(row)) return std::nullopt;
+  message::Structure structure;
+  auto error = message::check_json_padded(batch.payload(row), &structure);
+  if (!error) batch.mark_json(row, structure);
+  return error;
+}
+
 message::Document* State::touch() {
   if (document_) return document_;
   if (!names_.message) {
@@ -256,8 +264,8 @@ message::Document* State::touch() {
   }
   auto& batch = names_.message->batch();
   const auto row = names_.message->row();
-  if (limits_.strict && !batch.document_if_any(row) && !batch.known_json(row)) {
-    if (const auto error = message::check_json_padded(batch.payload(row))) {
+  if (!batch.document_if_any(row)) {
+    if (const auto error = flaw_of(batch, row)) {
       failure_ = Failure(Reason::decode,
                          "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));
       return nullptr;

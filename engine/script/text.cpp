@@ -116,7 +116,7 @@ Gave run(const Part& part, const Names& names, bool as_json, std::string& out, F
 /// Appends what a value looks like inside a longer text, or as JSON.
 Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
   if (!part.path.empty() && names.message) {
-    if (auto* document = document_for_native(part.program.state(), *names.message)) {
+    if (auto* document = document_for_native(*names.message)) {
       const auto found = follow(*document, part.path);
       if (part.op != 0) {
         // Whatever is no number is for Lua to refuse, and so is a result that cannot be written.
@@ -377,7 +377,6 @@ struct Fields::Content {
     config::Place place;
     Tree tree;
   };
-  State* state = nullptr;
   std::vector<Field> fields;
   mutable std::string json;  // Of all values, one after the other; and where each ends, or npos for nil.
   mutable std::vector<std::size_t> ends;
@@ -390,7 +389,6 @@ Fields::~Fields() = default;
 
 std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<config::Value>& fields) {
   auto content = std::make_unique<Content>();
-  content->state = &engine.state();
   for (const auto& [path, value] : fields) {
     auto& field = content->fields.emplace_back();
     field.path = path;
@@ -414,7 +412,7 @@ Done Fields::set(const Names& names) const {
   }
   auto& batch = names.message->batch();
   const auto row = names.message->row();
-  auto* document = document_for_native(*content_->state, *names.message);
+  auto* document = document_for_native(*names.message);
   if (!document) {
     const auto wrong = message::check_json_padded(names.message->text());
     return Failure(Reason::decode,

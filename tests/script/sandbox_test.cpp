@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(errors_can_be_tried_but_verdicts_cannot) {
 
 BOOST_AUTO_TEST_CASE(limits_are_the_engines) {
   StillHost host;
-  Engine engine(host, {}, {256 * 1024, 100, true});
+  Engine engine(host, {}, {256 * 1024, 100});
   BOOST_TEST(after(engine, "for i = 1, 100 do end") == "budget: the code was not done after 100 instructions");
   BOOST_TEST(after(engine, "local s = string.rep('x', 700) s = s..s s = s..s s = s..s") == "{}");
 }
