@@ -55,7 +55,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 /// Nothing where a % is not followed by two hex digits.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_space) {
+std::optional<std::string> percent_decoded(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {
@@ -65,7 +65,7 @@ std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_s
       decoded += static_cast<char>(high * 16 + low);
       i += 2;
     } else {
-      decoded += plus_is_space && text[i] == '+' ? ' ' : text[i];
+      decoded += text[i];
     }
   }
   return decoded;
@@ -199,17 +199,6 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
 std::optional<std::string_view> HttpRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (key == name) return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> HttpRequest::parameter(std::string_view name) const {
-  for (std::string_view rest = query; !rest.empty();) {
-    const auto pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-    const auto equals = std::min(pair.find('='), pair.size());
-    if (percent_decoded(pair.substr(0, equals), true) != name) continue;
-    return percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
   }
   return std::nullopt;
 }
@@ -431,9 +420,9 @@ struct HttpReader::Inside {
       target.remove_prefix(slash);
     }
     const auto question = std::min(target.find('?'), target.size());
-    auto path = percent_decoded(target.substr(0, question), false);
+    auto path = percent_decoded(target.substr(0, question));
     request.query = target.substr(std::min(question + 1, target.size()));
-    if (!path || !percent_decoded(request.query, false)) return stop({400, "a % without two hex digits"});
+    if (!path || !percent_decoded(request.query)) return stop({400, "a % without two hex digits"});
     if (path->empty()) path = "/";
     if (path->find('\0') != std::string::npos) return stop({400, "NUL stands in the path"});
     if (has_parent_segment(*path)) return stop({400, "the path leads upwards"});

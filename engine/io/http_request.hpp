@@ -36,8 +36,6 @@ class HttpRequest {
 
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
   std::optional<std::string_view> header(std::string_view name) const;
-  /// The decoded value of a query parameter; nothing where it does not stand. `+` is a space.
-  std::optional<std::string> parameter(std::string_view name) const;
 };
 
 class HttpResponse {

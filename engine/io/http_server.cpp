@@ -38,11 +38,6 @@ constexpr auto linger_time = 2s;      // What a refused sender still sends is re
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::string_view plain = "text/plain; charset=utf-8";
 
-Task<HttpResponse> answer_at_once(std::shared_ptr<std::function<HttpResponse(const HttpRequest&)>> answer,
-                                  HttpRequest request) {
-  co_return (*answer)(request);
-}
-
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 std::string imf_fixdate(runtime::WallTime time) {
   using namespace std::chrono;
@@ -388,11 +383,6 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     }
   }
 };
-
-HttpHandler synchronous(std::function<HttpResponse(const HttpRequest&)> answer) {
-  auto shared = std::make_shared<std::function<HttpResponse(const HttpRequest&)>>(std::move(answer));
-  return [shared](HttpRequest request) { return answer_at_once(shared, std::move(request)); };
-}
 
 HttpServer::HttpServer(runtime::Core& core, Options options, HttpHandler handler)
     : inside_(std::make_shared<Inside>(core, std::move(options), std::move(handler))) {}

@@ -16,9 +16,6 @@ namespace weir::io {
 /// server. What it throws becomes a 500, except runtime::Stopped. A coroutine function with its arguments by value.
 using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest)>;
 
-/// A handler out of a function that answers at once.
-HttpHandler synchronous(std::function<HttpResponse(const HttpRequest&)> answer);
-
 struct HttpServerOptions {
   HttpLimits limits;
   std::size_t connections = 512;  ///< At the limit the one that has waited longest for its sender is closed.

@@ -334,11 +334,6 @@ void Log::redact(std::string_view secret) {
   secrets.emplace(shorter, secret);
 }
 
-std::string Log::redacted(std::string_view text) const {
-  const std::lock_guard lock(inside_->guard);
-  return inside_->clean(text);
-}
-
 void Log::flush() noexcept {
   try {
     const std::lock_guard lock(inside_->guard);

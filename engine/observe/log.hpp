@@ -77,8 +77,6 @@ class Log {
 
   /// Registers a text that never appears in a line: `***` stands in its place. Empty texts are ignored.
   void redact(std::string_view secret);
-  /// The same text without the secrets registered so far, for errors and pages that are no log.
-  std::string redacted(std::string_view text) const;
 
   /// Says what is still suppressed. At the end of the run.
   void flush() noexcept;

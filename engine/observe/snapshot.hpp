@@ -73,7 +73,6 @@ struct StageSnapshot {
   std::optional<std::uint64_t> child_restarts;
 
   std::uint64_t& dropped_by(Dropped reason) { return dropped[static_cast<std::size_t>(reason)]; }
-  double& seconds_in(State state) { return state_s[static_cast<std::size_t>(state)]; }
 
   /// Adds the cells of another replica of the same stage.
   void merge(const StageSnapshot& other);

@@ -32,11 +32,6 @@ std::optional<CompileError> Generator::compile(Engine& engine, const config::Lua
   return std::nullopt;
 }
 
-void Generator::restart() {
-  content_->stop();
-  content_->ended = false;
-}
-
 void Generator::next(double waited_seconds, Step& step) {
   auto& content = *content_;
   State& state = content.program.state();

@@ -31,10 +31,8 @@ class Generator {
   [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Lua& code);
 
   /// Runs up to the next yield, sleep or end; `step` is reused. After a message: waited_seconds is how long it had to
-  /// wait until it was taken, which the yield returns. Once ended or failed it stays so until restart().
+  /// wait until it was taken, which the yield returns. Once ended or failed it stays so.
   void next(double waited_seconds, Step& step);
-  /// From the beginning.
-  void restart();
 
  private:
   struct Content;

@@ -24,6 +24,8 @@ using message::Reason;
 // Where things are kept in the registry.
 char null_key, object_key, list_key;
 
+void push_null(lua_State* lua) { lua_rawgetp(lua, LUA_REGISTRYINDEX, &null_key); }
+
 void push_text(lua_State* lua, std::string_view text) { lua_pushlstring(lua, text.data(), text.size()); }
 
 std::string_view text_at(lua_State* lua, int index) {
@@ -513,8 +515,6 @@ void push_value(lua_State* lua, const config::Value& value) {
 }
 
 }  // namespace
-
-void push_null(lua_State* lua) { lua_rawgetp(lua, LUA_REGISTRYINDEX, &null_key); }
 
 void push_node(lua_State* lua, Handle::Which which, Node node) {
   State& state = State::of(lua);

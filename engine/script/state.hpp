@@ -200,7 +200,6 @@ void freeze(lua_State* lua);
 void add_names(lua_State* lua);
 /// Pushes a node of a document: a scalar as Lua's, a container as a proxy.
 void push_node(lua_State* lua, Handle::Which which, message::Node node);
-void push_null(lua_State* lua);
 void push_vars(lua_State* lua, const config::Map<config::Value>& vars);
 /// The names that are looked up anew each time: text, request, failed, i, item. 0 results: not one of them.
 int push_dynamic_name(lua_State* lua, std::string_view name);

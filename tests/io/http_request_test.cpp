@@ -89,10 +89,6 @@ BOOST_AUTO_TEST_CASE(a_request_says_what_was_sent) {
   BOOST_TEST(request.target == "/a%20b/c?d=e+f&g=%26&h");
   BOOST_TEST(request.path == "/a b/c");
   BOOST_TEST(request.query == "d=e+f&g=%26&h");
-  BOOST_TEST(request.parameter("d").value() == "e f");
-  BOOST_TEST(request.parameter("g").value() == "&");
-  BOOST_TEST(request.parameter("h").value() == "");
-  BOOST_TEST(!request.parameter("i").has_value());
   BOOST_TEST(request.header("host").value() == "x");
   BOOST_TEST(request.header("x-two").value() == "a b");
   BOOST_TEST(!request.header("X-Two").has_value());

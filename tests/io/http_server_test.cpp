@@ -36,6 +36,8 @@ io::HttpResponse answer(const io::HttpRequest& request) {
   return io::HttpResponse(200, "text/plain", request.method + " " + request.path + " " + request.body + "\n");
 }
 
+runtime::Task<io::HttpResponse> answer_at_once(io::HttpRequest request) { co_return answer(request); }
+
 runtime::Task<io::HttpResponse> never(runtime::Core* core, io::HttpRequest request) {
   if (request.path == "/now") co_return io::HttpResponse(200, "text/plain", "now\n");
   runtime::Waiter waiter(*core);
@@ -49,7 +51,7 @@ class Server {
   explicit Server(io::HttpServerOptions options = {}, bool answers = true) : runtime_(runtime::make_real({})) {
     core_ = &runtime_->service("http");
     const auto handler =
-        answers ? io::synchronous(answer)
+        answers ? io::HttpHandler(answer_at_once)
                 : io::HttpHandler([core = core_](io::HttpRequest request) { return never(core, std::move(request)); });
     on_core([&] {
       server_ = std::make_unique<io::HttpServer>(*core_, options, handler);

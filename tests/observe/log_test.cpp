@@ -122,7 +122,6 @@ BOOST_AUTO_TEST_CASE(a_secret_never_appears) {
   BOOST_TEST(caught.last() ==
              "ts=2023-11-14T22:13:20.007Z level=info msg=\"login with ***\" url=\"https://u:***@h/?p=***\" "
              "escaped=\"a *** b\" pin=***\n");
-  BOOST_TEST(caught.log.redacted("x hunter2 y") == "x *** y");
 }
 
 BOOST_AUTO_TEST_CASE(equal_lines_come_once_in_ten_seconds_with_a_count) {

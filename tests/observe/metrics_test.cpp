@@ -39,7 +39,7 @@ StageSnapshot full_stage() {
   stage.in_flight = 6;
   stage.errors = {{"timeout", 5}, {"decode", 1}};
   stage.bytes_in = 12345;
-  stage.seconds_in(State::busy) = 1.5;
+  stage.state_s[static_cast<std::size_t>(State::busy)] = 1.5;
   stage.workers = 4;
   stage.restarts = 1;
   stage.duration = some_cells();

@@ -127,8 +127,6 @@ BOOST_AUTO_TEST_CASE(a_generator_runs_step_by_step) {
   };
   BOOST_TEST(story() == R"(100ms {"n":1} w0.5 100ms {"n":2} w1.25 500ms end)");
   BOOST_TEST(story() == "end");
-  generator.restart();
-  BOOST_TEST(story() == R"(100ms {"n":1} w0.5 100ms {"n":2} w1.25 500ms end)");
   const auto run_all = [&](const std::string& code) {
     if (const auto error = generator.compile(engine, {code, {}})) return told(*error);
     return story();
