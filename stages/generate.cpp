@@ -63,8 +63,10 @@ const auto spec =
         .field("text", &GenerateConfig::text, "The message, as text; may use the same.",
                config::sample("'job {{ i }}'"))
         .details(
-            "Without `every` it goes once through what it makes. Nothing is made that nobody has room for. Without "
-            "`msg` and `text` the message is the number, the list's element, or else {}.")
+            "Without `every` it goes once through what it makes: up to 64 messages, then it waits until they have "
+            "found "
+            "room. Code of `lua` goes on when the one that it yielded has. Without `msg` and `text` the message is the "
+            "number, the list's element, or else {}.")
         .example("generate: {range: 1..1000000, msg: {n: '{{ i }}'}}")
         .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")
         .example(
