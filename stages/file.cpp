@@ -88,8 +88,8 @@ const auto spec =
             "Paths start at the working directory. Written with json or whole, each message is a file of its own "
             "that takes the place of the one before. A message is done when its bytes are written. While the disk "
             "is full, messages wait.\n"
-            "What a message fills into a path stays below the directory that is written before its first `{{`, "
-            "which must be there; a path that would leave it fails (type). No more than 256 files are written at "
+            "Directories that are missing on the way to a file are made. What a message fills into a path stays below "
+            "the directory that is written before its first `{{`; a path that would leave it fails (type). No more than 256 files are written at "
             "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
@@ -429,15 +429,26 @@ class Lineup {
   bool holds_messages_ = false;
 };
 
+/// Makes the directories that are missing on the way to it as well. `meant`: what it shall be called in the end.
 std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
                                         stage::Driver& driver) {
+  auto& files = driver.core.files();
+  const auto slash = path.rfind('/');
+  const std::string directory = slash == path.npos ? std::string() : path.substr(0, slash);
+  std::string what = "write " + meant;
   try {
-    if (driver.core.files().is_directory(meant)) {
-      throw std::system_error(std::make_error_code(std::errc::is_a_directory));
+    if (files.is_directory(meant)) throw std::system_error(std::make_error_code(std::errc::is_a_directory));
+    try {
+      return files.create(path, mode);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::no_such_file_or_directory || directory.empty()) throw;
     }
-    return driver.core.files().create(path, mode);
+    what = "make the directory " + directory;
+    files.make_directories(directory);
+    what = "write " + meant;
+    return files.create(path, mode);
   } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), "file: cannot write " + meant);
+    throw std::system_error(error.code(), "file: cannot " + what);
   }
 }
 
@@ -645,7 +656,7 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
 stage::Task<std::error_code> replace_file(const std::string& path, std::string_view bytes, stage::Driver& driver) {
   std::error_code error;
   try {
-    const auto writer = driver.core.files().create(unfinished(path), runtime::Files::Mode::truncate);
+    const auto writer = create(unfinished(path), runtime::Files::Mode::truncate, path, driver);
     Unfinished file(path, driver);  // Not before it is ours: a file that is busy is another's.
     co_await writer->write(bytes);
     co_await writer->sync();

@@ -47,6 +47,8 @@ class Files {
   virtual std::unique_ptr<Writer> standard_output() = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;  ///< Replaces `to`; syncs the directory.
   virtual void remove(const std::string& path) = 0;
+  /// Makes the directory and those on the way to it, as far as they are missing (mode 0777 less the umask). Durable.
+  virtual void make_directories(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
   virtual bool is_directory(const std::string& path) = 0;
 };

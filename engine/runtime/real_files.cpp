@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/this_coro.hpp>
 #include <cerrno>
 #include <chrono>
@@ -195,6 +196,20 @@ void RealFiles::rename(const std::string& from, const std::string& to) {
 
 void RealFiles::remove(const std::string& path) {
   if (::unlink(path.c_str()) != 0) throw_errno(path);
+}
+
+void RealFiles::make_directories(const std::string& path) {
+  for (std::size_t end = 0; end < path.size();) {
+    end = std::min(path.find('/', end + 1), path.size());
+    const std::string directory = path.substr(0, end);
+    if (::mkdir(directory.c_str(), 0777) == 0) {
+      sync_directory_of(directory);
+    } else if (errno != EEXIST) {
+      throw_errno(directory);
+    } else if (end == path.size() && !is_directory(directory)) {
+      throw std::system_error(std::make_error_code(std::errc::not_a_directory), directory);
+    }
+  }
 }
 
 bool RealFiles::exists(const std::string& path) {

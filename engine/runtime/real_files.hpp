@@ -19,6 +19,7 @@ class RealFiles final : public Files {
   std::unique_ptr<Writer> standard_output() override;
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
+  void make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
 

@@ -28,13 +28,21 @@ struct SimulatedFiles::Disk {
   bool sync_fails = false;
 
   std::uint64_t used() const {
-    std::uint64_t sum = 0;
+    std::uint64_t sum = output->regular ? output->bytes.size() : 0;
     for (const auto& [path, file] : files) sum += file->bytes.size();
     return sum;
   }
 };
 
 namespace {
+
+/// Without the last name on the path; empty: the working directory, or the root.
+std::string directory_of(const std::string& path) {
+  const auto end = path.find_last_not_of('/');
+  const auto slash = end == path.npos ? path.npos : path.rfind('/', end);
+  const auto last = slash == path.npos ? path.npos : path.find_last_not_of('/', slash);
+  return last == path.npos ? std::string() : path.substr(0, last + 1);
+}
 
 [[noreturn]] void fail(std::errc error, const std::string& what) {
   throw std::system_error(std::make_error_code(error), what);
@@ -122,6 +130,7 @@ std::unique_ptr<Reader> SimulatedFiles::standard_input() { return std::make_uniq
 
 std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mode) {
   if (is_directory(path)) fail(std::errc::is_a_directory, path);
+  look_for_directory_of(path);
   auto& file = disk_->files[path];
   if (!file) file = std::make_shared<File>();
   if (!file->readable) fail(std::errc::permission_denied, path);
@@ -140,6 +149,7 @@ void SimulatedFiles::rename(const std::string& from, const std::string& to) {
   const auto found = disk_->files.find(from);
   if (found == disk_->files.end()) fail(std::errc::no_such_file_or_directory, from);
   if (is_directory(to)) fail(std::errc::is_a_directory, to);
+  look_for_directory_of(to);
   if (from == to) return;
   const auto file = found->second;
   disk_->files.erase(found);
@@ -150,15 +160,29 @@ void SimulatedFiles::remove(const std::string& path) {
   if (disk_->files.erase(path) == 0) fail(std::errc::no_such_file_or_directory, path);
 }
 
+void SimulatedFiles::make_directories(const std::string& path) {
+  for (std::string directory = path; !directory.empty(); directory = directory_of(directory)) {
+    if (disk_->files.contains(directory)) fail(std::errc::not_a_directory, directory);
+  }
+  make_directory(path);
+}
+
+void SimulatedFiles::look_for_directory_of(const std::string& path) const {
+  const std::string directory = directory_of(path);
+  for (std::string on_the_way = directory; !on_the_way.empty(); on_the_way = directory_of(on_the_way)) {
+    if (disk_->files.contains(on_the_way)) fail(std::errc::not_a_directory, path);
+  }
+  if (!directory.empty() && !disk_->directories.contains(directory)) {
+    fail(std::errc::no_such_file_or_directory, path);
+  }
+}
+
 bool SimulatedFiles::exists(const std::string& path) { return disk_->files.contains(path) || is_directory(path); }
 
 bool SimulatedFiles::is_directory(const std::string& path) {
   std::string prefix = path;
   while (prefix.size() > 1 && prefix.back() == '/') prefix.pop_back();
-  if (disk_->directories.contains(prefix)) return true;
-  if (prefix.empty() || prefix.back() != '/') prefix += '/';
-  const auto below = disk_->files.lower_bound(prefix);
-  return below != disk_->files.end() && below->first.starts_with(prefix);
+  return prefix == "/" || disk_->directories.contains(prefix);
 }
 
 void SimulatedFiles::put(const std::string& path, std::string bytes) {
@@ -166,15 +190,23 @@ void SimulatedFiles::put(const std::string& path, std::string bytes) {
   file->bytes = std::move(bytes);
   file->synced = file->bytes.size();
   disk_->files[path] = file;
+  make_directory(directory_of(path));
 }
-void SimulatedFiles::make_directory(const std::string& path) { disk_->directories.insert(path); }
+void SimulatedFiles::make_directory(const std::string& path) {
+  for (std::string directory = path.substr(0, path.find_last_not_of('/') + 1); !directory.empty();
+       directory = directory_of(directory)) {
+    disk_->directories.insert(directory);
+  }
+}
 void SimulatedFiles::make_unreadable(const std::string& path) {
+  make_directory(directory_of(path));
   auto& file = disk_->files[path];
   if (!file) file = std::make_shared<File>();
   file->readable = false;
 }
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
 void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }
+void SimulatedFiles::redirect_standard_output() { disk_->output->regular = true; }
 void SimulatedFiles::break_standard_output(std::uint64_t after_bytes) { disk_->output_bytes_max = after_bytes; }
 void SimulatedFiles::fail_sync(bool fails) { disk_->sync_fails = fails; }
 void SimulatedFiles::shorten_reads(std::uint64_t at_most_bytes) { disk_->read_bytes_max = at_most_bytes; }

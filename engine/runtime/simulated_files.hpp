@@ -11,7 +11,7 @@
 
 namespace weir::runtime {
 
-/// Directories are implied by the paths below them and need not be made. Paths are compared as text. Not thread-safe.
+/// Paths are compared as text. What a test puts somewhere has its directories made. Not thread-safe.
 /// A file that is renamed or removed while open lives on for those who have it open, as on a real system.
 class SimulatedFiles final : public Files {
  public:
@@ -24,6 +24,7 @@ class SimulatedFiles final : public Files {
   std::unique_ptr<Writer> standard_output() override;
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
+  void make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
 
@@ -33,6 +34,7 @@ class SimulatedFiles final : public Files {
   void make_unreadable(const std::string& path);  ///< Opening it, to read or to write, is permission_denied.
   void give_standard_input(std::string bytes);    ///< Then the end.
   void set_capacity(std::uint64_t bytes);         ///< Of all files together; what goes beyond is no_space_on_device.
+  void redirect_standard_output();                ///< It goes to a file, one more of those.
   void break_standard_output(std::uint64_t after_bytes);  ///< Its reader leaves: broken_pipe.
   void fail_sync(bool fails);                             ///< sync() throws io_error.
   void shorten_reads(std::uint64_t at_most_bytes);        ///< A read gives no more than this at once; 0 = no limit.
@@ -44,6 +46,8 @@ class SimulatedFiles final : public Files {
   std::uint64_t synced(const std::string& path) const;  ///< Bytes that would outlive a crash of the machine.
 
  private:
+  void look_for_directory_of(const std::string& path) const;  // Throws where it is missing.
+
   struct Disk;
   struct File;
   class FileReader;

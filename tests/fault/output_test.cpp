@@ -34,13 +34,28 @@ ChildEnd ran_on_small_disk(const std::string& script, const std::string& pipelin
 
 BOOST_AUTO_TEST_CASE(what_can_t_be_written_to_is_named) {
   const TemporaryFolder folder;
-  const auto missing = folder.path("none/out.txt");
-  const auto end = ran({folder.file("p.yaml", writing(missing))});
+  const auto below = folder.file("p.txt", "a file") + "/none/out.txt";
+  const auto end = ran({folder.file("p.yaml", writing(below))});
   BOOST_TEST(end.code == 69, end.err);
-  BOOST_TEST(contains(end.err, "file: cannot write " + missing + ": No such file or directory"), end.err);
+  BOOST_TEST(contains(end.err, "file: cannot write " + below + ": Not a directory"), end.err);
+  const auto nowhere = ran({folder.file("r.yaml", writing("/proc/none/out.txt"))});
+  BOOST_TEST(nowhere.code == 69, nowhere.err);
+  BOOST_TEST(contains(nowhere.err, "file: cannot make the directory /proc/none: No such file"), nowhere.err);
   const auto directory = ran({folder.file("q.yaml", writing(folder.path(".")))});
   BOOST_TEST(directory.code == 69, directory.err);
   BOOST_TEST(contains(directory.err, "Is a directory"), directory.err);
+}
+
+BOOST_AUTO_TEST_CASE(directories_that_are_missing_are_made_as_the_umask_says) {
+  const TemporaryFolder folder;
+  const auto out = folder.path("a/b/out.txt");
+  const auto end = ran_by_shell("umask 027; weir \"$1\"", {folder.file("p.yaml", writing(out))});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(counted_up(text_of(out)) == 1000U);
+  for (const auto* made : {"a", "a/b"}) {
+    const auto mode = std::filesystem::status(folder.path(made)).permissions();
+    BOOST_TEST(static_cast<unsigned>(mode) == 0750U, made);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(messages_wait_for_a_full_disk_and_all_arrive_when_there_is_room) {

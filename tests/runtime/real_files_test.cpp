@@ -127,6 +127,25 @@ BOOST_AUTO_TEST_CASE(errors_name_the_path_and_the_systems_own_reason) {
   BOOST_CHECK_EXCEPTION(files.rename(none, folder / "b"), std::system_error, says(no_such_file_or_directory, none));
 }
 
+BOOST_AUTO_TEST_CASE(directories_are_made_with_those_on_the_way_to_them) {
+  const Folder folder;
+  const auto runtime = make_real(Options{});
+  auto& files = runtime->core(0).files();
+  const ::mode_t before = ::umask(027);
+  files.make_directories(folder / "a/b//c/");
+  ::umask(before);
+  for (const auto* made : {"a", "a/b", "a/b/c"}) {
+    struct stat status {};
+    BOOST_REQUIRE(::stat((folder / made).c_str(), &status) == 0);
+    BOOST_TEST((status.st_mode & 07777) == 0750u, made);
+  }
+  files.make_directories(folder / "a/b/c");
+  files.create(folder / "a/b/c/file", Files::Mode::append);
+  const auto no_directory = [](const std::system_error& error) { return error.code() == std::errc::not_a_directory; };
+  BOOST_CHECK_EXCEPTION(files.make_directories(folder / "a/b/c/file"), std::system_error, no_directory);
+  BOOST_CHECK_EXCEPTION(files.make_directories(folder / "a/b/c/file/d"), std::system_error, no_directory);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_disk_is_told) {
   std::error_code error;
   on_core([&](Core& core) { return fill_a_full_disk(core, error); });

@@ -68,6 +68,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_can_be_read_renamed_and_removed) {
   SimulatedRuntime runtime(1);
   auto& files = runtime.core().files();
   std::errc error;
+  files.make_directories("out");
   {
     const auto writer = files.create("out/a.part", Files::Mode::truncate);
     run(runtime, write(*writer, "one\n", error));
@@ -100,6 +101,49 @@ BOOST_AUTO_TEST_CASE(the_errors_of_files_are_those_of_a_real_system) {
   BOOST_CHECK_EXCEPTION(files.open("dir"), std::system_error, code(std::errc::is_a_directory));
   BOOST_CHECK_EXCEPTION(files.open("secret"), std::system_error, code(std::errc::permission_denied));
   BOOST_CHECK_EXCEPTION(files.remove("none"), std::system_error, code(std::errc::no_such_file_or_directory));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_wants_its_directory_and_those_on_the_way_to_it_are_made_with_it) {
+  SimulatedRuntime runtime(1);
+  auto& files = runtime.core().files();
+  const auto error_of = [](const auto& work) {
+    try {
+      work();
+    } catch (const std::system_error& error) {
+      return static_cast<std::errc>(error.code().value());
+    }
+    return std::errc();
+  };
+  const auto create = [&](const std::string& path) {
+    return error_of([&] { files.create(path, Files::Mode::truncate); });
+  };
+  BOOST_TEST((create("a/b/c") == std::errc::no_such_file_or_directory));
+  BOOST_TEST(!files.exists("a/b/c"));
+  files.make_directories("a/b/");
+  files.make_directories("a/b");
+  BOOST_TEST(files.is_directory("a"));
+  BOOST_TEST((create("a/b/c") == std::errc()));
+  BOOST_TEST((create("a/b/c/d") == std::errc::not_a_directory));
+  BOOST_TEST((error_of([&] { files.make_directories("a/b/c/d"); }) == std::errc::not_a_directory));
+  BOOST_TEST((error_of([&] { files.rename("a/b/c", "x/c"); }) == std::errc::no_such_file_or_directory));
+  files.remove("a/b/c");
+  BOOST_TEST(files.is_directory("a/b"));
+  BOOST_TEST((create("/root") == std::errc()));
+}
+
+BOOST_AUTO_TEST_CASE(a_standard_output_that_is_a_file_shares_the_disk) {
+  SimulatedRuntime runtime(1);
+  runtime.files().put("a", "1234");
+  runtime.files().redirect_standard_output();
+  runtime.files().set_capacity(10);
+  const auto output = runtime.core().files().standard_output();
+  std::errc error;
+  run(runtime, write(*output, "12345678", error));
+  BOOST_TEST((error == std::errc::no_space_on_device));
+  BOOST_TEST(output->written() == 6u);
+  BOOST_TEST(output->size() == 6u);
+  output->truncate(4);
+  BOOST_TEST(runtime.files().printed() == "1234");
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_takes_what_fits_and_the_rest_can_be_cut_off) {

@@ -393,6 +393,27 @@ BOOST_AUTO_TEST_CASE(where_nothing_may_be_written_the_start_stops) {
   BOOST_TEST(fault("{append: mine.txt}") == "file: cannot write mine.txt: Permission denied");
   BOOST_TEST(fault("{write: mine.txt}") == "file: cannot write mine.txt: Permission denied");
   BOOST_TEST(fault("{write: mine.txt, format: whole}") == "file: cannot write mine.txt: Permission denied");
+  BOOST_TEST(fault("{append: mine.txt/below/it.txt}") == "file: cannot write mine.txt/below/it.txt: Not a directory");
+}
+
+BOOST_AUTO_TEST_CASE(directories_that_are_missing_on_the_way_are_made) {
+  for (const auto& [yaml, text] : {std::pair("{append: 'logs/2030/01/a.txt'}", "{\"n\":\"1\"}\n"),
+                                   std::pair("{write: 'logs/2030/01/a.txt'}", "{\"n\":\"1\"}\n"),
+                                   std::pair("{write: 'logs/2030/01/a.txt', format: whole}", "{\"n\":\"1\"}"),
+                                   std::pair("{append: 'logs/2030/0{{ msg.n }}/a.txt'}", "{\"n\":\"1\"}\n"),
+                                   std::pair("{write: 'logs/2030/0{{ msg.n }}/a.txt'}", "{\"n\":\"1\"}\n"),
+                                   std::pair("{write: 'logs/2030/0{{ msg.n }}/a.json'}", "{\"n\":\"1\"}")}) {
+    Alone file("file", yaml);
+    file.deliver({R"({"n":"1"})"});
+    file.end();
+    file.run();
+    BOOST_TEST(file.fault == "", yaml);
+    BOOST_TEST(file.done == 1U, yaml);
+    const auto paths = file.files().paths();
+    BOOST_REQUIRE_EQUAL(paths.size(), 1U);
+    BOOST_TEST(file.files().text(paths[0]) == text, yaml);
+    BOOST_TEST(file.files().is_directory("logs/2030/01"), yaml);
+  }
 }
 
 // ----------------------------------------------------------------------------------------------- a path for each
