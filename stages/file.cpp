@@ -1,6 +1,5 @@
 // file: reads a file message by message, or writes messages to one.
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <list>
 #include <map>
@@ -11,6 +10,7 @@
 #include "engine/runtime/files.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/lineup.hpp"
 
 namespace weir::stages {
 namespace {
@@ -89,7 +89,8 @@ const auto spec =
             "that takes the place of the one before. A message is done when its bytes are written. While the disk "
             "is full, messages wait.\n"
             "Directories that are missing on the way to a file are made. What a message fills into a path stays below "
-            "the directory that is written before its first `{{`; a path that would leave it fails (type). No more than 256 files are written at "
+            "the directory that is written before its first `{{`; a path that would leave it fails (type). No more "
+            "than 256 files are written at "
             "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
@@ -298,11 +299,6 @@ stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
 /// What a file is called until it is whole. In the same folder, so that renaming it is one step.
 std::string unfinished(const std::string& path) { return path + ".part"; }
 
-bool disk_full(const std::error_code& error) {
-  return error == std::errc::no_space_on_device || error == std::error_code(EDQUOT, std::generic_category()) ||
-         error == std::error_code(EDQUOT, std::system_category());
-}
-
 /// The row may be written in this format. Where not, it has failed.
 bool accept(stage::Batch& batch, std::size_t row, Format format, stage::Output& out) {
   if (format != Format::ndjson && format != Format::json) return true;
@@ -311,123 +307,13 @@ bool accept(stage::Batch& batch, std::size_t row, Format format, stage::Output& 
   return false;
 }
 
-/// Waits for room on a full disk, longer each time. What waits holds its places, so the sources wait as well.
-class Patience {
- public:
-  Patience(const std::string& path, stage::Driver& driver) : path_(path), driver_(driver) {}
-
-  stage::Task<> wait() {
-    if (pause_ == shortest) {
-      driver_.log(observe::Level::warn, "the disk is full: messages wait until there is room", {{"path", path_}});
-    }
-    const stage::Duration pause = pause_;
-    pause_ = std::min(pause_ * 2, longest);
-    co_await driver_.core.sleep(pause);
+/// Adds these rows, and fails those that are not what the format says.
+void add(stage::Lineup& lines, stage::Batch& batch, const std::vector<std::size_t>& rows, Format format,
+         stage::Driver& driver) {
+  for (const std::size_t row : rows) {
+    if (accept(batch, row, format, driver.out)) lines.add(row, batch.payload(row));
   }
-  void over() {
-    if (pause_ == shortest) return;
-    pause_ = shortest;
-    driver_.log(observe::Level::info, "the disk has room again", {{"path", path_}});
-  }
-
- private:
-  static constexpr stage::Duration shortest = 100ms, longest = 5s;
-  const std::string& path_;
-  stage::Driver& driver_;
-  stage::Duration pause_ = shortest;
-};
-
-/// A file of lines that messages are added to.
-class Lineup {
- public:
-  Lineup(const std::string& path, Format format, std::unique_ptr<runtime::Writer> writer, stage::Driver& driver)
-      : path_(path), format_(format), writer_(std::move(writer)), driver_(driver), patience_(path, driver) {}
-
-  /// Writes these rows and gives each its verdict.
-  stage::Task<> add(stage::Batch& batch, const std::vector<std::size_t>& rows) {
-    gather(batch, rows);
-    std::size_t begin = 0;  // What comes before is in the file, in whole lines.
-    for (std::size_t next = 0; next < ends_.size();) {
-      std::error_code error;
-      try {
-        const std::span<const char> left(bytes_.data() + begin, bytes_.size() - begin);
-        co_await writer_->write(left);
-      } catch (const std::system_error& failed) {
-        error = failed.code();
-      }
-      const std::size_t written = error ? begin + writer_->written() : bytes_.size();
-      for (; next < ends_.size() && ends_[next].bytes <= written; ++next) {
-        begin = ends_[next].bytes;
-        driver_.out.pass(batch, ends_[next].row);
-        holds_messages_ = true;
-      }
-      if (!error) break;
-      cut(written - begin);
-      if (!disk_full(error)) {
-        fail(batch, next, error);
-        co_return;
-      }
-      try {
-        co_await patience_.wait();
-      } catch (const runtime::Stopped&) {
-        fail(batch, next, error);
-        throw;
-      }
-    }
-    patience_.over();
-  }
-
-  stage::Task<> sync() { return writer_->sync(); }
-  bool holds_messages() const { return holds_messages_; }
-
- private:
-  struct End {
-    std::size_t row;
-    std::size_t bytes;  // Of bytes_, up to the end of the row's line.
-  };
-
-  void gather(stage::Batch& batch, const std::vector<std::size_t>& rows) {
-    bytes_.clear();
-    ends_.clear();
-    for (const std::size_t row : rows) {
-      if (!accept(batch, row, format_, driver_.out)) continue;
-      const std::size_t begin = bytes_.size();
-      bytes_ += batch.payload(row);
-      if (format_ == Format::ndjson) blank(begin, '\n');
-      bytes_ += '\n';
-      ends_.push_back({row, bytes_.size()});
-    }
-    if (format_ == Format::ndjson) blank(0, '\r');  // Of all at once: one search is quicker than many.
-  }
-
-  /// A line break in JSON is white space: a string can't hold one.
-  void blank(std::size_t begin, char line_break) {
-    char* const line = bytes_.data() + begin;
-    const std::size_t size = bytes_.size() - begin;
-    if (std::memchr(line, line_break, size)) std::replace(line, line + size, line_break, ' ');
-  }
-
-  /// Takes a half-written line off the end. What is no regular file has no end to cut.
-  void cut(std::size_t bytes) {
-    const std::uint64_t size = writer_->size();
-    if (bytes > 0 && size >= bytes) writer_->truncate(size - bytes);
-  }
-
-  void fail(stage::Batch& batch, std::size_t next, const std::error_code& error) {
-    for (; next < ends_.size(); ++next) {
-      driver_.out.fail(batch, ends_[next].row, {stage::Reason::io, "cannot write " + path_ + ": " + error.message()});
-    }
-  }
-
-  const std::string& path_;
-  const Format format_;
-  std::unique_ptr<runtime::Writer> writer_;
-  stage::Driver& driver_;
-  Patience patience_;
-  std::string bytes_;      // Of one delivery; reused.
-  std::vector<End> ends_;  // Of the rows that are to be written.
-  bool holds_messages_ = false;
-};
+}
 
 /// Makes the directories that are missing on the way to it as well. `meant`: what it shall be called in the end.
 std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
@@ -570,7 +456,7 @@ class OpenFiles {
   }
 
   /// Throws std::system_error where it can't be made; nothing: too many are open.
-  Lineup* open(const std::string& path) {
+  stage::Lineup* open(const std::string& path) {
     if (const auto found = by_path_.find(path); found != by_path_.end()) {
       files_.splice(files_.begin(), files_, found->second);
       return &*files_.front().lineup;
@@ -587,7 +473,7 @@ class OpenFiles {
     auto& file = files_.emplace_front(path);
     by_path_[path] = files_.begin();
     if (!in_place) file.unfinished.emplace(file.path, driver_);
-    return &file.lineup.emplace(file.path, format_, std::move(writer), driver_);
+    return &file.lineup.emplace(file.path, format_ == Format::ndjson, std::move(writer), driver_);
   }
 
   /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
@@ -611,7 +497,7 @@ class OpenFiles {
     explicit File(std::string at) : path(std::move(at)) {}
     std::string path;
     std::optional<Unfinished> unfinished;
-    std::optional<Lineup> lineup;
+    std::optional<stage::Lineup> lineup;
   };
   const bool append_;
   const Format format_;
@@ -629,7 +515,7 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
     const auto shares = deal(path, batch, driver);
     for (std::size_t next = 0; next < shares.size(); ++next) {
       const Share& share = shares[next];
-      Lineup* file = nullptr;
+      stage::Lineup* file = nullptr;
       stage::Failure why(stage::Reason::full, "too many files at once, " + share.path + " would be one more");
       try {
         file = files.open(share.path);
@@ -641,7 +527,9 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
         continue;
       }
       try {
-        co_await file->add(batch, share.rows);
+        add(*file, batch, share.rows, format, driver);
+        const std::error_code error = co_await file->write(batch);
+        if (error) file->fail_left(batch, error);
       } catch (const runtime::Stopped&) {
         const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
         while (++next < shares.size()) fail_all(shares[next], batch, stopped, driver);
@@ -674,7 +562,7 @@ stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver)
     const Unfinished file(*path.constant(), driver);
   }
   std::string at = path.constant() ? *path.constant() : std::string();
-  Patience patience(at, driver);
+  stage::Patience patience(at, driver);
   while (auto delivery = co_await driver.receive()) {
     stage::Batch& batch = **delivery;
     for (std::size_t row = 0; row < batch.size(); ++row) {
@@ -686,7 +574,7 @@ stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver)
         }
       }
       std::error_code error = co_await replace_file(at, batch.payload(row), driver);
-      while (disk_full(error)) {
+      while (stage::disk_full(error)) {
         try {
           co_await patience.wait();
         } catch (const runtime::Stopped&) {

@@ -58,6 +58,42 @@ BOOST_AUTO_TEST_CASE(a_reader_who_leaves_ends_it_quietly_and_what_he_did_not_get
   BOOST_TEST(out.balanced());
 }
 
+BOOST_AUTO_TEST_CASE(while_the_disk_that_it_goes_to_is_full_messages_wait_and_no_half_line_stays) {
+  for (const char* yaml : {"{}", "{format: json}"}) {
+    Alone out("stdout", yaml);
+    out.files().redirect_standard_output();
+    out.files().set_capacity(8);
+    out.start();
+    out.deliver({"12345", "6789", "123"});
+    out.run_for(1min);
+    BOOST_TEST(out.files().printed() == "12345\n");
+    BOOST_TEST(out.failed.empty());
+    BOOST_TEST(out.running());
+    out.files().set_capacity(1000);
+    out.end();
+    out.run_for(10s);
+    BOOST_TEST(out.ended);
+    BOOST_TEST(out.files().printed() == "12345\n6789\n123\n");
+    BOOST_TEST(out.done == 3U);
+    BOOST_TEST(out.balanced());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(stopped_while_the_disk_is_full_what_waits_fails_and_is_not_lost) {
+  Alone out("stdout", "{}");
+  out.files().redirect_standard_output();
+  out.files().set_capacity(8);
+  out.start();
+  out.deliver({"12345", "6789"});
+  out.run_for(1min);
+  out.stop();
+  BOOST_TEST(out.done == 1U);
+  BOOST_REQUIRE_EQUAL(out.failed.size(), 1U);
+  BOOST_TEST((out.failed[0].failure.reason == Reason::io));
+  BOOST_TEST(out.failed[0].failure.text.starts_with("cannot write standard output: "), out.failed[0].failure.text);
+  BOOST_TEST(out.balanced());
+}
+
 BOOST_AUTO_TEST_CASE(with_its_reader_gone_an_endless_pipeline_ends) {
   Bench bench("stages: {n: {generate: {range: 1..1000000000000}}, out: {from: n, stdout: {}}}");
   bench.files().break_standard_output(4);

@@ -1,0 +1,85 @@
+#include "engine/stage/lineup.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir::stage {
+
+Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver)
+    : name_(std::move(name)), json_(json), writer_(std::move(writer)), driver_(driver), patience_(name_, driver) {}
+
+void Lineup::add(std::size_t row, std::string_view line) {
+  const std::size_t begin = bytes_.size();
+  bytes_ += line;
+  if (json_) blank(begin, '\n');
+  bytes_ += '\n';
+  ends_.push_back({row, bytes_.size()});
+}
+
+Task<std::error_code> Lineup::write(Batch& batch) {
+  if (json_) blank(0, '\r');  // Of all at once: one search is quicker than many.
+  std::error_code error;
+  std::size_t begin = 0;  // What comes before is there, in whole lines.
+  while (next_ < ends_.size()) {
+    error.clear();
+    try {
+      const std::span<const char> left(bytes_.data() + begin, bytes_.size() - begin);
+      co_await writer_->write(left);
+    } catch (const std::system_error& failed) {
+      error = failed.code();
+    }
+    const std::size_t written = error ? begin + writer_->written() : bytes_.size();
+    for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
+      begin = ends_[next_].bytes;
+      driver_.out.pass(batch, ends_[next_].row);
+      holds_messages_ = true;
+    }
+    if (!error) break;
+    if (error == std::errc::broken_pipe) co_return error;
+    cut(written - begin);
+    if (!disk_full(error)) co_return error;
+    try {
+      co_await patience_.wait();
+    } catch (const runtime::Stopped&) {
+      fail_left(batch, error);
+      throw;
+    }
+  }
+  patience_.over();
+  begin_anew();
+  co_return std::error_code();
+}
+
+void Lineup::fail_left(Batch& batch, const std::error_code& error) {
+  for (; next_ < ends_.size(); ++next_) {
+    driver_.out.fail(batch, ends_[next_].row, {Reason::io, "cannot write " + name_ + ": " + error.message()});
+  }
+  begin_anew();
+}
+
+void Lineup::drop_left(Batch& batch, Dropped why) {
+  for (; next_ < ends_.size(); ++next_) driver_.out.drop(batch, ends_[next_].row, why);
+  begin_anew();
+}
+
+void Lineup::begin_anew() {
+  bytes_.clear();
+  ends_.clear();
+  next_ = 0;
+}
+
+/// A line break in JSON is white space: a string can't hold one.
+void Lineup::blank(std::size_t begin, char line_break) {
+  char* const line = bytes_.data() + begin;
+  const std::size_t size = bytes_.size() - begin;
+  if (std::memchr(line, line_break, size)) std::replace(line, line + size, line_break, ' ');
+}
+
+/// Takes a half-written line off the end: the next one must not be glued to it. What is no regular file has no end to
+/// cut.
+void Lineup::cut(std::size_t bytes) {
+  const std::uint64_t size = writer_->size();
+  if (bytes > 0 && size >= bytes) writer_->truncate(size - bytes);
+}
+
+}  // namespace weir::stage

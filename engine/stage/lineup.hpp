@@ -1,0 +1,57 @@
+// Messages that are brought to a file or a stream, a line each.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "engine/runtime/files.hpp"
+#include "engine/stage/context.hpp"
+#include "engine/stage/full_disk.hpp"
+
+namespace weir::stage {
+
+/// The lines of one delivery at a time: added row by row, then written together. A message passes when its line is
+/// there whole. No half line stays behind where there is an end to cut; on a full disk all waits.
+class Lineup {
+ public:
+  /// `name`: of what is written, for failures and the log. `json`: each line is JSON; its line breaks, which are white
+  /// space there, become blanks.
+  Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver);
+  Lineup(const Lineup&) = delete;
+  Lineup& operator=(const Lineup&) = delete;
+
+  /// A row of the batch that is written next.
+  void add(std::size_t row, std::string_view line);
+  /// Writes what was added. What it returns, if anything, is why the rows after those that passed are still without a
+  /// verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself.
+  Task<std::error_code> write(Batch& batch);
+  void fail_left(Batch& batch, const std::error_code& error);
+  void drop_left(Batch& batch, Dropped why);
+
+  Task<> sync() { return writer_->sync(); }
+  /// Whether any message passed: nobody will send it again.
+  bool holds_messages() const { return holds_messages_; }
+
+ private:
+  struct End {
+    std::size_t row;
+    std::size_t bytes;  // Of bytes_, up to the end of the row's line.
+  };
+  void blank(std::size_t begin, char line_break);
+  void cut(std::size_t bytes);
+  void begin_anew();
+
+  const std::string name_;
+  const bool json_;
+  std::unique_ptr<runtime::Writer> writer_;
+  Driver& driver_;
+  Patience patience_;
+  std::string bytes_;      // Of one delivery; reused.
+  std::vector<End> ends_;  // Of the rows that are to be written.
+  std::size_t next_ = 0;   // The first of ends_ that has no verdict.
+  bool holds_messages_ = false;
+};
+
+}  // namespace weir::stage
