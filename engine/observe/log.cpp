@@ -8,12 +8,13 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "engine/runtime/rfc3339.hpp"
 
 namespace weir::observe {
 
@@ -92,20 +93,6 @@ bool needs_quotes(std::string_view text) {
   return text.empty() || std::any_of(text.begin(), text.end(), [](unsigned char byte) {
            return byte <= ' ' || byte >= 0x7f || byte == '"' || byte == '=' || byte == '\\';
          });
-}
-
-std::string timestamp(runtime::WallTime time) {
-  using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss clock(floor<milliseconds>(time - day));
-  std::array<char, 48> text{};
-  const int length =
-      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                    static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                    static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return std::string(text.data(), static_cast<std::size_t>(length));
 }
 
 /// A line before it has a form: its secrets are gone, nothing is escaped yet.
@@ -304,7 +291,7 @@ void Log::operator()(Level level, std::string_view message, std::initializer_lis
 
     if (!inside.options.clock) return inside.put(std::move(entry), 0, {});
     const auto at = inside.options.clock();
-    const auto ts = timestamp(at);
+    const auto ts = runtime::rfc3339(at);
     Entry kind;
     kind.level = level;
     kind.pairs = place;
@@ -337,7 +324,7 @@ void Log::redact(std::string_view secret) {
 void Log::flush() noexcept {
   try {
     const std::lock_guard lock(inside_->guard);
-    const auto ts = inside_->options.clock ? timestamp(inside_->options.clock()) : std::string();
+    const auto ts = inside_->options.clock ? runtime::rfc3339(inside_->options.clock()) : std::string();
     inside_->sweep(inside_->equal, nullptr, ts);
     inside_->sweep(inside_->similar, nullptr, ts);
   } catch (...) {

@@ -105,11 +105,6 @@ void pad(std::string& out, std::int64_t value, int width, char with = '0') {
 
 }  // namespace
 
-std::string rfc3339(runtime::WallTime time) {
-  std::string what;
-  return *format_time(time, "%Y-%m-%dT%H:%M:%S.%LZ", what);
-}
-
 std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
   Cursor cursor(text);
   Parts parts;

@@ -4,12 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include "engine/runtime/time.hpp"
+#include "engine/runtime/rfc3339.hpp"
 
 namespace weir::script {
 
-/// `2026-01-31T08:05:09.123Z`.
-std::string rfc3339(runtime::WallTime time);
+using runtime::rfc3339;
 /// RFC 3339; also with a blank for the T, without a zone (UTC then), without a time of day (midnight then).
 std::optional<runtime::WallTime> parse_rfc3339(std::string_view text);
 
