@@ -11,6 +11,7 @@
 #include "engine/runtime/wait.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/ticks.hpp"
 
 namespace weir::stages {
 namespace {
@@ -613,7 +614,8 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
   const runtime::Command command = constant_command(config);
   const std::string input = config.input ? config.input->text() : std::string();
   bool first = true;
-  for (stage::Time due = source.core.now(); !source.abandoned(); first = false) {
+  stage::Ticks ticks(*config.every, source);
+  for (; !source.abandoned(); first = false) {
     std::unique_ptr<Run> run;
     try {
       run = std::make_unique<Run>(source, command, input);
@@ -640,16 +642,9 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
     }
     run.reset();
     co_await source.flush();
-    due += *config.every;
-    const stage::Time now = source.core.now();
-    if (due < now) {
-      const auto lost = (now - due + *config.every - 1ns) / *config.every;
-      due += lost * *config.every;
-      source.out.counters().created += static_cast<std::uint64_t>(lost);
-      source.out.counters().drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost));
-      source.log(observe::Level::warn, "ticks were left out, because the last run had not ended", {{"ticks", lost}});
-    }
-    co_await source.sleep_until(due);
+    ticks.next();
+    ticks.skip_late("ticks were left out, because the last run had not ended");
+    co_await source.sleep_until(ticks.due());
   }
 }
 

@@ -11,6 +11,7 @@
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/lineup.hpp"
+#include "engine/stage/ticks.hpp"
 
 namespace weir::stages {
 namespace {
@@ -259,23 +260,15 @@ stage::Task<> read_once(const FileConfig& config, runtime::Reader& reader, stage
 }
 
 stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
-  const stage::Duration period = *config.every;
-  stage::Time due = source.core.now();
+  stage::Ticks ticks(*config.every, source);
   auto reader = open(*config.read, source);  // Missing from the start: a mistake. Missing later: it happens.
   while (!source.abandoned()) {
     if (reader) co_await read_once(config, *reader, source);
     reader.reset();
     co_await source.flush();
-    due += period;
-    if (const stage::Time now = source.core.now(); due < now) {
-      const auto lost = (now - due + period - 1ns) / period;
-      due += lost * period;
-      source.out.counters().created += static_cast<std::uint64_t>(lost);
-      source.out.counters().drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost));
-      source.log(observe::Level::warn, "the file was not read when it was due, because nobody took what came before",
-                 {{"times", lost}});
-    }
-    co_await source.sleep_until(due);
+    ticks.next();
+    ticks.skip_late("the file was not read when it was due, because nobody took what came before");
+    co_await source.sleep_until(ticks.due());
     try {
       reader = open(*config.read, source);
     } catch (const std::system_error& error) {

@@ -6,6 +6,7 @@
 #include "engine/script/generator.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/ticks.hpp"
 
 namespace weir::stages {
 namespace {
@@ -240,40 +241,17 @@ stage::Task<> at_once(Maker& maker, stage::Source& source) {
   }
 }
 
-/// When the ticks fall.
-class Ticks {
- public:
-  /// `messages`: what one gives.
-  Ticks(stage::Duration every, std::uint64_t messages, stage::Source& source)
-      : every_(every), messages_(messages), source_(source), due_(source.core.now()) {}
+/// Leaves out the ticks that fell while nobody could take anything, and waits for the next one. A short delay is none:
+/// such ticks are made up for.
+stage::Task<> wait_for(stage::Ticks& ticks, stage::Duration every, stage::Source& source) {
+  ticks.skip_late("ticks were left out, because nobody took their messages",
+                  std::clamp<stage::Duration>(every, 10ms, 100ms));
+  const stage::Time soonest = every < shortest_sleep ? source.core.now() + shortest_sleep : ticks.due();
+  return source.sleep_until(std::max(soonest, ticks.due()));
+}
 
-  stage::Time due() const { return due_; }
-  void next() { due_ += every_; }
-  /// Leaves out the ticks that fell while nobody could take anything. A short delay is none: they are made up for.
-  void skip_lost() {
-    const stage::Time now = source_.core.now();
-    const auto grace = std::clamp<stage::Duration>(every_, 10ms, 100ms);
-    if (now - due_ < grace) return;
-    const auto lost = (now - due_) / every_ + 1;
-    due_ += lost * every_;
-    auto& counters = source_.out.counters();
-    counters.created += static_cast<std::uint64_t>(lost) * messages_;
-    counters.drop(stage::Dropped::slow, static_cast<std::uint64_t>(lost) * messages_);
-    source_.log(observe::Level::warn, "ticks were left out, because nobody took their messages", {{"ticks", lost}});
-  }
-  stage::Task<> wait() {
-    const stage::Time wake = every_ < shortest_sleep ? source_.core.now() + shortest_sleep : due_;
-    return source_.sleep_until(std::max(wake, due_));
-  }
-
- private:
-  stage::Duration every_;
-  std::uint64_t messages_;
-  stage::Source& source_;
-  stage::Time due_;
-};
-
-stage::Task<> in_time(Maker& maker, Ticks& ticks, stage::Source& source) {
+stage::Task<> in_time(Maker& maker, stage::Duration every, stage::Source& source) {
+  stage::Ticks ticks(every, source, maker.a_tick());
   while (!source.abandoned()) {
     const stage::Time now = source.core.now();
     while (ticks.due() <= now && !maker.ended()) {
@@ -283,8 +261,7 @@ stage::Task<> in_time(Maker& maker, Ticks& ticks, stage::Source& source) {
     }
     if (maker.ended()) co_return;
     co_await source.flush();
-    ticks.skip_lost();
-    co_await ticks.wait();
+    co_await wait_for(ticks, every, source);
   }
 }
 
@@ -295,8 +272,8 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
   script::Step step;
   double waited_seconds = 0;
   auto left = config.count.value_or(std::numeric_limits<std::int64_t>::max());
-  std::optional<Ticks> ticks;
-  if (config.every) ticks.emplace(*config.every, 1, source);
+  std::optional<stage::Ticks> ticks;
+  if (config.every) ticks.emplace(*config.every, source);
   while (left > 0 && !source.abandoned()) {
     generator.next(std::exchange(waited_seconds, 0), step);
     if (step.kind == script::Step::Kind::ended) co_return;
@@ -316,8 +293,7 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
     --left;
     if (ticks && left > 0) {
       ticks->next();
-      ticks->skip_lost();
-      co_await ticks->wait();
+      co_await wait_for(*ticks, *config.every, source);
     }
   }
 }
@@ -329,8 +305,7 @@ stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
   }
   Maker maker(config, source);
   if (config.every) {
-    Ticks ticks(*config.every, maker.a_tick(), source);
-    co_await in_time(maker, ticks, source);
+    co_await in_time(maker, *config.every, source);
   } else {
     co_await at_once(maker, source);
   }

@@ -126,6 +126,17 @@ BOOST_AUTO_TEST_CASE(ticks_quicker_than_a_millisecond_come_in_bursts_and_none_is
   BOOST_TEST((generate.core().now() - weir::runtime::Time() < 1100ms));
 }
 
+BOOST_AUTO_TEST_CASE(a_tick_that_is_due_the_moment_there_is_room_is_not_left_out) {
+  Alone generate("generate", "{every: 1s, range: 1..100}");
+  generate.limit_room(1);
+  generate.start();
+  generate.run_for(5s);
+  generate.make_room(2);
+  generate.run_for(1ms);
+  BOOST_CHECK(generate.times() == at({0s, 5s, 5s}));
+  BOOST_TEST(generate.dropped(Dropped::slow) == 3U);  // Of seconds 2 to 4; that of second 1 waited.
+}
+
 BOOST_AUTO_TEST_CASE(a_tick_that_nobody_has_room_for_is_left_out_and_counted) {
   Alone generate("generate", "{every: 1s, range: 1..100}");
   generate.limit_room(3);
