@@ -5,10 +5,10 @@
 #include <deque>
 #include <system_error>
 
+#include "engine/io/child.hpp"
 #include "engine/io/lines.hpp"
 #include "engine/policy/backoff.hpp"
 #include "engine/runtime/processes.hpp"
-#include "engine/runtime/wait.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/ticks.hpp"
@@ -42,7 +42,6 @@ constexpr std::size_t error_tail_bytes = 64 * 1024;
 constexpr std::size_t error_line_bytes_most = 64 * 1024;
 constexpr std::size_t error_lines_waiting_most = 256;
 constexpr std::size_t read_bytes = 16 * 1024;
-constexpr stage::Duration patience = 1s;  // With a child told to end, and with those who hold its output after it.
 
 // ------------------------------------------------------------------------------------------------- what is not allowed
 
@@ -175,64 +174,7 @@ const auto spec =
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
         .verify(verify);
 
-// ------------------------------------------------------------------------------------------------ what happened, in
-// words
-
-/// The last bytes of a stream.
-class Tail {
- public:
-  void append(std::string_view bytes) {
-    if (bytes.size() >= error_tail_bytes) {
-      bytes_.assign(bytes.substr(bytes.size() - error_tail_bytes));
-      return;
-    }
-    if (bytes_.size() + bytes.size() > 2 * error_tail_bytes) {
-      bytes_.erase(0, bytes_.size() + bytes.size() - error_tail_bytes);
-    }
-    bytes_ += bytes;
-  }
-  std::string_view bytes() const {
-    const std::string_view all = bytes_;
-    return all.substr(all.size() - std::min(all.size(), error_tail_bytes));
-  }
-
- private:
-  std::string bytes_;
-};
-
-/// Text of a child's for one line of ours.
-std::string quotable(std::string_view text) {
-  constexpr std::size_t most = 300;
-  const bool cut = text.size() > most;
-  std::string line(text.substr(0, most));
-  while (cut && !line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.pop_back();
-  if (cut && !line.empty() && (static_cast<unsigned char>(line.back()) & 0x80) != 0) line.pop_back();
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  return cut ? line + "…" : line;
-}
-
-std::string last_line(std::string_view text) {
-  const auto end = text.find_last_not_of(" \t\r\n");
-  if (end == std::string_view::npos) return {};
-  text = text.substr(0, end + 1);
-  const auto begin = text.find_last_of("\r\n");
-  return quotable(begin == std::string_view::npos ? text : text.substr(begin + 1));
-}
-
-std::string name_of_signal(int number) {
-  const char* const name = ::sigabbrev_np(number);
-  return name ? name : std::to_string(number);
-}
-
-/// "`./score` exited with 3: no such id"
-std::string describe_end(const std::string& program, const runtime::Exit& exit, std::string_view errors) {
-  std::string text = "`" + program + "` ";
-  text += exit.signal ? "was killed by SIG" + name_of_signal(exit.signal) : "exited with " + std::to_string(exit.code);
-  const std::string last = last_line(errors);
-  return last.empty() ? text : text + ": " + last;
-}
+// ------------------------------------------------------------------------------------------------ what happened
 
 bool is_ok(const ExecConfig& config, const runtime::Exit& exit) {
   return exit.ok() || (exit.signal == 0 && std::find(config.ok.begin(), config.ok.end(), exit.code) != config.ok.end());
@@ -255,141 +197,11 @@ stage::Failure not_started(const ExecConfig& config, const std::system_error& er
 
 // ------------------------------------------------------------------------------------------------------------- a child
 
-/// Coroutines beside the one that owns this, on its core. Before it goes, end() must have returned.
-class Beside {
- public:
-  explicit Beside(runtime::Core& core) : core_(core), all_ended_(core) {}
-
-  void start(stage::Task<> body) {
-    ++running_;
-    coroutines_.push_back(core_.spawn(std::move(body), [this](std::exception_ptr fault) {
-      if (fault && !fault_) fault_ = fault;
-      if (--running_ == 0) all_ended_.wake();
-    }));
-  }
-  /// Stops those that still run and returns when none does. Not interruptible. What left one of them, or null.
-  stage::Task<std::exception_ptr> end() {
-    for (const auto& coroutine : coroutines_) {
-      if (coroutine->running()) coroutine->stop();
-    }
-    while (running_ > 0) co_await all_ended_.wait_through();
-    coroutines_.clear();
-    co_return fault_;
-  }
-
- private:
-  runtime::Core& core_;
-  runtime::Waiter all_ended_;
-  std::vector<std::unique_ptr<runtime::Coroutine>> coroutines_;
-  std::size_t running_ = 0;
-  std::exception_ptr fault_;
-};
-
-/// One that is counted among the children while it lives.
-class Counted {
- public:
-  explicit Counted(stage::Context& context) : counters_(context.out.counters()) { ++counters_.children; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  ~Counted() { --counters_.children; }
-
- private:
-  flow::Counters& counters_;
-};
-
-/// Says that a stream has ended, when whoever reads it has.
-class Ends {
- public:
-  Ends(bool& open, runtime::Waiter& news) : open_(open), news_(news) {}
-  Ends(const Ends&) = delete;
-  Ends& operator=(const Ends&) = delete;
-  ~Ends() {
-    open_ = false;
-    news_.wake();
-  }
-
- private:
-  bool& open_;
-  runtime::Waiter& news_;
-};
-
-/// A child and those who look after it. Whoever runs it ends them, and with them the child, by let_go().
-class Watched {
- public:
-  std::optional<runtime::Exit> exit() const { return exit_; }
-  /// From its start to its end, or until now.
-  stage::Duration ran() const { return (exit_ ? ended_ : core_.now()) - began_; }
-
- protected:
-  /// Throws std::system_error where it can't be started.
-  Watched(stage::Context& context, const runtime::Command& command)
-      : core_(context.core),
-        child_(core_.processes().start(command)),
-        counted_(std::in_place, context),
-        beside_(core_),
-        news_(core_),
-        began_(core_.now()) {}
-  ~Watched() = default;
-
-  stage::Task<> feed(std::string_view input) {
-    try {
-      for (int pieces = 1; !input.empty(); ++pieces) {
-        const std::string_view piece = input.substr(0, message::arena_bytes);
-        co_await child_->write(piece);
-        input.remove_prefix(piece.size());
-        if (pieces % turn == 0) co_await core_.yield();
-      }
-    } catch (const std::system_error& error) {
-      // A child that has read enough may close its input: `head -1`.
-      if (error.code() != std::errc::broken_pipe) throw;
-    }
-    child_->close_input();
-  }
-  stage::Task<> await_exit() {
-    exit_ = co_await child_->wait();
-    ended_ = core_.now();
-    news_.wake();
-  }
-  /// Not interruptible. What went wrong on the way, or null.
-  stage::Task<std::exception_ptr> let_go() {
-    const std::exception_ptr fault = co_await beside_.end();
-    child_.reset();
-    counted_.reset();
-    co_return fault;
-  }
-
-  static constexpr int turn = 8;  // So many reads or writes in a row, then others on this core have theirs.
-
-  runtime::Core& core_;
-  std::unique_ptr<runtime::Child> child_;
-  std::optional<Counted> counted_;
-  Beside beside_;
-  runtime::Waiter news_;
-  std::optional<runtime::Exit> exit_;
-
- private:
-  runtime::Time began_, ended_{};
-};
-
 /// A child from its start to its end, with all that it prints.
-class Run : public Watched {
+class Run final : public io::WatchedChild {
  public:
-  /// `input` must outlive it.
   Run(stage::Context& context, const runtime::Command& command, std::string_view input)
-      : Watched(context, command), input_(input), has_input_(command.input) {}
-
-  /// Leaves nothing running, however it is left. Throws std::system_error where a stream breaks.
-  stage::Task<> finish() {
-    std::exception_ptr leaving;
-    try {
-      co_await through();
-    } catch (...) {
-      leaving = std::current_exception();
-    }
-    const std::exception_ptr fault = co_await let_go();
-    if (!leaving) leaving = fault;
-    if (leaving) std::rethrow_exception(leaving);
-  }
+      : WatchedChild(context.core, context.out.counters(), command, input) {}
 
   bool too_large() const { return too_large_; }
   const std::string& output() const { return output_; }
@@ -398,7 +210,7 @@ class Run : public Watched {
     auto result = std::make_shared<message::Result>();
     if (exit()) {
       if (exit()->signal)
-        result->signal = name_of_signal(exit()->signal);
+        result->signal = io::name_of_signal(exit()->signal);
       else
         result->code = exit()->code;
     }
@@ -411,26 +223,22 @@ class Run : public Watched {
   message::Done judge(const ExecConfig& config, const std::string& program) const {
     if (too_large_) return stage::Failure(stage::Reason::size, "`" + program + "` printed more than 16MiB");
     if (is_ok(config, *exit())) return std::nullopt;
-    return stage::Failure(stage::Reason::exit, describe_end(program, *exit(), errors()));
+    return stage::Failure(stage::Reason::exit, io::describe_end(program, *exit(), errors()));
   }
 
  private:
-  stage::Task<> through() {
-    beside_.start(await_exit());
-    beside_.start(read_output());
-    beside_.start(read_errors());
-    if (has_input_) beside_.start(feed(input_));
+  stage::Task<> through() override {
+    look_after();
     while (!exit_ && !too_large_) co_await news_.wait();
-    // What it left behind ends with it, or the end of its output might never come.
-    child_->signal(SIGKILL);
+    end_group();
     const auto give_up = core_.now() + patience;
     while ((output_open_ || errors_open_) && !too_large_) {
       const bool news = co_await news_.wait_until(give_up);
       if (!news) break;
     }
   }
-  stage::Task<> read_output() {
-    const Ends ends(output_open_, news_);
+  stage::Task<> read_output() override {
+    const io::Ends ends(output_open_, news_);
     std::array<char, read_bytes> bytes;
     for (int reads = 1;; ++reads) {
       const std::size_t count = co_await child_->read_output(bytes);
@@ -443,8 +251,8 @@ class Run : public Watched {
       if (reads % turn == 0) co_await core_.yield();
     }
   }
-  stage::Task<> read_errors() {
-    const Ends ends(errors_open_, news_);
+  stage::Task<> read_errors() override {
+    const io::Ends ends(errors_open_, news_);
     std::array<char, read_bytes> bytes;
     for (int reads = 1;; ++reads) {
       const std::size_t count = co_await child_->read_error(bytes);
@@ -454,12 +262,9 @@ class Run : public Watched {
     }
   }
 
-  std::string_view input_;
-  bool has_input_;
-  bool output_open_ = true, errors_open_ = true;
   bool too_large_ = false;
   std::string output_;
-  Tail errors_;
+  io::Tail errors_{error_tail_bytes};
 };
 
 // -------------------------------------------------------------------------------------------- one child for each
@@ -549,7 +354,7 @@ runtime::Command constant_command(const ExecConfig& config) {
 /// What a source's child says on its standard error: its tail, and each line for `.stderr` or for the log.
 class Errors {
  public:
-  explicit Errors(stage::Source& source) : source_(source), framer_(error_line_bytes_most) {}
+  explicit Errors(stage::Source& source) : source_(source), framer_(error_line_bytes_most), tail_(error_tail_bytes) {}
 
   std::span<char> space() { return framer_.space(); }
   void filled(std::size_t size) {
@@ -590,7 +395,7 @@ class Errors {
       if (heard) {
         put_by(line->bytes);
       } else if (++lines <= logged_most) {
-        source_.log(observe::Level::info, "the child wrote to standard error", {{"line", quotable(line->bytes)}});
+        source_.log(observe::Level::info, "the child wrote to standard error", {{"line", io::quotable(line->bytes)}});
       }
     }
   }
@@ -605,7 +410,7 @@ class Errors {
 
   stage::Source& source_;
   io::LineFramer framer_;
-  Tail tail_;
+  io::Tail tail_;
   std::deque<std::string> waiting_;
 };
 
@@ -650,44 +455,21 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
 
 /// A child that stays, from its start to its end. Only its standard output waits for anybody: it is read when all that
 /// was read before has been sent on.
-class Staying : public Watched {
+class Staying final : public io::WatchedChild {
  public:
   Staying(stage::Source& source, const runtime::Command& command, std::string_view input)
-      : Watched(source, command),
+      : WatchedChild(source.core, source.out.counters(), command, input),
         source_(source),
-        input_(input),
-        has_input_(command.input),
         framer_(output_bytes_most),
         errors_(source),
         asked_(core_) {}
 
-  /// Until it has ended and all it said is sent on, or nobody listens any more. Leaves nothing running, however it is
-  /// left.
-  stage::Task<> finish() {
-    std::exception_ptr leaving;
-    try {
-      co_await through();
-    } catch (...) {
-      leaving = std::current_exception();
-    }
-    if (!exit_) co_await persuade();
-    take_in();
-    const std::exception_ptr fault = co_await let_go();
-    // What was read is not lost: no more than one arena of it.
-    if (leaving) {
-      while (const auto line = framer_.next()) put(*line);
-    }
-    if (!leaving) leaving = fault;
-    if (leaving) std::rethrow_exception(leaving);
-  }
   std::string_view errors() const { return errors_.tail(); }
 
  private:
-  stage::Task<> through() {
-    beside_.start(await_exit());
-    beside_.start(read_output());
-    beside_.start(read_errors());
-    if (has_input_) beside_.start(feed(input_));
+  /// Until it has ended and all it said is sent on, or nobody listens any more.
+  stage::Task<> through() override {
+    look_after();
     bool group_ended = false;
     while (true) {
       const bool more = put_out();
@@ -696,9 +478,8 @@ class Staying : public Watched {
       if (more) continue;
       if (exit_ && !output_open_ && !errors_open_ && framer_.ended() && !errors_.pending()) co_return;
       if (exit_ && !group_ended) {
-        // What it left behind ends with it, or the end of its output might never come.
         group_ended = true;
-        child_->signal(SIGKILL);
+        end_group();
       }
       ask();
       if (errors_.pending()) news_.wake();
@@ -710,6 +491,16 @@ class Staying : public Watched {
       source_.waited_outside();
       if (!news) give_up();
       take_in();
+    }
+  }
+  stage::Task<> part(bool broken_off) override {
+    if (!exit_) co_await persuade();
+    take_in();
+    // What was read is not lost: no more than one arena of it.
+    while (broken_off) {
+      const auto line = framer_.next();
+      if (!line) break;
+      put(*line);
     }
   }
   /// True: there is more to put out than could be.
@@ -753,8 +544,8 @@ class Staying : public Watched {
     given_up_ = true;
     output_open_ = errors_open_ = false;
   }
-  stage::Task<> read_output() {
-    const Ends ends(output_open_, news_);
+  stage::Task<> read_output() override {
+    const io::Ends ends(output_open_, news_);
     while (true) {
       while (into_.empty() || read_ > 0) co_await asked_.wait();
       const std::size_t count = co_await child_->read_output(into_);
@@ -763,8 +554,8 @@ class Staying : public Watched {
       news_.wake();
     }
   }
-  stage::Task<> read_errors() {
-    const Ends ends(errors_open_, news_);
+  stage::Task<> read_errors() override {
+    const io::Ends ends(errors_open_, news_);
     for (int reads = 1;; ++reads) {
       const std::size_t count = co_await child_->read_error(errors_.space());
       if (count == 0) break;
@@ -774,26 +565,12 @@ class Staying : public Watched {
     }
     errors_.end();
   }
-  /// Asks it to end and gives it a moment. Not interruptible: the program ends, or nobody listens.
-  stage::Task<> persuade() {
-    child_->signal(SIGTERM);
-    bool over = false;
-    const auto alarm = core_.alarm(core_.now() + patience, [this, &over] {
-      over = true;
-      news_.wake();
-    });
-    while (!exit_ && !over) co_await news_.wait_through();
-  }
-
   stage::Source& source_;
-  std::string_view input_;
-  bool has_input_;
   io::LineFramer framer_;
   Errors errors_;
   runtime::Waiter asked_;
   std::span<char> into_;  // Where the next read shall put its bytes: asked for, or not taken in yet;
   std::size_t read_ = 0;  // and how many it put there.
-  bool output_open_ = true, errors_open_ = true;
   bool given_up_ = false;
 };
 
@@ -815,7 +592,7 @@ stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
     if (child) {
       co_await child->finish();
       if (source.abandoned()) co_return;
-      end = describe_end(program, *child->exit(), child->errors());
+      end = io::describe_end(program, *child->exit(), child->errors());
       if (!backoff) {
         if (!is_ok(config, *child->exit())) source.refuse(child->errors(), stage::Failure(stage::Reason::exit, end));
         co_return;
