@@ -166,9 +166,23 @@ std::size_t Batch::append_shared(const ArenaRef& arena, std::string_view bytes, 
 }
 
 void Batch::open(Token* token, std::uint64_t first_id) noexcept {
+  if (alike_) {
+    first_id_ = first_id;
+    id_step_ = 1;
+    all_token_ = token;
+    return;
+  }
   for (std::size_t row = 0; row < size_; ++row) id_[row] = first_id + row;
   has_tokens_ = token != nullptr;
   if (token) std::fill_n(token_.begin(), size_, token);
+}
+
+void Batch::write_columns() noexcept {
+  alike_ = false;
+  for (std::size_t row = 0; row < size_; ++row) id_[row] = alike_id(row);
+  std::fill_n(entered_.begin(), size_, all_entered_);
+  has_tokens_ = all_token_ != nullptr;
+  if (has_tokens_) std::fill_n(token_.begin(), size_, std::exchange(all_token_, nullptr));
 }
 
 bool Batch::is_json(std::size_t row) {
@@ -180,12 +194,17 @@ bool Batch::is_json(std::size_t row) {
 std::size_t Batch::take_row(Batch& from, std::size_t row) {
   const Span span = from.payload_[row];
   hold_from(from, span.data);
-  const std::size_t to = add_row(span.data, span.size, from.entered_[row]);
+  const std::uint64_t id = from.id(row);
+  const runtime::Time entered = from.entered(row);
+  Token* const token = from.release_token(row);
+  const std::size_t to = size_;
+  if (!adds_alike(id, 1, entered, token)) set_columns(to, id, entered, token);
+  payload_[to] = span;
+  live_bytes_ += span.size;
+  ++size_;
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
   from.structured_ &= ~bit(row);
-  id_[to] = from.id_[row];
-  set_token(to, from.release_token(row));
   if (from.known_json(row)) mark_json(to);
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
@@ -201,6 +220,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 }
 
 void Batch::keep(std::span<const std::uint8_t> rows) {
+  spread();
   std::size_t to = 0;
   std::uint64_t json = 0, structured = 0;
   for (const std::size_t row : rows) {
@@ -238,12 +258,21 @@ Batch::Pointer Batch::copy() const {
   Pointer other = make();
   other->size_ = size_;
   other->live_bytes_ = live_bytes_;
-  other->has_tokens_ = has_tokens_;
   other->json_ = json_;
   std::copy_n(payload_.begin(), size_, other->payload_.begin());
-  std::copy_n(id_.begin(), size_, other->id_.begin());
-  std::copy_n(entered_.begin(), size_, other->entered_.begin());
-  if (has_tokens_) std::copy_n(token_.begin(), size_, other->token_.begin());
+  other->alike_ = alike_;
+  if (alike_) {
+    other->first_id_ = first_id_;
+    other->id_step_ = id_step_;
+    other->all_entered_ = all_entered_;
+    other->all_token_ = all_token_;
+    if (all_token_) all_token_->add(static_cast<std::uint32_t>(size_));
+  } else {
+    std::copy_n(id_.begin(), size_, other->id_.begin());
+    std::copy_n(entered_.begin(), size_, other->entered_.begin());
+    other->has_tokens_ = has_tokens_;
+    if (has_tokens_) std::copy_n(token_.begin(), size_, other->token_.begin());
+  }
   if (has_metadata_) {
     other->has_metadata_ = true;
     std::copy_n(metadata_.begin(), size_, other->metadata_.begin());
@@ -271,7 +300,7 @@ void Batch::retain(Retained& kept) const {
   std::copy_n(payload_.begin(), size_, kept.rows_.get());
   if (has_metadata_) kept.metadata_.assign(metadata_.begin(), metadata_.begin() + static_cast<std::ptrdiff_t>(size_));
   kept.arenas_ = arenas_;
-  kept.entered_ = size_ ? entered_[0] : runtime::Time{};
+  kept.entered_ = size_ ? entered(0) : runtime::Time{};
 }
 
 void Batch::compact() {
@@ -294,8 +323,9 @@ void Batch::compact() {
 }
 
 void Batch::done(std::span<const std::uint8_t> rows) noexcept {
-  if (!has_tokens_) return;
   if (rows.size() == size_) return done_all();
+  if (all_token_) spread();
+  if (!has_tokens_) return;
   Token* of_run = nullptr;
   std::uint32_t run = 0;
   for (const std::size_t row : rows) {
@@ -311,6 +341,7 @@ void Batch::done(std::span<const std::uint8_t> rows) noexcept {
 }
 
 void Batch::done_all() noexcept {
+  if (Token* const token = std::exchange(all_token_, nullptr)) token->done(static_cast<std::uint32_t>(size_));
   if (!has_tokens_) return;
   for (std::size_t row = 0; row < size_;) {
     Token* const token = token_[row];
@@ -323,14 +354,14 @@ void Batch::done_all() noexcept {
 
 void Batch::fail(std::size_t row, Failure failure) noexcept {
   if (Token* token = release_token(row)) {
-    token->fail(id_[row], std::move(failure), std::string(payload(row)));
+    token->fail(id(row), std::move(failure), std::string(payload(row)));
   }
 }
 
 void Batch::clear() noexcept {
-  if (has_tokens_) {
+  if (all_token_ || has_tokens_) {
     for (std::size_t row = 0; row < size_; ++row) {
-      if (token_[row]) fail(row, Failure(Reason::stopped, "the engine stopped before it was done"));
+      if (token(row)) fail(row, Failure(Reason::stopped, "the engine stopped before it was done"));
     }
   }
   if (has_metadata_) {
@@ -344,6 +375,8 @@ void Batch::clear() noexcept {
   expected_bytes_ = 0;
   json_ = structured_ = 0;
   offsets_.clear();
+  alike_ = true;
+  all_token_ = nullptr;
   has_tokens_ = has_metadata_ = has_documents_ = false;
   arenas_.clear();
   filling_ = ArenaRef();

@@ -82,9 +82,10 @@ class Batch : public Recyclable<Batch> {
     if (has_documents_ && documents_[row]) write_edits(row);
     return {payload_[row].data, payload_[row].size};
   }
-  std::uint64_t id(std::size_t row) const noexcept { return id_[row]; }
-  runtime::Time entered(std::size_t row) const noexcept { return entered_[row]; }  ///< When it entered weir.
-  Token* token(std::size_t row) const noexcept { return has_tokens_ ? token_[row] : nullptr; }
+  std::uint64_t id(std::size_t row) const noexcept { return alike_ ? alike_id(row) : id_[row]; }
+  /// When it entered weir.
+  runtime::Time entered(std::size_t row) const noexcept { return alike_ ? all_entered_ : entered_[row]; }
+  Token* token(std::size_t row) const noexcept { return alike_ ? all_token_ : has_tokens_ ? token_[row] : nullptr; }
   /// Null where the row has nothing beyond the columns above.
   const Metadata* metadata(std::size_t row) const noexcept { return has_metadata_ ? metadata_[row].get() : nullptr; }
   /// The row's own metadata, to be changed.
@@ -139,6 +140,7 @@ class Batch : public Recyclable<Batch> {
   template <class Write>
   std::size_t append_many(std::uint64_t count, std::size_t most, runtime::Time entered, Write write) {
     const std::size_t first = size_;
+    const bool alike = adds_alike(0, 0, entered, nullptr);
     std::size_t row = first, live = live_bytes_;
     while (row - first < count && row < batch_rows && (row == 0 || live + most <= arena_bytes)) {
       char* const begin = room_for(most);
@@ -147,9 +149,7 @@ class Batch : public Recyclable<Batch> {
       do {
         const std::size_t size = write(to);
         payload_[row] = {to, static_cast<std::uint32_t>(size)};
-        id_[row] = 0;
-        entered_[row] = entered;
-        if (has_tokens_) token_[row] = nullptr;
+        if (!alike) set_columns(row, 0, entered, nullptr);
         to += size;
         live += size;
         ++row;
@@ -183,6 +183,7 @@ class Batch : public Recyclable<Batch> {
     if (has_documents_) forget_document(row);
   }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
+    spread();
     id_[row] = id;
     set_token(row, token);
   }
@@ -236,11 +237,34 @@ class Batch : public Recyclable<Batch> {
   std::size_t add_row(const char* data, std::size_t size, runtime::Time entered) noexcept {
     WEIR_ASSERT(size_ < batch_rows, "a batch has room for the row that is added");
     payload_[size_] = {data, static_cast<std::uint32_t>(size)};
-    id_[size_] = 0;
-    entered_[size_] = entered;
-    if (has_tokens_) token_[size_] = nullptr;
+    if (!adds_alike(0, 0, entered, nullptr)) set_columns(size_, 0, entered, nullptr);
     live_bytes_ += size;
     return size_++;
+  }
+  std::uint64_t alike_id(std::size_t row) const noexcept { return first_id_ + id_step_ * row; }
+  /// Whether rows that are added with these (the ids rising by `step`) leave all rows alike. If not, the columns are
+  /// written from here on.
+  bool adds_alike(std::uint64_t id, std::uint64_t step, runtime::Time entered, Token* token) noexcept {
+    if (size_ == 0 && alike_) {
+      first_id_ = id;
+      id_step_ = step;
+      all_entered_ = entered;
+      all_token_ = token;
+    } else if (alike_ &&
+               (id != alike_id(size_) || step != id_step_ || entered != all_entered_ || token != all_token_)) {
+      spread();
+    }
+    return alike_;
+  }
+  /// From now on each row has its own id, time and token in the columns.
+  void spread() noexcept {
+    if (alike_) write_columns();
+  }
+  void write_columns() noexcept;
+  void set_columns(std::size_t row, std::uint64_t id, runtime::Time entered, Token* token) noexcept {
+    id_[row] = id;
+    entered_[row] = entered;
+    if (has_tokens_ || token) set_token(row, token);
   }
   static constexpr std::uint64_t bit(std::size_t row) noexcept { return std::uint64_t{1} << row; }
   void set_token(std::size_t row, Token* token) noexcept {
@@ -252,7 +276,10 @@ class Batch : public Recyclable<Batch> {
     token_[row] = token;
   }
   /// The row's token, which the row has no longer.
-  Token* release_token(std::size_t row) noexcept { return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr; }
+  Token* release_token(std::size_t row) noexcept {
+    if (all_token_) spread();
+    return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr;
+  }
   std::size_t edits_of_view(std::size_t row) const noexcept;
   void hold(const ArenaRef& arena);
   void hold_from(const Batch& other, const char* bytes);
@@ -265,7 +292,13 @@ class Batch : public Recyclable<Batch> {
   std::size_t expected_bytes_ = 0;
   std::uint64_t json_ = 0;        // Rows that are known to be JSON; no bit beyond size_.
   std::uint64_t structured_ = 0;  // Rows whose structure is kept, as long as they have no view; no bit beyond size_.
-  bool has_tokens_ = false;       // Otherwise token_ means nothing.
+  // As a source makes them: ids that rise by id_step_, one time, one token for all rows. Then id_, entered_ and token_
+  // mean nothing, and nothing has to be written into them.
+  bool alike_ = true;
+  std::uint64_t first_id_ = 0, id_step_ = 0;
+  runtime::Time all_entered_{};
+  Token* all_token_ = nullptr;  // Null where they are not alike.
+  bool has_tokens_ = false;     // Otherwise token_ means nothing.
   bool has_metadata_ = false;
   bool has_documents_ = false;
   mutable std::array<Span, batch_rows> payload_;
