@@ -118,10 +118,9 @@ bool Edge::park(Waiter& waiter) noexcept {
 
 void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept {
   if (from_budget) budget_.give_back(from_budget);
-  // One writer, so load and exchange need not be one step; the exchange is the publication (see park.hpp).
-  if (bytes) {
-    released_bytes_.exchange(released_bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_seq_cst);
-  }
+  // One writer, so load and exchange need not be one step; the exchange is the publication (see park.hpp), of the bytes
+  // too: who looks for room reads them after the messages.
+  if (bytes) released_bytes_.store(released_bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
   const std::uint64_t released = released_.load(std::memory_order_relaxed) + messages;
   if constexpr (planted == 3) {
     released_.store(released, std::memory_order_release);
