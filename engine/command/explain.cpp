@@ -20,6 +20,7 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
   }
   auto words = catalog.names();
   words.emplace_back(common_name);
+  words.emplace_back(stage::do_key);
   const auto near = config::nearest(word, words);
   streams.err << "weir: there is no kind '" << word << "'\n"
               << (near.empty() ? "  = weir list names them" : "  = did you mean '" + near + "'?") << "\n";
@@ -34,6 +35,7 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   const config::Declaration* declaration = kind ? &kind->declaration() : nullptr;
   // Somebody who asks for `workers` finds it among its neighbours.
   if (!declaration && (word == common_name || common.find(word))) declaration = &common;
+  if (word == stage::do_key) declaration = &stage::do_declaration();
   if (!declaration) return unknown(catalog, word, streams);
   const std::string text =
       output == Output::json ? config::json_schema(*declaration) : config::explain_text(*declaration);

@@ -15,9 +15,12 @@ std::string reference_page(const stage::Catalog& catalog) {
   for (const auto& [name, kind] : catalog.all()) {
     page += "- [`" + name + "`](#" + name + "): " + kind->declaration().summary + "\n";
   }
-  page += "- [`" + common.name + "`](#" + common.name + "): " + common.summary + "\n";
+  const auto& steps = stage::do_declaration();
+  for (const auto* declaration : {&steps, &common}) {
+    page += "- [`" + declaration->name + "`](#" + declaration->name + "): " + declaration->summary + "\n";
+  }
   for (const auto& [name, kind] : catalog.all()) page += "\n" + config::markdown(kind->declaration());
-  page += "\n" + config::markdown(common);
+  for (const auto* declaration : {&steps, &common}) page += "\n" + config::markdown(*declaration);
   while (page.ends_with("\n\n")) page.pop_back();
   return page;
 }

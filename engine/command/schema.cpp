@@ -19,8 +19,23 @@ std::string stage_schema(const stage::Catalog& catalog) {
     properties += ",\n        " + json_text(name) + ": {\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
     one_of += (one_of.empty() ? "" : ", ") + ("{\"required\": [" + json_text(name) + "]}");
   }
+  properties += ",\n        \"do\": {\"description\": " + json_text(stage::do_declaration().summary) +
+                ", \"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/definitions/step\"}}";
+  one_of += ", {\"required\": [\"do\"]}";
   return "{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"properties\": {" +
          properties + "},\n      \"oneOf\": [" + one_of + "]\n    }";
+}
+
+/// `"step": {…}`: one kind and nothing else. Which of them are operators, `weir check` knows.
+std::string step_schema(const stage::Catalog& catalog) {
+  std::string properties;
+  for (const auto& [name, kind] : catalog.all()) {
+    properties += (properties.empty() ? "\n        " : ",\n        ") + json_text(name) +
+                  ": {\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
+  }
+  return "{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"minProperties\": 1,\n"
+         "      \"maxProperties\": 1,\n      \"properties\": {" +
+         properties + "}\n    }";
 }
 
 std::string kinds_schema(const stage::Catalog& catalog) {
@@ -72,6 +87,9 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "  \"definitions\": {\n"
          "    \"stage\": " +
          stage_schema(catalog) +
+         ",\n"
+         "    \"step\": " +
+         step_schema(catalog) +
          ",\n"
          "    \"kinds\": " +
          kinds_schema(catalog) +

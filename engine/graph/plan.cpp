@@ -4,7 +4,7 @@
 
 #include "engine/config/advice.hpp"
 #include "engine/config/words.hpp"
-#include "engine/script/engine.hpp"
+#include "engine/graph/stage_reader.hpp"
 
 namespace weir::graph {
 namespace {
@@ -13,139 +13,52 @@ using config::Diagnostics;
 using config::Node;
 using config::Place;
 
-constexpr std::int64_t unacked_most = 10'000;
-
-/// Reads one stage: which of its keys is the kind, and what all of them say.
-class StageReader {
- public:
-  StageReader(const config::Pipeline& pipeline, const stage::Catalog& catalog, Diagnostics& diagnostics)
-      : pipeline_(pipeline), catalog_(catalog), diagnostics_(diagnostics) {}
-
-  PlannedStage read(const config::StageNode& node) {
-    PlannedStage planned;
-    planned.name = node.name;
-    planned.place = node.place;
-    const Node::Entry* kind = find_kind(node);
-    config::Reader reader(diagnostics_, pipeline_.scope, "stages." + node.name);
-    planned.common = stage::common_spec().read(node.body, reader, others_);
-    if (!kind) return planned;
-    planned.kind = catalog_.find(kind->key);
-    const auto errors = diagnostics_.error_count();
-    {
-      const config::Reader::Step step(reader, kind->key);
-      planned.configured = planned.kind->configure(kind->value, reader);
-    }
-    planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
-    planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
-    if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
-    // A source has no message yet; the code that makes one has its number and its element.
-    const bool makes = planned.configured.shape == stage::Shape::source;
-    const auto setting = makes ? script::Setting::generate : script::Setting::message;
-    for (const auto& use : reader.code) {
-      if (const auto wrong = script::check(use, setting)) {
-        diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
-      } else if (const auto trap = config::length_trap(use.code)) {
-        diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
-      }
-    }
-    if (diagnostics_.error_count() == errors) check(node, planned);
-    return planned;
-  }
-
- private:
-  /// The one key that names a kind. All others are common keys, or mistakes that are told here.
-  const Node::Entry* find_kind(const config::StageNode& node) {
-    others_.clear();
-    const Node::Entry* kind = nullptr;
-    bool told = false;
-    for (const auto& entry : node.body.entries) {
-      if (catalog_.find(entry.key)) {
-        others_.push_back(entry.key);
-        if (kind) {
-          told = true;
-          diagnostics_.error(entry.key_place,
-                             "stage '" + node.name + "' has two kinds, '" + kind->key + "' and '" + entry.key + "'",
-                             "a stage does one thing; make a second stage that reads `from: " + node.name + "`");
-        } else {
-          kind = &entry;
-        }
-        continue;
-      }
-      const auto& common = stage::common_spec().declaration();
-      if (common.find(entry.key)) continue;
-      others_.push_back(entry.key);
-      told = true;
-      if (stage::comes_later(entry.key)) {
-        diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
-        continue;
-      }
-      auto known = common.keys();
-      const auto kinds = catalog_.names();
-      known.insert(known.end(), kinds.begin(), kinds.end());
-      const auto near = config::nearest(entry.key, known);
-      diagnostics_.error(entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
-                         near.empty() ? "`weir list` shows the kinds" : "did you mean '" + near + "'?");
-    }
-    if (!kind && !told) {
-      diagnostics_.error(node.place, "stage '" + node.name + "' has no kind",
-                         "say what it does, such as `stdout: {}`; `weir list` shows the kinds");
-    }
-    return kind;
-  }
-
-  void check(const config::StageNode& node, const PlannedStage& planned) {
-    using stage::Shape;
-    const auto shape = planned.configured.shape;
-    const auto place = [&](const char* key) {
-      const auto* entry = node.body.entry(key);
-      return entry ? entry->key_place : node.place;
-    };
-    const auto refuse = [&](const char* key, std::string what, std::string hint = {}) {
-      diagnostics_.error(place(key), std::move(what), std::move(hint), "stages." + node.name + "." + key);
-    };
-    const auto written = [&](const char* key) { return node.body.find(key) != nullptr; };
-    if (shape == Shape::source && written("from")) {
-      refuse("from", "'" + planned.kind->name() + "' reads outside here and takes no `from`",
-             planned.configured.instead_of_from);
-    }
-    if (shape != Shape::source && planned.common.from.empty()) {
-      diagnostics_.error(node.place, "stage '" + node.name + "' reads nothing", "say `from: STAGE`");
-    }
-    if (shape == Shape::source) {
-      if (written("edge")) refuse("edge", "a source has no edge before it");
-      if (written("workers")) refuse("workers", "this source takes no workers");
-    }
-    if (shape != Shape::call) {
-      if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
-      if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
-    }
-    if (shape == Shape::sink && planned.common.workers > 1) {
-      refuse("workers", "'" + planned.kind->name() + "' writes in one place and takes no workers");
-    }
-    if (shape == Shape::operation && planned.common.workers > 1) {
-      if (planned.configured.memory == stage::Memory::whole || planned.configured.collects) {
-        refuse("workers", "'" + planned.kind->name() + "' remembers across messages, so only one can run");
-      }
-    }
-    if (planned.configured.collects_most > unacked_most) {
-      diagnostics_.error(place(planned.kind->name().c_str()),
-                         "it would wait for " + std::to_string(planned.configured.collects_most) +
-                             " messages, but a source has at most " + std::to_string(unacked_most) + " unanswered",
-                         "collect fewer at once");
+/// Who puts out what leaves the stage by this port: of a `do` its last step, but failures and ports of their own come
+/// from any of them. None, and an error told, where there is no such port.
+std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::string& port, const Place& place,
+                             Diagnostics& diagnostics) {
+  const std::size_t last = first + std::max<std::size_t>(plan.stages[first].steps, 1) - 1;
+  std::vector<PortRef> found;
+  std::vector<std::string> known;
+  for (std::size_t at = first; at <= last; ++at) {
+    const auto& stage = plan.stages[at];
+    if (!stage.kind) return {};  // Already told.
+    if (port == config::main_word && at != last) continue;
+    const std::size_t visible = stage.ports.size() - (stage.configured.shape == stage::Shape::source ? 1 : 0);
+    for (stage::Port number = 0; number < visible; ++number) {
+      if (stage.ports[number] == port) found.emplace_back(at, number);
+      const bool listed = std::find(known.begin(), known.end(), stage.ports[number]) != known.end();
+      if (number != stage::main_port && !listed) known.push_back(stage.ports[number]);
     }
   }
-
-  const config::Pipeline& pipeline_;
-  const stage::Catalog& catalog_;
-  Diagnostics& diagnostics_;
-  std::vector<std::string> others_;
-};
+  const auto& stage = plan.stages[last];
+  if (found.empty()) {
+    const auto near = config::nearest(port, known);
+    std::string list;
+    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+    diagnostics.error(place, "stage '" + stage.name + "' has no port '" + port + "'",
+                      near.empty() ? "it has " + list : "did you mean '" + near + "'?");
+  } else if (found.front().port == stage::main_port && !stage.configured.main_output) {
+    const std::string own = stage.configured.ports.empty() ? std::string() : stage.configured.ports.front();
+    diagnostics.error(place, "nothing leaves by the main output of '" + stage.name + "': it is a " + stage.kind->name(),
+                      own.empty() ? "" : "read one of its ports, such as '" + stage.name + "." + own + "'");
+    return {};
+  }
+  return found;
+}
 
 /// Resolves every `from`.
 void wire(Plan& plan, Diagnostics& diagnostics) {
   std::vector<std::string> names;
-  for (const auto& planned : plan.stages) names.push_back(planned.name);
-  for (auto& planned : plan.stages) {
+  for (const auto& planned : plan.stages) {
+    if (planned.first_step()) names.push_back(planned.name);
+  }
+  for (std::size_t stage = 0; stage < plan.stages.size(); ++stage) {
+    auto& planned = plan.stages[stage];
+    if (!planned.first_step()) {
+      planned.inputs.emplace_back(stage - 1, stage::main_port);
+      continue;
+    }
     const auto* node = plan.pipeline.find(planned.name);
     const Node* from = node->body.find("from");
     for (std::size_t i = 0; i < planned.common.from.size(); ++i) {
@@ -171,33 +84,15 @@ void wire(Plan& plan, Diagnostics& diagnostics) {
                           near.empty() ? "" : "did you mean '" + near + "'?");
         continue;
       }
-      const auto& other = plan.stages[*found];
-      if (!other.kind) continue;  // Already told.
       const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
-      const auto visible = other.ports.end() - (other.configured.shape == stage::Shape::source ? 1 : 0);
-      const auto at = std::find(other.ports.begin(), visible, port);
-      if (at == visible) {
-        std::vector<std::string> known(other.ports.begin() + 1, visible);
-        const auto near = config::nearest(port, known);
-        std::string list;
-        for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
-        diagnostics.error(place, "stage '" + stage_name + "' has no port '" + port + "'",
-                          near.empty() ? "it has " + list : "did you mean '" + near + "'?");
-        continue;
+      const auto refs = port_of(plan, *found, port, place, diagnostics);
+      for (const PortRef& ref : refs) {
+        if (std::find(planned.inputs.begin(), planned.inputs.end(), ref) != planned.inputs.end()) {
+          diagnostics.error(place, "'" + text + "' is read twice here");
+          break;
+        }
+        planned.inputs.push_back(ref);
       }
-      const PortRef ref(*found, static_cast<stage::Port>(at - other.ports.begin()));
-      if (ref.port == stage::main_port && !other.configured.main_output) {
-        const std::string& own = other.configured.ports.empty() ? std::string() : other.configured.ports.front();
-        diagnostics.error(place,
-                          "nothing leaves by the main output of '" + stage_name + "': it is a " + other.kind->name(),
-                          own.empty() ? "" : "read one of its ports, such as '" + stage_name + "." + own + "'");
-        continue;
-      }
-      if (std::find(planned.inputs.begin(), planned.inputs.end(), ref) != planned.inputs.end()) {
-        diagnostics.error(place, "'" + text + "' is read twice here");
-        continue;
-      }
-      planned.inputs.push_back(ref);
     }
   }
 }
@@ -253,7 +148,7 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
                           "nothing reaches '" + planned.name + "': there is no source here that could fail");
     }
     const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call;
-    if (!ends && configured.main_output && plan.readers({i, stage::main_port}).empty()) {
+    if (!ends && configured.main_output && planned.last_step() && plan.readers({i, stage::main_port}).empty()) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
     }
@@ -264,6 +159,13 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
                           "nobody reads '" + planned.name + "." + configured.ports[own] + "'; it is dropped");
     }
   }
+}
+
+/// Whether it, or a step of the `do` that it begins, holds messages back.
+bool collects(const Plan& plan, std::size_t first) {
+  bool any = plan.stages[first].configured.collects;
+  for (std::size_t i = 1; i < plan.stages[first].steps; ++i) any |= plan.stages[first + i].configured.collects;
+  return any;
 }
 
 /// Sorts the stages into units: an operator joins the one it reads where nothing has to wait between them.
@@ -290,9 +192,12 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
   for (const std::size_t i : order) {
     auto& planned = plan.stages[i];
     const auto& common = planned.common;
-    const bool may_fuse = planned.configured.shape == stage::Shape::operation && !planned.configured.collects &&
-                          planned.inputs.size() == 1 && !common.edge && common.workers == 1 &&
-                          plan.readers(planned.inputs.front()).size() == 1 && !replicated(planned.inputs.front().stage);
+    // The steps of a `do` stay together: whoever needs a clock among them, the first has a unit then.
+    const bool may_fuse =
+        !planned.first_step() ||
+        (planned.configured.shape == stage::Shape::operation && !collects(plan, i) && planned.inputs.size() == 1 &&
+         !common.edge && common.workers == 1 && plan.readers(planned.inputs.front()).size() == 1 &&
+         !replicated(planned.inputs.front().stage));
     if (may_fuse) {
       planned.fused = true;
       unit_of[i] = unit_of[planned.inputs.front().stage];
@@ -347,7 +252,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   Plan plan;
   plan.pipeline = std::move(pipeline);
   StageReader reader(plan.pipeline, catalog, diagnostics);
-  for (const auto& node : plan.pipeline.stages) plan.stages.push_back(reader.read(node));
+  for (const auto& node : plan.pipeline.stages) reader.read(node, plan.stages);
   wire(plan, diagnostics);
   refuse_cycles(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;

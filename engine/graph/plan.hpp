@@ -20,9 +20,13 @@ struct PortRef {
   bool operator==(const PortRef&) const = default;
 };
 
-/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and for a source last `any`.
+/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and for a source last `any`. A `do`
+/// is planned as its steps, one behind the other: they share name and common keys, each reads the one before, and to
+/// everybody else they are one stage.
 struct PlannedStage {
   std::string name;
+  std::size_t step = 0;   ///< Which of a `do`, from 0.
+  std::size_t steps = 0;  ///< Of the `do` that it belongs to; 0: it is none.
   const stage::Kind* kind = nullptr;
   stage::Configured configured;
   stage::Common common;
@@ -30,6 +34,11 @@ struct PlannedStage {
   std::vector<std::string> ports;
   std::vector<PortRef> inputs;  ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
   bool fused = false;           ///< It runs inside the stage before it: no edge, no capacity.
+
+  bool first_step() const noexcept { return step == 0; }
+  bool last_step() const noexcept { return step + 1 >= steps; }
+  /// As the user wrote it: of a step "do".
+  std::string kind_name() const { return steps > 0 ? "do" : kind->name(); }
 };
 
 /// What runs together as one coroutine: a driver or the head of a chain, and the operators fused behind it.
@@ -46,7 +55,7 @@ struct Plan {
 
   /// Who reads a port.
   std::vector<std::size_t> readers(PortRef from) const;
-  std::optional<std::size_t> find(std::string_view stage) const;
+  std::optional<std::size_t> find(std::string_view stage) const;  ///< Of a `do` its first step; the others follow.
 };
 
 /// Reads every stage, checks the wiring and all code, and decides what is fused. Nothing only where there are errors;

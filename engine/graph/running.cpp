@@ -206,6 +206,7 @@ struct Running::Inside {
     observe::PipelineSnapshot pipeline;
     pipeline.pipeline = plan.pipeline.name;
     for (const auto& planned : plan.stages) {
+      if (!planned.first_step()) continue;  // The steps of a `do` are one stage.
       observe::StageSnapshot* whole = nullptr;
       for (auto& stages : collected.by_unit) {
         for (auto& cells : stages) {

@@ -1,5 +1,7 @@
 // The plan as text, as a drawing and as data.
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "engine/config/diagnostics.hpp"
 #include "engine/config/words.hpp"
@@ -19,6 +21,36 @@ std::string label_of(const std::string& port) {
   return port == config::any_word ? std::string(config::any_failed) : port;
 }
 
+/// What a stage reads, each once: several steps of a `do` may have the same port.
+std::vector<PortRef> distinct(const Plan& plan, const PlannedStage& planned) {
+  std::vector<PortRef> all;
+  for (const auto& input : planned.inputs) {
+    const auto same = [&](const PortRef& other) { return shown_input(plan, other) == shown_input(plan, input); };
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back(input);
+  }
+  return all;
+}
+
+/// "where", or of a `do` its steps: "do: where, set".
+std::string shown_kind(const Plan& plan, std::size_t first) {
+  const auto& planned = plan.stages[first];
+  if (planned.steps == 0) return planned.kind->name();
+  std::string text = "do: ";
+  for (std::size_t i = 0; i < planned.steps; ++i) text += (i ? ", " : "") + plan.stages[first + i].kind->name();
+  return text;
+}
+
+/// Its ports, and those of the steps behind it.
+std::vector<std::string> ports_of(const Plan& plan, std::size_t first) {
+  std::vector<std::string> all;
+  for (std::size_t i = first; i < first + std::max<std::size_t>(plan.stages[first].steps, 1); ++i) {
+    for (const auto& port : plan.stages[i].ports) {
+      if (std::find(all.begin(), all.end(), port) == all.end()) all.push_back(port);
+    }
+  }
+  return all;
+}
+
 std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
   if (planned.common.workers == 1) return {};
   if (planned.configured.shape == stage::Shape::operation && unit.replicas == 1) {
@@ -34,14 +66,14 @@ std::string as_text(const Plan& plan) {
   for (const auto& unit : plan.units) {
     for (const std::size_t index : unit.stages) {
       const auto& planned = plan.stages[index];
+      if (!planned.first_step()) continue;
       text += planned.fused ? "    + " : "  ";
-      text += planned.name + " (" + planned.kind->name() + ")";
-      if (!planned.inputs.empty()) {
-        text += " from ";
-        for (std::size_t i = 0; i < planned.inputs.size(); ++i) {
-          text += (i ? ", " : "") + shown_input(plan, planned.inputs[i]);
-        }
+      text += planned.name + " (" + shown_kind(plan, index) + ")";
+      std::string inputs;
+      for (const auto& input : distinct(plan, planned)) {
+        inputs += (inputs.empty() ? " from " : ", ") + shown_input(plan, input);
       }
+      text += inputs;
       if (planned.fused) text += ", fused";
       if (const auto workers = workers_of(unit, planned); !workers.empty()) text += ", workers " + workers;
       if (planned.common.edge && planned.common.edge->capacity) {
@@ -58,18 +90,21 @@ std::string as_dot(const Plan& plan) {
   std::size_t number = 0;
   for (const auto& unit : plan.units) {
     // What is fused stands in one frame.
-    const bool framed = unit.stages.size() > 1;
+    const bool framed = std::count_if(unit.stages.begin(), unit.stages.end(),
+                                      [&](std::size_t index) { return plan.stages[index].first_step(); }) > 1;
     if (framed) dot += "  subgraph cluster_" + std::to_string(number++) + " {\n    style=rounded; label=fused;\n";
     for (const std::size_t index : unit.stages) {
       const auto& planned = plan.stages[index];
-      std::string label = planned.name + "\\n" + planned.kind->name();
+      if (!planned.first_step()) continue;
+      std::string label = planned.name + "\\n" + shown_kind(plan, index);
       if (const auto workers = workers_of(unit, planned); !workers.empty()) label += "\\nworkers " + workers;
       dot += (framed ? "    " : "  ") + config::json_text(planned.name) + " [label=\"" + label + "\"];\n";
     }
     if (framed) dot += "  }\n";
   }
   for (const auto& planned : plan.stages) {
-    for (const auto& input : planned.inputs) {
+    if (!planned.first_step()) continue;
+    for (const auto& input : distinct(plan, planned)) {
       const auto& from = plan.stages[input.stage];
       dot += "  " + config::json_text(from.name) + " -> " + config::json_text(planned.name);
       std::string options;
@@ -88,23 +123,32 @@ std::string as_json(const Plan& plan) {
   using config::json_text;
   std::string json = "{\"pipeline\":" + json_text(plan.pipeline.name) + ",\"stages\":[";
   bool first = true;
-  for (const auto& planned : plan.stages) {
+  for (std::size_t stage = 0; stage < plan.stages.size(); ++stage) {
+    const auto& planned = plan.stages[stage];
+    if (!planned.first_step()) continue;
     json += first ? "" : ",";
     first = false;
-    json += "{\"name\":" + json_text(planned.name) + ",\"kind\":" + json_text(planned.kind->name());
+    json += "{\"name\":" + json_text(planned.name) + ",\"kind\":" + json_text(planned.kind_name());
+    if (planned.steps > 0) {
+      json += ",\"do\":[";
+      for (std::size_t i = 0; i < planned.steps; ++i) {
+        json += (i ? "," : "") + json_text(plan.stages[stage + i].kind->name());
+      }
+      json += "]";
+    }
     json += std::string(",\"fused\":") + (planned.fused ? "true" : "false");
     json += ",\"workers\":" + std::to_string(planned.common.workers);
     if (!planned.common.description.empty()) json += ",\"description\":" + json_text(planned.common.description);
     json += ",\"ports\":[";
-    for (std::size_t port = 0; port < planned.ports.size(); ++port) {
-      json += (port ? "," : "") + json_text(planned.ports[port]);
-    }
+    const auto ports = ports_of(plan, stage);
+    for (std::size_t port = 0; port < ports.size(); ++port) json += (port ? "," : "") + json_text(ports[port]);
     json += "]}";
   }
   json += "],\"edges\":[";
   first = true;
   for (const auto& planned : plan.stages) {
-    for (const auto& input : planned.inputs) {
+    if (!planned.first_step()) continue;
+    for (const auto& input : distinct(plan, planned)) {
       const auto& from = plan.stages[input.stage];
       json += first ? "" : ",";
       first = false;
@@ -118,6 +162,7 @@ std::string as_json(const Plan& plan) {
     json += first ? "[" : ",[";
     first = false;
     for (std::size_t i = 0; i < unit.stages.size(); ++i) {
+      if (!plan.stages[unit.stages[i]].first_step()) continue;
       json += (i ? "," : "") + json_text(plan.stages[unit.stages[i]].name);
     }
     json += "]";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/config/words.hpp"
 #include "engine/runtime/assert.hpp"
 
 namespace weir::graph {
@@ -23,6 +24,7 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
     node->output =
         std::make_unique<stage::Output>(core, node->planned->name, std::move(ports), node->planned->common.on_error,
                                         shape == stage::Shape::sink || shape == stage::Shape::call);
+    if (node->planned->steps > 1) node->output->fail_originals();
     node->targets.resize(node->planned->ports.size());
     nodes_.push_back(std::move(node));
   }
@@ -58,7 +60,7 @@ void Unit::prepare() {
   std::vector<const Branch*> of_failures;
   for (const auto& node : nodes_) {
     for (Port port = 0; port < node->targets.size(); ++port) {
-      const bool failures = port == stage::failed_port || node->planned->ports[port] == "any";
+      const bool failures = port == stage::failed_port || node->planned->ports[port] == config::any_word;
       for (const auto& branch : node->targets[port].branches) (failures ? of_failures : readers_).push_back(&branch);
     }
   }
@@ -178,8 +180,9 @@ bool Unit::work_off() {
 void Unit::process(Node& node) {
   stage::Output& output = *node.output;
   const std::size_t before = node.row, rows = node.in->size();
+  if (node.planned->steps > 1 && node.planned->first_step() && before == 0) node.in->keep_originals();
   // Who heads the unit is timed by the unit's own readings.
-  const bool timed = flow::counting && &node != nodes_.front().get() && node.calls++ % timed_each == 0;
+  const bool timed = flow::counting && node.planned->name != name() && node.calls++ % timed_each == 0;
   if (timed) read_clock();
   const runtime::Time began = clock_;
   output.begin(node.in, clock_, turn_began_ + turn_most);
@@ -349,11 +352,13 @@ void Unit::send_mark(flow::Mark mark) {
 }
 
 void Unit::end_run() {
-  for (auto& target : head().targets) {
-    for (auto& branch : target.branches) {
-      if (branch.runs != Runs::passed) continue;
-      branch.edge().send(flow::Mark::run_end);
-      branch.go_on();
+  for (const auto& node : nodes_) {
+    for (auto& target : node->targets) {
+      for (auto& branch : target.branches) {
+        if (branch.runs != Runs::passed) continue;
+        branch.edge().send(flow::Mark::run_end);
+        branch.go_on();
+      }
     }
   }
 }
@@ -370,18 +375,24 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     const auto& counters = node->output->counters();
     observe::StageSnapshot& cells = stages.emplace_back();
     cells.stage = node->planned->name;
-    cells.kind = node->planned->kind->name();
-    cells.in = counters.in;
+    cells.kind = node->planned->kind_name();
+    // What one step of a `do` hands to the next stays inside the stage, and is in flight until that has taken it.
+    const bool inner = !node->planned->last_step();
+    if (node->planned->first_step()) {
+      cells.in = counters.in;
+      cells.bytes_in = counters.bytes_in;
+    }
     cells.created = counters.created;
     cells.filtered = counters.filtered;
     cells.absorbed = counters.absorbed;
-    cells.bytes_in = counters.bytes_in;
     cells.bytes_out = counters.bytes_out;
     cells.in_flight = counters.in_flight;
+    if (inner) cells.in_flight += static_cast<std::int64_t>(node->output->waiting(stage::main_port));
     cells.restarts = counters.restarts;
     cells.fused = node->planned->fused;
     std::copy(counters.dropped.begin(), counters.dropped.end(), cells.dropped.begin());
     for (Port port = 0; port < node->planned->ports.size(); ++port) {
+      if (port == stage::main_port && inner) continue;
       observe::add(cells.out, node->planned->ports[port], counters.out[port]);
     }
     for (int reason = 0; reason < message::reasons; ++reason) {
@@ -418,7 +429,7 @@ class OperatorUnit final : public Unit {
     const Disarm disarm(*this);
     while (!inbox_.ended()) {
       auto arrival = inbox_.receive();
-      if (head().planned->configured.collects) co_await tick();
+      if (collects_) co_await tick();
       if (!arrival) {
         spent_until_clock(observe::State::busy);
         co_await flow::suspend(core_, inbox_);
@@ -467,9 +478,13 @@ class OperatorUnit final : public Unit {
   }
 
   runtime::Task<> tick() {
-    Node& node = head();
-    const auto due = node.op->tick(clock(), *node.output);
-    if (node.output->pending()) co_await pump();
+    std::optional<runtime::Time> due;
+    for (const auto& node : nodes_) {
+      if (!node->planned->configured.collects) continue;
+      const auto when = node->op->tick(clock(), *node->output);
+      if (when && (!due || *when < *due)) due = when;
+      if (node->output->pending()) co_await pump();
+    }
     // One that rings earlier than needed does no harm: then we look again.
     if (!due || (armed_ && *armed_ <= *due)) co_return;
     armed_ = due;
@@ -491,6 +506,8 @@ class OperatorUnit final : public Unit {
     OperatorUnit& unit_;
   };
 
+  const bool collects_ =
+      std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->planned->configured.collects; });
   std::unique_ptr<runtime::Alarm> alarm_;
   std::optional<runtime::Time> armed_;  // While it has not rung.
 };

@@ -206,6 +206,11 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   from.payload_[row].size = 0;
   from.structured_ &= ~bit(row);
   if (from.known_json(row)) mark_json(to);
+  if (from.originals_ & bit(row)) {
+    hold_from(from, from.original_[row].data);
+    original_[to] = from.original_[row];
+    originals_ |= bit(to);
+  }
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
     metadata_[to] = std::move(from.metadata_[row]);
@@ -222,8 +227,9 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 void Batch::keep(std::span<const std::uint8_t> rows) {
   spread();
   std::size_t to = 0;
-  std::uint64_t json = 0, structured = 0;
+  std::uint64_t json = 0, structured = 0, originals = 0;
   for (const std::size_t row : rows) {
+    if (originals_ & bit(row)) originals |= bit(to);
     if (known_json(row)) json |= bit(to);
     if (structured_ & bit(row)) structured |= bit(to);
     if (row != to) {
@@ -233,6 +239,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
       id_[to] = id_[row];
       entered_[to] = entered_[row];
       structure_[to] = structure_[row];
+      original_[to] = original_[row];
       if (has_tokens_) token_[to] = std::exchange(token_[row], nullptr);
       if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
       if (has_documents_) {
@@ -251,6 +258,25 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
   size_ = to;
   json_ = json;
   structured_ = structured;
+  originals_ = originals;
+}
+
+void Batch::keep_originals() {
+  settle();
+  std::copy_n(payload_.begin(), size_, original_.begin());
+  originals_ = size_ < batch_rows ? bit(size_) - 1 : ~std::uint64_t{0};
+}
+
+bool Batch::restore_original(std::size_t row) noexcept {
+  if (!(originals_ & bit(row))) return false;
+  Span& payload = payload_[row];
+  live_bytes_ += original_[row].size;
+  live_bytes_ -= payload.size;
+  if (payload.data != original_[row].data) json_ &= ~bit(row);
+  payload = original_[row];
+  structured_ &= ~bit(row);
+  if (has_documents_) forget_document(row);
+  return true;
 }
 
 Batch::Pointer Batch::copy() const {
@@ -317,6 +343,7 @@ void Batch::compact() {
     span.data = to;
     forget_document(row);
   }
+  originals_ = 0;
   arenas_.clear();
   arenas_.push_back(arena);
   filling_ = std::move(arena);
@@ -373,7 +400,7 @@ void Batch::clear() noexcept {
   size_ = 0;
   live_bytes_ = 0;
   expected_bytes_ = 0;
-  json_ = structured_ = 0;
+  json_ = structured_ = originals_ = 0;
   offsets_.clear();
   alike_ = true;
   all_token_ = nullptr;

@@ -110,6 +110,11 @@ class Batch : public Recyclable<Batch> {
   /// So many edits have been made; undo_edits() goes back to that many.
   std::size_t edits(std::size_t row) const noexcept { return has_documents_ ? edits_of_view(row) : 0; }
   void undo_edits(std::size_t row, std::size_t to) noexcept;
+  /// Notes each payload as it is now, its edits written out, so that it can be had back whatever is done to it until
+  /// the batch is compacted or notes again. Goes with a row that moves; not with copies.
+  void keep_originals();
+  /// Back to that. False: the row was made later.
+  bool restore_original(std::size_t row) noexcept;
 
   // --- making rows ---------------------------------------------------------------------------------------------
 
@@ -297,8 +302,9 @@ class Batch : public Recyclable<Batch> {
   bool alike_ = true;
   std::uint64_t first_id_ = 0, id_step_ = 0;
   runtime::Time all_entered_{};
-  Token* all_token_ = nullptr;  // Null where they are not alike.
-  bool has_tokens_ = false;     // Otherwise token_ means nothing.
+  Token* all_token_ = nullptr;   // Null where they are not alike.
+  bool has_tokens_ = false;      // Otherwise token_ means nothing.
+  std::uint64_t originals_ = 0;  // Rows that have one in original_; no bit beyond size_.
   bool has_metadata_ = false;
   bool has_documents_ = false;
   mutable std::array<Span, batch_rows> payload_;
@@ -310,6 +316,7 @@ class Batch : public Recyclable<Batch> {
   mutable std::array<std::size_t, batch_rows> written_;                        // Edits of the view that payload_ shows.
   std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> structure_;  // First and count in offsets_.
   std::vector<std::uint32_t> offsets_;
+  std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
   mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.
 };

@@ -47,14 +47,31 @@ const config::Spec<Common>& common_spec() {
   return spec;
 }
 
+const config::Declaration& do_declaration() {
+  struct Nothing {};
+  static const auto spec =
+      config::Spec<Nothing>("do", "Operators that run in turn, as one stage.")
+          .details(
+              "A list, each of its steps one operator and nothing else; the keys that stages have in common stand "
+              "beside "
+              "`do` and hold for all of them. What a step lets through, the next one gets; what fails in any leaves by "
+              "the stage's .failed, as it came to the stage; ports that a step opens are the stage's.")
+          .example(
+              "do:\n"
+              "  - where: msg.amount > 0\n"
+              "  - set: {total: '{{ msg.amount * msg.count }}'}\n"
+              "  - lua: if msg.total > 1e6 then fail(\"too much\") end");
+  return spec.declaration();
+}
+
 bool comes_later(std::string_view word) {
   static constexpr auto words =
-      std::to_array<std::string_view>({"state",    "cache",   "limit",       "breaker", "retry",     "hedge",
-                                       "deadline", "http",    "http_server", "reply",   "websocket", "websocket_server",
-                                       "nats",     "mqtt",    "queue",       "stdin",   "rename",    "remove",
-                                       "keep",     "expand",  "aggregate",   "gather",  "alert",     "dedupe",
-                                       "take",     "decode",  "encode",      "parse",   "meta",      "html",
-                                       "do",       "throttle"});
+      std::to_array<std::string_view>({"state",    "cache",  "limit",       "breaker", "retry",     "hedge",
+                                       "deadline", "http",   "http_server", "reply",   "websocket", "websocket_server",
+                                       "nats",     "mqtt",   "queue",       "stdin",   "rename",    "remove",
+                                       "keep",     "expand", "aggregate",   "gather",  "alert",     "dedupe",
+                                       "take",     "decode", "encode",      "parse",   "meta",      "html",
+                                       "throttle"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 

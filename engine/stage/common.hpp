@@ -35,6 +35,9 @@ struct Common {
 
 /// Reads all of them; its keys are the words a kind can't have.
 const config::Spec<Common>& common_spec();
+/// The key that stands in the place of a kind and holds a list of operators; and what there is to say of it.
+inline constexpr std::string_view do_key = "do";
+const config::Declaration& do_declaration();
 /// Common keys and kinds of the language that this version refuses by name. Ask only where neither is known: a kind
 /// that has come needs no line taken out here.
 bool comes_later(std::string_view word);

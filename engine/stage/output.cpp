@@ -104,6 +104,12 @@ Batch::Pointer Output::collect(Port port) {
   return first;
 }
 
+std::size_t Output::waiting(Port port) const noexcept {
+  std::size_t rows = 0;
+  for (const auto& batch : out_[port]) rows += batch->size();
+  return rows;
+}
+
 void Output::arrived(const Batch& batch) noexcept {
   counters_.in += batch.size();
   counters_.bytes_in += batch.live_bytes();
@@ -166,6 +172,7 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
     case OnError::fail:
       break;
   }
+  if (originals_) batch.restore_original(row);
   if (ports_[failed_port].heard) {
     batch.edit_metadata(row).failed = std::move(why);
     return send(failed_port, batch, row);

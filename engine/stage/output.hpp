@@ -151,6 +151,9 @@ class Output {
   /// What goes out by this port, in the order it was put; null when there is nothing.
   Batch::Pointer collect(Port port);
   bool pending() const noexcept { return waiting_ > 0; }
+  std::size_t waiting(Port port) const noexcept;  ///< Messages put out and not yet collected.
+  /// A failed row leaves as Batch::keep_originals() has noted it: this is a step of a `do`, and it leaves the whole.
+  void fail_originals() noexcept { originals_ = true; }
   /// The rows of the batch before were perhaps slower than may_go_on() had thought.
   void relearn_pace() noexcept { pace_.relearn(); }
   /// Rows have come in: `in` and `in_flight` rise.
@@ -226,6 +229,7 @@ class Output {
   std::vector<OutPort> ports_;
   OnError on_error_;
   bool ends_;
+  bool originals_ = false;
   bool full_ = false;
   Pace pace_;
   std::size_t granted_ = 0;

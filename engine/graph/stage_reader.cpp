@@ -1,0 +1,215 @@
+#include "engine/graph/stage_reader.hpp"
+
+#include "engine/config/advice.hpp"
+#include "engine/config/words.hpp"
+#include "engine/script/engine.hpp"
+
+namespace weir::graph {
+
+using config::Node;
+
+namespace {
+
+constexpr std::int64_t unacked_most = 10'000;
+
+}  // namespace
+
+void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>& stages) {
+  const Node::Entry* kind = find_kind(node);
+  PlannedStage planned = read_common(node);
+  if (kind && kind->key == stage::do_key) return read_steps(node, *kind, planned, stages);
+  if (kind) {
+    config::Reader reader(diagnostics_, pipeline_.scope, "stages." + node.name);
+    const auto errors = diagnostics_.error_count();
+    configure(planned, *kind, reader);
+    if (diagnostics_.error_count() == errors) check(node, planned);
+  }
+  stages.push_back(std::move(planned));
+}
+
+PlannedStage StageReader::read_common(const config::StageNode& node) {
+  PlannedStage planned;
+  planned.name = node.name;
+  planned.place = node.place;
+  config::Reader reader(diagnostics_, pipeline_.scope, "stages." + node.name);
+  planned.common = stage::common_spec().read(node.body, reader, others_);
+  return planned;
+}
+
+void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
+  planned.kind = catalog_.find(kind.key);
+  {
+    const config::Reader::Step step(reader, kind.key);
+    planned.configured = planned.kind->configure(kind.value, reader);
+  }
+  planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
+  planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
+  if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
+  // A source has no message yet; the code that makes one has its number and its element.
+  const bool makes = planned.configured.shape == stage::Shape::source;
+  const auto setting = makes ? script::Setting::generate : script::Setting::message;
+  for (const auto& use : reader.code) {
+    if (const auto wrong = script::check(use, setting)) {
+      diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
+    } else if (const auto trap = config::length_trap(use.code)) {
+      diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
+    }
+  }
+  reader.code.clear();
+}
+
+void StageReader::read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
+                             std::vector<PlannedStage>& stages) {
+  const std::string path = "stages." + node.name + "." + std::string(stage::do_key);
+  if (!list.value.is_list() || list.value.items.empty()) {
+    if (!list.value.told) {
+      diagnostics_.error(
+          list.value.is_null() ? list.key_place : list.value.place,
+          "expected a list of operators, found " + (list.value.is_list() ? "an empty one" : list.value.found()),
+          "such as do: [{where: msg.n > 1}, {set: {big: true}}]", path);
+    }
+    stages.push_back(common);
+    return;
+  }
+  const auto& items = list.value.items;
+  bool refused = false;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    PlannedStage& planned = stages.emplace_back(common);
+    planned.step = i;
+    planned.steps = items.size();
+    const Entry* kind = find_step(node, items[i]);
+    if (!kind) continue;
+    config::Reader reader(diagnostics_, pipeline_.scope, path + "[" + std::to_string(i + 1) + "]");
+    const auto errors = diagnostics_.error_count();
+    configure(planned, *kind, reader);
+    if (diagnostics_.error_count() != errors) continue;
+    if (planned.configured.shape != stage::Shape::operation) {
+      diagnostics_.error(kind->key_place, "'" + kind->key + "' is no operator: it can't be a step of `do`",
+                         "make it a stage of its own that reads `from: " + node.name + "`", reader.path);
+      planned.kind = nullptr;
+      continue;
+    }
+    if (i + 1 < items.size() && !planned.configured.main_output) {
+      diagnostics_.error(kind->key_place,
+                         "nothing leaves by the main output of '" + kind->key + "': no step can follow",
+                         "make it the last", reader.path);
+    }
+    // What holds for the stage would be told again for each step.
+    if (!refused) check(node, planned);
+    refused |= diagnostics_.error_count() != errors;
+  }
+}
+
+/// The kind of a step, which is all that it may say.
+const Node::Entry* StageReader::find_step(const config::StageNode& node, const Node& step) {
+  if (!step.is_map() || step.entries.empty()) {
+    if (!step.told) {
+      diagnostics_.error(step.place, "expected an operator, found " + step.found(), "such as `- where: msg.n > 1`");
+    }
+    return nullptr;
+  }
+  const auto& entry = step.entries.front();
+  if (step.entries.size() > 1) {
+    const auto& second = step.entries[1];
+    const bool common = stage::common_spec().declaration().find(second.key) != nullptr;
+    diagnostics_.error(second.key_place,
+                       common ? "'" + second.key + "' is said of the whole stage, not of a step of its `do`"
+                              : "a step does one thing, and this one has '" + entry.key + "' and '" + second.key + "'",
+                       common ? "write it beside `do`" : "make two steps of it: each begins with its own `-`");
+    return nullptr;
+  }
+  if (catalog_.find(entry.key)) return &entry;
+  if (stage::comes_later(entry.key)) {
+    diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
+    return nullptr;
+  }
+  const auto near = config::nearest(entry.key, catalog_.names());
+  diagnostics_.error(entry.key_place, "'" + node.name + "' has a step '" + entry.key + "', which is no kind",
+                     near.empty() ? "`weir list` shows the kinds" : "did you mean '" + near + "'?");
+  return nullptr;
+}
+
+/// The one key that names a kind. All others are common keys, or mistakes that are told here.
+const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
+  others_.clear();
+  const Node::Entry* kind = nullptr;
+  bool told = false;
+  for (const auto& entry : node.body.entries) {
+    if (entry.key == stage::do_key || catalog_.find(entry.key)) {
+      others_.push_back(entry.key);
+      if (kind) {
+        told = true;
+        diagnostics_.error(entry.key_place,
+                           "stage '" + node.name + "' has two kinds, '" + kind->key + "' and '" + entry.key + "'",
+                           "a stage does one thing; make a second stage that reads `from: " + node.name + "`");
+      } else {
+        kind = &entry;
+      }
+      continue;
+    }
+    const auto& common = stage::common_spec().declaration();
+    if (common.find(entry.key)) continue;
+    others_.push_back(entry.key);
+    told = true;
+    if (stage::comes_later(entry.key)) {
+      diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
+      continue;
+    }
+    auto known = common.keys();
+    const auto kinds = catalog_.names();
+    known.insert(known.end(), kinds.begin(), kinds.end());
+    known.emplace_back(stage::do_key);
+    const auto near = config::nearest(entry.key, known);
+    diagnostics_.error(entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
+                       near.empty() ? "`weir list` shows the kinds" : "did you mean '" + near + "'?");
+  }
+  if (!kind && !told) {
+    diagnostics_.error(node.place, "stage '" + node.name + "' has no kind",
+                       "say what it does, such as `stdout: {}`; `weir list` shows the kinds");
+  }
+  return kind;
+}
+
+void StageReader::check(const config::StageNode& node, const PlannedStage& planned) {
+  using stage::Shape;
+  const auto shape = planned.configured.shape;
+  const auto place = [&](const char* key) {
+    const auto* entry = node.body.entry(key);
+    return entry ? entry->key_place : node.place;
+  };
+  const auto refuse = [&](const char* key, std::string what, std::string hint = {}) {
+    diagnostics_.error(place(key), std::move(what), std::move(hint), "stages." + node.name + "." + key);
+  };
+  const auto written = [&](const char* key) { return node.body.find(key) != nullptr; };
+  if (shape == Shape::source && written("from")) {
+    refuse("from", "'" + planned.kind->name() + "' reads outside here and takes no `from`",
+           planned.configured.instead_of_from);
+  }
+  if (shape != Shape::source && planned.common.from.empty()) {
+    diagnostics_.error(node.place, "stage '" + node.name + "' reads nothing", "say `from: STAGE`");
+  }
+  if (shape == Shape::source) {
+    if (written("edge")) refuse("edge", "a source has no edge before it");
+    if (written("workers")) refuse("workers", "this source takes no workers");
+  }
+  if (shape != Shape::call) {
+    if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
+    if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
+  }
+  if (shape == Shape::sink && planned.common.workers > 1) {
+    refuse("workers", "'" + planned.kind->name() + "' writes in one place and takes no workers");
+  }
+  if (shape == Shape::operation && planned.common.workers > 1) {
+    if (planned.configured.memory == stage::Memory::whole || planned.configured.collects) {
+      refuse("workers", "'" + planned.kind->name() + "' remembers across messages, so only one can run");
+    }
+  }
+  if (planned.configured.collects_most > unacked_most) {
+    diagnostics_.error(place(planned.kind->name().c_str()),
+                       "it would wait for " + std::to_string(planned.configured.collects_most) +
+                           " messages, but a source has at most " + std::to_string(unacked_most) + " unanswered",
+                       "collect fewer at once");
+  }
+}
+
+}  // namespace weir::graph
