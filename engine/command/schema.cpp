@@ -11,8 +11,9 @@ namespace {
 
 using config::json_text;
 
-/// `"stage": {…}`: the common keys, and exactly one of the kinds.
-std::string stage_schema(const stage::Catalog& catalog) {
+/// `"stage": {…}`: the common keys, and exactly one of the kinds; in a file with kinds of its own perhaps one of those,
+/// whose names no schema knows.
+std::string stage_schema(const stage::Catalog& catalog, bool own_kinds) {
   std::string properties = config::json_schema_properties(stage::common_spec().declaration());
   std::string one_of;
   for (const auto& [name, kind] : catalog.all()) {
@@ -22,6 +23,7 @@ std::string stage_schema(const stage::Catalog& catalog) {
   properties += ",\n        \"do\": {\"description\": " + json_text(stage::do_declaration().summary) +
                 ", \"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/definitions/step\"}}";
   one_of += ", {\"required\": [\"do\"]}";
+  if (own_kinds) return "{\n      \"type\": \"object\",\n      \"properties\": {" + properties + "}\n    }";
   return "{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"properties\": {" +
          properties + "},\n      \"oneOf\": [" + one_of + "]\n    }";
 }
@@ -46,6 +48,16 @@ std::string kinds_schema(const stage::Catalog& catalog) {
   return "{" + all + "\n    }";
 }
 
+std::string own_kind_schema() {
+  return "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"stages\"], \"properties\": {"
+         "\"description\": {}, "
+         "\"options\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"object\", "
+         "\"additionalProperties\": false, \"required\": [\"type\"], \"properties\": {\"type\": {}, \"default\": {}, "
+         "\"description\": {}}}}, "
+         "\"stages\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": {\"$ref\": "
+         "\"#/definitions/stage_or_instance\"}}}}";
+}
+
 /// A map whose keys are names, and what stands under each.
 std::string named(const std::string& description, const std::string& value) {
   return "{\n      \"description\": " + json_text(description) +
@@ -56,7 +68,7 @@ std::string named(const std::string& description, const std::string& value) {
 }  // namespace
 
 std::string pipeline_schema(const stage::Catalog& catalog) {
-  std::string stages = named("What the pipeline does: stages by their names.", R"({"$ref": "#/definitions/stage"})");
+  std::string stages = named("What the pipeline does: stages by their names.", "{}");
   stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
   stages.insert(stages.find("[a-z]"), "(?!" + std::string(config::any_word) + "$)");
   return "{\n"
@@ -76,6 +88,9 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          named("Secrets by their names: ${secret.name} where an option allows it.",
                config::json_schema(config::secret_declaration())) +
          ",\n"
+         "    \"kinds\": " +
+         named("Kinds of one's own, by their names: options, and stages that use them as ${name}.", own_kind_schema()) +
+         ",\n"
          "    \"run\": " +
          config::json_schema(config::run_declaration()) +
          ",\n"
@@ -84,9 +99,17 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          ",\n"
          "    \"tests\": {\"description\": \"For weir test, which comes with a later version.\"}\n"
          "  },\n"
+         "  \"if\": {\"required\": [\"kinds\"]},\n"
+         "  \"then\": {\"properties\": {\"stages\": {\"additionalProperties\": {\"$ref\": "
+         "\"#/definitions/stage_or_instance\"}}}},\n"
+         "  \"else\": {\"properties\": {\"stages\": {\"additionalProperties\": {\"$ref\": "
+         "\"#/definitions/stage\"}}}},\n"
          "  \"definitions\": {\n"
          "    \"stage\": " +
-         stage_schema(catalog) +
+         stage_schema(catalog, false) +
+         ",\n"
+         "    \"stage_or_instance\": " +
+         stage_schema(catalog, true) +
          ",\n"
          "    \"step\": " +
          step_schema(catalog) +

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/own_kinds.hpp"
 #include "engine/config/reader.hpp"
 #include "engine/config/spec.hpp"
 #include "engine/config/words.hpp"
@@ -41,8 +42,8 @@ const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands."
                                     not_empty(), sample("/run/secrets/api"))
                              .required();
 
-constexpr std::array<std::string_view, 5> later{"limits", "breakers", "kinds", "include", "places"};
-const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "tests"};
+constexpr std::array<std::string_view, 4> later{"limits", "breakers", "include", "places"};
+const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "kinds", "tests"};
 
 std::string listed(const std::vector<std::string>& words) {
   std::string all;
@@ -265,6 +266,11 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
   }
   if (const Node* tests = root.find("tests")) pipeline.tests = *tests;
 
+  OwnKinds own(root.find("kinds"), diagnostics);
+  if (const Node* kinds = root.find("kinds")) {
+    for (const auto& entry : kinds->entries) pipeline.own_kinds.emplace_back(entry.key, entry.key_place);
+  }
+
   const Node::Entry* stages = root.entry("stages");
   if (!stages) {
     diagnostics.error(whole, "the file has no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
@@ -291,7 +297,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
                           "a stage has one kind, such as pass: {}, and from: of whom it reads", path);
       continue;
     }
-    pipeline.stages.push_back({entry.key, entry.key_place, entry.value});
+    own.add(entry.key, entry.key_place, entry.value, pipeline.scope, "", pipeline);
   }
   return pipeline;
 }

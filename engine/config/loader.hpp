@@ -14,9 +14,20 @@ namespace weir::config {
 
 /// A stage as written: one kind and common keys, not yet told apart.
 struct StageNode {
+  std::string name;    ///< Inside an instance of a kind of one's own: INSTANCE/NAME.
+  Place place;         ///< Of the name.
+  Node body;           ///< Always a map.
+  Scope scope;         ///< What its `${}` stand for.
+  std::string inside;  ///< The instance that it is part of; empty: none.
+};
+
+/// A stage that stands for several: what it reads they read, and what they put out it puts out.
+struct Instance {
   std::string name;
-  Place place;  ///< Of the name.
-  Node body;    ///< Always a map.
+  Place place;
+  std::string kind;
+  std::string inside;  ///< The instance that it is part of; empty: none.
+  Node from;           ///< As written; null: it reads nothing.
 };
 
 /// `run:`
@@ -41,6 +52,8 @@ struct Pipeline {
   Scope scope;                    ///< Knows environment, vars and secrets.
   Map<Value> vars;                ///< For Lua.
   std::vector<StageNode> stages;  ///< In the order written; never empty.
+  std::vector<Instance> instances;
+  std::vector<std::pair<std::string, Place>> own_kinds;
   RunSettings run;
   AdminSettings admin;
   Node tests;  ///< As written; null if there are none.

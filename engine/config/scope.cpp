@@ -152,6 +152,7 @@ struct Scope::Content {
   /// Those that were read, by file: each is read once. Shared by all scopes that come of one.
   std::shared_ptr<std::map<std::string, std::string>> read = std::make_shared<std::map<std::string, std::string>>();
   Node own;                              ///< The names of this scope: a map.
+  bool options = false;                  ///< They were written outside of this scope.
   std::shared_ptr<const Content> outer;  ///< Where the texts in `own` look further.
 
   const Node* find(const std::string& name, const Content*& where) const {
@@ -286,7 +287,7 @@ class Filling {
       error(node, fmt::format("the var '{}' is made of itself", name->name), "");
       return std::nullopt;
     }
-    auto filled = fill(*where, *found);
+    auto filled = fill(where->options ? *where->outer : *where, *found);
     open_.erase(found);
     if (filled) mark(*filled, node.place);
     return filled;
@@ -387,9 +388,13 @@ Scope::Scope(Environment environment) {
   content_ = std::move(content);
 }
 
-Scope Scope::with_vars(const Node& names) const {
+Scope Scope::with_vars(const Node& names) const { return with(names, false); }
+Scope Scope::with_options(const Node& names) const { return with(names, true); }
+
+Scope Scope::with(const Node& names, bool options) const {
   auto content = std::make_shared<Content>(*content_);
   content->own = names;
+  content->options = options;
   content->outer = content_;
   Scope scope;
   scope.content_ = std::move(content);
@@ -429,6 +434,7 @@ Map<Value> Scope::vars(Diagnostics& diagnostics) const {
   Reader reader(diagnostics, *this, "vars");
   Map<Value> all;
   for (const Content* scope = content_.get(); scope; scope = scope->outer.get()) {
+    if (scope->options) continue;
     for (const auto& entry : scope->own.entries) {
       const Reader::Step step(reader, entry.key);
       const auto filled = Filling<Content>(false, diagnostics, reader.path).fill(*scope, entry.value);
@@ -438,6 +444,8 @@ Map<Value> Scope::vars(Diagnostics& diagnostics) const {
   }
   return all;
 }
+
+std::vector<std::string> Scope::names() const { return content_->names(); }
 
 std::vector<std::string> Scope::secrets_read() const {
   std::vector<std::string> values;

@@ -25,6 +25,9 @@ class Scope {
   /// A scope that knows these too (a map; anything else is no names); they hide what has the same name. Vars may name
   /// each other.
   Scope with_vars(const Node& names) const;
+  /// The same for what an instance of a kind of one's own was given: written outside, so its texts know the outside's
+  /// names only.
+  Scope with_options(const Node& names) const;
   Scope with_secret(const std::string& name, const std::string& file) const;
   /// For `weir test`: an unset ${NAME} and any secret read as their own name.
   Scope for_tests() const;
@@ -37,12 +40,14 @@ class Scope {
   /// The vars filled in, as the constants that Lua sees under `vars`; a `{{ }}` in them stays as written.
   Map<Value> vars(Diagnostics& diagnostics) const;
 
+  std::vector<std::string> names() const;  ///< Of vars and options.
   /// What the secrets are that were filled in so far, by this scope or one it came of or made: they must stay out of
   /// the log.
   std::vector<std::string> secrets_read() const;
 
  private:
   struct Content;
+  Scope with(const Node& names, bool options) const;
   std::shared_ptr<const Content> content_;
 };
 

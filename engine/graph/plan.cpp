@@ -47,55 +47,172 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
   return found;
 }
 
-/// Resolves every `from`.
-void wire(Plan& plan, Diagnostics& diagnostics) {
-  std::vector<std::string> names;
-  for (const auto& planned : plan.stages) {
-    if (planned.first_step()) names.push_back(planned.name);
-  }
-  for (std::size_t stage = 0; stage < plan.stages.size(); ++stage) {
-    auto& planned = plan.stages[stage];
-    if (!planned.first_step()) {
-      planned.inputs.emplace_back(stage - 1, stage::main_port);
-      continue;
-    }
-    const auto* node = plan.pipeline.find(planned.name);
-    const Node* from = node->body.find("from");
-    for (std::size_t i = 0; i < planned.common.from.size(); ++i) {
-      const std::string& text = planned.common.from[i];
-      const Place place = from && from->is_list() && i < from->items.size() ? from->items[i].place
-                          : from                                            ? from->place
-                                                                            : planned.place;
-      if (text == config::any_failed) {
-        for (std::size_t source = 0; source < plan.stages.size(); ++source) {
-          const auto& other = plan.stages[source];
-          if (other.kind && other.configured.shape == stage::Shape::source) {
-            planned.inputs.emplace_back(source, other.ports.size() - 1);
-          }
-        }
+/// Resolves every `from`. Names inside an instance of a kind of one's own are its own; everybody else names what is
+/// inside by INSTANCE/NAME, and reads the instance as if it were a stage.
+class Wiring {
+ public:
+  Wiring(Plan& plan, Diagnostics& diagnostics) : plan_(plan), diagnostics_(diagnostics) {}
+
+  void run() {
+    for (std::size_t stage = 0; stage < plan_.stages.size(); ++stage) {
+      auto& planned = plan_.stages[stage];
+      if (!planned.first_step()) {
+        planned.inputs.emplace_back(stage - 1, stage::main_port);
         continue;
       }
-      const auto dot = text.find('.');
-      const std::string stage_name = text.substr(0, dot);
-      const auto found = plan.find(stage_name);
-      if (!found) {
-        const auto near = config::nearest(stage_name, names);
-        diagnostics.error(place, "there is no stage '" + stage_name + "'",
-                          near.empty() ? "" : "did you mean '" + near + "'?");
-        continue;
+      const auto& node = *plan_.pipeline.find(planned.name);
+      const Node* from = node.body.find("from");
+      for (std::size_t i = 0; i < planned.common.from.size(); ++i) {
+        const Place place = from && from->is_list() && i < from->items.size() ? from->items[i].place
+                            : from                                            ? from->place
+                                                                              : planned.place;
+        read(planned, planned.common.from[i], place, node.inside);
       }
-      const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
-      const auto refs = port_of(plan, *found, port, place, diagnostics);
-      for (const PortRef& ref : refs) {
-        if (std::find(planned.inputs.begin(), planned.inputs.end(), ref) != planned.inputs.end()) {
-          diagnostics.error(place, "'" + text + "' is read twice here");
-          break;
-        }
-        planned.inputs.push_back(ref);
-      }
+      const bool takes_input = planned.kind && planned.configured.shape != stage::Shape::source;
+      if (planned.common.from.empty() && takes_input && !node.inside.empty()) read_as_instance(planned, node.inside);
     }
   }
-}
+
+ private:
+  const config::Instance* instance_named(std::string_view name) const {
+    for (const auto& instance : plan_.pipeline.instances) {
+      if (instance.name == name) return &instance;
+    }
+    return nullptr;
+  }
+  static std::string full_name(const std::string& inside, const std::string& name) {
+    return inside.empty() ? name : inside + "/" + name;
+  }
+  /// What is directly inside an instance, by its full names.
+  std::vector<std::string> members(const std::string& instance) const {
+    std::vector<std::string> names;
+    for (const auto& node : plan_.pipeline.stages) {
+      if (node.inside == instance) names.push_back(node.name);
+    }
+    for (const auto& other : plan_.pipeline.instances) {
+      if (other.inside == instance) names.push_back(other.name);
+    }
+    return names;
+  }
+  static std::vector<std::pair<std::string, Place>> texts(const Node& from) {
+    std::vector<std::pair<std::string, Place>> all;
+    if (from.is_scalar()) all.emplace_back(from.text, from.place);
+    for (const auto& item : from.items) all.emplace_back(item.text, item.place);
+    return all;
+  }
+  /// Whether somebody inside the instance reads this, such as "call" or "call.failed".
+  bool read_inside(const std::string& instance, const std::string& what) const {
+    for (const auto& name : members(instance)) {
+      const auto* other = instance_named(name);
+      const auto stage = plan_.find(name);
+      if (other) {
+        for (const auto& [text, place] : texts(other->from)) {
+          if (text == what) return true;
+        }
+      } else if (stage) {
+        const auto& from = plan_.stages[*stage].common.from;
+        if (std::find(from.begin(), from.end(), what) != from.end()) return true;
+      }
+    }
+    return false;
+  }
+
+  void read(PlannedStage& reader, const std::string& text, const Place& place, const std::string& inside) {
+    for (const PortRef& ref : resolve(text, place, inside)) {
+      if (std::find(reader.inputs.begin(), reader.inputs.end(), ref) != reader.inputs.end()) {
+        diagnostics_.error(place, "'" + text + "' is read twice here");
+        return;
+      }
+      reader.inputs.push_back(ref);
+    }
+  }
+  void read_as_instance(PlannedStage& reader, const std::string& name) {
+    const auto* instance = instance_named(name);
+    if (!instance) return;
+    if (instance->from.is_null() && !instance->inside.empty()) return read_as_instance(reader, instance->inside);
+    if (instance->from.is_null()) {
+      diagnostics_.error(instance->place,
+                         "stage '" + instance->name + "' reads nothing, and '" + reader.name.substr(name.size() + 1) +
+                             "' inside of it would read what it reads",
+                         "say `from: STAGE`");
+      return;
+    }
+    for (const auto& [text, place] : texts(instance->from)) read(reader, text, place, instance->inside);
+  }
+
+  std::vector<PortRef> resolve(const std::string& text, const Place& place, const std::string& inside) {
+    std::vector<PortRef> found;
+    if (text == config::any_failed) {
+      for (std::size_t source = 0; source < plan_.stages.size(); ++source) {
+        const auto& other = plan_.stages[source];
+        if (other.kind && other.configured.shape == stage::Shape::source) {
+          found.emplace_back(source, other.ports.size() - 1);
+        }
+      }
+      return found;
+    }
+    const auto dot = text.find('.');
+    const std::string name = full_name(inside, text.substr(0, dot));
+    const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
+    if (const auto* instance = instance_named(name)) return port_of_instance(*instance, port, place);
+    if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_);
+    std::vector<std::string> names;
+    for (const auto& member : members(inside)) names.push_back(member.substr(inside.empty() ? 0 : inside.size() + 1));
+    const auto near = config::nearest(text.substr(0, dot), names);
+    diagnostics_.error(
+        place, "there is no stage '" + text.substr(0, dot) + "'" + (inside.empty() ? "" : " inside '" + inside + "'"),
+        near.empty() ? "" : "did you mean '" + near + "'?");
+    return found;
+  }
+
+  std::vector<PortRef> port_of_instance(const config::Instance& instance, const std::string& port, const Place& place) {
+    const bool main = port == config::main_word;
+    std::vector<std::string> givers;
+    for (const auto& name : members(instance.name)) {
+      const std::string own = name.substr(instance.name.size() + 1);
+      if (read_inside(instance.name, main ? own : own + "." + port)) continue;
+      const auto stage = plan_.find(name);
+      if (!stage) {
+        givers.push_back(name);
+        continue;
+      }
+      const std::size_t last = *stage + std::max<std::size_t>(plan_.stages[*stage].steps, 1) - 1;
+      const auto& planned = plan_.stages[last];
+      if (!planned.kind) return {};  // Already told.
+      if (main && (!planned.configured.main_output || planned.configured.shape == stage::Shape::sink)) continue;
+      bool has = main;
+      for (std::size_t step = *stage; step <= last && !has; ++step) {
+        const auto& ports = plan_.stages[step].ports;
+        has = std::find(ports.begin(), ports.end(), port) != ports.end();
+      }
+      if (has) givers.push_back(name);
+    }
+    if (main && givers.size() > 1) {
+      std::string list;
+      for (const auto& name : givers) list += (list.empty() ? "'" : ", '") + name + "'";
+      diagnostics_.error(place, "'" + instance.name + "' has more than one output", "read one of " + list);
+      return {};
+    }
+    if (givers.empty()) {
+      diagnostics_.error(place,
+                         main ? "nothing leaves by the main output of '" + instance.name + "'"
+                              : "'" + instance.name + "' has no port '" + port + "'",
+                         "what is inside of it can be read as '" + instance.name + "/STAGE'");
+      return {};
+    }
+    std::vector<PortRef> found;
+    for (const auto& name : givers) {
+      const auto* inner = instance_named(name);
+      const auto refs =
+          inner ? port_of_instance(*inner, port, place) : port_of(plan_, *plan_.find(name), port, place, diagnostics_);
+      found.insert(found.end(), refs.begin(), refs.end());
+    }
+    return found;
+  }
+
+  Plan& plan_;
+  Diagnostics& diagnostics_;
+};
 
 /// Refuses a cycle, naming the way round.
 void refuse_cycles(const Plan& plan, Diagnostics& diagnostics) {
@@ -253,7 +370,12 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   plan.pipeline = std::move(pipeline);
   StageReader reader(plan.pipeline, catalog, diagnostics);
   for (const auto& node : plan.pipeline.stages) reader.read(node, plan.stages);
-  wire(plan, diagnostics);
+  for (const auto& [name, place] : plan.pipeline.own_kinds) {
+    if (!catalog.find(name)) continue;
+    diagnostics.warning(place, "this '" + name + "' takes the place of weir's own",
+                        "give it another name if both are wanted");
+  }
+  Wiring(plan, diagnostics).run();
   refuse_cycles(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   warn(plan, diagnostics);

@@ -19,7 +19,7 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
   PlannedStage planned = read_common(node);
   if (kind && kind->key == stage::do_key) return read_steps(node, *kind, planned, stages);
   if (kind) {
-    config::Reader reader(diagnostics_, pipeline_.scope, "stages." + node.name);
+    config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
     if (diagnostics_.error_count() == errors) check(node, planned);
@@ -31,7 +31,7 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
   PlannedStage planned;
   planned.name = node.name;
   planned.place = node.place;
-  config::Reader reader(diagnostics_, pipeline_.scope, "stages." + node.name);
+  config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
   planned.common = stage::common_spec().read(node.body, reader, others_);
   return planned;
 }
@@ -79,7 +79,7 @@ void StageReader::read_steps(const config::StageNode& node, const Entry& list, c
     planned.steps = items.size();
     const Entry* kind = find_step(node, items[i]);
     if (!kind) continue;
-    config::Reader reader(diagnostics_, pipeline_.scope, path + "[" + std::to_string(i + 1) + "]");
+    config::Reader reader(diagnostics_, node.scope, path + "[" + std::to_string(i + 1) + "]");
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
     if (diagnostics_.error_count() != errors) continue;
@@ -185,7 +185,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     refuse("from", "'" + planned.kind->name() + "' reads outside here and takes no `from`",
            planned.configured.instead_of_from);
   }
-  if (shape != Shape::source && planned.common.from.empty()) {
+  if (shape != Shape::source && planned.common.from.empty() && node.inside.empty()) {
     diagnostics_.error(node.place, "stage '" + node.name + "' reads nothing", "say `from: STAGE`");
   }
   if (shape == Shape::source) {

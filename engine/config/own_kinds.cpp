@@ -1,0 +1,304 @@
+#include "engine/config/own_kinds.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "engine/config/reader.hpp"
+
+namespace weir::config {
+
+namespace {
+
+/// What may stand beside the kind in a stage that is an instance. Everything else is said of the stages inside.
+constexpr std::array<std::string_view, 2> instance_keys{"from", "description"};
+/// Words that mean something of every stage, also those that come later: no kind may be called so.
+constexpr std::array<std::string_view, 17> stage_words{
+    "from",  "workers", "order",   "edge", "merge", "state",    "cache",       "limit",   "breaker",
+    "retry", "hedge",   "timeout", "do",   "any",   "deadline", "description", "on_error"};
+
+template <class T>
+bool reads_as(const Node& node, Reader& reader) {
+  T value{};
+  return read_value(node, reader, value);
+}
+bool is_list(const Node& node, Reader& reader) {
+  if (!node.is_list() && !node.told) reader.error(node.place, "expected a list, found " + node.found());
+  return node.is_list();
+}
+bool is_map(const Node& node, Reader& reader) {
+  if (!node.is_map() && !node.told) reader.error(node.place, "expected a map, found " + node.found());
+  return node.is_map();
+}
+
+struct Type {
+  std::string_view name;
+  bool (*reads)(const Node& node, Reader& reader);
+};
+constexpr std::array<Type, 13> types{{{"text", reads_as<std::string>},
+                                      {"integer", reads_as<std::int64_t>},
+                                      {"number", reads_as<double>},
+                                      {"boolean", reads_as<bool>},
+                                      {"duration", reads_as<Duration>},
+                                      {"size", reads_as<Size>},
+                                      {"rate", reads_as<Rate>},
+                                      {"integer range", reads_as<IntegerRange>},
+                                      {"duration range", reads_as<DurationRange>},
+                                      {"list", is_list},
+                                      {"map", is_map},
+                                      {"template", reads_as<Template>},
+                                      {"lua", reads_as<Lua>}}};
+
+const Type* type_named(std::string_view name) {
+  const auto found = std::find_if(types.begin(), types.end(), [&](const Type& type) { return type.name == name; });
+  return found == types.end() ? nullptr : &*found;
+}
+
+/// The map's one value under the key that must be a text; empty where it is none.
+std::string word(const Node& map, std::string_view key) {
+  const Node* node = map.find(key);
+  return node && node->is_scalar() ? node->text : std::string();
+}
+
+/// Code knows no `${}`; but a whole code may be an option of type lua.
+void put_in_code(Node& node, const std::string& name, const Node& code) {
+  if (node.is_scalar() && node.text == "${" + name + "}") {
+    const Place place = node.place;
+    node = code;
+    node.place = code.place.source ? code.place : place;
+    return;
+  }
+  for (auto& item : node.items) put_in_code(item, name, code);
+  for (auto& entry : node.entries) put_in_code(entry.value, name, code);
+}
+
+}  // namespace
+
+OwnKinds::OwnKinds(const Node* kinds, Diagnostics& diagnostics) : diagnostics_(diagnostics) {
+  if (!kinds || kinds->is_null()) return;
+  if (!kinds->is_map()) {
+    if (!kinds->told)
+      diagnostics.error(kinds->place, fmt::format("expected a map of kinds, found {}", kinds->found()),
+                        "kinds: {NAME: {options: {…}, stages: {…}}}", "kinds");
+    return;
+  }
+  for (const auto& entry : kinds->entries) read(entry);
+}
+
+void OwnKinds::read(const Node::Entry& entry) {
+  const std::string path = "kinds." + entry.key;
+  if (!is_name(entry.key)) {
+    diagnostics_.error(entry.key_place,
+                       fmt::format("'{}' is no name of a kind: small letters, digits and _, a letter first", entry.key),
+                       "", path);
+    return;
+  }
+  if (std::find(stage_words.begin(), stage_words.end(), entry.key) != stage_words.end()) {
+    diagnostics_.error(entry.key_place, fmt::format("'{}' means something of every stage", entry.key),
+                       "choose another name", path);
+    return;
+  }
+  if (!entry.value.is_map()) {
+    if (!entry.value.told)
+      diagnostics_.error(entry.value.is_null() ? entry.key_place : entry.value.place,
+                         fmt::format("expected the kind '{}' as a map, found {}", entry.key, entry.value.found()),
+                         "a kind has stages, and options that they use as ${name}", path);
+    return;
+  }
+  Kind kind;
+  kind.name = entry.key;
+  kind.place = entry.key_place;
+  for (const auto& part : entry.value.entries) {
+    if (part.key == "stages") {
+      kind.stages = &part.value;
+    } else if (part.key == "options") {
+      if (!part.value.is_map()) {
+        if (!part.value.told && !part.value.is_null())
+          diagnostics_.error(part.value.place, fmt::format("expected a map of options, found {}", part.value.found()),
+                             "options: {NAME: {type: text}}", path + ".options");
+        continue;
+      }
+      for (const auto& option : part.value.entries) read_option(option, kind);
+    } else if (part.key != "description") {
+      const auto near = nearest(part.key, {"stages", "options", "description"});
+      diagnostics_.error(
+          part.key_place, fmt::format("a kind has no key '{}'", part.key),
+          near.empty() ? "its keys are options, stages, description" : fmt::format("did you mean '{}'?", near),
+          path + "." + part.key);
+    }
+  }
+  const bool good = kind.stages && kind.stages->is_map() && !kind.stages->entries.empty();
+  if (!good && !(kind.stages && kind.stages->told)) {
+    diagnostics_.error(kind.place, fmt::format("the kind '{}' has no stages", kind.name),
+                       "stages: {NAME: {KIND: …}} says what an instance of it does", path);
+  }
+  if (!good) kind.stages = nullptr;
+  kinds_.push_back(std::move(kind));
+}
+
+void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
+  const std::string path = fmt::format("kinds.{}.options.{}", kind.name, entry.key);
+  if (!is_name(entry.key))
+    diagnostics_.error(
+        entry.key_place,
+        fmt::format("'{}' is no name of an option: small letters, digits and _, a letter first", entry.key), "", path);
+  Option option;
+  option.name = entry.key;
+  if (!entry.value.is_map()) {
+    if (!entry.value.told)
+      diagnostics_.error(entry.value.is_null() ? entry.key_place : entry.value.place,
+                         fmt::format("expected an option as a map, found {}", entry.value.found()),
+                         "such as {type: text} or {type: duration, default: 800ms}", path);
+    kind.options.push_back(std::move(option));
+    return;
+  }
+  for (const auto& part : entry.value.entries) {
+    if (part.key == "type" || part.key == "default" || part.key == "description") continue;
+    const auto near = nearest(part.key, {"type", "default", "description"});
+    diagnostics_.error(
+        part.key_place, fmt::format("an option has no key '{}'", part.key),
+        near.empty() ? "its keys are type, default, description" : fmt::format("did you mean '{}'?", near), path);
+  }
+  option.type = word(entry.value, "type");
+  option.fallback = entry.value.find("default");
+  if (!type_named(option.type)) {
+    std::vector<std::string> known;
+    for (const auto& type : types) known.emplace_back(type.name);
+    const Node* node = entry.value.find("type");
+    const auto near = option.type.empty() ? std::string() : nearest(option.type, known);
+    std::string list;
+    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+    diagnostics_.error(
+        node ? node->place : entry.key_place,
+        option.type.empty() ? "an option says its type" : fmt::format("there is no type '{}'", option.type),
+        near.empty() ? fmt::format("one of {}", list) : fmt::format("did you mean '{}'?", near), path + ".type");
+    option.type.clear();
+  } else if (option.fallback) {
+    const Scope scope;
+    Reader reader(diagnostics_, scope, path + ".default");
+    if (option.fallback->is_scalar() && option.fallback->text.find("${") != std::string::npos) {
+      // Filled in where it is used.
+    } else {
+      type_named(option.type)->reads(*option.fallback, reader);
+    }
+  }
+  kind.options.push_back(std::move(option));
+}
+
+const OwnKinds::Kind* OwnKinds::find(std::string_view name) const {
+  const auto found = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& kind) { return kind.name == name; });
+  return found == kinds_.end() ? nullptr : &*found;
+}
+
+Node OwnKinds::given(const Kind& kind, const Node::Entry& use, const Scope& scope, const std::string& path) {
+  Node given;
+  given.kind = Node::Kind::map;
+  given.place = use.value.place;
+  if (!use.value.is_map() && !use.value.is_null()) {
+    if (!use.value.told)
+      diagnostics_.error(use.value.place,
+                         fmt::format("expected the options of '{}', found {}", kind.name, use.value.found()),
+                         "such as {NAME: value}", path);
+    return given;
+  }
+  std::vector<std::string> known;
+  for (const auto& option : kind.options) known.push_back(option.name);
+  for (const auto& entry : use.value.entries) {
+    if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+    const auto near = nearest(entry.key, known);
+    std::string list;
+    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+    diagnostics_.error(entry.key_place, fmt::format("'{}' has no option '{}'", kind.name, entry.key),
+                       !near.empty()  ? fmt::format("did you mean '{}'?", near)
+                       : list.empty() ? "it has none"
+                                      : fmt::format("it has {}", list),
+                       path + "." + entry.key);
+  }
+  for (const auto& option : kind.options) {
+    const auto* written = use.value.entry(option.name);
+    const Node* value = written ? &written->value : option.fallback;
+    if (!value) {
+      diagnostics_.error(use.key_place, fmt::format("'{}' needs the option '{}'", kind.name, option.name),
+                         option.type.empty() ? "" : fmt::format("it is a {}", option.type), path);
+      continue;
+    }
+    if (written && !option.type.empty()) {
+      Reader reader(diagnostics_, scope, path + "." + option.name);
+      if (option.type == "lua") {
+        type_named(option.type)->reads(*value, reader);
+      } else if (const auto filled = scope.fill(*value, false, diagnostics_, reader.path)) {
+        type_named(option.type)->reads(*filled, reader);
+      }
+    }
+    Node::Entry entry;
+    entry.key = option.name;
+    entry.key_place = written ? written->key_place : kind.place;
+    entry.value = *value;
+    given.entries.push_back(std::move(entry));
+  }
+  return given;
+}
+
+void OwnKinds::add(const std::string& name, const Place& place, const Node& body, const Scope& scope,
+                   const std::string& inside, Pipeline& pipeline) {
+  const Node::Entry* use = nullptr;
+  for (const auto& entry : body.entries) {
+    if (!use && find(entry.key)) use = &entry;
+  }
+  if (!use) {
+    StageNode stage{name, place, body};
+    stage.scope = scope;
+    stage.inside = inside;
+    pipeline.stages.push_back(std::move(stage));
+    return;
+  }
+  const Kind& kind = *find(use->key);
+  const std::string path = "stages." + name;
+  for (const auto& entry : body.entries) {
+    if (&entry == use) continue;
+    if (std::find(instance_keys.begin(), instance_keys.end(), entry.key) != instance_keys.end()) continue;
+    diagnostics_.error(entry.key_place,
+                       fmt::format("'{}' can't be said of '{}', which is made of stages", entry.key, kind.name),
+                       fmt::format("say it of a stage in kinds.{}", kind.name), path + "." + entry.key);
+  }
+  if (std::find(open_.begin(), open_.end(), kind.name) != open_.end()) {
+    diagnostics_.error(use->key_place, fmt::format("the kind '{}' is made of itself", kind.name), "", path);
+    return;
+  }
+  Instance instance;
+  instance.name = name;
+  instance.place = place;
+  instance.kind = kind.name;
+  instance.inside = inside;
+  if (const Node* from = body.find("from")) instance.from = *from;
+  const auto before = diagnostics_.error_count();
+  const Node options = given(kind, *use, scope, path + "." + kind.name);
+  pipeline.instances.push_back(std::move(instance));
+  if (!kind.stages || diagnostics_.error_count() > before) return;
+  const Scope within = scope.with_options(options);
+  open_.push_back(kind.name);
+  for (const auto& entry : kind.stages->entries) {
+    const std::string inner = name + "/" + entry.key;
+    if (!is_name(entry.key) || !entry.value.is_map()) {
+      if (!entry.value.told)
+        diagnostics_.error(
+            entry.key_place,
+            is_name(entry.key)
+                ? fmt::format("expected the stage '{}' as a map, found {}", entry.key, entry.value.found())
+                : fmt::format("'{}' is no name of a stage: small letters, digits and _, a letter first", entry.key),
+            "", "kinds." + kind.name + ".stages." + entry.key);
+      continue;
+    }
+    Node body_inside = entry.value;
+    for (const auto& option : kind.options) {
+      if (option.type == "lua" && options.find(option.name)) {
+        put_in_code(body_inside, option.name, *options.find(option.name));
+      }
+    }
+    add(inner, entry.key_place, body_inside, within, name, pipeline);
+  }
+  open_.pop_back();
+}
+
+}  // namespace weir::config

@@ -1,0 +1,48 @@
+// Kinds of the user's own: `kinds: {NAME: {options, stages}}`, and the stages that an instance of one becomes.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/config/diagnostics.hpp"
+#include "engine/config/loader.hpp"
+#include "engine/config/node.hpp"
+#include "engine/config/scope.hpp"
+
+namespace weir::config {
+
+/// Reads what stands under `kinds:`; every mistake in it is told once, whether or not anybody uses the kind. Outlives
+/// its use only as long as the tree does.
+class OwnKinds {
+ public:
+  /// `kinds`: null where the file has none.
+  OwnKinds(const Node* kinds, Diagnostics& diagnostics);
+
+  bool empty() const { return kinds_.empty(); }
+  /// Adds the stage as it is, or what it stands for: an instance, and the stages inside it, whose names begin with
+  /// that of the instance and a slash. `inside`: the instance that it is itself inside of; empty if none.
+  void add(const std::string& name, const Place& place, const Node& body, const Scope& scope, const std::string& inside,
+           Pipeline& pipeline);
+
+ private:
+  struct Option {
+    std::string name, type;
+    const Node* fallback = nullptr;  // Null: it must be given.
+  };
+  struct Kind {
+    std::string name;
+    Place place;
+    std::vector<Option> options;
+    const Node* stages = nullptr;
+  };
+  void read(const Node::Entry& entry);
+  void read_option(const Node::Entry& entry, Kind& kind);
+  const Kind* find(std::string_view name) const;
+  /// The map of all options of an instance, those with a default filled up.
+  Node given(const Kind& kind, const Node::Entry& use, const Scope& scope, const std::string& path);
+
+  std::vector<Kind> kinds_;
+  std::vector<std::string> open_;  // Kinds that are being put in, from the outside in.
+  Diagnostics& diagnostics_;
+};
+
+}  // namespace weir::config

@@ -1,0 +1,143 @@
+// Kinds of the user's own: stages with options, put in wherever one is used.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+const std::string numbers = "  n: {generate: {range: 1..3, msg: {n: '{{ i }}'}}}\n";
+
+std::string mistakes(const std::string& text) { return Bench(text).mistakes(); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_instance_reads_and_is_read_like_a_stage) {
+  Bench bench(
+      "kinds:\n"
+      "  tenfold:\n"
+      "    options: {by: {type: integer, default: 10}, of: {type: template, default: '{{ msg.n }}'}}\n"
+      "    stages:\n"
+      "      some: {where: msg.n > 1}\n"
+      "      times: {from: some, set: {by: '${by}', of: '${of}'}}\n"
+      "stages:\n" +
+      numbers +
+      "  a: {from: n, tenfold: {}}\n"
+      "  b: {from: a, tenfold: {by: 7, of: 'not {{ msg.by }}'}}\n"
+      "  s: {from: b, stdout: {}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"n\":2,\"by\":7,\"of\":\"not 10\"}\n{\"n\":3,\"by\":7,\"of\":\"not 10\"}\n");
+  BOOST_TEST(bench.out("a/some") == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_whole_code_may_be_an_option) {
+  Bench bench(
+      "kinds:\n  only: {options: {what: {type: lua}}, stages: {it: {where: '${what}'}}}\n"
+      "stages:\n" +
+      numbers + "  a: {from: n, only: {what: msg.n == 2}}\n  s: {from: a, stdout: {}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"n\":2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(failures_inside_leave_by_the_instance_unless_heard_inside) {
+  Bench bench(
+      "kinds:\n"
+      "  strict:\n"
+      "    stages:\n"
+      "      one: {lua: 'if msg.n == 1 then fail(\"one\") end'}\n"
+      "      two: {from: one, lua: 'if msg.n == 2 then fail(\"two\") end'}\n"
+      "      heard: {from: two.failed, drop: {}}\n"
+      "stages:\n" +
+      numbers +
+      "  a: {from: n, strict: {}}\n"
+      "  s: {from: a, file: {append: good}}\n"
+      "  f: {from: a.failed, file: {append: bad}}\n"
+      "  t: {from: a/one, file: {append: inner}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.files().text("good") == "{\"n\":3}\n");
+  BOOST_TEST(bench.files().text("bad") == "{\"n\":1}\n");
+  BOOST_TEST(bench.files().text("inner") == "{\"n\":2}\n{\"n\":3}\n");
+}
+
+BOOST_AUTO_TEST_CASE(kinds_may_be_made_of_kinds_but_not_of_themselves) {
+  Bench bench(
+      "kinds:\n"
+      "  inc: {stages: {add: {set: {n: '{{ msg.n + 1 }}'}}}}\n"
+      "  twice: {stages: {first: {inc: {}}, second: {from: first, inc: {}}}}\n"
+      "stages:\n" +
+      numbers + "  a: {from: n, twice: {}}\n  s: {from: a, stdout: {}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n");
+  BOOST_TEST(mistakes("kinds:\n  a: {stages: {x: {a: {}}}}\nstages:\n" + numbers + "  b: {from: n, a: {}}\n") ==
+             "test.yaml:2:20: error: the kind 'a' is made of itself\n"
+             "    2 |   a: {stages: {x: {a: {}}}}\n"
+             "      |                    ^\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_source_may_be_inside) {
+  Bench bench(
+      "kinds:\n  ticks: {options: {wait: {type: duration}}, stages: {t: {generate: {every: '${wait}', count: 2}}}}\n"
+      "stages:\n  a: {ticks: {wait: 5s}}\n  s: {from: a, stdout: {}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.output() == "{}\n{}\n");
+  BOOST_TEST((bench.runtime.now() == runtime::Time(5s)));
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_in_use_are_told) {
+  const std::string kind =
+      "kinds: {k: {options: {wait: {type: duration}}, stages: {p: {pass: {}}}}}\nstages:\n" + numbers;
+  const std::string end = "  s: {from: a, drop: {}}\n";
+  BOOST_TEST(mistakes(kind + "  a: {from: n, k: {}}\n" + end) ==
+             "test.yaml:4:16: error: 'k' needs the option 'wait'\n"
+             "    4 |   a: {from: n, k: {}}\n"
+             "      |                ^\n"
+             "      = it is a duration\n");
+  BOOST_TEST(mistakes(kind + "  a: {from: n, k: {wiat: 1s, wait: 1s}}\n" + end) ==
+             "test.yaml:4:20: error: 'k' has no option 'wiat'\n"
+             "    4 |   a: {from: n, k: {wiat: 1s, wait: 1s}}\n"
+             "      |                    ^~~~\n"
+             "      = did you mean 'wait'?\n");
+  BOOST_TEST(mistakes(kind + "  a: {from: n, k: {wait: 5}}\n" + end) ==
+             "test.yaml:4:26: error: expected a duration such as 250ms, found \"5\": a duration carries its unit\n"
+             "    4 |   a: {from: n, k: {wait: 5}}\n"
+             "      |                          ^\n");
+  BOOST_TEST(mistakes(kind + "  a: {from: n, k: {wait: 5s}, workers: 2}\n" + end) ==
+             "test.yaml:4:31: error: 'workers' can't be said of 'k', which is made of stages\n"
+             "    4 |   a: {from: n, k: {wait: 5s}, workers: 2}\n"
+             "      |                               ^~~~~~~\n"
+             "      = say it of a stage in kinds.k\n");
+  BOOST_TEST(mistakes(kind + "  a: {k: {wait: 5s}}\n" + end) ==
+             "test.yaml:4:3: error: stage 'a' reads nothing, and 'p' inside of it would read what it reads\n"
+             "    4 |   a: {k: {wait: 5s}}\n"
+             "      |   ^\n"
+             "      = say `from: STAGE`\n");
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_in_a_kind_are_told_though_nobody_uses_it) {
+  const std::string end = "stages:\n" + numbers + "  s: {from: n, drop: {}}\n";
+  BOOST_TEST(mistakes("kinds: {k: {options: {a: {type: durration}}, stages: {p: {pass: {}}}}}\n" + end) ==
+             "test.yaml:1:33: error: there is no type 'durration'\n"
+             "    1 | kinds: {k: {options: {a: {type: durration}}, stages: {p: {pass: {}}}}}\n"
+             "      |                                 ^~~~~~~~~\n"
+             "      = did you mean 'duration'?\n");
+  BOOST_TEST(mistakes("kinds: {k: {stages: {}}}\n" + end) ==
+             "test.yaml:1:9: error: the kind 'k' has no stages\n"
+             "    1 | kinds: {k: {stages: {}}}\n"
+             "      |         ^\n"
+             "      = stages: {NAME: {KIND: …}} says what an instance of it does\n");
+  BOOST_TEST(mistakes("kinds: {workers: {stages: {p: {pass: {}}}}}\n" + end) ==
+             "test.yaml:1:9: error: 'workers' means something of every stage\n"
+             "    1 | kinds: {workers: {stages: {p: {pass: {}}}}}\n"
+             "      |         ^~~~~~~\n"
+             "      = choose another name\n");
+  BOOST_TEST(mistakes("kinds: {drop: {stages: {p: {pass: {}}}}}\n" + end)
+                 .starts_with("test.yaml:1:9: warning: this 'drop' takes the place of weir's own\n"));
+}
