@@ -60,6 +60,7 @@ class SimulatedContext final : public asio::execution_context {
 
   bool step();
   bool run_until_idle(Time limit);
+  bool run_steps(std::uint64_t most, Time limit);
   void move_clock(Time to);
 
   std::uint64_t seed;
@@ -241,6 +242,16 @@ bool SimulatedContext::run_until_idle(Time limit) {
   }
 }
 
+bool SimulatedContext::run_steps(std::uint64_t most, Time limit) {
+  for (const std::uint64_t end = steps + most; steps < end; run_one()) {
+    if (!ready_.empty()) continue;
+    const auto next = next_alarm();
+    if (next == alarms_.end() || next->first.first > limit) return true;
+    move_clock(std::max(now, next->first.first));
+  }
+  return false;
+}
+
 SimulatedRuntime::SimulatedRuntime(std::uint64_t seed, int cores)
     : context_(std::make_unique<SimulatedContext>(seed, cores)) {}
 SimulatedRuntime::~SimulatedRuntime() = default;
@@ -248,6 +259,7 @@ SimulatedRuntime::~SimulatedRuntime() = default;
 int SimulatedRuntime::cores() const { return static_cast<int>(context_->cores.size()); }
 Core& SimulatedRuntime::core(int index) { return *context_->cores.at(static_cast<std::size_t>(index)); }
 bool SimulatedRuntime::run_until_idle(Time limit) { return context_->run_until_idle(limit); }
+bool SimulatedRuntime::run_steps(std::uint64_t most, Time limit) { return context_->run_steps(most, limit); }
 void SimulatedRuntime::run_for(Duration time) {
   const Time end = context_->now + time;
   context_->run_until_idle(end);

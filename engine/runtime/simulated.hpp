@@ -15,8 +15,8 @@ class SimulatedContext;
 
 /// All cores share the calling thread; a core is only a label, with a stream of randomness of its own. What is ready
 /// runs in an order the seed picks, across cores and within one. When nothing is ready the clock jumps to the next
-/// alarm; otherwise only spend() moves it, so work handed to blocking() takes no time. The same seed and the same program
-/// give the same trace().
+/// alarm; otherwise only spend() moves it, so work handed to blocking() takes no time. The same seed and the same
+/// program give the same trace().
 ///
 /// Coroutines must have ended before their handles and this go, and alarms must be gone. What is still queued then is
 /// destroyed, not run.
@@ -34,6 +34,8 @@ class SimulatedRuntime final : public Runtime {
   /// Runs until nothing is ready and no alarm is due up to `limit`. True: no alarm is left at all. The clock stays at
   /// the last thing that happened. Throws std::runtime_error if ten million steps pass without time moving.
   bool run_until_idle(Time limit = Time::max());
+  /// The same, but no more than about so many steps. False: there is more to do up to `limit`.
+  bool run_steps(std::uint64_t most, Time limit);
   /// Runs all that happens within `time`, then sets the clock to the end of it.
   void run_for(Duration time);
   /// Runs one thing that is ready, or moves the clock to the next alarm. False: nothing is left to do.

@@ -35,6 +35,8 @@ class SimulatedPrograms {
  public:
   /// `program` is asked at each start what this child will do. It may throw a std::system_error: the start fails.
   void script(const std::string& name, std::function<Behaviour(const Command&)> program);
+  /// Asked for every name that was not scripted. Without it there is no such program.
+  void otherwise(std::function<Behaviour(const Command&)> program) { otherwise_ = std::move(program); }
   std::size_t started() const { return started_; }                    ///< Children so far.
   std::size_t running() const { return running_; }                    ///< Children that have not ended.
   const std::vector<Command>& commands() const { return commands_; }  ///< All starts, in order.
@@ -43,6 +45,7 @@ class SimulatedPrograms {
   friend class SimulatedProcesses;
   friend class SimulatedChild;
   std::map<std::string, std::function<Behaviour(const Command&)>> programs_;
+  std::function<Behaviour(const Command&)> otherwise_;
   std::vector<Command> commands_;
   std::size_t started_ = 0;
   std::size_t running_ = 0;

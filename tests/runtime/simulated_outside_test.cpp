@@ -64,6 +64,20 @@ Task<> terminate_after(Core& core, Duration time, Seen& seen) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(a_program_that_nobody_scripted_may_be_played_by_one_for_all) {
+  SimulatedRuntime runtime(1);
+  Command command;
+  command.argv = {"any"};
+  BOOST_CHECK_THROW(runtime.core().processes().start(command), std::system_error);
+  runtime.programs().otherwise([](const Command& asked) {
+    Behaviour behaviour;
+    behaviour.steps.push_back({{}, asked.argv.front(), ""});
+    return behaviour;
+  });
+  const auto child = runtime.core().processes().start(command);
+  BOOST_TEST(runtime.programs().commands().back().argv.front() == "any");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_written_can_be_read_renamed_and_removed) {
   SimulatedRuntime runtime(1);
   auto& files = runtime.core().files();

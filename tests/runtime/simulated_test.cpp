@@ -96,6 +96,24 @@ void no_matter(std::exception_ptr) {}
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(a_run_of_so_many_steps_stops_in_the_middle_and_goes_on) {
+  SimulatedRuntime runtime(1);
+  int rung = 0;
+  std::function<void()> ring;
+  std::unique_ptr<Alarm> alarm;
+  ring = [&] {
+    ++rung;
+    alarm = runtime.core().alarm(runtime.now() + 1s, ring);
+  };
+  alarm = runtime.core().alarm(Time(1s), ring);
+  BOOST_TEST(!runtime.run_steps(3, Time::max()));
+  BOOST_TEST(rung == 3);
+  BOOST_TEST(runtime.run_steps(100, Time(5s)));
+  BOOST_TEST(rung == 5);
+  alarm.reset();
+  BOOST_TEST(runtime.run_steps(100, Time::max()));
+}
+
 BOOST_AUTO_TEST_CASE(sleepers_wake_in_the_order_of_their_instants_and_take_no_real_time) {
   SimulatedRuntime runtime(1);
   std::vector<std::string> notes;
