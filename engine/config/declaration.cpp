@@ -66,6 +66,12 @@ std::vector<std::string> facts(const FieldDeclaration& field) {
   return all;
 }
 
+/// As the table says it: what may be one value or a map of options is both.
+std::string type_of(const FieldDeclaration& field) {
+  const bool either = field.nested && field.nested->shape == Declaration::Shape::scalar_or_fields;
+  return either && field.type == "map" ? field.nested->value.type + " or map" : field.type;
+}
+
 std::size_t widest(const Declaration& declaration) {
   std::size_t width = 0;
   for (const auto& field : declaration.fields) width = std::max(width, field.key.size());
@@ -134,7 +140,7 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
       out += fmt::format("{}  {:<{}}  ", indent, field.key, width);
       add_wrapped(out, field.help, below.size(), below);
       std::vector<std::string> said = facts(field);
-      said.insert(said.begin(), field.type);
+      said.insert(said.begin(), type_of(field));
       out += below;
       add_wrapped(out, joined(said, "; "), below.size(), below);
       if (field.nested) explain_fields(*field.nested, out, below);
@@ -171,10 +177,14 @@ void markdown_rows(const Declaration& declaration, std::string& out, const std::
     if (!field.only_with.empty()) meaning += " With `" + joined(field.only_with, "` or `") + "`.";
     if (field.secret_ok) meaning += " May hold `${secret.name}`.";
     const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
-    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(field.type), fallback,
+    out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(type_of(field)), fallback,
                        table_cell(meaning), code_cell(sample_of(field)));
     if (field.nested)
-      markdown_rows(*field.nested, out, prefix + field.key + (field.type == "list of maps" ? "[]." : "."));
+      markdown_rows(*field.nested, out,
+                    prefix + field.key +
+                        (field.type == "list of maps"           ? "[]."
+                         : field.type == "map of lists of maps" ? ".NAME[]."
+                                                                : "."));
   }
 }
 
@@ -233,7 +243,10 @@ std::string field_schema(const FieldDeclaration& field) {
   if (field.nested) {
     schema = field.nested->shape == Declaration::Shape::fields ? any_of(object_schema(*field.nested))
                                                                : json_schema(*field.nested);
-    if (field.type == "list of maps") schema = any_of(fmt::format(R"({{"type":"array","items":{}}})", schema));
+    if ((field.type == "list of maps" || field.type == "map of lists of maps"))
+      schema = any_of(fmt::format(R"({{"type":"array","items":{}}})", schema));
+    if (field.type == "map of lists of maps")
+      schema = any_of(fmt::format(R"({{"type":"object","additionalProperties":{}}})", schema));
   } else {
     schema = type_schema(field.type, field);
     if (field.one_or_more && field.type.starts_with("list of "))

@@ -122,14 +122,18 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
   const bool bad = inner.has_errors();
   for (const auto& found : inner.all()) diagnostics.add(found);
   if (bad || !value) return false;
+  return apply_override(root, path, std::move(*value), place, diagnostics);
+}
 
+bool apply_override(Node& root, const std::string& path, Node value, Place place, Diagnostics& diagnostics) {
+  const int column = place.column;
   Node* at = &root;
   std::string walked;
   for (std::size_t start = 0; start <= path.size();) {
     const std::size_t dot = std::min(path.find('.', start), path.size());
     const std::string key = path.substr(start, dot - start);
     const bool last = dot == path.size();
-    place.column = static_cast<int>(start) + 1;
+    place.column = column + static_cast<int>(start);
     place.length = std::max<int>(1, static_cast<int>(key.size()));
     if (key.empty()) {
       diagnostics.error(place, "a name is missing here", "such as --set stages.work.workers=1");
@@ -178,13 +182,21 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
     }
     walked += (walked.empty() ? "" : ".") + key;
     if (last) {
-      *next = std::move(*value);
+      *next = std::move(value);
       return true;
     }
     at = next;
     start = dot + 1;
   }
   return false;
+}
+
+std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
+                         Diagnostics& diagnostics) {
+  auto root = parse(source, diagnostics);
+  if (root && !root->is_null())
+    for (const auto& assignment : overrides) apply_override(*root, assignment, diagnostics);
+  return root;
 }
 
 std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides,
@@ -195,11 +207,8 @@ std::optional<Pipeline> load_file(const std::string& path, const std::vector<std
 
 std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::vector<std::string>& overrides,
                              const Scope::Environment& environment, Diagnostics& diagnostics) {
-  auto root = parse(source, diagnostics);
-  if (!root) return std::nullopt;
-  if (!root->is_null())
-    for (const auto& assignment : overrides) apply_override(*root, assignment, diagnostics);
-  return load(std::move(source), *root, environment, false, diagnostics);
+  const auto root = read(source, overrides, diagnostics);
+  return root ? load(std::move(source), *root, environment, false, diagnostics) : std::nullopt;
 }
 
 std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root,

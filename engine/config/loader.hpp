@@ -65,6 +65,12 @@ struct Pipeline {
 /// is a number. A name that the path passes through must exist, the last one need not. False, and an error told, if it
 /// cannot be.
 bool apply_override(Node& root, const std::string& assignment, Diagnostics& diagnostics);
+/// The same with a value that is read already. `place`: where the path is written, for mistakes in it.
+bool apply_override(Node& root, const std::string& path, Node value, Place place, Diagnostics& diagnostics);
+
+/// The tree of a source, with these set in it.
+std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
+                         Diagnostics& diagnostics);
 
 /// Nothing only if no pipeline could be made at all; has_errors() decides whether one may run.
 std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides,

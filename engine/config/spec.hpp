@@ -299,6 +299,14 @@ class Spec : public SpecCore {
     return std::move(*this);
   }
 
+  /// Lists of such maps by names of the user's: `fake: {STAGE: [{…}]}`.
+  template <class Sub>
+  Spec&& lists(std::string key, Map<std::vector<Sub>> Config::*member, const Spec<Sub>& sub, std::string help) && {
+    add(bind_lists(member, sub), std::move(key), std::move(help), {});
+    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    return std::move(*this);
+  }
+
   /// The kind's value is this one thing: `where: msg.n > 1`. If there are fields as well, a map is read as those.
   template <class T, class... Extras>
   Spec&& scalar(T Config::*member, std::string help = {}, Extras... extras) && {
@@ -384,6 +392,27 @@ class Spec : public SpecCore {
   }
   template <class Sub>
   static detail::Field bind_list(std::vector<Sub> Config::*member, const Spec<Sub>& sub) {
+    return made(member, std::make_shared<const detail::TypeOps>(list_ops(sub)), nullptr);
+  }
+  template <class Sub>
+  static detail::Field bind_lists(Map<std::vector<Sub>> Config::*member, const Spec<Sub>& sub) {
+    const detail::TypeOps list = list_ops(sub);
+    detail::TypeOps ops;
+    ops.type = "map of lists of maps";
+    ops.raw = true;
+    ops.map = true;
+    ops.read = [list](const Node& node, Reader& reader, const std::vector<Choice>& choices, void* out) {
+      Map<std::vector<Sub>> values;
+      const bool good = detail::read_map(node, reader, list, choices, [&](const std::string& key) -> void* {
+        return &values.emplace_back(key, std::vector<Sub>()).second;
+      });
+      if (good) *static_cast<Map<std::vector<Sub>>*>(out) = std::move(values);
+      return good;
+    };
+    return made(member, std::make_shared<const detail::TypeOps>(std::move(ops)), nullptr);
+  }
+  template <class Sub>
+  static detail::TypeOps list_ops(const Spec<Sub>& sub) {
     detail::TypeOps one;
     one.type = "map";
     one.raw = true;
@@ -402,7 +431,7 @@ class Spec : public SpecCore {
       if (good) *static_cast<std::vector<Sub>*>(out) = std::move(values);
       return good;
     };
-    return made(member, std::make_shared<const detail::TypeOps>(std::move(ops)), nullptr);
+    return ops;
   }
   template <class T>
   static detail::Field made(T Config::*member, std::shared_ptr<const detail::TypeOps> ops,
