@@ -602,6 +602,7 @@ stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
 const stage::Register registered(spec, [](auto config) {
   auto configured = config->read ? stage::source_of(config, read_file) : stage::sink_of(config, write_file);
   configured.touches = stage::Touches::fs;
+  configured.goes_to = config->write ? config->write : config->append;
   return configured;
 });
 

@@ -47,6 +47,8 @@ struct Configured {
   Touches touches = Touches::nothing;  ///< By this configuration.
   bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
   std::string instead_of_from;  ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
+  std::optional<config::Template> goes_to;
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;
