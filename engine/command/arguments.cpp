@@ -23,17 +23,17 @@ struct VerbWord {
 constexpr std::array verbs{
     VerbWord{"run", Verb::run, "Runs pipelines until they have read everything or are told to end."},
     VerbWord{"check", Verb::check, "Finds every mistake in pipeline files and runs nothing."},
+    VerbWord{"test", Verb::test, "Runs the tests in pipeline files, on virtual time and touching nothing outside."},
     VerbWord{"graph", Verb::graph, "Shows how the stages of a file are wired and what runs together."},
     VerbWord{"list", Verb::list, "Lists the kinds of stages."},
-    VerbWord{"explain", Verb::explain, "Explains a kind, or with `stage` the keys common to all."},
+    VerbWord{"explain", Verb::explain, "Explains a kind; `stage`: the keys common to all; `test`: a test."},
     VerbWord{"schema", Verb::schema, "Prints the JSON Schema of a pipeline file, for editors."},
     VerbWord{"version", Verb::version, "Prints the version."},
     VerbWord{"reference", Verb::reference, "Prints stages/README.md, the reference of all kinds."},
 };
 constexpr std::string_view hidden_verb = "reference";
 
-constexpr std::array<std::string_view, 8> later_verbs{"test", "new",    "top",   "tap",
-                                                      "why",  "replay", "tasks", "completion"};
+constexpr std::array<std::string_view, 7> later_verbs{"new", "top", "tap", "why", "replay", "tasks", "completion"};
 
 std::string usage_text() {
   std::string text = "weir runs pipelines of stages written in YAML.\n\nUsage: weir VERB [ARGUMENT...]\n\n";
@@ -197,6 +197,16 @@ Parsed parse(const std::vector<std::string>& words, Streams& streams) {
       add_overrides(app, arguments);
       add_output(app, arguments);
       break;
+    case Verb::test:
+      add_files(app, arguments);
+      app.add_option("--only", arguments.only, "Runs the tests whose name holds this text. Repeatable.")
+          ->type_name("TEXT")
+          ->expected(1)
+          ->take_all()
+          ->allow_extra_args(false);
+      add_overrides(app, arguments);
+      add_output(app, arguments);
+      break;
     case Verb::graph:
       app.add_option("FILE", arguments.files, "A pipeline file.")->required()->type_name("")->expected(1);
       add_overrides(app, arguments);
@@ -205,7 +215,9 @@ Parsed parse(const std::vector<std::string>& words, Streams& streams) {
                           "For people, for Graphviz or for programs.");
       break;
     case Verb::explain:
-      app.add_option("KIND", arguments.kind, "A kind that `weir list` names, or `stage`.")->required()->type_name("");
+      app.add_option("KIND", arguments.kind, "A kind that `weir list` names, `stage` or `test`.")
+          ->required()
+          ->type_name("");
       add_output(app, arguments);
       break;
     case Verb::list:

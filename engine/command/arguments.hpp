@@ -10,7 +10,7 @@
 
 namespace weir::command {
 
-enum class Verb { run, check, graph, list, explain, schema, version, reference };
+enum class Verb { run, check, test, graph, list, explain, schema, version, reference };
 enum class Output { text, json };
 enum class GraphFormat { text, dot, json };
 
@@ -24,6 +24,7 @@ struct Arguments {
   observe::Level log_level = observe::Level::info;
   Output output = Output::text;
   GraphFormat graph_format = GraphFormat::text;
+  std::vector<std::string> only;  ///< `--only TEXT`: tests whose name holds one of them; all, if empty
   std::string kind;
 };
 

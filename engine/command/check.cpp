@@ -8,7 +8,7 @@
 namespace weir::command {
 
 int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
-  const auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  const auto checked = check_files(arguments.files, arguments.overrides, catalog, Tests::checked);
   if (arguments.output == Output::json) {
     const auto text = checked.json();
     streams.out << text << (text.ends_with('\n') ? "" : "\n");

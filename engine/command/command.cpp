@@ -16,6 +16,7 @@
 #include "engine/command/reference.hpp"
 #include "engine/command/run.hpp"
 #include "engine/command/schema.hpp"
+#include "engine/command/test.hpp"
 
 namespace weir::command {
 namespace {
@@ -32,6 +33,8 @@ int run_verb(const stage::Catalog& catalog, const Arguments& arguments, Streams&
       return run(catalog, arguments, streams);
     case Verb::check:
       return check(catalog, arguments, streams);
+    case Verb::test:
+      return test(catalog, arguments, streams);
     case Verb::graph:
       return graph(catalog, arguments, streams);
     case Verb::list:

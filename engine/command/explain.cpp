@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "engine/command/exit_code.hpp"
+#include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
 #include "engine/stage/common.hpp"
@@ -12,6 +13,7 @@ namespace weir::command {
 namespace {
 
 constexpr const char* common_name = "stage";
+constexpr const char* test_name = "test";
 
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
   if (stage::comes_later(word)) {
@@ -21,6 +23,7 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
   auto words = catalog.names();
   words.emplace_back(common_name);
   words.emplace_back(stage::do_key);
+  words.emplace_back(test_name);
   const auto near = config::nearest(word, words);
   streams.err << "weir: there is no kind '" << word << "'\n"
               << (near.empty() ? "  = weir list names them" : "  = did you mean '" + near + "'?") << "\n";
@@ -36,6 +39,7 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   // Somebody who asks for `workers` finds it among its neighbours.
   if (!declaration && (word == common_name || common.find(word))) declaration = &common;
   if (word == stage::do_key) declaration = &stage::do_declaration();
+  if (!declaration && word == test_name) declaration = &test_declaration();
   if (!declaration) return unknown(catalog, word, streams);
   const std::string text =
       output == Output::json ? config::json_schema(*declaration) : config::explain_text(*declaration);

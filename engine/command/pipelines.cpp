@@ -4,7 +4,9 @@
 #include <map>
 #include <ostream>
 
+#include "engine/command/test_block.hpp"
 #include "engine/config/loader.hpp"
+#include "engine/config/yaml.hpp"
 
 namespace weir::command {
 namespace {
@@ -54,14 +56,18 @@ void Checked::print(Streams& streams) const {
 }
 
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog) {
+                    const stage::Catalog& catalog, Tests tests) {
   Checked checked;
   for (const auto& path : paths) {
     CheckedFile& file = checked.files.emplace_back();
     file.path = path;
-    auto pipeline = config::load_file(path, overrides, config::Scope::process_environment, file.diagnostics);
+    const auto source = config::read_source(path, file.diagnostics);
+    auto root = source ? config::read(source, overrides, file.diagnostics) : std::nullopt;
+    if (!root) continue;
+    auto pipeline = config::load(source, *root, config::Scope::process_environment, false, file.diagnostics);
     // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
     if (pipeline) file.plan = graph::compile(std::move(*pipeline), catalog, file.diagnostics);
+    if (pipeline && tests == Tests::checked) read_tests(source, *root, catalog, file.diagnostics);
     if (file.diagnostics.has_errors()) file.plan.reset();
   }
   refuse_same_names(checked.files);

@@ -26,8 +26,11 @@ class Checked {
   void print(Streams& streams) const;
 };
 
+/// Whether a file's `tests:` are looked at too: `weir run` must not fail by them.
+enum class Tests { ignored, checked };
+
 /// Reads and compiles every file, whatever is wrong with those before it.
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog);
+                    const stage::Catalog& catalog, Tests tests = Tests::ignored);
 
 }  // namespace weir::command

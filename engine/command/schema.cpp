@@ -1,5 +1,6 @@
 #include "engine/command/schema.hpp"
 
+#include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
 #include "engine/config/loader.hpp"
@@ -97,7 +98,9 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "    \"admin\": " +
          config::json_schema(config::admin_declaration()) +
          ",\n"
-         "    \"tests\": {\"description\": \"For weir test, which comes with a later version.\"}\n"
+         "    \"tests\": {\"description\": \"For weir test.\", \"type\": \"array\", \"items\": " +
+         config::json_schema(test_declaration()) +
+         "}\n"
          "  },\n"
          "  \"if\": {\"required\": [\"kinds\"]},\n"
          "  \"then\": {\"properties\": {\"stages\": {\"additionalProperties\": {\"$ref\": "

@@ -1,0 +1,544 @@
+#include "engine/command/doubles.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <system_error>
+
+#include "engine/message/failure.hpp"
+#include "engine/runtime/wait.hpp"
+#include "engine/script/condition.hpp"
+#include "engine/script/text.hpp"
+
+namespace weir::command {
+namespace {
+
+using message::Failure;
+using message::Message;
+using message::Reason;
+using stage::Configured;
+using stage::Shape;
+using stage::Touches;
+
+Reason reason_of(const std::string& word) {
+  for (int reason = 0; reason < message::reasons; ++reason) {
+    if (message::word(static_cast<Reason>(reason)) == word) return static_cast<Reason>(reason);
+  }
+  return Reason::fault;
+}
+
+/// `KILL`, `SIGKILL`, `9`.
+int signal_of(const std::string& word) {
+  const std::string name = word.starts_with("SIG") ? word.substr(3) : word;
+  for (int number = 1; number < NSIG; ++number) {
+    const char* const known = ::sigabbrev_np(number);
+    if (name == std::to_string(number) || (known && name == known)) return number;
+  }
+  return SIGKILL;
+}
+
+Came came_of(const Message& message) {
+  Came came;
+  came.payload = message.text();
+  if (const auto* metadata = message.metadata()) came.metadata = std::make_shared<message::Metadata>(*metadata);
+  return came;
+}
+
+/// Stands behind a port, writes down what passes and lets it on.
+class Recorder : public stage::MessageOperator<Recorder> {
+ public:
+  using MessageOperator::process;
+
+  Recorder(stage::Context& context, std::vector<Came>& into, const std::optional<config::Template>& goes_to)
+      : core_(context.core), into_(into) {
+    if (goes_to) context.compile(path_.emplace(), *goes_to);
+  }
+
+  void process(Message message, stage::Output& out) {
+    Came& came = into_.emplace_back(came_of(message));
+    came.at = core_.now();
+    // One that can't be filled in has failed in the stage itself.
+    if (path_ && path_->fill(message, came.path)) came.path.clear();
+    if (out.heard(stage::main_port)) return out.pass(message);
+    out.filter(message);
+  }
+
+ private:
+  runtime::Core& core_;
+  std::vector<Came>& into_;
+  std::optional<script::Text> path_;
+};
+
+}  // namespace
+
+struct Doubles::Inside {
+  /// How the text of a source's fake becomes messages.
+  enum class Reading : std::uint8_t {
+    files,  ///< By the kind itself: the text is the content of its file, or its standard input.
+    child,  ///< By the kind itself: a simulated program prints the text.
+    run,    ///< By the kind's own call: one run of the program for each entry.
+    lines   ///< Each line is a message; of a kind whose outside can't be simulated.
+  };
+  struct Event {
+    runtime::Time at{};
+    const SendConfig* send = nullptr;
+    const FakeConfig* fake = nullptr;
+    std::int64_t number = 1;  ///< Of `times`.
+  };
+  struct Source {
+    std::string name;
+    Reading reading = Reading::lines;
+    Configured once;   ///< The kind as it reads one entry, without what makes it go on for ever.
+    std::string path;  ///< Of its file.
+    std::vector<Event> events;
+    std::size_t next = 0;  ///< Over restarts: the outside doesn't repeat itself.
+    bool stays = false;    ///< Open until the test lets it end.
+    runtime::Waiter* waiting = nullptr;
+  };
+  struct Call {
+    std::string name;
+    const std::vector<FakeConfig>* entries = nullptr;  ///< Null: the test has no fake for it.
+    std::vector<std::int64_t> used;                    ///< By entry, over restarts.
+    Configured real;
+    bool program = false;
+    std::vector<Came>* sent = nullptr;  ///< Where nobody reads its results, and the test asks for what it sends.
+  };
+
+  Inside(const Trial& of, const stage::Catalog& kinds, runtime::SimulatedRuntime& on)
+      : trial(of), catalog(kinds), runtime(on) {
+    runtime.programs().otherwise([this](const runtime::Command& command) {
+      if (!next_child) {
+        throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory), command.argv.front());
+      }
+      return std::move(*std::exchange(next_child, std::nullopt));
+    });
+  }
+
+  const Trial& trial;
+  const stage::Catalog& catalog;
+  runtime::SimulatedRuntime& runtime;
+  Record record;
+  std::map<std::size_t, Source> sources;  // By stage.
+  std::map<std::size_t, Call> calls;
+  bool ending = false;
+  /// What the next program that is started does. Set right before the stage is called that starts one: nothing can come
+  /// between, for a coroutine that is awaited begins at once.
+  std::optional<runtime::Behaviour> next_child;
+
+  void refuse(const std::string& what) {
+    if (std::find(record.refused.begin(), record.refused.end(), what) == record.refused.end()) {
+      record.refused.push_back(what);
+    }
+  }
+
+  static runtime::Behaviour behaviour(const FakeConfig& fake, bool wait, std::string text, std::string errors) {
+    runtime::Behaviour behaviour;
+    runtime::Behaviour::Step step;
+    if (wait) step.after = fake.after;
+    step.output = std::move(text);
+    step.error = std::move(errors);
+    behaviour.steps.push_back(std::move(step));
+    behaviour.exit.code = static_cast<int>(fake.code.value_or(0));
+    if (fake.signal) behaviour.exit.signal = signal_of(*fake.signal);
+    return behaviour;
+  }
+
+  // --- sources -----------------------------------------------------------------------------------------------------
+
+  void prepare(Source& source, const graph::PlannedStage& planned) {
+    source.name = planned.name;
+    const auto& test = trial.config;
+    runtime::Time at{};
+    for (const auto& [name, entries] : test.fake) {
+      if (name != planned.name) continue;
+      for (const auto& entry : entries) {
+        Event event;
+        event.at = at += entry.after;
+        event.fake = &entry;
+        source.events.push_back(event);
+      }
+    }
+    for (const auto& send : test.send) {
+      if (!send.to || *send.to != planned.name) continue;
+      source.stays = true;
+      for (std::int64_t n = 0; n < send.times; ++n) {
+        Event event;
+        event.at = runtime::Time(send.at + n * send.every.value_or(runtime::Duration{0}));
+        event.send = &send;
+        event.number = n + 1;
+        source.events.push_back(event);
+      }
+    }
+    std::stable_sort(source.events.begin(), source.events.end(),
+                     [](const Event& a, const Event& b) { return a.at < b.at; });
+    choose_reading(source, planned);
+  }
+
+  /// The kind once more, without the words that make it go on for ever: so its own code reads each entry.
+  void choose_reading(Source& source, const graph::PlannedStage& planned) {
+    const auto* node = trial.plan->pipeline.find(planned.name);
+    const auto* kind = node->body.entry(planned.kind->name());
+    if (!kind) return;
+    config::Node once = kind->value;
+    const auto without = [&once](std::string_view key) {
+      return std::erase_if(once.entries, [&](const config::Node::Entry& entry) { return entry.key == key; }) > 0;
+    };
+    const bool again = without("every");
+    without("restart");
+    for (auto& entry : once.entries) {
+      if (entry.key == "follow") entry.key = "read";
+    }
+    config::Diagnostics ignored;  // It was good before.
+    const auto& scope = trial.plan->pipeline.scope;
+    config::Reader reader(ignored, scope);
+    source.once = planned.kind->configure(once, reader);
+    if (ignored.has_errors()) return;
+    if (planned.configured.touches == Touches::fs) {
+      source.reading = Reading::files;
+      if (const auto* read = once.find("read")) {
+        if (const auto filled = scope.fill(*read, false, ignored, "")) source.path = filled->text;
+      }
+    } else if (planned.configured.touches == Touches::proc) {
+      source.reading = again ? Reading::run : Reading::child;
+      if (source.once.shape != (again ? Shape::call : Shape::source)) source.reading = Reading::lines;
+    }
+  }
+
+  static stage::Task<> play(Inside& inside, Source& played, stage::Source& source) {
+    while (played.next < played.events.size()) {
+      const Event& event = played.events[played.next];
+      if (event.at > source.core.now()) co_await source.sleep_until(event.at);
+      ++played.next;
+      if (event.send) {
+        send(event, source);
+      } else {
+        co_await read(inside, played, *event.fake, source);
+      }
+      if (source.full()) co_await source.flush();
+      if (source.abandoned()) co_return;
+    }
+    co_await source.flush();
+    if (!played.stays) co_return;
+    runtime::Waiter waiter(source.core);
+    const Waiting waiting(played, waiter);
+    while (!inside.ending) co_await waiter.wait();
+  }
+
+  /// That a source waits to be let go.
+  class Waiting {
+   public:
+    Waiting(Source& source, runtime::Waiter& waiter) : source_(source) { source_.waiting = &waiter; }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    ~Waiting() { source_.waiting = nullptr; }
+
+   private:
+    Source& source_;
+  };
+
+  static void send(const Event& event, stage::Source& source) {
+    const SendConfig& sent = *event.send;
+    script::Names names;
+    names.i = event.number;
+    std::string payload;
+    message::Done failure;
+    if (sent.msg) {
+      script::Tree tree;
+      source.compile(tree, *sent.msg, script::Setting::generate);
+      auto made = tree.json(names, payload);
+      if (!made) failure = std::move(made.failure());
+      if (made && !*made) payload = "null";
+    } else if (sent.text) {
+      script::Text text;
+      source.compile(text, *sent.text, script::Setting::generate);
+      failure = text.fill(names, payload);
+    } else {
+      payload = "{}";
+    }
+    if (failure) return source.refuse({}, std::move(*failure));
+    const Message message = source.emit(payload);
+    for (const auto& [name, value] : sent.meta) {
+      auto& metadata = message.edit_metadata();
+      const std::string text = value.kind == config::Value::Kind::text ? value.text.text() : value.json();
+      if (name == "key") {
+        metadata.key = text;
+      } else if (name == "attempt") {
+        metadata.attempt = static_cast<int>(config::parse_integer(text).value_or(1));
+      } else {
+        metadata.own[name] = value.json();
+      }
+    }
+  }
+
+  static stage::Task<> read(Inside& inside, Source& played, const FakeConfig& fake, stage::Source& source) {
+    std::string text = fake.text ? fake.text->text() : std::string();
+    if (fake.failed) {
+      source.refuse({}, Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text));
+      co_return;
+    }
+    if (fake.msg) text = fake.msg->json() + "\n";
+    const std::string errors = fake.error_text ? fake.error_text->text() : std::string();
+    switch (played.reading) {
+      case Reading::files:
+        if (!played.path.empty()) inside.runtime.files().put(played.path, text);
+        inside.runtime.files().give_standard_input(text);
+        co_await played.once.run_source(source);
+        break;
+      case Reading::child:
+        inside.next_child = behaviour(fake, false, text, errors);
+        co_await played.once.run_source(source);
+        break;
+      case Reading::run:
+        inside.next_child = behaviour(fake, false, text, errors);
+        co_await run_once(played, source);
+        break;
+      case Reading::lines:
+        for (std::string_view rest = text; !rest.empty();) {
+          const auto end = std::min(rest.find('\n'), rest.size());
+          source.emit(rest.substr(0, end));
+          rest.remove_prefix(std::min(end + 1, rest.size()));
+          if (source.full()) co_await source.flush();
+        }
+        break;
+    }
+  }
+
+  /// As at a tick: what the program printed is the message.
+  static stage::Task<> run_once(Source& played, stage::Source& source) {
+    const auto call = played.once.make_call(source);
+    const auto batch = message::Batch::make();
+    const Message asked(*batch, batch->append({}, source.core.now()));
+    message::Done failure = co_await call->call(asked);
+    const auto* metadata = asked.metadata();
+    const auto result = metadata ? metadata->result : nullptr;
+    if (failure) {
+      std::string said;
+      if (result) said = result->text.empty() ? result->error_text : result->text;
+      source.refuse(said, std::move(*failure));
+    } else if (result) {
+      source.emit(result->text).edit_metadata().result = result;
+    }
+  }
+
+  // --- calls -------------------------------------------------------------------------------------------------------
+
+  class FakedCall final : public stage::Call {
+   public:
+    FakedCall(Inside& inside, Inside::Call& faked, stage::Context& context)
+        : inside_(inside), faked_(faked), context_(context) {
+      if (faked.program) real_ = faked.real.make_call(context);
+      if (!faked.entries) return;
+      for (const auto& entry : *faked.entries) {
+        auto& compiled = entries_.emplace_back();
+        if (entry.where) context.compile(compiled.where.emplace(), *entry.where);
+        if (entry.msg) context.compile(compiled.msg.emplace(), *entry.msg);
+        if (entry.text) context.compile(compiled.text.emplace(), *entry.text);
+        if (entry.error_text) context.compile(compiled.error_text.emplace(), *entry.error_text);
+      }
+    }
+
+    stage::Task<message::Done> call(Message message) override {
+      ++inside_.record.calls[faked_.name];
+      if (faked_.sent) {
+        faked_.sent->push_back(came_of(message));
+        faked_.sent->back().at = context_.core.now();
+      }
+      std::string text, errors;
+      message::Done failure;
+      const auto chosen = choose(message, failure);
+      if (!chosen) co_return failure;
+      const FakeConfig& fake = (*faked_.entries)[*chosen];
+      failure = fill(entries_[*chosen], message, text, errors);
+      if (failure) co_return failure;
+      if (faked_.program && !fake.failed) {
+        inside_.next_child = behaviour(fake, true, std::move(text), std::move(errors));
+        failure = co_await real_->call(message);
+        inside_.next_child.reset();  // Of one that failed before it started a program.
+        co_return failure;
+      }
+      const auto began = context_.core.now();
+      co_await context_.core.sleep_until(began + fake.after);
+      if (fake.failed) {
+        co_return Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text);
+      }
+      auto result = std::make_shared<message::Result>();
+      result->status = static_cast<int>(fake.status.value_or(200));
+      for (const auto& [name, value] : fake.headers) {
+        std::string key = name;
+        for (char& c : key) c = c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        result->headers.emplace_back(std::move(key), value);
+      }
+      result->text = std::move(text);
+      result->seconds = std::chrono::duration<double>(fake.after).count();
+      const int status = *result->status;
+      message.edit_metadata().result = std::move(result);
+      if (status >= 400) {
+        failure = Failure(Reason::status, "answered " + std::to_string(status));
+        failure->may_pass = status == 429 || status >= 500;
+      }
+      co_return failure;
+    }
+
+   private:
+    struct Compiled {
+      std::optional<script::Condition> where;
+      std::optional<script::Tree> msg;
+      std::optional<script::Text> text, error_text;
+    };
+
+    /// The entry that answers. None: `failure` says why.
+    std::optional<std::size_t> choose(const Message& message, message::Done& failure) {
+      for (std::size_t i = 0; i < entries_.size(); ++i) {
+        const FakeConfig& fake = (*faked_.entries)[i];
+        if (fake.times && faked_.used[i] >= *fake.times) continue;
+        if (entries_[i].where) {
+          auto holds = entries_[i].where->holds(message);
+          if (!holds) {
+            failure = std::move(holds.failure());
+            return std::nullopt;
+          }
+          if (!*holds) continue;
+        }
+        ++faked_.used[i];
+        return i;
+      }
+      constexpr std::size_t shown_bytes = 200;
+      const std::string_view text = message.text();
+      const std::string shown = std::string(text.substr(0, shown_bytes)) + (text.size() > shown_bytes ? "…" : "");
+      inside_.refuse(faked_.entries
+                         ? "no entry under `fake: " + faked_.name + "` answers this message: " + shown
+                         : "'" + faked_.name + "' calls outside, and the test has no `fake` for it: " + shown);
+      failure = Failure(Reason::fault, "the test has no answer to this call");
+      return std::nullopt;
+    }
+
+    static message::Done fill(const Compiled& entry, const Message& message, std::string& text, std::string& errors) {
+      if (entry.msg) {
+        auto made = entry.msg->json(message, text);
+        if (!made) return std::move(made.failure());
+      }
+      if (entry.text) {
+        if (auto failure = entry.text->fill(message, text)) return failure;
+      }
+      return entry.error_text ? entry.error_text->fill(message, errors) : std::nullopt;
+    }
+
+    Inside& inside_;
+    Inside::Call& faked_;
+    stage::Context& context_;
+    std::unique_ptr<stage::Call> real_;
+    std::vector<Compiled> entries_;
+  };
+
+  void prepare(Call& call, const graph::PlannedStage& planned) {
+    call.name = planned.name;
+    call.real = planned.configured;
+    call.program = planned.configured.touches == Touches::proc;
+    for (const auto& [name, entries] : trial.config.fake) {
+      if (name != planned.name) continue;
+      call.entries = &entries;
+      call.used.resize(entries.size());
+    }
+  }
+
+  // --- sinks -------------------------------------------------------------------------------------------------------
+
+  /// Of a kind whose outside can't be simulated: everything arrives.
+  static stage::Task<> take_all(stage::Driver& driver) {
+    while (auto delivery = co_await driver.receive()) driver.out.pass_rest(**delivery, 0);
+  }
+
+  // --- the plan ----------------------------------------------------------------------------------------------------
+
+  void replace(std::size_t index, graph::PlannedStage& planned) {
+    auto& configured = planned.configured;
+    if (configured.touches == Touches::nothing) return;
+    if (configured.shape == Shape::source) {
+      const auto [at, added] = sources.try_emplace(index);
+      Source& source = at->second;
+      if (added) prepare(source, planned);
+      configured.run_source = [this, &source](stage::Source& runs) { return play(*this, source, runs); };
+    } else if (configured.shape == Shape::call) {
+      const auto [at, added] = calls.try_emplace(index);
+      Call& call = at->second;
+      if (added) prepare(call, planned);
+      configured.make_call = [this, &call](stage::Context& context) {
+        return std::make_unique<FakedCall>(*this, call, context);
+      };
+    } else if (configured.shape == Shape::sink && configured.touches != Touches::fs) {
+      configured.run_sink = [](stage::Driver& driver) { return take_all(driver); };
+    }
+    // A sink that writes to the simulated disk does so, and fails there as it would outside.
+  }
+
+  /// Puts a recorder behind a port, as an operator fused to its stage: no edge, no capacity, no turn of its own, and
+  /// whoever was fused before is fused still. (Whoever reads from the workers of an operator takes turns with their
+  /// ends, which a recorder would come between: there one worker does the work.)
+  void record_port(graph::Plan& plan, graph::PortRef from) {
+    auto& into = record.came[{from.stage, from.port}];
+    const auto& recorded = plan.stages[from.stage];
+    graph::PlannedStage recorder;
+    recorder.name = recorded.name + "." + recorded.ports[from.port] + " as recorded";
+    recorder.kind = recorded.kind;
+    recorder.place = recorded.place;
+    recorder.ports = {"main", "failed"};
+    recorder.inputs.push_back(from);
+    recorder.fused = true;
+    const auto goes_to = from.port == stage::main_port ? recorded.configured.goes_to : std::nullopt;
+    recorder.configured.make_operator = [&into, goes_to](stage::Context& context) {
+      return std::make_unique<Recorder>(context, into, goes_to);
+    };
+    const std::size_t index = plan.stages.size();
+    for (auto& reader : plan.stages) {
+      for (auto& input : reader.inputs) {
+        if (input == from) input = graph::PortRef(index, stage::main_port);
+      }
+    }
+    plan.stages.push_back(std::move(recorder));
+    for (auto& unit : plan.units) {
+      const auto at = std::find(unit.stages.begin(), unit.stages.end(), from.stage);
+      if (at == unit.stages.end()) continue;
+      unit.stages.insert(at + 1, index);
+      unit.replicas = 1;
+    }
+  }
+};
+
+Doubles::Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::SimulatedRuntime& runtime)
+    : inside_(std::make_unique<Inside>(trial, catalog, runtime)) {}
+Doubles::~Doubles() { inside_->runtime.programs().otherwise(nullptr); }
+
+graph::Plan Doubles::plan() {
+  Inside& inside = *inside_;
+  graph::Plan plan = *inside.trial.plan;
+  const std::size_t stages = plan.stages.size();
+  for (std::size_t i = 0; i < stages; ++i) inside.replace(i, plan.stages[i]);
+  std::vector<graph::PortRef> asked;
+  for (const auto& expect : inside.trial.config.expect) {
+    if (!expect.from) continue;
+    const auto from = find_port(*inside.trial.plan, *expect.from);
+    if (from && std::find(asked.begin(), asked.end(), *from) == asked.end()) asked.push_back(*from);
+  }
+  for (const auto& from : asked) {
+    const auto& planned = plan.stages[from.stage];
+    const bool unread_call = planned.configured.shape == Shape::call && from.port == stage::main_port &&
+                             plan.readers(from).empty() && inside.calls.contains(from.stage);
+    if (unread_call) {
+      inside.calls[from.stage].sent = &inside.record.came[{from.stage, from.port}];
+    } else {
+      inside.record_port(plan, from);
+    }
+  }
+  return plan;
+}
+
+void Doubles::end_sources() {
+  inside_->ending = true;
+  for (auto& [stage, source] : inside_->sources) {
+    if (source.waiting) source.waiting->wake();
+  }
+}
+
+const Record& Doubles::record() const { return inside_->record; }
+
+}  // namespace weir::command

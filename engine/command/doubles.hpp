@@ -1,0 +1,55 @@
+// What stands in for the outside in a test, and what of a pipeline's messages is written down.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/command/test_block.hpp"
+#include "engine/message/metadata.hpp"
+#include "engine/runtime/simulated.hpp"
+
+namespace weir::command {
+
+/// One message that left a stage, or that a stage was to send.
+struct Came {
+  runtime::Time at{};  ///< From the start of the test.
+  std::string payload;
+  std::shared_ptr<const message::Metadata> metadata;  ///< Null where it has none.
+  std::string path;                                   ///< Where a sink put it; empty where it doesn't say.
+};
+
+/// What a test has seen.
+struct Record {
+  using Port = std::pair<std::size_t, stage::Port>;
+  std::map<Port, std::vector<Came>> came;  ///< By stage and port, in the order of leaving; only what a test asks for.
+  std::map<std::string, std::int64_t> calls;  ///< By stage, those begun.
+  std::vector<std::string> refused;           ///< Calls that no fake answers, in words; each once.
+};
+
+/// The doubles of one test, over all its restarts. The trial, the runtime and the catalog outlive it; so does it every
+/// pipeline that it gave doubles to. The runtime's thread only.
+class Doubles {
+ public:
+  Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::SimulatedRuntime& runtime);
+  ~Doubles();
+  Doubles(const Doubles&) = delete;
+  Doubles& operator=(const Doubles&) = delete;
+
+  /// The trial's plan with doubles in the place of all that touches the outside, and something that writes down behind
+  /// each port that the test expects something from.
+  graph::Plan plan();
+  /// Sources to which the test sends stay open, as they would outside, until this is called.
+  void end_sources();
+  const Record& record() const;
+
+  /// All of it: what the stages' closures work on.
+  struct Inside;
+
+ private:
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace weir::command

@@ -1,0 +1,529 @@
+#include "engine/command/expectations.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "engine/message/arena.hpp"
+#include "engine/message/document.hpp"
+#include "engine/message/json.hpp"
+#include "engine/message/number.hpp"
+
+namespace weir::command {
+namespace {
+
+using config::Value;
+using message::Document;
+using Lines = std::vector<std::string>;
+
+constexpr std::size_t shown_bytes = 300;
+
+std::string cut(std::string text) {
+  if (text.size() <= shown_bytes) return text;
+  text.resize(shown_bytes);
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+  if (!text.empty() && (static_cast<unsigned char>(text.back()) & 0x80) != 0) text.pop_back();
+  return text + "…";
+}
+
+/// In quotes as YAML has them, where that says it all.
+std::string shown_text(const std::string& text) {
+  const bool plain = std::none_of(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\''; });
+  return plain ? "'" + cut(text) + "'" : cut(config::json_text(text));
+}
+
+/// Where two texts part, for those that are long.
+std::string parting(const std::string& one, const std::string& other) {
+  const auto at = std::mismatch(one.begin(), one.end(), other.begin(), other.end()).first - one.begin();
+  return "text: another from byte " + std::to_string(at + 1) + " on";
+}
+
+bool is_json(const std::string& text) { return !message::check_json(text); }
+
+/// One line, whatever a payload holds.
+std::string shown_payload(const std::string& payload) {
+  const bool plain = payload.starts_with('{') || payload.starts_with('[');
+  return plain && is_json(payload) && payload.find_first_of("\n\r") == std::string::npos ? cut(payload)
+                                                                                         : shown_text(payload);
+}
+
+std::string shown_time(runtime::Time at) { return shown(at.time_since_epoch()); }
+
+// ------------------------------------------------------------------------------------------------- a value and a value
+
+/// A JSON text that can be looked into.
+class Parsed {
+ public:
+  explicit Parsed(const std::string& text) : padded_(text + std::string(message::padding, '\0')) {
+    document_.bind({padded_.data(), text.size()});
+  }
+  Document& document() { return document_; }
+
+ private:
+  std::string padded_;
+  Document document_;
+};
+
+bool same_number(const std::string& one, const std::string& other) {
+  const auto a = message::parse_number(one), b = message::parse_number(other);
+  if (!a || !b) return one == other;
+  const auto as_double = [](const message::Number& number) {
+    return std::visit([](auto value) { return static_cast<double>(value); }, number);
+  };
+  const auto* x = std::get_if<std::int64_t>(&*a);
+  const auto* y = std::get_if<std::int64_t>(&*b);
+  return x && y ? *x == *y : as_double(*a) == as_double(*b);
+}
+
+/// `whole`: what is not expected must not be there.
+void compare_values(const Value& expected, Document& document, message::Node found, const std::string& path, bool whole,
+                    Lines& out) {
+  const auto different = [&] {
+    out.push_back((path.empty() ? "" : path + ": ") + "expected " + cut(expected.json()) + ", came " +
+                  cut(std::string(document.raw(found))));
+  };
+  const auto below = [&](const std::string& name) { return path.empty() ? name : path + "." + name; };
+  switch (expected.kind) {
+    case Value::Kind::null:
+      if (document.kind(found) != message::Kind::null) different();
+      return;
+    case Value::Kind::boolean:
+      if (document.boolean(found) != expected.boolean) different();
+      return;
+    case Value::Kind::number:
+      if (document.kind(found) != message::Kind::integer && document.kind(found) != message::Kind::number) {
+        different();
+      } else if (!same_number(expected.number, std::string(document.raw(found)))) {
+        different();
+      }
+      return;
+    case Value::Kind::text: {
+      const auto text = document.string(found);
+      if (!text || *text != expected.text.text()) different();
+      return;
+    }
+    case Value::Kind::list: {
+      if (document.kind(found) != message::Kind::array) return different();
+      const auto size = document.size(found);
+      if (size != expected.items.size()) {
+        out.push_back((path.empty() ? "" : path + ": ") + "expected a list of " +
+                      std::to_string(expected.items.size()) + ", came one of " + std::to_string(size));
+        return;
+      }
+      for (std::size_t i = 0; i < size; ++i) {
+        compare_values(expected.items[i], document, document.at(found, i), path + "[" + std::to_string(i) + "]", whole,
+                       out);
+      }
+      return;
+    }
+    case Value::Kind::map:
+      break;
+  }
+  if (document.kind(found) != message::Kind::object) return different();
+  for (const auto& [name, value] : expected.fields) {
+    const auto member = document.find(found, name);
+    if (!member) {
+      out.push_back(below(name) + ": expected " + cut(value.json()) + ", it is not there");
+    } else {
+      compare_values(value, document, member, below(name), whole, out);
+    }
+  }
+  if (!whole) return;
+  std::string scratch;
+  for (auto member = document.first(found); member; member = document.next(member)) {
+    const std::string name(document.key(member, scratch));
+    const auto known = std::any_of(expected.fields.begin(), expected.fields.end(),
+                                   [&](const auto& field) { return field.first == name; });
+    if (!known) out.push_back(below(name) + ": not expected, came " + cut(std::string(document.raw(member))));
+  }
+}
+
+void compare_payload(const Value& expected, const std::string& payload, bool whole, Lines& out) {
+  if (!is_json(payload)) {
+    out.push_back("the message is no JSON: " + shown_text(payload));
+    return;
+  }
+  Parsed parsed(payload);
+  compare_values(expected, parsed.document(), parsed.document().root(), "", whole, out);
+}
+
+template <class T>
+std::string word_of(const T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return shown_text(value);
+  } else {
+    return std::to_string(value);
+  }
+}
+
+template <class T, class U>
+void compare_part(const std::string& name, const std::optional<T>& expected, const std::optional<U>& came, Lines& out) {
+  if (!expected) return;
+  if (!came) {
+    out.push_back(name + ": expected " + word_of(*expected) + ", there is none");
+  } else if (T(*came) != *expected) {
+    out.push_back(name + ": expected " + word_of(*expected) + ", came " + word_of(T(*came)));
+  }
+}
+
+void compare_failure(const FailedExpectation& expected, const message::Metadata* metadata, Lines& out) {
+  if (!metadata || !metadata->failed) {
+    out.emplace_back("failed: expected, but it did not fail");
+    return;
+  }
+  const auto& failed = *metadata->failed;
+  if (expected.kind && *expected.kind != message::word(failed.reason)) {
+    out.push_back("failed.kind: expected " + *expected.kind + ", came " + std::string(message::word(failed.reason)) +
+                  ": " + failed.text);
+  }
+  compare_part("failed.stage", expected.stage, std::optional(failed.stage), out);
+  compare_part("failed.text", expected.text, std::optional(failed.text), out);
+  compare_part("failed.line", expected.line, failed.line, out);
+  compare_part("failed.attempts", expected.attempts, std::optional(failed.attempts), out);
+}
+
+/// A message's metadata by the names that Lua has for it, as JSON.
+std::optional<std::string> meta_of(const message::Metadata* metadata, const std::string& name) {
+  static const message::Metadata nothing;
+  const message::Metadata& meta = metadata ? *metadata : nothing;
+  const auto text = [](const std::string& value) {
+    return value.empty() ? std::nullopt : std::optional(config::json_text(value));
+  };
+  if (name == "attempt") return std::to_string(meta.attempt);
+  if (name == "key") return text(meta.key);
+  if (name == "event") return text(meta.event);
+  if (name == "alert") return text(meta.alert);
+  if (name == "line") return meta.line ? std::optional(std::to_string(*meta.line)) : std::nullopt;
+  const auto own = meta.own.find(name);
+  return own == meta.own.end() ? std::nullopt : std::optional(own->second);
+}
+
+// ---------------------------------------------------------------------------------------- expectations and what came
+
+std::int64_t least_of(const ExpectConfig& expected) { return expected.times ? expected.times->least() : 1; }
+std::int64_t most_of(const ExpectConfig& expected) {
+  return expected.times ? expected.times->most().value_or(std::numeric_limits<std::int64_t>::max()) : 1;
+}
+
+/// What an expectation says of a message, in a line.
+std::string described(const ExpectConfig& expected) {
+  std::string all;
+  const auto add = [&all](const std::string& part) { all += (all.empty() ? "" : ", ") + part; };
+  if (expected.msg) add(cut(expected.msg->json()));
+  if (expected.has) add("with " + cut(expected.has->json()));
+  if (expected.text) add(shown_text(*expected.text));
+  if (expected.at) add("at " + shown(*expected.at));
+  if (expected.path) add("in " + *expected.path);
+  if (expected.failed) {
+    const auto& failed = *expected.failed;
+    std::string part = "failed";
+    if (failed.kind) part += " by " + *failed.kind;
+    if (failed.stage) part += " in " + *failed.stage;
+    if (failed.line) part += " from line " + std::to_string(*failed.line);
+    if (failed.attempts) part += " after attempt " + std::to_string(*failed.attempts);
+    if (failed.text) part += ": " + shown_text(*failed.text);
+    add(part);
+  }
+  for (const auto& [name, value] : expected.meta) add("meta." + name + " " + cut(value.json()));
+  return all.empty() ? "any message" : all;
+}
+
+std::string described(const Came& came) {
+  std::string text = shown_payload(came.payload) + " at " + shown_time(came.at);
+  if (!came.path.empty()) text += " in " + came.path;
+  if (came.metadata && came.metadata->failed) {
+    const auto& failed = *came.metadata->failed;
+    text +=
+        ", failed by " + std::string(message::word(failed.reason)) + " in " + failed.stage + ": " + cut(failed.text);
+  }
+  return text;
+}
+
+/// One stage's expectations and what left it.
+class Matching {
+ public:
+  Matching(const std::string& from, const std::vector<Came>& came, config::Diagnostics& failures)
+      : from_("from " + from + ": "), came_(came), failures_(failures) {}
+
+  void expect(const ExpectConfig& expected) {
+    if (most_of(expected) == 0) {
+      none_.push_back(&expected);
+    } else {
+      expected_.push_back(&expected);
+    }
+  }
+
+  /// What a source sends again comes when it can, after what came between.
+  bool sent_again() const {
+    return std::any_of(came_.begin(), came_.end(),
+                       [](const Came& came) { return came.metadata && came.metadata->attempt > 1; });
+  }
+
+  void check(bool ordered) {
+    for (const auto* expected : none_) {
+      for (const auto& came : came_) {
+        if (!differences(*expected, came).empty()) continue;
+        tell(*expected, "no such message was expected",
+             {"expected none: " + described(*expected), "came     " + described(came)});
+        break;
+      }
+    }
+    if (expected_.empty()) return;  // Nothing is said of the others.
+    if (ordered) {
+      in_turn();
+    } else {
+      in_any_order();
+    }
+  }
+
+ private:
+  void tell(const ExpectConfig& expected, const std::string& what, const Lines& lines) {
+    std::string hint;
+    for (const auto& line : lines) hint += (hint.empty() ? "" : "\n      = ") + line;
+    failures_.error(expected.place, from_ + what, hint);
+  }
+
+  /// The first that is wrong is told: all behind it follows from it.
+  void in_turn() {
+    std::size_t at = 0;
+    for (const auto* expected : expected_) {
+      std::int64_t count = 0;
+      while (count < most_of(*expected) && at < came_.size() && differences(*expected, came_[at]).empty()) {
+        ++count;
+        ++at;
+      }
+      if (count >= least_of(*expected)) continue;
+      return miss(*expected, count, at);
+    }
+    surplus(at);
+  }
+
+  void miss(const ExpectConfig& expected, std::int64_t count, std::size_t at) {
+    Lines lines{"expected " + described(expected)};
+    if (at == came_.size()) {
+      lines.push_back(came_.empty() ? "nothing came" : "no more came after " + described(came_.back()));
+      return tell(expected, wanting(expected, count, at), lines);
+    }
+    lines.push_back("came     " + described(came_[at]));
+    for (const auto& difference : differences(expected, came_[at])) lines.push_back(difference);
+    for (std::size_t later = at + 1; later < came_.size(); ++later) {
+      if (!differences(expected, came_[later]).empty()) continue;
+      lines.push_back("one that fits came later, as message " + std::to_string(later + 1) + " at " +
+                      shown_time(came_[later].at));
+      break;
+    }
+    tell(expected,
+         count > 0 || least_of(expected) > 1 ? wanting(expected, count, at)
+                                             : "message " + std::to_string(at + 1) + " is not the one expected",
+         lines);
+  }
+
+  static std::string wanting(const ExpectConfig& expected, std::int64_t count, std::size_t at) {
+    if (!expected.times) return "message " + std::to_string(at + 1) + " never came";
+    return "expected " + expected.times->text() + " such messages" + (count > 0 ? " in a row" : "") + ", came " +
+           std::to_string(count);
+  }
+
+  void surplus(std::size_t from) {
+    std::vector<std::size_t> rest;
+    for (std::size_t i = from; i < came_.size(); ++i) rest.push_back(i);
+    surplus(rest);
+  }
+
+  void surplus(const std::vector<std::size_t>& rest) {
+    if (rest.empty()) return;
+    constexpr std::size_t shown_most = 3;
+    Lines lines;
+    for (std::size_t i = 0; i < rest.size() && i < shown_most; ++i) {
+      lines.push_back("message " + std::to_string(rest[i] + 1) + " " + described(came_[rest[i]]));
+    }
+    if (rest.size() > shown_most) lines.push_back("and " + std::to_string(rest.size() - shown_most) + " more");
+    lines.emplace_back("what leaves a stage is named whole; `times: {at_least: 1}` takes any number");
+    tell(*expected_.back(),
+         rest.size() == 1 ? "one more came than expected" : std::to_string(rest.size()) + " more came than expected",
+         lines);
+  }
+
+  /// Gives each message to an expectation that it fits, so that as many as possible have theirs: first as many as each
+  /// needs, then as many as each may have. Along a chain an expectation hands one of its own on to make room.
+  void in_any_order() {
+    const std::size_t wants = expected_.size();
+    fits_.assign(came_.size() * wants, false);
+    for (std::size_t message = 0; message < came_.size(); ++message) {
+      for (std::size_t want = 0; want < wants; ++want) {
+        fits_[message * wants + want] = differences(*expected_[want], came_[message]).empty();
+      }
+    }
+    given_.assign(wants, {});
+    std::vector<bool> placed(came_.size(), false);
+    for (const bool at_least : {true, false}) {
+      for (std::size_t message = 0; message < came_.size(); ++message) {
+        if (placed[message]) continue;
+        std::vector<bool> seen(wants, false);
+        placed[message] = place(message, at_least, seen);
+      }
+    }
+    std::vector<std::size_t> rest;
+    for (std::size_t message = 0; message < came_.size(); ++message) {
+      if (!placed[message]) rest.push_back(message);
+    }
+    for (std::size_t want = 0; want < wants; ++want) {
+      const auto count = static_cast<std::int64_t>(given_[want].size());
+      if (count < least_of(*expected_[want])) miss_any(*expected_[want], count, rest);
+    }
+    surplus(rest);
+  }
+
+  bool place(std::size_t message, bool at_least, std::vector<bool>& seen) {
+    const std::size_t wants = expected_.size();
+    for (std::size_t want = 0; want < wants; ++want) {
+      if (!fits_[message * wants + want] || seen[want]) continue;
+      seen[want] = true;
+      const auto room = at_least ? least_of(*expected_[want]) : most_of(*expected_[want]);
+      if (static_cast<std::int64_t>(given_[want].size()) < room) {
+        given_[want].push_back(message);
+        return true;
+      }
+      for (auto& other : given_[want]) {
+        if (place(other, at_least, seen)) {
+          other = message;
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  void miss_any(const ExpectConfig& expected, std::int64_t count, std::vector<std::size_t>& rest) {
+    Lines lines{"expected " + described(expected)};
+    auto nearest = rest.end();
+    Lines least;
+    for (auto at = rest.begin(); at != rest.end(); ++at) {
+      Lines found = differences(expected, came_[*at]);
+      if (nearest != rest.end() && found.size() >= least.size()) continue;
+      nearest = at;
+      least = std::move(found);
+    }
+    if (nearest == rest.end()) {
+      lines.push_back(came_.empty()
+                          ? "nothing came"
+                          : "all that came, " + std::to_string(came_.size()) +
+                                (came_.size() == 1 ? " message, is" : " messages, are") + " expected elsewhere");
+    } else {
+      lines.push_back("nearest  " + described(came_[*nearest]));
+      lines.insert(lines.end(), least.begin(), least.end());
+      rest.erase(nearest);
+    }
+    tell(expected,
+         expected.times ? "expected " + expected.times->text() + " such messages, came " + std::to_string(count)
+                        : "no such message came",
+         lines);
+  }
+
+  const std::string from_;
+  const std::vector<Came>& came_;
+  config::Diagnostics& failures_;
+  std::vector<const ExpectConfig*> expected_, none_;
+  std::vector<bool> fits_;
+  std::vector<std::vector<std::size_t>> given_;
+};
+
+void compare_figures(const ExpectConfig& expected, const Figures& figures, config::Diagnostics& failures) {
+  const std::string& name = *expected.of;
+  const auto& stages = figures.stages.stages;
+  const auto at = std::find_if(stages.begin(), stages.end(), [&](const auto& cells) { return cells.stage == name; });
+  const observe::StageSnapshot none;
+  const auto& cells = at == stages.end() ? none : *at;
+  std::uint64_t dropped = 0;
+  for (const auto count : cells.dropped) dropped += count;
+  const auto calls = figures.calls.find(name);
+  const auto check = [&](const char* word, const std::optional<Amount>& amount, std::uint64_t count) {
+    if (!amount || amount->holds(static_cast<std::int64_t>(count))) return;
+    failures.error(expected.place, "of " + name + ": expected `" + word + "` " + amount->text() + ", it is " +
+                                       std::to_string(count) +
+                                       (expected.at ? " at " + shown(*expected.at) : " at the end"));
+  };
+  check("in", expected.in, cells.in);
+  check("out", expected.out, observe::count_of(cells.out, "main"));
+  check("calls", expected.calls, calls == figures.calls.end() ? 0 : static_cast<std::uint64_t>(calls->second));
+  check("filtered", expected.filtered, cells.filtered);
+  check("dropped", expected.dropped, dropped);
+  check("errors", expected.errors, observe::total(cells.errors));
+}
+
+}  // namespace
+
+std::string shown(runtime::Duration time) {
+  using namespace std::chrono_literals;
+  const bool plain = time < 1s || time % 1s == 0s;
+  return plain ? config::show(time) : config::show(std::chrono::duration<double>(time).count()) + "s";
+}
+
+std::vector<std::string> differences(const ExpectConfig& expected, const Came& came) {
+  Lines out;
+  if (expected.at && came.at != runtime::Time(*expected.at)) {
+    out.push_back("at: expected " + shown(*expected.at) + ", came at " + shown_time(came.at));
+  }
+  if (expected.msg) compare_payload(*expected.msg, came.payload, true, out);
+  if (expected.has) compare_payload(*expected.has, came.payload, false, out);
+  if (expected.text && came.payload != *expected.text) {
+    out.push_back(parting(*expected.text, came.payload));
+  }
+  if (expected.failed) compare_failure(*expected.failed, came.metadata.get(), out);
+  for (const auto& [name, value] : expected.meta) {
+    const auto found = meta_of(came.metadata.get(), name);
+    if (!found) {
+      out.push_back("meta." + name + ": expected " + cut(value.json()) + ", there is none");
+      continue;
+    }
+    Parsed parsed(*found);
+    compare_values(value, parsed.document(), parsed.document().root(), "meta." + name, true, out);
+  }
+  if (expected.path && came.path != *expected.path) {
+    out.push_back("path: expected " + *expected.path + ", came " + (came.path.empty() ? "none" : came.path));
+  }
+  return out;
+}
+
+bool in_order(const graph::Plan& plan, graph::PortRef from) {
+  for (std::size_t stage = from.stage;;) {
+    const auto& planned = plan.stages[stage];
+    if (planned.configured.shape == stage::Shape::source) return true;
+    if (planned.inputs.size() != 1 || (planned.common.workers > 1 && planned.common.order == stage::Order::free)) {
+      return false;
+    }
+    const auto input = planned.inputs.front();
+    const auto& before = plan.stages[input.stage];
+    // What failed comes as it is answered.
+    if (before.configured.shape == stage::Shape::source && input.port + 1 == before.ports.size()) return false;
+    stage = input.stage;
+  }
+}
+
+void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures) {
+  static const std::vector<Came> nothing;
+  std::vector<graph::PortRef> done;
+  for (const auto& expected : trial.config.expect) {
+    if (expected.exit && *expected.exit != seen.exit_code) {
+      failures.error(expected.place,
+                     "exit: expected " + std::to_string(*expected.exit) + ", it is " + std::to_string(seen.exit_code));
+    }
+    if (expected.of) {
+      const auto at = expected.at ? seen.at.find(*expected.at) : seen.at.end();
+      compare_figures(expected, at == seen.at.end() ? seen.end : at->second, failures);
+    }
+    if (!expected.from) continue;
+    const auto from = *find_port(*trial.plan, *expected.from);
+    if (std::find(done.begin(), done.end(), from) != done.end()) continue;
+    done.push_back(from);
+    const auto came = seen.record->came.find({from.stage, from.port});
+    Matching matching(*expected.from, came == seen.record->came.end() ? nothing : came->second, failures);
+    for (const auto& other : trial.config.expect) {
+      if (other.from && *find_port(*trial.plan, *other.from) == from) matching.expect(other);
+    }
+    matching.check(in_order(*trial.plan, from) && !matching.sent_again());
+  }
+}
+
+}  // namespace weir::command

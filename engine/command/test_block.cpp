@@ -1,0 +1,545 @@
+#include "engine/command/test_block.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/config/spec.hpp"
+#include "engine/message/failure.hpp"
+#include "engine/script/engine.hpp"
+#include "engine/script/time_text.hpp"
+
+namespace weir::command {
+namespace {
+
+using config::Diagnostics;
+using config::Node;
+using stage::Shape;
+using stage::Touches;
+
+constexpr std::int64_t times_most = 1'000'000;
+
+void refuse_later(const std::vector<const char*>& words, config::Written& written) {
+  for (const auto* word : words) {
+    if (written.has(word)) written.error(word, "`" + std::string(word) + "` comes with a later version of weir");
+  }
+}
+
+void verify_payload(const std::vector<const char*>& words, config::Written& written) {
+  const char* first = nullptr;
+  for (const auto* word : words) {
+    if (!written.has(word)) continue;
+    if (first) {
+      written.error(word, "`" + std::string(first) + "` and `" + word + "` exclude each other", "keep one of them");
+      return;
+    }
+    first = word;
+  }
+}
+
+const auto amount_spec = config::Spec<Amount>("amount", "How many.")
+                             .scalar(&Amount::exactly, "So many.", config::at_least(0), config::sample("2"))
+                             .field("at_least", &Amount::at_least, "No fewer.", config::at_least(0))
+                             .field("at_most", &Amount::at_most, "No more.", config::at_least(0))
+                             .verify([](const Amount& amount, config::Written& written) {
+                               if (amount.at_least && amount.at_most && *amount.at_least > *amount.at_most) {
+                                 written.error("at_most", "`at_most` is less than `at_least`");
+                               }
+                             });
+
+const auto send_spec =
+    config::Spec<SendConfig>("an entry of `send`", "What comes from outside, and when.")
+        .field("to", &SendConfig::to, "The source that it comes by.", config::sample("orders"))
+        .field("at", &SendConfig::at, "When, from the start of the test.", config::sample("1s"))
+        .field("every", &SendConfig::every, "Time from one to the next, with `times`.", config::above(0),
+               config::sample("1s"))
+        .field("times", &SendConfig::times, "So many of them.", config::at_least(1), config::at_most(times_most))
+        .field("msg", &SendConfig::msg, "The message, as a mapping. May use `i`: 1, 2, … with `times`.",
+               config::sample("{n: '{{ i }}'}"))
+        .field("text", &SendConfig::text, "The message, as text; may use the same.", config::sample("hello"))
+        .field("meta", &SendConfig::meta, "Its metadata: key, attempt, and names of your own.",
+               config::sample("{key: a}"))
+        .field("restart", &SendConfig::restart,
+               "With `at` and without `to`: the engine stops at once and starts again. What a fake gave is not given "
+               "again.")
+        .field("request", &SendConfig::later, "Comes with a later version.")
+        .field("event", &SendConfig::later, "Comes with a later version.")
+        .place(&SendConfig::place)
+        .verify([](const SendConfig& send, config::Written& written) {
+          refuse_later({"request", "event"}, written);
+          verify_payload({"msg", "text"}, written);
+          if (send.restart) {
+            for (const auto* word : {"to", "every", "times", "msg", "text", "meta"}) {
+              if (written.has(word)) written.error(word, "a `restart` sends nothing", "make two entries of it");
+            }
+          } else if (!send.to) {
+            written.error("", "it does not say where it comes in", "say `to: STAGE`");
+          }
+          if (send.every && !written.has("times")) {
+            written.error("every", "`every` without `times` would never end", "say how many, such as `times: 10`");
+          }
+          for (const auto& [name, value] : send.meta) {
+            if (name == "id" || name == "time") written.error("meta", "`" + name + "` is given by the engine");
+            if (name == "attempt" && config::parse_integer(value.number).value_or(0) < 1) {
+              written.error("meta", "`attempt` counts from 1");
+            }
+          }
+        });
+
+const auto failure_kinds = [] {
+  config::Extra kinds;
+  for (int reason = 0; reason < message::reasons; ++reason) {
+    kinds.choices.emplace_back(std::string(message::word(static_cast<message::Reason>(reason))).c_str());
+  }
+  return kinds;
+}();
+
+const auto fake_spec =
+    config::Spec<FakeConfig>("an entry of `fake`", "What the outside answers, or what is read from it.")
+        .field("where", &FakeConfig::where, "Of a call: only for messages for which this holds, in Lua.",
+               config::sample("msg.id == 3"))
+        .field("times", &FakeConfig::times, "Of a call: so often, then the entries after it are asked. Else for ever.",
+               config::at_least(1))
+        .field("after", &FakeConfig::after,
+               "How long the call takes. Of a source: how long after the entry before it comes.", config::sample("2s"))
+        .field("status", &FakeConfig::status, "Of HTTP; 200 unless written.", config::at_least(100),
+               config::at_most(599), config::sample("503"))
+        .field("code", &FakeConfig::code, "Of a program: what it exits with; 0 unless written.", config::at_least(0),
+               config::at_most(255), config::sample("1"))
+        .field("signal", &FakeConfig::signal, "Of a program: what it is killed by.", config::sample("KILL"))
+        .field("headers", &FakeConfig::headers, "Of HTTP.", config::sample("{content-type: text/html}"))
+        .field("msg", &FakeConfig::msg, "What comes, as a mapping; in a call it may speak of the message.",
+               config::sample("{score: '{{ msg.n * 2 }}'}"))
+        .field("text", &FakeConfig::text,
+               "What comes, as text; of a source, read in its `format` as if it stood outside.", config::sample("'ok'"))
+        .field("stderr", &FakeConfig::error_text, "Of a program: its standard error.", config::sample("no such id"))
+        .field("failed", &FakeConfig::failed, "Nothing comes: it fails so. `text` is the reason's text then.",
+               failure_kinds)
+        .place(&FakeConfig::place)
+        .verify([](const FakeConfig& fake, config::Written& written) {
+          verify_payload({"msg", "text"}, written);
+          if (fake.code && fake.signal) written.error("code", "who is killed by a signal exits with no code");
+          if (!fake.failed) return;
+          for (const auto* word : {"status", "code", "signal", "headers", "msg", "stderr"}) {
+            if (written.has(word)) written.error(word, "with `failed` nothing comes", "keep one of them");
+          }
+        });
+
+const auto failed_spec =
+    config::Spec<FailedExpectation>("failed", "Why it failed.")
+        .scalar(&FailedExpectation::kind, "The kind.", failure_kinds)
+        .field("kind", &FailedExpectation::kind, "What failed.", failure_kinds)
+        .field("stage", &FailedExpectation::stage, "Where.", config::sample("good"))
+        .field("text", &FailedExpectation::text, "What is said of it, whole.", config::sample("no such id"))
+        .field("line", &FailedExpectation::line, "The line of the input.", config::at_least(1))
+        .field("attempts", &FailedExpectation::attempts, "How often it was tried.", config::at_least(1));
+
+const auto expect_spec =
+    config::Spec<ExpectConfig>("an entry of `expect`", "What must have come, or how a stage must stand.")
+        .role("from", &ExpectConfig::from,
+              "A stage, or STAGE.PORT: a message that left by its main output or that port. All that left must be "
+              "named, one entry after the other.",
+              config::sample("print"))
+        .role("of", &ExpectConfig::of, "A stage: its figures, at `at` or at the end.", config::sample("numbers"))
+        .role("exit", &ExpectConfig::exit, "What `weir run` would exit with.", config::at_least(0),
+              config::at_most(255), config::sample("0"))
+        .role("answered", &ExpectConfig::answered, "Comes with a later version.")
+        .role("got", &ExpectConfig::got, "Comes with a later version.")
+        .field("at", &ExpectConfig::at,
+               "When it left; of figures, when they are looked at: after all that is due then.", config::sample("1s"))
+        .only_with("from", "of")
+        .group("times", &ExpectConfig::times, amount_spec, "So many such messages; 1 unless written.")
+        .only_with("from")
+        .field("msg", &ExpectConfig::msg, "The whole message. Numbers compare by value.", config::sample("{n: 2}"))
+        .only_with("from")
+        .field("has", &ExpectConfig::has, "Some of its fields; of maps in it some of theirs.", config::sample("{n: 2}"))
+        .only_with("from")
+        .field("text", &ExpectConfig::text, "The message as text, whole.", config::sample("hello"))
+        .only_with("from")
+        .group("failed", &ExpectConfig::failed, failed_spec, "Why it failed: the kind, or more of it.")
+        .only_with("from")
+        .field("meta", &ExpectConfig::meta, "Some of its metadata.", config::sample("{attempt: 2}"))
+        .only_with("from")
+        .field("path", &ExpectConfig::path, "Of a file that is written: where the message went.",
+               config::sample("logs/a.ndjson"))
+        .only_with("from")
+        .group("in", &ExpectConfig::in, amount_spec, "Messages that came in.")
+        .only_with("of")
+        .group("out", &ExpectConfig::out, amount_spec, "Messages that left by the main output.")
+        .only_with("of")
+        .group("calls", &ExpectConfig::calls, amount_spec, "Calls that were begun.")
+        .only_with("of")
+        .group("filtered", &ExpectConfig::filtered, amount_spec, "Messages that ended because a condition said so.")
+        .only_with("of")
+        .group("dropped", &ExpectConfig::dropped, amount_spec, "Messages that were dropped.")
+        .only_with("of")
+        .group("errors", &ExpectConfig::errors, amount_spec, "Failures, heard or not.")
+        .only_with("of")
+        .field("breaker", &ExpectConfig::later, "Comes with a later version.")
+        .field("queue", &ExpectConfig::later, "Comes with a later version.")
+        .field("edge", &ExpectConfig::later, "Comes with a later version.")
+        .field("status", &ExpectConfig::later, "Comes with a later version.")
+        .field("headers", &ExpectConfig::later, "Comes with a later version.")
+        .field("subject", &ExpectConfig::later, "Comes with a later version.")
+        .field("topic", &ExpectConfig::later, "Comes with a later version.")
+        .field("client", &ExpectConfig::later, "Comes with a later version.")
+        .place(&ExpectConfig::place)
+        .example("- {from: print, msg: {n: 2}}")
+        .verify([](const ExpectConfig& expect, config::Written& written) {
+          refuse_later(
+              {"answered", "got", "breaker", "queue", "edge", "status", "headers", "subject", "topic", "client"},
+              written);
+          verify_payload({"msg", "has", "text"}, written);
+          const bool figures = expect.in || expect.out || expect.calls || expect.filtered || expect.dropped ||
+                               expect.errors || expect.later;
+          if (expect.of && !figures) {
+            written.error("of", "it does not say which figure", "such as `out: 2`, `calls: {at_most: 3}`");
+          }
+          if (expect.has && expect.has->kind != config::Value::Kind::map) {
+            written.error("has", "`has` names fields", "write `msg`, or `text`, for what is no mapping");
+          }
+        });
+
+const auto test_spec =
+    config::Spec<TestConfig>("test",
+                             "A test of the pipeline, for `weir test`: what comes from outside, what must come of it.")
+        .field("name", &TestConfig::name, "What it shows, as a sentence.", config::not_empty(),
+               config::sample("an order without a price fails"))
+        .required()
+        .list("send", &TestConfig::send, send_spec, "Messages that sources give.")
+        .lists("fake", &TestConfig::fake, fake_spec,
+               "The outside, by stages. Of a call: the first entry whose `where` holds and whose `times` are not used "
+               "up answers. Of a source: the entries are read once each, then it ends.")
+        .list("expect", &TestConfig::expect, expect_spec, "What must come of it.")
+        .field("for", &TestConfig::run_for, "Then it is told to end; for what would not end by itself.",
+               config::above(0), config::sample("20s"))
+        .field("start", &TestConfig::start, "The time of day when it starts; 2030-01-01T00:00:00Z unless written.",
+               config::sample("'2030-01-10T01:59:00+01:00'"))
+        .field("vars", &TestConfig::vars, "Other values for some of `vars`.", config::sample("{hosts: [a]}"))
+        .field("env", &TestConfig::env, "The environment: what is not written here is not set.",
+               config::sample("{LEVEL: debug}"))
+        .field("set", &TestConfig::set, "Other values for anything in the file.",
+               config::sample("{stages.work.workers: 1}"))
+        .field("clock", &TestConfig::clock, "real comes with a later version.",
+               config::one_of({{"virtual", TestClock::simulated}, {"real", TestClock::real}}))
+        .details(
+            "A test runs on virtual time and touches nothing outside. It ends when nothing is under way and nothing is "
+            "still to be sent. An unset ${NAME} and a secret read as their own name.")
+        .example(
+            "- name: a slow answer is waited for\n  fake: {score: [{after: 2s, text: '7'}]}\n"
+            "  send: [{to: orders, msg: {id: 1}}]\n  expect: [{from: kept, at: 2s, has: {id: 1, score: 7}}]")
+        .place(&TestConfig::place)
+        .verify([](const TestConfig& test, config::Written& written) {
+          if (test.clock == TestClock::real) written.error("clock", "`real` comes with a later version of weir");
+          if (test.start && !script::parse_rfc3339(*test.start)) {
+            written.error("start", "'" + *test.start + "' is no time of day", "such as '2030-01-10T01:59:00+01:00'");
+          }
+          if (test.expect.empty()) {
+            written.error("expect", "it expects nothing", "say what must come, such as `- {from: STAGE, msg: {n: 1}}`");
+          }
+        });
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
+  const auto near = config::nearest(word, known);
+  return near.empty() ? std::string() : "did you mean '" + near + "'?";
+}
+
+/// Where the value of a key of an entry stands, else the entry.
+config::Place place_of(const Node* entry, const char* key, const config::Place& otherwise) {
+  const Node* found = entry ? entry->find(key) : nullptr;
+  return found ? found->place : otherwise;
+}
+
+const Node* item(const Node* list, std::size_t index) {
+  return list && list->is_list() && index < list->items.size() ? &list->items[index] : nullptr;
+}
+
+/// What a test says against the pipeline that it runs: stages, ports, and what they can be told.
+class Against {
+ public:
+  Against(const graph::Plan& plan, const TestConfig& test, const Node& written, Diagnostics& diagnostics)
+      : plan_(plan), test_(test), written_(written), diagnostics_(diagnostics) {
+    for (const auto& planned : plan.stages) names_.push_back(planned.name);
+  }
+
+  void check() {
+    for (std::size_t i = 0; i < test_.send.size(); ++i) check(test_.send[i], item(written_.find("send"), i));
+    if (const Node* fakes = written_.find("fake"); fakes && fakes->is_map()) {
+      for (std::size_t i = 0; i < test_.fake.size() && i < fakes->entries.size(); ++i) {
+        check(test_.fake[i].second, fakes->entries[i]);
+      }
+    }
+    for (std::size_t i = 0; i < test_.expect.size(); ++i) check(test_.expect[i], item(written_.find("expect"), i));
+  }
+
+ private:
+  const graph::PlannedStage* stage(const std::string& name, const config::Place& place) {
+    if (const auto found = plan_.find(name)) return &plan_.stages[*found];
+    diagnostics_.error(place, "there is no stage '" + name + "'", did_you_mean(name, names_));
+    return nullptr;
+  }
+
+  void check(const SendConfig& send, const Node* written) {
+    if (!send.to) return;
+    const auto place = place_of(written, "to", send.place);
+    const auto* to = stage(*send.to, place);
+    if (!to) return;
+    if (to->configured.shape != Shape::source) {
+      diagnostics_.error(place, "'" + to->name + "' reads from " + to->common.from.front() + ", not outside",
+                         "messages are sent to sources: " + listed([](const graph::PlannedStage& planned) {
+                           return planned.configured.shape == Shape::source &&
+                                  planned.configured.touches != Touches::nothing;
+                         }));
+    } else if (to->configured.touches == Touches::nothing) {
+      diagnostics_.error(place, "'" + to->name + "' makes its messages itself and runs as it is",
+                         "`vars` or `set` may change what it makes");
+    }
+    if (test_.run_for && send.at > *test_.run_for) {
+      diagnostics_.error(place_of(written, "at", send.place), "that is after the end of the test, `for`");
+    }
+  }
+
+  void check(const std::vector<FakeConfig>& entries, const Node::Entry& written) {
+    const auto* of = stage(written.key, written.key_place);
+    if (!of) return;
+    const auto shape = of->configured.shape;
+    if (of->configured.touches == Touches::nothing) {
+      return diagnostics_.error(written.key_place, "'" + of->name + "' touches nothing outside and runs as it is",
+                                "a fake stands for the outside of a source or a call");
+    }
+    if (shape == Shape::sink) {
+      return diagnostics_.error(written.key_place, "'" + of->name + "' is a sink: it records and needs no fake",
+                                "what came to it is asked by `expect: [{from: " + of->name + "}]`");
+    }
+    const bool program = of->configured.touches == Touches::proc;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const Node* entry = item(&written.value, i);
+      if (!entry) continue;
+      const auto refuse = [&](std::initializer_list<const char*> words, const std::string& why) {
+        for (const auto* word : words) {
+          if (const auto* found = entry->entry(word)) {
+            diagnostics_.error(found->key_place, "`" + std::string(word) + "` " + why);
+          }
+        }
+      };
+      if (shape == Shape::source) {
+        refuse({"where", "times"}, "goes with a call; '" + of->name + "' is a source, whose entries come once each");
+        if ((entries[i].text && !entries[i].text->constant()) || (entries[i].msg && !entries[i].msg->constant())) {
+          diagnostics_.error(place_of(entry, entries[i].text ? "text" : "msg", entries[i].place),
+                             "`{{ }}` has nothing to speak of: there is no message here");
+        }
+      }
+      if (of->configured.touches != Touches::net) {
+        refuse({"status", "headers"}, "comes from HTTP; '" + of->name + "' is of kind " + of->kind->name());
+      }
+      if (!program) refuse({"code", "signal", "stderr"}, "comes from a program; '" + of->name + "' runs none");
+    }
+  }
+
+  void check(const ExpectConfig& expect, const Node* written) {
+    if (test_.run_for && expect.at && *expect.at > *test_.run_for) {
+      diagnostics_.error(place_of(written, "at", expect.place), "that is after the end of the test, `for`");
+    }
+    if (expect.of) {
+      const auto place = place_of(written, "of", expect.place);
+      const auto* of = stage(*expect.of, place);
+      if (of && expect.calls && of->configured.shape != Shape::call) {
+        diagnostics_.error(place_of(written, "calls", expect.place), "'" + of->name + "' calls nobody");
+      }
+    }
+    if (!expect.from) return;
+    const auto place = place_of(written, "from", expect.place);
+    const auto dot = expect.from->find('.');
+    const auto* of = stage(expect.from->substr(0, dot), place);
+    if (!of) return;
+    const auto ref = find_port(plan_, *expect.from);
+    if (!ref) {
+      const std::string port = expect.from->substr(dot + 1);
+      const std::vector<std::string> known(of->ports.begin() + 1, visible_end(*of));
+      diagnostics_.error(place, "stage '" + of->name + "' has no port '" + port + "'", did_you_mean(port, known));
+    } else if (ref->port == stage::main_port && !of->configured.main_output) {
+      const auto& own = of->configured.ports;
+      diagnostics_.error(place, "nothing leaves by the main output of '" + of->name + "': it is a " + of->kind->name(),
+                         own.empty() ? "ask the stage before it"
+                                     : "ask one of its ports, such as '" + of->name + "." + own.front() + "'");
+    } else if (ref->port == stage::failed_port && plan_.readers(*ref).empty()) {
+      diagnostics_.error(place, "nobody reads '" + *expect.from + "', so nothing leaves by it",
+                         "ask whoever reads `any.failed`, or `{of: " + of->name + ", errors: 1}`");
+    }
+    if (expect.path && !of->configured.goes_to) {
+      diagnostics_.error(place_of(written, "path", expect.place), "'" + of->name + "' writes no file");
+    }
+  }
+
+  static std::vector<std::string>::const_iterator visible_end(const graph::PlannedStage& planned) {
+    return planned.ports.end() - (planned.configured.shape == Shape::source ? 1 : 0);
+  }
+
+  template <class Which>
+  std::string listed(Which which) const {
+    std::string all;
+    for (const auto& planned : plan_.stages) {
+      if (which(planned)) all += (all.empty() ? "" : ", ") + planned.name;
+    }
+    return all.empty() ? "this file has none that reads outside" : all;
+  }
+
+  const graph::Plan& plan_;
+  const TestConfig& test_;
+  const Node& written_;
+  Diagnostics& diagnostics_;
+  std::vector<std::string> names_;
+};
+
+/// All code of a test, where it may stand at all.
+void check_code(const config::Reader& reader, const std::string& path, Diagnostics& diagnostics) {
+  for (const auto& use : reader.code) {
+    const std::string inside = use.path.substr(std::min(path.size() + 1, use.path.size()));
+    if (inside.starts_with("vars") || inside.starts_with("set")) continue;  // They are read where they go.
+    if (inside.starts_with("expect")) {
+      diagnostics.error(use.place, "an expectation is a constant: `{{ }}` is not filled in here",
+                        "braces that are meant as such are written \\{{", use.path);
+      continue;
+    }
+    const bool sent = inside.starts_with("send");
+    const auto wrong = script::check(use, sent ? script::Setting::generate : script::Setting::message);
+    if (wrong) diagnostics.error(wrong->place, wrong->what, wrong->hint, use.path);
+  }
+}
+
+/// The file's tree as a test changes it.
+void change(Node& root, const Node& test, Diagnostics& diagnostics) {
+  if (const Node* vars = test.find("vars"); vars && vars->is_map()) {
+    const Node* known = root.find("vars");
+    std::vector<std::string> names;
+    if (known) {
+      for (const auto& entry : known->entries) names.push_back(entry.key);
+    }
+    for (const auto& entry : vars->entries) {
+      if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
+        diagnostics.error(entry.key_place, "the file has no var '" + entry.key + "'", did_you_mean(entry.key, names));
+        continue;
+      }
+      config::apply_override(root, "vars." + entry.key, entry.value, entry.key_place, diagnostics);
+    }
+  }
+  if (const Node* set = test.find("set"); set && set->is_map()) {
+    for (const auto& entry : set->entries) {
+      if (entry.key == "tests" || entry.key.starts_with("tests.")) {
+        diagnostics.error(entry.key_place, "a test does not change tests");
+        continue;
+      }
+      config::apply_override(root, entry.key, entry.value, entry.key_place, diagnostics);
+    }
+  }
+}
+
+config::Scope::Environment environment_of(const Node* env) {
+  std::map<std::string, std::string> names;
+  if (env && env->is_map()) {
+    for (const auto& entry : env->entries) names[entry.key] = entry.value.text;
+  }
+  return [names](const std::string& name) -> std::optional<std::string> {
+    const auto found = names.find(name);
+    return found == names.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+/// A pipeline read for tests.
+struct Read {
+  config::Scope scope;
+  std::shared_ptr<const graph::Plan> plan;  ///< Null where there are mistakes.
+};
+
+Read read_pipeline(const std::shared_ptr<const config::Source>& source, const Node& root, const Node* env,
+                   const stage::Catalog& catalog, Diagnostics& diagnostics) {
+  Diagnostics found;
+  Read read;
+  if (auto pipeline = config::load(source, root, environment_of(env), true, found)) {
+    read.scope = pipeline->scope;
+    if (auto plan = graph::compile(std::move(*pipeline), catalog, found)) {
+      read.plan = std::make_shared<const graph::Plan>(std::move(*plan));
+    }
+  }
+  if (found.has_errors()) read.plan.reset();
+  // What is only warned of has been told where the file itself was checked.
+  for (const auto& one : found.all()) {
+    if (one.severity == config::Severity::error) diagnostics.add(one);
+  }
+  return read;
+}
+
+}  // namespace
+
+std::string Amount::text() const {
+  if (exactly) return std::to_string(*exactly);
+  std::string text = at_least ? "at least " + std::to_string(*at_least) : std::string();
+  if (at_most) text += (text.empty() ? "at most " : " and at most ") + std::to_string(*at_most);
+  return text.empty() ? "any number" : text;
+}
+
+std::optional<graph::PortRef> find_port(const graph::Plan& plan, const std::string& text) {
+  const auto dot = text.find('.');
+  const auto found = plan.find(text.substr(0, dot));
+  if (!found) return std::nullopt;
+  if (dot == std::string::npos) return graph::PortRef(*found, stage::main_port);
+  const auto& planned = plan.stages[*found];
+  const auto visible = planned.ports.size() - (planned.configured.shape == Shape::source ? 1 : 0);
+  for (stage::Port port = 0; port < visible; ++port) {
+    if (planned.ports[port] == text.substr(dot + 1)) return graph::PortRef(*found, port);
+  }
+  return std::nullopt;
+}
+
+const config::Declaration& test_declaration() { return test_spec.declaration(); }
+
+std::vector<Trial> read_tests(const std::shared_ptr<const config::Source>& source, const Node& root,
+                              const stage::Catalog& catalog, Diagnostics& diagnostics) {
+  std::vector<Trial> trials;
+  const Node* tests = root.find("tests");
+  if (!tests || tests->is_null()) return trials;
+  if (!tests->is_list()) {
+    if (!tests->told) {
+      diagnostics.error(tests->place, "expected a list of tests, found " + tests->found(),
+                        "such as `- {name: …, expect: [{from: STAGE, msg: {n: 1}}]}`", "tests");
+    }
+    return trials;
+  }
+  std::optional<Read> unchanged;
+  std::map<std::string, config::Place> names;
+  for (std::size_t i = 0; i < tests->items.size(); ++i) {
+    const Node& written = tests->items[i];
+    const std::string path = "tests." + std::to_string(i);
+    Read read;
+    const bool changes = written.find("vars") || written.find("set") || written.find("env");
+    if (changes) {
+      Node changed = root;
+      change(changed, written, diagnostics);
+      read = read_pipeline(source, changed, written.find("env"), catalog, diagnostics);
+    } else {
+      if (!unchanged) unchanged = read_pipeline(source, root, nullptr, catalog, diagnostics);
+      read = *unchanged;
+    }
+    config::Reader reader(diagnostics, read.scope, path);
+    reader.subject = "a test";
+    const auto errors = diagnostics.error_count();
+    Trial trial;
+    trial.config = test_spec.read(written, reader);
+    if (written.is_map() && trial.config.name.empty() && !written.find("name")) continue;  // Told.
+    check_code(reader, path, diagnostics);
+    if (!trial.config.name.empty()) {
+      const Node* name = written.find("name");
+      const auto [first, added] = names.emplace(trial.config.name, name ? name->place : written.place);
+      if (!added && name) {
+        diagnostics.error(name->place, "there is a test of this name already", "it is at " + first->second.str());
+      }
+    }
+    if (read.plan && diagnostics.error_count() == errors)
+      Against(*read.plan, trial.config, written, diagnostics).check();
+    if (trial.config.start) trial.start = script::parse_rfc3339(*trial.config.start);
+    trial.plan = read.plan;
+    trials.push_back(std::move(trial));
+  }
+  return trials;
+}
+
+}  // namespace weir::command

@@ -1,0 +1,199 @@
+// weir test: the files of tests/command/trials/, as a person runs them.
+//
+// passing_*.yaml must pass. Beside each other stands what is said of it, whole: NAME.expected. After a change that is
+// meant, WEIR_WRITE_EXPECTED=1 writes them anew: read the difference before you keep it.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/command/command.hpp"
+#include "engine/message/json.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using weir::tests::TemporaryFolder;
+
+const fs::path repository = WEIR_SOURCE_DIR;
+const std::string trials = "tests/command/trials/";
+
+struct Said {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+/// As from the repository's root: so the paths in what is said are the same everywhere.
+Said said_by(const std::vector<std::string>& words) {
+  static const auto catalog = weir::stage::Catalog::linked();
+  fs::current_path(repository);
+  std::ostringstream out, err;
+  weir::command::Streams streams{out, err};
+  const int code = weir::command::run_command(catalog, words, streams);
+  return {code, out.str(), err.str()};
+}
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The first line in which two texts differ, so that a failure can be read.
+std::string first_difference(const std::string& expected, const std::string& came) {
+  std::istringstream one(expected), other(came);
+  std::string a, b;
+  for (int line = 1;; ++line) {
+    const bool more_one = static_cast<bool>(std::getline(one, a)),
+               more_other = static_cast<bool>(std::getline(other, b));
+    if (!more_one && !more_other) return "nothing";
+    if (!more_one || !more_other || a != b) {
+      return "line " + std::to_string(line) + "\n  expected: " + (more_one ? a : "the end") +
+             "\n  came:     " + (more_other ? b : "the end");
+    }
+  }
+}
+
+void check_said(const std::string& name, const std::string& said) {
+  const fs::path path = repository / trials / (name + ".expected");
+  if (const char* write = std::getenv("WEIR_WRITE_EXPECTED"); write && *write) {
+    std::ofstream(path, std::ios::binary) << said;
+    return;
+  }
+  const auto expected = text_of(path);
+  BOOST_TEST((expected == said), name << ": " << first_difference(expected, said));
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_test_that_must_pass_passes) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(repository / trials)) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with("passing_") || entry.path().extension() != ".yaml") continue;
+    ++files;
+    const auto said = said_by({"test", trials + name});
+    BOOST_TEST(said.code == 0, said.out << said.err);
+    BOOST_TEST(!contains(said.out, "failed"), said.out);
+    BOOST_TEST(said.err.empty(), said.err);
+    const auto checked = said_by({"check", trials + name});
+    BOOST_TEST(checked.code == 0, checked.err);
+  }
+  BOOST_TEST(files >= 4);
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_is_told_with_its_line_what_was_expected_and_what_came) {
+  const auto said = said_by({"test", trials + "failing.yaml"});
+  BOOST_TEST(said.code == 2);
+  BOOST_TEST(said.err.empty(), said.err);
+  BOOST_TEST(!contains(said.out, "passed  "), said.out);
+  check_said("failing", said.out);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_end_is_given_up_and_told_how_to_end) {
+  const auto said = said_by({"test", trials + "endless.yaml"});
+  BOOST_TEST(said.code == 2);
+  BOOST_TEST(contains(said.out, "does not end by itself"), said.out);
+  BOOST_TEST(contains(said.out, "such as `for: 20s`"), said.out);
+}
+
+BOOST_AUTO_TEST_CASE(every_mistake_in_the_block_is_told_at_once_by_check_and_by_test) {
+  const auto checked = said_by({"check", trials + "mistakes.yaml"});
+  BOOST_TEST(checked.code == 78);
+  const auto tested = said_by({"test", trials + "mistakes.yaml"});
+  BOOST_TEST(tested.code == 78);
+  BOOST_TEST(tested.out.empty());
+  const auto json = said_by({"check", trials + "mistakes.yaml", "--output", "json"});
+  check_said("mistakes", json.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_mistake_is_shown_with_its_line_and_the_nearest_name) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n  numbers: {generate: {range: 1..3}}\n  print: {from: numbers, stdout: {}}\n"
+                                "tests:\n  - name: a\n    expect:\n      - {from: prnt, text: '1'}\n");
+  const auto said = said_by({"test", path});
+  BOOST_TEST(said.code == 78);
+  BOOST_TEST(said.err == path +
+                             ":7:16: error: there is no stage 'prnt'\n"
+                             "    7 |       - {from: prnt, text: '1'}\n"
+                             "      |                ^~~~\n"
+                             "      = did you mean 'print'?\n");
+}
+
+BOOST_AUTO_TEST_CASE(running_a_file_does_not_look_at_its_tests) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n  numbers: {generate: {range: 1..3}}\n  gone: {from: numbers, drop: {}}\n"
+                                "tests: [{name: a, expect: [{from: nobody}]}]\n");
+  BOOST_TEST(said_by({"graph", path}).code == 0);
+  BOOST_TEST(said_by({"check", path}).code == 78);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_tests_says_so) {
+  const auto said = said_by({"test", trials + "none.yaml"});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(said.out == trials + "none.yaml: no tests\n0 tests: 0 passed\n");
+}
+
+BOOST_AUTO_TEST_CASE(some_tests_are_taken_by_their_names) {
+  const auto file = trials + "passing_time.yaml";
+  const auto said = said_by({"test", file, "--only", "never ends"});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(said.out == file + "\n  passed  what never ends is ended by `for` (1h)\n1 test: 1 passed\n");
+  const auto several = said_by({"test", file, trials + "none.yaml", "--only", "never ends", "--only", "lets go"});
+  BOOST_TEST(contains(several.out, "2 tests: 2 passed\n"), several.out);
+  BOOST_TEST(!contains(several.out, "none.yaml"), several.out);
+  const auto none = said_by({"test", trials + "failing.yaml", "--only", "nothing come"});
+  BOOST_TEST(none.code == 64);
+  BOOST_TEST(none.err == "weir: no test's name holds 'nothing come'\n  = did you mean 'nothing came'?\n");
+}
+
+BOOST_AUTO_TEST_CASE(programs_are_told_in_json) {
+  const auto said = said_by(
+      {"test", trials + "passing_time.yaml", trials + "none.yaml", trials + "failing.yaml", "--output", "json"});
+  BOOST_TEST(said.code == 2);
+  BOOST_TEST(!weir::message::check_json(said.out).has_value(), said.out);
+  BOOST_TEST(contains(said.out, R"({"name":"what never ends is ended by `for`","line":)"), said.out);
+  BOOST_TEST(contains(said.out, R"("passed":true,"virtual_s":3600,"failures":[],"log":[]})"), said.out);
+  BOOST_TEST(contains(said.out, R"("message":"from print: message 2 is not the one expected")"), said.out);
+  BOOST_TEST(contains(said.out, R"({"file":"tests/command/trials/none.yaml","tests":[]})"), said.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_test_is_explained_and_stands_in_the_schema) {
+  const auto said = said_by({"explain", "test"});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(contains(said.out, "test: A test of the pipeline"), said.out);
+  BOOST_TEST(contains(said.out, "restart"), said.out);
+  const auto schema = said_by({"schema"});
+  BOOST_TEST(!weir::message::check_json(schema.out).has_value());
+  BOOST_TEST(contains(schema.out, R"("tests": {"description": "For weir test.")"));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_outside_is_touched) {
+  const TemporaryFolder folder;
+  const auto written = folder.path("written.txt");
+  const auto read = folder.file("read.txt", "real\n");
+  const auto path =
+      folder.file("a.yaml", "stages:\n  lines: {file: {read: '" + read + "'}}\n  kept: {from: lines, file: {append: '" +
+                                written + "'}}\n  called: {from: lines, exec: {run: [touch, '" + written +
+                                "']}}\ntests:\n  - name: a\n    send: [{to: lines, text: faked}]\n"
+                                "    fake: {called: [{}]}\n    expect: [{from: kept, text: faked}]\n");
+  const auto said = said_by({"test", path});
+  BOOST_TEST(said.code == 0, said.out);
+  BOOST_TEST(!fs::exists(written));
+}
+
+BOOST_AUTO_TEST_CASE(the_same_test_ends_the_same_way_each_time) {
+  const auto first = said_by({"test", trials + "failing.yaml"}).out;
+  for (int i = 0; i < 3; ++i) BOOST_TEST((said_by({"test", trials + "failing.yaml"}).out == first));
+}
