@@ -43,6 +43,18 @@ BOOST_AUTO_TEST_CASE(every_file_is_good_and_nothing_in_it_is_warned_of) {
   BOOST_TEST(files >= 2);
 }
 
+BOOST_AUTO_TEST_CASE(every_file_has_tests_and_they_pass) {
+  const auto catalog = weir::stage::Catalog::linked();
+  Lines words{"test"};
+  for (const auto& entry : fs::directory_iterator(pipelines)) {
+    if (entry.path().extension() == ".yaml") words.push_back(entry.path().string());
+  }
+  std::ostringstream out, err;
+  weir::command::Streams streams{out, err};
+  BOOST_TEST(weir::command::run_command(catalog, words, streams) == 0, out.str() << err.str());
+  BOOST_TEST(out.str().find("no tests") == std::string::npos, out.str());
+}
+
 BOOST_AUTO_TEST_CASE(every_example_that_a_kind_gives_of_itself_is_good) {
   const auto catalog = weir::stage::Catalog::linked();
   const TemporaryFolder folder;
