@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <set>
 #include <system_error>
 
 #include "engine/message/failure.hpp"
@@ -448,6 +449,17 @@ struct Doubles::Inside {
     while (auto delivery = co_await driver.receive()) driver.out.pass_rest(**delivery, 0);
   }
 
+  /// The disk of a test has the directories that its file writes to.
+  void make_directories() {
+    for (const auto& planned : trial.plan->stages) {
+      const auto& goes_to = planned.configured.goes_to;
+      if (!goes_to || goes_to->parts.empty() || goes_to->parts.front().lua) continue;
+      const std::string& path = goes_to->parts.front().text;
+      const auto slash = path.rfind('/');
+      if (slash != std::string::npos && slash > 0) runtime.files().make_directories(path.substr(0, slash));
+    }
+  }
+
   // --- the plan ----------------------------------------------------------------------------------------------------
 
   void replace(std::size_t index, graph::PlannedStage& planned) {
@@ -472,10 +484,9 @@ struct Doubles::Inside {
   }
 
   /// Puts a recorder behind a port, as an operator fused to its stage: no edge, no capacity, no turn of its own, and
-  /// whoever was fused before is fused still. (Whoever reads from the workers of an operator takes turns with their
-  /// ends, which a recorder would come between: there one worker does the work.)
-  void record_port(graph::Plan& plan, graph::PortRef from) {
-    auto& into = record.came[{from.stage, from.port}];
+  /// whoever was fused before is fused still. (Workers of an operator would each write down theirs as it comes, not in
+  /// the order in which their reader takes them: there one does the work.)
+  void record_port(graph::Plan& plan, graph::PortRef from, std::vector<Came>& into) {
     const auto& recorded = plan.stages[from.stage];
     graph::PlannedStage recorder;
     recorder.name = recorded.name + "." + recorded.ports[from.port] + " as recorded";
@@ -505,7 +516,9 @@ struct Doubles::Inside {
 };
 
 Doubles::Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::SimulatedRuntime& runtime)
-    : inside_(std::make_unique<Inside>(trial, catalog, runtime)) {}
+    : inside_(std::make_unique<Inside>(trial, catalog, runtime)) {
+  inside_->make_directories();
+}
 Doubles::~Doubles() { inside_->runtime.programs().otherwise(nullptr); }
 
 graph::Plan Doubles::plan() {
@@ -513,20 +526,21 @@ graph::Plan Doubles::plan() {
   graph::Plan plan = *inside.trial.plan;
   const std::size_t stages = plan.stages.size();
   for (std::size_t i = 0; i < stages; ++i) inside.replace(i, plan.stages[i]);
-  std::vector<graph::PortRef> asked;
+  std::set<std::string> asked;
   for (const auto& expect : inside.trial.config.expect) {
-    if (!expect.from) continue;
-    const auto from = find_port(*inside.trial.plan, *expect.from);
-    if (from && std::find(asked.begin(), asked.end(), *from) == asked.end()) asked.push_back(*from);
+    if (expect.from) asked.insert(*expect.from);
   }
-  for (const auto& from : asked) {
-    const auto& planned = plan.stages[from.stage];
-    const bool unread_call = planned.configured.shape == Shape::call && from.port == stage::main_port &&
-                             plan.readers(from).empty() && inside.calls.contains(from.stage);
-    if (unread_call) {
-      inside.calls[from.stage].sent = &inside.record.came[{from.stage, from.port}];
-    } else {
-      inside.record_port(plan, from);
+  for (const auto& text : asked) {
+    auto& into = inside.record.came[text];
+    for (const auto& from : find_ports(*inside.trial.plan, text)) {
+      const auto& planned = plan.stages[from.stage];
+      const bool unread_call = planned.configured.shape == Shape::call && from.port == stage::main_port &&
+                               plan.readers(from).empty() && inside.calls.contains(from.stage);
+      if (unread_call) {
+        inside.calls[from.stage].sent = &into;
+      } else {
+        inside.record_port(plan, from, into);
+      }
     }
   }
   return plan;

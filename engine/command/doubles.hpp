@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/command/test_block.hpp"
@@ -23,8 +22,8 @@ struct Came {
 
 /// What a test has seen.
 struct Record {
-  using Port = std::pair<std::size_t, stage::Port>;
-  std::map<Port, std::vector<Came>> came;  ///< By stage and port, in the order of leaving; only what a test asks for.
+  /// By `from` as a test writes it, and only what the test asks for; in the order of leaving.
+  std::map<std::string, std::vector<Came>> came;
   std::map<std::string, std::int64_t> calls;  ///< By stage, those begun.
   std::vector<std::string> refused;           ///< Calls that no fake answers, in words; each once.
 };

@@ -5,7 +5,7 @@ namespace weir::command::exit_code {
 
 constexpr int done = 0;            ///< Also after a drain that lost nothing, and after a closed stdout.
 constexpr int failures = 1;        ///< Messages failed and reached nobody, or were left when the drain time ran out.
-constexpr int tests = 2;            ///< Tests failed.
+constexpr int tests = 2;           ///< Tests failed.
 constexpr int usage = 64;          ///< The command line.
 constexpr int unavailable = 69;    ///< An input file, program or port is missing at start.
 constexpr int bug = 70;            ///< Ours.

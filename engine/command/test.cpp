@@ -53,8 +53,8 @@ class TextReport {
   explicit TextReport(Streams& streams) : streams_(streams) {}
   void file(const std::string& path, bool tests) { streams_.out << path << (tests ? "\n" : ": no tests\n"); }
   void test(const Trial& trial, const Verdict& verdict) {
-    streams_.out << (verdict.passed() ? "  passed  " : "  failed  ") << trial.config.name << " ("
-                 << shown(verdict.took) << ")\n";
+    streams_.out << (verdict.passed() ? "  passed  " : "  failed  ") << trial.config.name << " (" << shown(verdict.took)
+                 << ")\n";
     if (verdict.passed()) return;
     streams_.out << verdict.failures.render(streams_.out_is_terminal && streams_.color);
     if (!verdict.log.empty()) streams_.out << "      its log:\n";

@@ -253,12 +253,24 @@ const Node* item(const Node* list, std::size_t index) {
   return list && list->is_list() && index < list->items.size() ? &list->items[index] : nullptr;
 }
 
+/// Of a `do` its last step, of any other stage itself.
+std::size_t last_step(const graph::Plan& plan, std::size_t first) {
+  return first + std::max<std::size_t>(plan.stages[first].steps, 1) - 1;
+}
+
+/// The last one of a source is `any.failed`, which goes by another name.
+std::size_t visible_ports(const graph::PlannedStage& planned) {
+  return planned.ports.size() - (planned.configured.shape == Shape::source ? 1 : 0);
+}
+
 /// What a test says against the pipeline that it runs: stages, ports, and what they can be told.
 class Against {
  public:
   Against(const graph::Plan& plan, const TestConfig& test, const Node& written, Diagnostics& diagnostics)
       : plan_(plan), test_(test), written_(written), diagnostics_(diagnostics) {
-    for (const auto& planned : plan.stages) names_.push_back(planned.name);
+    for (const auto& planned : plan.stages) {
+      if (planned.first_step()) names_.push_back(planned.name);
+    }
   }
 
   void check() {
@@ -329,7 +341,7 @@ class Against {
         }
       }
       if (of->configured.touches != Touches::net) {
-        refuse({"status", "headers"}, "comes from HTTP; '" + of->name + "' is of kind " + of->kind->name());
+        refuse({"status", "headers"}, "comes from HTTP; '" + of->name + "' is of kind " + of->kind_name());
       }
       if (!program) refuse({"code", "signal", "stderr"}, "comes from a program; '" + of->name + "' runs none");
     }
@@ -351,27 +363,33 @@ class Against {
     const auto dot = expect.from->find('.');
     const auto* of = stage(expect.from->substr(0, dot), place);
     if (!of) return;
-    const auto ref = find_port(plan_, *expect.from);
-    if (!ref) {
+    const auto refs = find_ports(plan_, *expect.from);
+    if (refs.empty()) {
       const std::string port = expect.from->substr(dot + 1);
-      const std::vector<std::string> known(of->ports.begin() + 1, visible_end(*of));
+      std::vector<std::string> known;
+      const auto first = *plan_.find(of->name);
+      for (std::size_t at = first; at <= last_step(plan_, first); ++at) {
+        const auto& ports = plan_.stages[at].ports;
+        known.insert(known.end(), ports.begin() + 1,
+                     ports.begin() + static_cast<std::ptrdiff_t>(visible_ports(plan_.stages[at])));
+      }
       diagnostics_.error(place, "stage '" + of->name + "' has no port '" + port + "'", did_you_mean(port, known));
-    } else if (ref->port == stage::main_port && !of->configured.main_output) {
-      const auto& own = of->configured.ports;
-      diagnostics_.error(place, "nothing leaves by the main output of '" + of->name + "': it is a " + of->kind->name(),
+      return;
+    }
+    const auto& puts_out = plan_.stages[refs.front().stage];
+    if (refs.front().port == stage::main_port && !puts_out.configured.main_output) {
+      const auto& own = puts_out.configured.ports;
+      diagnostics_.error(place,
+                         "nothing leaves by the main output of '" + of->name + "': it is a " + puts_out.kind->name(),
                          own.empty() ? "ask the stage before it"
                                      : "ask one of its ports, such as '" + of->name + "." + own.front() + "'");
-    } else if (ref->port == stage::failed_port && plan_.readers(*ref).empty()) {
+    } else if (refs.front().port == stage::failed_port && plan_.readers(refs.front()).empty()) {
       diagnostics_.error(place, "nobody reads '" + *expect.from + "', so nothing leaves by it",
                          "ask whoever reads `any.failed`, or `{of: " + of->name + ", errors: 1}`");
     }
     if (expect.path && !of->configured.goes_to) {
       diagnostics_.error(place_of(written, "path", expect.place), "'" + of->name + "' writes no file");
     }
-  }
-
-  static std::vector<std::string>::const_iterator visible_end(const graph::PlannedStage& planned) {
-    return planned.ports.end() - (planned.configured.shape == Shape::source ? 1 : 0);
   }
 
   template <class Which>
@@ -477,17 +495,20 @@ std::string Amount::text() const {
   return text.empty() ? "any number" : text;
 }
 
-std::optional<graph::PortRef> find_port(const graph::Plan& plan, const std::string& text) {
+std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& text) {
+  std::vector<graph::PortRef> found;
   const auto dot = text.find('.');
-  const auto found = plan.find(text.substr(0, dot));
-  if (!found) return std::nullopt;
-  if (dot == std::string::npos) return graph::PortRef(*found, stage::main_port);
-  const auto& planned = plan.stages[*found];
-  const auto visible = planned.ports.size() - (planned.configured.shape == Shape::source ? 1 : 0);
-  for (stage::Port port = 0; port < visible; ++port) {
-    if (planned.ports[port] == text.substr(dot + 1)) return graph::PortRef(*found, port);
+  const auto first = plan.find(text.substr(0, dot));
+  if (!first) return found;
+  const std::size_t last = last_step(plan, *first);
+  if (dot == std::string::npos) return {graph::PortRef(last, stage::main_port)};
+  for (std::size_t at = *first; at <= last; ++at) {
+    const auto& planned = plan.stages[at];
+    for (stage::Port port = at == last ? stage::main_port : stage::failed_port; port < visible_ports(planned); ++port) {
+      if (planned.ports[port] == text.substr(dot + 1)) found.emplace_back(at, port);
+    }
   }
-  return std::nullopt;
+  return found;
 }
 
 const config::Declaration& test_declaration() { return test_spec.declaration(); }

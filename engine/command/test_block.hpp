@@ -93,8 +93,9 @@ struct Trial {
   std::shared_ptr<const graph::Plan> plan;  ///< Shared by tests that change nothing in the file.
 };
 
-/// Which port `text` means, `STAGE` or `STAGE.PORT`; nothing for none.
-std::optional<graph::PortRef> find_port(const graph::Plan& plan, const std::string& text);
+/// Where what leaves by `text`, `STAGE` or `STAGE.PORT`, is put out: of a `do` more than one step may. Empty: there is
+/// no such port.
+std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& text);
 
 /// For `weir explain test` and the schema.
 const config::Declaration& test_declaration();
