@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 
 #include "engine/message/arena.hpp"
@@ -350,19 +351,26 @@ class Matching {
   /// needs, then as many as each may have. Along a chain an expectation hands one of its own on to make room.
   void in_any_order() {
     const std::size_t wants = expected_.size();
-    fits_.assign(came_.size() * wants, false);
-    for (std::size_t message = 0; message < came_.size(); ++message) {
-      for (std::size_t want = 0; want < wants; ++want) {
-        fits_[message * wants + want] = differences(*expected_[want], came_[message]).empty();
-      }
+    std::map<std::vector<bool>, std::size_t> known;  // Messages that fit the same are one as good as the other.
+    std::vector<std::size_t> sort_of;
+    for (const auto& came : came_) {
+      std::vector<bool> fits;
+      for (const auto* expected : expected_) fits.push_back(differences(*expected, came).empty());
+      const auto [at, added] = known.emplace(fits, fits_.size());
+      if (added) fits_.push_back(fits);
+      sort_of.push_back(at->second);
     }
-    given_.assign(wants, {});
+    given_.assign(wants, std::vector<std::vector<std::size_t>>(fits_.size()));
+    count_.assign(wants, 0);
     std::vector<bool> placed(came_.size(), false);
     for (const bool at_least : {true, false}) {
+      std::vector<bool> hopeless(fits_.size(), false);
       for (std::size_t message = 0; message < came_.size(); ++message) {
-        if (placed[message]) continue;
+        const std::size_t sort = sort_of[message];
+        if (placed[message] || hopeless[sort]) continue;
         std::vector<bool> seen(wants, false);
-        placed[message] = place(message, at_least, seen);
+        placed[message] = place(message, sort, at_least, seen);
+        hopeless[sort] = !placed[message];
       }
     }
     std::vector<std::size_t> rest;
@@ -370,27 +378,26 @@ class Matching {
       if (!placed[message]) rest.push_back(message);
     }
     for (std::size_t want = 0; want < wants; ++want) {
-      const auto count = static_cast<std::int64_t>(given_[want].size());
-      if (count < least_of(*expected_[want])) miss_any(*expected_[want], count, rest);
+      if (count_[want] < least_of(*expected_[want])) miss_any(*expected_[want], count_[want], rest);
     }
     surplus(rest);
   }
 
-  bool place(std::size_t message, bool at_least, std::vector<bool>& seen) {
-    const std::size_t wants = expected_.size();
-    for (std::size_t want = 0; want < wants; ++want) {
-      if (!fits_[message * wants + want] || seen[want]) continue;
+  bool place(std::size_t message, std::size_t sort, bool at_least, std::vector<bool>& seen) {
+    for (std::size_t want = 0; want < expected_.size(); ++want) {
+      if (!fits_[sort][want] || seen[want]) continue;
       seen[want] = true;
-      const auto room = at_least ? least_of(*expected_[want]) : most_of(*expected_[want]);
-      if (static_cast<std::int64_t>(given_[want].size()) < room) {
-        given_[want].push_back(message);
+      if (count_[want] < (at_least ? least_of(*expected_[want]) : most_of(*expected_[want]))) {
+        given_[want][sort].push_back(message);
+        ++count_[want];
         return true;
       }
-      for (auto& other : given_[want]) {
-        if (place(other, at_least, seen)) {
-          other = message;
-          return true;
-        }
+      for (std::size_t other = 0; other < fits_.size(); ++other) {
+        auto& held = given_[want][other];
+        if (held.empty() || !place(held.back(), other, at_least, seen)) continue;
+        held.pop_back();
+        given_[want][sort].push_back(message);
+        return true;
       }
     }
     return false;
@@ -426,8 +433,9 @@ class Matching {
   const std::vector<Came>& came_;
   config::Diagnostics& failures_;
   std::vector<const ExpectConfig*> expected_, none_;
-  std::vector<bool> fits_;
-  std::vector<std::vector<std::size_t>> given_;
+  std::vector<std::vector<bool>> fits_;                       // By sort of message and expectation.
+  std::vector<std::vector<std::vector<std::size_t>>> given_;  // By expectation and sort: the messages that it has,
+  std::vector<std::int64_t> count_;                           // and how many in all.
 };
 
 void compare_figures(const ExpectConfig& expected, const Figures& figures, config::Diagnostics& failures) {
