@@ -7,6 +7,7 @@
 
 #include "engine/config/reader.hpp"
 #include "engine/config/yaml.hpp"
+#include "engine/runtime/random.hpp"
 
 namespace {
 
@@ -148,6 +149,83 @@ BOOST_AUTO_TEST_CASE(order_is_promised_along_one_path_from_one_source) {
   for (const auto* stage : {"a", "one", "kept", "ways.big", "big", "ways.else"})
     BOOST_TEST(ordered(plan, stage), stage);
   for (const auto* stage : {"free", "behind", "both", "again", "dead"}) BOOST_TEST(!ordered(plan, stage), stage);
+}
+
+namespace {
+
+/// One expectation: which of four messages it fits, and how many it wants.
+struct Want {
+  std::uint32_t fits;
+  std::int64_t least, most;
+};
+
+/// Whether each message can be given to an expectation so that all have what they want: every way is tried.
+bool feasible(const std::vector<Want>& wants, const std::vector<std::uint32_t>& messages,
+              std::vector<std::int64_t>& given, std::size_t next = 0) {
+  if (next == messages.size()) {
+    for (std::size_t i = 0; i < wants.size(); ++i) {
+      if (given[i] < wants[i].least) return false;
+    }
+    return true;
+  }
+  for (std::size_t i = 0; i < wants.size(); ++i) {
+    if ((wants[i].fits >> messages[next] & 1U) == 0 || given[i] == wants[i].most) continue;
+    ++given[i];
+    const bool good = feasible(wants, messages, given, next + 1);
+    --given[i];
+    if (good) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(in_any_order_a_match_is_found_exactly_where_there_is_one) {
+  command::Trial trial;
+  trial.plan = std::make_shared<const graph::Plan>(
+      plan_of("  a: {generate: {count: 1}}\n  b: {generate: {count: 1}}\n  both: {from: [a, b], pass: {}}\n"));
+  runtime::Random random(1);
+  int possible = 0, impossible = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<Want> wants;
+    trial.config.expect.clear();
+    for (std::uint64_t i = 0, count = 1 + random.below(4); i < count; ++i) {
+      const auto least = static_cast<std::int64_t>(random.below(3));
+      Want want{static_cast<std::uint32_t>(random.below(16)), least,
+                least + static_cast<std::int64_t>(random.below(3))};
+      if (want.most == 0) want.most = 1;
+      wants.push_back(want);
+      // A message is its bit in each field: it fits where the field of the expectation's number is true.
+      command::ExpectConfig expect;
+      expect.from = "both";
+      expect.has = value("{m" + std::to_string(want.fits) + ": true}");
+      expect.times.emplace();
+      expect.times->at_least = want.least;
+      expect.times->at_most = want.most;
+      trial.config.expect.push_back(std::move(expect));
+    }
+    command::Record record;
+    std::vector<std::uint32_t> messages;
+    for (std::uint64_t i = 0, count = random.below(7); i < count; ++i) {
+      messages.push_back(static_cast<std::uint32_t>(random.below(4)));
+      std::string payload;
+      for (std::uint32_t fits = 0; fits < 16; ++fits) {
+        payload += (fits == 0 ? "{\"m" : ",\"m") + std::to_string(fits) +
+                   ((fits >> messages.back() & 1U) != 0 ? "\":true" : "\":false");
+      }
+      record.came["both"].push_back(came(payload + "}"));
+    }
+    command::Seen seen;
+    seen.record = &record;
+    config::Diagnostics failures;
+    command::compare(trial, seen, failures);
+    std::vector<std::int64_t> given(wants.size(), 0);
+    const bool expected = feasible(wants, messages, given);
+    BOOST_REQUIRE_MESSAGE(failures.empty() == expected, "round " << round << "\n" << failures.render());
+    ++(expected ? possible : impossible);
+  }
+  BOOST_TEST(possible > 100);
+  BOOST_TEST(impossible > 100);
 }
 
 BOOST_AUTO_TEST_CASE(a_time_is_shown_as_one_would_write_it) {
