@@ -46,6 +46,14 @@ BOOST_AUTO_TEST_CASE(a_message_that_becomes_many_leaves_in_pieces_and_is_done_wi
   BOOST_TEST(lua.balanced());
 }
 
+BOOST_AUTO_TEST_CASE(large_messages_leave_in_pieces_as_well) {
+  Alone lua("lua", "for i = 1, 6 do emit({text = string.rep(\"x\", 40000)}) end drop()");
+  lua.give({"{}"});
+  BOOST_TEST(lua.out().size() == 6U);
+  BOOST_TEST(lua.largest_out() <= 2U);
+  BOOST_TEST(lua.balanced());
+}
+
 BOOST_AUTO_TEST_CASE(a_failed_message_is_as_it_came_and_what_it_had_sent_is_not) {
   Alone lua("lua", "msg.a = 1 emit({}) fail(\"not today\")");
   lua.give({R"({"n":1})"});
