@@ -43,6 +43,7 @@ std::string sample_of(const FieldDeclaration& field) {
   if (type == "rate") return "10/s";
   if (type == "integer range") return "1..10";
   if (type == "duration range") return "100ms..30s";
+  if (type == "path") return "a.b";
   if (type == "lua") return "msg.n > 1";
   if (type == "template") return "'{{ msg.id }}'";
   if (type == "value") return "{n: '{{ msg.n }}'}";
@@ -115,8 +116,9 @@ bool uses_type(const Declaration& declaration, std::string_view type) {
 
 /// What the types mean that no other language has.
 void explain_types(const Declaration& declaration, std::string& out) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> types{
-      {{"lua", "code in Lua, without quotes, `${}` or `{{ }}`"},
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> types{
+      {{"path", "where a field stands in the payload: a.b is b in a, items.0 the first of items"},
+       {"lua", "code in Lua, without quotes, `${}` or `{{ }}`"},
        {"template", "text that may hold `{{ Lua }}`, filled in for each message; then it is quoted"},
        {"value", "anything; a text in it may be a template"}}};
   bool any = false;
@@ -232,6 +234,7 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
   if (type == "rate") return any_of(pattern(fmt::format("^{}/({})?{}$", amount, amount, span)));
   if (type == "integer range") return any_of(pattern("^-?[0-9]+\\.\\.-?[0-9]+$"));
   if (type == "duration range") return any_of(pattern(fmt::format("^{}{}\\.\\.{}{}$", amount, span, amount, span)));
+  if (type == "path") return any_of(R"({"type":["string","number","boolean"],"pattern":"^[^.]+(\\.[^.]+)*$"})");
   if (type == "lua" || type == "text" || type == "template") return R"({"type":["string","number","boolean"]})";
   return "{}";  // A value: anything.
 }

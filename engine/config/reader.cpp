@@ -170,6 +170,10 @@ bool read_value(const Node& node, Reader& reader, DurationRange& out) {
                                   duration_range_advice, out);
 }
 
+bool read_value(const Node& node, Reader& reader, Path& out) {
+  return read_unit<Path>(node, reader, "a path in the payload such as a.b", parse_path, path_advice, out);
+}
+
 bool read_value(const Node& node, Reader& reader, Lua& out) {
   if (!node.is_scalar())
     return refuse(node, reader, "Lua", "",

@@ -62,6 +62,7 @@ bool read_value(const Node& node, Reader& reader, Size& out);
 bool read_value(const Node& node, Reader& reader, Rate& out);
 bool read_value(const Node& node, Reader& reader, IntegerRange& out);
 bool read_value(const Node& node, Reader& reader, DurationRange& out);
+bool read_value(const Node& node, Reader& reader, Path& out);
 bool read_value(const Node& node, Reader& reader,
                 Lua& out);  ///< Takes nodes as written: `${}` in it is told as a mistake.
 bool read_value(const Node& node, Reader& reader, Template& out);

@@ -155,6 +155,11 @@ std::shared_ptr<const TypeOps> leaf_ops<DurationRange>() {
   return ops;
 }
 template <>
+std::shared_ptr<const TypeOps> leaf_ops<Path>() {
+  static const auto ops = make_leaf<Path>("path");
+  return ops;
+}
+template <>
 std::shared_ptr<const TypeOps> leaf_ops<Lua>() {
   static const auto ops = make_leaf<Lua>("lua");
   return ops;

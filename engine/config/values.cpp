@@ -252,6 +252,12 @@ std::optional<IntegerRange> parse_integer_range(std::string_view text) {
   return IntegerRange{*from, *to};
 }
 
+std::optional<Path> parse_path(std::string_view text) {
+  const bool empty_part = text.empty() || text.front() == '.' || text.back() == '.' || text.find("..") != text.npos;
+  if (empty_part) return std::nullopt;
+  return Path{std::string(text)};
+}
+
 std::optional<DurationRange> parse_duration_range(std::string_view text) {
   const auto ends = split_range(text);
   if (!ends) return std::nullopt;
@@ -385,6 +391,11 @@ std::string size_advice(std::string_view text) {
   return "its units are B, KiB, MiB and GiB";
 }
 
+std::string path_advice(std::string_view text) {
+  if (text.empty()) return "the payload itself is meant where no path is written";
+  return "a name stands before, between and behind the points; a key that holds one itself is reached by `lua` only";
+}
+
 std::string rate_advice(std::string_view text) {
   const auto parts = split_unit(text);
   if (parts && parts->second.empty()) return fmt::format("a rate carries its time: {}/s", text);
@@ -445,6 +456,7 @@ std::string show(bool value) { return value ? "true" : "false"; }
 std::string show(std::int64_t value) { return std::to_string(value); }
 std::string show(double value) { return fmt::format("{}", value); }
 std::string show(const std::string& value) { return value; }
+std::string show(const Path& value) { return value.text; }
 
 std::string show(Duration value) {
   const auto count = static_cast<std::int64_t>(value.count());

@@ -47,6 +47,12 @@ struct DurationRange {
   bool operator==(const DurationRange&) const = default;
 };
 
+/// Where a field stands in a payload: `a.b` is b in a, `items.0` the first element of items.
+struct Path {
+  std::string text;
+  bool operator==(const Path&) const = default;
+};
+
 /// Bare Lua, not yet compiled.
 struct Lua {
   std::string code;
@@ -94,6 +100,8 @@ std::optional<Size> parse_size(std::string_view text);
 std::optional<Rate> parse_rate(std::string_view text);
 std::optional<IntegerRange> parse_integer_range(std::string_view text);
 std::optional<DurationRange> parse_duration_range(std::string_view text);
+/// No part of it is empty. A key that holds a point itself cannot be named by a path.
+std::optional<Path> parse_path(std::string_view text);
 /// JSON's way: no octal, no 0x, no '+', no leading zero.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<double> parse_number(std::string_view text);
@@ -104,6 +112,7 @@ std::string number_advice(std::string_view text);
 std::string duration_advice(std::string_view text);
 std::string size_advice(std::string_view text);
 std::string rate_advice(std::string_view text);
+std::string path_advice(std::string_view text);
 
 /// Cuts text into parts; `\{{` and `\${` become plain. Errors (a `{{` without its end, `${` inside code) go to
 /// diagnostics. Leaves `${}` as it is: that is Scope's work, before.
@@ -118,6 +127,7 @@ std::string show(Size value);
 std::string show(const Rate& value);
 std::string show(const IntegerRange& value);
 std::string show(const DurationRange& value);
+std::string show(const Path& value);
 std::string show(const Lua& value);
 std::string show(const Template& value);
 std::string show(const Value& value);

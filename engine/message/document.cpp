@@ -20,7 +20,8 @@ enum Flag : std::uint16_t {
   listed = 1,            // A container whose members have records; a string that has been decoded.
   duplicates_known = 2,  // An object whose hidden members are marked.
   hidden = 4,            // A later member has the same key.
-  found_out = listed | duplicates_known,
+  has_hidden = 512,      // Of an object: some of its members are.
+  found_out = listed | duplicates_known | has_hidden,
 
   key_escaped = 8,  // The key holds a backslash.
   removed = 16,
@@ -288,6 +289,7 @@ void Document::hide_duplicates(std::uint32_t object) {
   const auto hide = [&](std::uint32_t index) {
     if (records_[index].flags & hidden) return;
     records_[index].flags |= hidden;
+    records_[object].flags |= has_hidden;
     --records_[object].count;
   };
   bool simple = members <= 16;
@@ -702,6 +704,19 @@ bool Document::remove(Node object, std::string_view key) {
   return true;
 }
 
+bool Document::remove(Node node) {
+  if (node.index >= records_.size() || (records_[node.index].flags & removed)) return false;
+  const std::uint32_t container = records_[node.index].parent;
+  if (container == none) return false;
+  if (records_[node.index].key) hide_duplicates(container);
+  detach(node.index);
+  if (records_[container].flags & has_hidden) {
+    std::string scratch;
+    detach_all(container, key(node, scratch), none);
+  }
+  return true;
+}
+
 bool Document::remove_at(Node array, std::size_t position) {
   const Node node = at(array, position);
   if (!node) return false;
@@ -719,6 +734,14 @@ bool Document::remove_path(std::string_view path) {
   if (!node) return false;
   detach(node.index);
   return true;
+}
+
+void Document::keep_only(Node container, const std::vector<Node>& kept) {
+  if (size(container) == 0) return;  // It also marks the duplicates, which are not counted again as they go.
+  for (std::uint32_t i = records_[container.index].first; i != none; i = records_[i].next) {
+    if (records_[i].flags & removed) continue;
+    if (std::find(kept.begin(), kept.end(), Node{i}) == kept.end()) detach(i);
+  }
 }
 
 bool Document::rename(Node object, std::string_view old_key, std::string_view new_key) {

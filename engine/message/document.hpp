@@ -104,6 +104,7 @@ class Document {
   Node find(Node object, std::string_view key);
   /// `a.b`: the member b of the member a of the root. A part that is a whole number also reaches into an array, from 0.
   Node find_path(std::string_view path);
+  Node step(Node from, std::string_view part);  ///< One part of such a path.
   /// Members of an object, elements of an array; 0 for others.
   std::size_t size(Node container);
   Node at(Node array, std::size_t position);  ///< From 0.
@@ -140,8 +141,11 @@ class Document {
 
   /// False where there was nothing to remove.
   bool remove(Node object, std::string_view key);
+  bool remove(Node node);  ///< Of a member all that have its key. False for the root as well.
   bool remove_at(Node array, std::size_t position);
   bool remove_path(std::string_view path);
+  /// Removes all members or elements but these, which are its own; of duplicate keys only the one that counts stays.
+  void keep_only(Node container, const std::vector<Node>& kept);
   /// Gives a member a new key in its old place; a member that had the new key is removed. False where there is no old.
   bool rename(Node object, std::string_view old_key, std::string_view new_key);
 
@@ -222,7 +226,6 @@ class Document {
   bool key_is(const Record& record, std::string_view key) const;
   Found search(std::uint32_t object, std::string_view key) const;
   Node visible(std::uint32_t index) const;
-  Node step(Node from, std::string_view part);
   bool is(Node node, Kind kind) const noexcept {
     return node.index < records_.size() && records_[node.index].kind == kind;
   }

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/message/payload.hpp"
+
 namespace weir::script {
 
 std::optional<std::vector<std::string>> read_path(const std::vector<Token>& tokens, std::size_t& at) {
@@ -79,12 +81,6 @@ Found follow(message::Document& document, const std::vector<std::string>& path) 
   return found;
 }
 
-message::Document* document_for_native(const message::Message& message) {
-  auto& batch = message.batch();
-  if (auto* document = batch.document_if_any(message.row())) return document->valid() ? document : nullptr;
-  if (flaw_of(batch, message.row())) return nullptr;
-  auto& document = batch.document(message.row());
-  return document.valid() ? &document : nullptr;
-}
+message::Document* document_for_native(const message::Message& message) { return message::json_of(message); }
 
 }  // namespace weir::script

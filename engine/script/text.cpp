@@ -4,6 +4,7 @@
 
 #include "engine/message/json.hpp"
 #include "engine/message/number.hpp"
+#include "engine/message/payload.hpp"
 #include "engine/script/lua.hpp"
 #include "engine/script/program.hpp"
 
@@ -413,12 +414,7 @@ Done Fields::set(const Names& names) const {
   auto& batch = names.message->batch();
   const auto row = names.message->row();
   auto* document = document_for_native(*names.message);
-  if (!document) {
-    const auto wrong = message::check_json_padded(names.message->text());
-    return Failure(Reason::decode,
-                   "the payload is not JSON" +
-                       (wrong ? ": " + wrong->what + " at byte " + std::to_string(wrong->offset + 1) : ""));
-  }
+  if (!document) return message::not_json(*names.message);
   if (document->kind(document->root()) != message::Kind::object) {
     return Failure(Reason::type, "fields can only be set in an object, and the payload is none");
   }

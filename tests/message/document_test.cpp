@@ -438,6 +438,41 @@ BOOST_AUTO_TEST_CASE(nodes_of_values_that_are_gone_do_no_harm) {
   BOOST_TEST(payload->integer(payload->at(payload.find("l"), 1)).value() == 3);
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_is_removed_takes_the_others_of_its_key_along) {
+  Payload payload(R"({"a":1,"b":[1,2,3],"a":2,"c":{"d":1}})");
+  const Node a = payload.find("a"), second = payload.find("b.1"), inside = payload.find("c.d");
+  const auto before = payload->mark();
+  BOOST_TEST(payload->remove(a));
+  BOOST_TEST(!payload->remove(a));
+  BOOST_TEST(payload->remove(second));
+  BOOST_TEST(payload->remove(payload.find("c")));
+  BOOST_TEST(payload->remove(inside));  // Out of what is gone already: nothing comes of it.
+  BOOST_TEST(!payload->remove(payload.root()));
+  BOOST_TEST(!payload->remove(Node{}));
+  BOOST_TEST(payload.text() == R"({"b":[1,3]})");
+  BOOST_TEST(payload->size(payload.root()) == 1U);
+  payload->rollback(before);
+  BOOST_TEST(payload.text() == R"({"a":1,"b":[1,2,3],"a":2,"c":{"d":1}})");
+  BOOST_TEST(payload->size(payload.root()) == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(all_but_some_members_can_be_removed_at_once) {
+  Payload payload(R"({"a":1, "b": 2,  "c":3,"\u0062":4, "d":[5,6]})");
+  const auto before = payload->mark();
+  payload->keep_only(payload.root(), {payload.find("c"), payload.find("b")});
+  BOOST_TEST(payload.text() == R"({"c":3,"\u0062":4})");
+  BOOST_TEST(payload->size(payload.root()) == 2U);
+  payload->rollback(before);
+  payload->keep_only(payload.find("d"), {payload.find("d.1")});
+  payload->keep_only(payload.root(), {payload.find("d")});
+  BOOST_TEST(payload.text() == R"({"d":[6]})");
+  payload->keep_only(payload.root(), {});
+  BOOST_TEST(payload.text() == "{}");
+  Payload scalar("7");
+  scalar->keep_only(scalar.root(), {});
+  BOOST_TEST(scalar.text() == "7");
+}
+
 BOOST_AUTO_TEST_CASE(arrays_count_right_after_appending_and_removing) {
   Payload payload("[0,1,2]");
   const Node root = payload.root();

@@ -1,0 +1,66 @@
+#include "engine/message/paths.hpp"
+
+#include <algorithm>
+
+#include "engine/message/json.hpp"
+
+namespace weir::message {
+
+void PathTree::add(std::string_view path) {
+  const std::size_t dot = path.find('.');
+  const std::string_view first = path.substr(0, dot);
+  auto found = std::find_if(parts.begin(), parts.end(), [&](const PathTree& part) { return part.name == first; });
+  if (found == parts.end()) {
+    parts.emplace_back().name = first;
+    found = parts.end() - 1;
+  }
+  if (dot == std::string_view::npos) {
+    found->whole = true;
+  } else {
+    found->add(path.substr(dot + 1));
+  }
+}
+
+bool PathTree::keep(Document& document, Node container) const {
+  std::vector<Node> kept;
+  for (const auto& part : parts) {
+    const Node node = document.step(container, part.name);
+    if (node && (part.whole || part.keep(document, node))) kept.push_back(node);
+  }
+  if (!kept.empty()) document.keep_only(container, kept);
+  return !kept.empty();
+}
+
+bool PathTree::write(Document& document, Node node, std::string& out) const {
+  if (whole) {
+    out += document.raw(node);
+    return true;
+  }
+  const bool object = document.kind(node) == Kind::object;
+  const std::size_t before = out.size();
+  out += object ? '{' : '[';
+  bool any = false;
+  for (const auto& part : parts) {
+    const Node inside = document.step(node, part.name);
+    if (!inside) continue;
+    const std::size_t start = out.size();
+    if (any) out += ',';
+    if (object) {
+      append_quoted(out, part.name);
+      out += ':';
+    }
+    if (part.write(document, inside, out)) {
+      any = true;
+    } else {
+      out.resize(start);
+    }
+  }
+  if (!any) {
+    out.resize(before);
+    return false;
+  }
+  out += object ? '}' : ']';
+  return true;
+}
+
+}  // namespace weir::message
