@@ -115,7 +115,7 @@ class CallUnit final : public Unit {
       co_await finished_.wait();
       spent(observe::State::outside);
     }
-    co_await pass_flush();
+    co_await pass_flush(true);
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }

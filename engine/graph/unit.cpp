@@ -32,7 +32,9 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
   for (const auto& node : nodes_) {
     if (!node->planned->fused) continue;
     const PortRef input = node->planned->inputs.front();
-    this->node(input.stage)->targets[input.port].fused = node.get();
+    Node* const before = this->node(input.stage);
+    before->targets[input.port].fused = node.get();
+    node->before = before;
   }
 }
 
@@ -57,14 +59,20 @@ void Unit::prepare() {
   // A call whose results nobody reads is done when it has called: it goes on for that alone.
   const auto shape = head().planned->configured.shape;
   if (shape == stage::Shape::call && !head().output->heard(stage::main_port)) return;
-  std::vector<const Branch*> of_failures;
+  std::vector<WayOut> of_failures, ends;
   for (const auto& node : nodes_) {
+    bool last = true;
     for (Port port = 0; port < node->targets.size(); ++port) {
       const bool failures = port == stage::failed_port || node->planned->ports[port] == config::any_word;
-      for (const auto& branch : node->targets[port].branches) (failures ? of_failures : readers_).push_back(&branch);
+      for (const auto& branch : node->targets[port].branches) {
+        (failures ? of_failures : ways_out_).emplace_back(*node, &branch);
+      }
+      last = last && !node->targets[port].fused;
     }
+    if (last) ends.emplace_back(*node, nullptr);
   }
-  if (readers_.empty()) readers_ = std::move(of_failures);
+  if (ways_out_.empty()) ways_out_ = std::move(of_failures);
+  if (ways_out_.empty()) ways_out_ = std::move(ends);
 }
 
 void Unit::start(std::function<void(std::exception_ptr)> ended) {
@@ -170,6 +178,7 @@ bool Unit::work_off() {
       continue;
     }
     process(*node);
+    if (output.closed() && !abandoned_) look_for_readers();
     if (node->in && clock_ - turn_began_ >= turn_most) {
       full_ = nullptr;
       return false;
@@ -324,17 +333,17 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
 }
 
 void Unit::look_for_readers() {
-  if (!readers_.empty()) {
-    abandoned_ = std::all_of(readers_.begin(), readers_.end(), [](const Branch* branch) { return branch->closed(); });
+  if (!ways_out_.empty()) {
+    abandoned_ = std::all_of(ways_out_.begin(), ways_out_.end(), [](const WayOut& way) { return way.closed(); });
   }
 }
 
-runtime::Task<> Unit::pass_flush() {
+runtime::Task<> Unit::pass_flush(bool over) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = *nodes_[i];
     if (!node.op) continue;
     for (bool done = false; !done;) {
-      done = node.op->flush(*node.output);
+      done = over ? node.op->finish(*node.output) : node.op->flush(*node.output);
       if (!work_off()) co_await catch_up();
     }
   }
@@ -459,7 +468,7 @@ class OperatorUnit final : public Unit {
       }
       if (turn_is_over()) co_await yield_turn();
     }
-    co_await pass_flush();
+    co_await pass_flush(true);
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }
@@ -551,7 +560,7 @@ class SinkUnit final : public Unit {
         head().output->drop(**rest, row, observe::Dropped::gone);
       }
     }
-    co_await pass_flush();
+    co_await pass_flush(true);
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }

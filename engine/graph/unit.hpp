@@ -26,10 +26,25 @@ struct Node {
   stage::Batch::Pointer in;             ///< What it is working on,
   std::size_t row = 0;                  ///< and how far it has come.
   std::vector<Target> targets;          ///< By port.
+  const Node* before = nullptr;         ///< Whom it reads, where it is fused.
   int calls = 0;                        ///< Of the operator, since one was timed,
   std::size_t rows = 0;                 ///< and the rows of those.
 
   bool at_work() const noexcept { return in || output->pending(); }
+};
+
+/// One way out of a unit that keeps it going.
+struct WayOut {
+  WayOut(const Node& of, const Branch* to) : node(&of), branch(to) {}
+  const Node* node;
+  const Branch* branch;  ///< Null: what comes to the node goes no further.
+  /// Its reader has closed, or a stage on the way to it.
+  bool closed() const noexcept {
+    for (const Node* on_the_way = node; on_the_way; on_the_way = on_the_way->before) {
+      if (on_the_way->output->closed()) return true;
+    }
+    return branch && branch->closed();
+  }
 };
 
 /// What a unit is given by the pipeline it runs in. Outlives it.
@@ -91,14 +106,15 @@ class Unit {
   runtime::Task<> pump();
   /// The same after work_off() said no: without a coroutine where it says yes.
   runtime::Task<> catch_up();
-  /// Lets every operator behind the head emit what it holds, then passes the mark on.
-  runtime::Task<> pass_flush();
+  /// Lets every operator emit what it holds, then passes the mark on. `over`: nothing will come any more.
+  runtime::Task<> pass_flush(bool over = false);
   void send_mark(flow::Mark mark);
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
   void end_run();
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);
-  /// Everybody who reads this unit for its results has closed. Who reads its failures only does not keep it going.
+  /// Everybody who reads this unit for its results has closed, or a stage on the way there takes nothing more. Who
+  /// reads its failures only does not keep it going.
   bool abandoned() const noexcept { return abandoned_; }
   void look_for_readers();
   /// Whether others on this core should run now: every 16 batches or 500 µs (semantics 16). Asked after each batch.
@@ -153,7 +169,7 @@ class Unit {
   Sending sending_;
   flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits. Null: the turn is over.
   bool stopped_ = false;
-  std::vector<const Branch*> readers_;  // Who keeps it going.
+  std::vector<WayOut> ways_out_;
   bool abandoned_ = false;
   int batches_ = 0;
   runtime::Time turn_began_{};

@@ -30,6 +30,9 @@ class Operator {
     (void)out;
     return true;
   }
+  /// Everything has ended, nothing comes any more: the same. Of its own where nobody upstream waits for what is held
+  /// (`acks: on_take`): then a source that has read everything, or has to wait, is no reason to let go of it.
+  virtual bool finish(Output& out) { return flush(out); }
 };
 
 /// An operator written as a function of one message: Derived has `void process(Message message, Output& out)`, which

@@ -81,6 +81,12 @@ class Output {
   void drop(Message m, Dropped why) { drop(m.batch(), m.row(), why); }
   void fail(Message m, Failure why) { fail(m.batch(), m.row(), std::move(why)); }
 
+  /// This stage takes nothing more: the stages before it end once nobody else wants what they make. What has been put
+  /// out still leaves; rows that are under way still come, to be dropped as `gone`. Of an operator; a sink has
+  /// Driver::close().
+  void close() noexcept { closed_ = true; }
+  bool closed() const noexcept { return closed_; }
+
   // --- messages made here ----------------------------------------------------------------------------------------
 
   /// A further message made of a row, which must not have got its verdict yet: it shares the row's ack, id and
@@ -231,6 +237,7 @@ class Output {
   bool ends_;
   bool originals_ = false;
   bool full_ = false;
+  bool closed_ = false;
   Pace pace_;
   std::size_t granted_ = 0;
   flow::Counters counters_;

@@ -70,6 +70,7 @@ class Alone : public message::TokenOwner, public script::Host {
       runtime.run_until_idle();
     }
     operator_.reset();
+    held.clear();  // Before the tokens that it counts on.
   }
 
   // --- operators -------------------------------------------------------------------------------------------------
@@ -93,6 +94,12 @@ class Alone : public message::TokenOwner, public script::Host {
   }
   void flush() {
     while (!operator_->flush(*output)) take();
+    take();
+  }
+
+  /// Everything has ended.
+  void finish() {
+    while (!operator_->finish(*output)) take();
     take();
   }
 
