@@ -103,6 +103,8 @@ BOOST_AUTO_TEST_CASE(kinds_runs_to_its_end_and_leaves_what_it_says) {
                  R"({"kind":"order","id":1,"item":"tea"})",
                  R"({"kind":"order","id":1,"item":"cup"})",
                  R"({"kind":"order","id":2,"item":"pot"})",
+                 R"({"kind":"order","items":["tea"],"origin":"shop"})",
+                 R"({"kind":"order","items":["pot"],"origin":"shop"})",
                  R"({"kind":"order","id":1,"cust":"Ann","items":["tea","cup"],"note":"by=mail urgent"})",
                  R"({"n":2,"square":4,"kind":"number","following":3})",
                  R"({"n":4,"square":16,"kind":"number","following":5})",
