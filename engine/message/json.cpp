@@ -277,6 +277,8 @@ std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* fo
 }
 std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Checker(bytes).check(); }
 
+bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
+
 void append_quoted(std::string& out, std::string_view text) {
   // 0: as it is; 1: \u00XX; 2: not ASCII; else the letter behind the backslash.
   static constexpr auto treatment = [] {

@@ -35,6 +35,8 @@ std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* fo
 /// The same by a plain loop: what finds the place of an error once simdjson has said that there is one. Slower.
 std::optional<JsonError> check_json_slowly(std::string_view bytes);
 
+bool is_utf8(std::string_view bytes);
+
 /// Appends the text as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD, so the result is always valid.
 void append_quoted(std::string& out, std::string_view text);
 /// Replaces `out` by the text of a JSON string given with its quotes. False where that is not a valid string.

@@ -1,0 +1,31 @@
+// Logfmt: `level=info msg="all is well" cached`, one line at a time.
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::io {
+
+struct LogfmtError {
+  std::string what;    ///< For a person: "a quote that is not closed".
+  std::size_t offset;  ///< Bytes before the one that is wrong.
+};
+
+struct LogfmtPair {
+  std::string_view key;
+  std::optional<std::string_view> value;  ///< Nothing where the key stands alone.
+};
+
+/// Cuts a line into pairs. Between quotes a backslash stands before a quote and before itself, and \n, \r and \t are
+/// what they are in JSON; before anything else it is a backslash. Views into the line or into `scratch`: valid as long
+/// as both. A key that comes again comes again here.
+std::optional<LogfmtError> read_logfmt(std::string_view line, std::vector<LogfmtPair>& pairs, std::string& scratch);
+
+/// Whether a key can be written: it is not empty and holds no blank, `=`, quote or control character.
+bool is_logfmt_key(std::string_view key);
+/// Appends a value, between quotes where it needs them.
+void append_logfmt(std::string& out, std::string_view value);
+
+}  // namespace weir::io

@@ -1,0 +1,39 @@
+// `of` and `into`: what of a payload is converted, and where what comes of it goes.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/config/values.hpp"
+#include "engine/message/payload.hpp"
+
+namespace weir::stage {
+
+/// Without `of` the whole payload is converted, otherwise one field of it. Without `into` what comes of it takes the
+/// place of what was converted; with it, it goes there: beside what it was made of, or, where that was the whole
+/// payload, into a new payload that holds nothing else.
+class Placing {
+ public:
+  Placing(const std::optional<config::Path>& of, const std::optional<config::Path>& into);
+
+  /// The text to be converted: the payload as it is, or that of a field, which must be text. Valid until put().
+  message::Outcome<std::string_view> text(const message::Message& message) const;
+  /// The value to be converted; the payload is JSON then.
+  message::Outcome<message::Node> value(const message::Message& message) const;
+  /// What is converted, in words: "the payload", "'a.b'".
+  const std::string& name() const { return name_; }
+  /// Whether what comes of it will be the whole payload, which may then be any bytes.
+  bool whole() const { return !of_ && !into_; }
+
+  /// Puts a value there, as JSON text.
+  message::Done put(const message::Message& message, std::string_view json) const;
+  /// Puts a text there: as it is where it is the whole payload, else as a JSON string.
+  message::Done put_text(const message::Message& message, std::string_view text) const;
+
+ private:
+  const std::optional<config::Path> of_, into_;
+  std::string name_;
+  std::string opening_, closing_;  // Around what goes into a new payload.
+};
+
+}  // namespace weir::stage

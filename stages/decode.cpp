@@ -1,0 +1,149 @@
+// decode: makes values of a text that is written in some format.
+#include "engine/io/binary_text.hpp"
+#include "engine/io/csv.hpp"
+#include "engine/io/logfmt.hpp"
+#include "engine/message/json.hpp"
+#include "engine/stage/kind.hpp"
+#include "engine/stage/placing.hpp"
+
+namespace weir::stages {
+namespace {
+
+enum class Format : std::uint8_t { json, csv, logfmt, text, base64, hex };
+
+struct DecodeConfig {
+  Format format = Format::json;
+  std::optional<config::Path> of, into;
+  std::vector<std::string> columns;
+};
+
+const auto spec =
+    config::Spec<DecodeConfig>("decode", "Makes values of a text that is written in some format.")
+        .field("format", &DecodeConfig::format,
+               "json: a value. csv: one record; a list of its fields, or with `columns` an object. logfmt: an object; "
+               "a key that stands alone is true. text: the text as it is. base64, hex: the text that is written so.",
+               config::one_of({{"json", Format::json},
+                               {"csv", Format::csv},
+                               {"logfmt", Format::logfmt},
+                               {"text", Format::text},
+                               {"base64", Format::base64},
+                               {"hex", Format::hex}}))
+        .field("of", &DecodeConfig::of, "The text, by its path in the payload. Left out: the payload is the text.",
+               config::sample("line"))
+        .field("into", &DecodeConfig::into,
+               "Where the value goes, by its path in the payload. Left out: it takes the place of the text. Without "
+               "`of` the new payload holds nothing else.",
+               config::sample("fields"))
+        .field("columns", &DecodeConfig::columns, "Of csv: the names of the fields, which must then be as many.",
+               config::sample("[id, name, amount]"))
+        .details(
+            "What csv and logfmt hold is text. A text that is not of the format fails (decode), a field that is not "
+            "there fails (missing), one that is no text fails (type).")
+        .example("decode: {format: json, of: message}")
+        .example("decode: {format: csv, columns: [id, name, amount]}")
+        .example("decode: {format: text, into: line}")
+        .verify([](const DecodeConfig& config, config::Written& written) {
+          if (!config.columns.empty() && config.format != Format::csv) {
+            written.error("columns", "only csv has columns");
+          }
+          if (config.format == Format::text && !config.into && !config.of) {
+            written.error("format", "this would leave the payload as it is", "say where the text goes: `into: line`");
+          }
+        });
+
+class Decode : public stage::MessageOperator<Decode> {
+ public:
+  using MessageOperator::process;
+
+  Decode(const DecodeConfig& config, stage::Context&)
+      : format_(config.format), columns_(config.columns), placing_(config.of, config.into) {}
+
+  void process(stage::Message message, stage::Output& out) {
+    const auto text = placing_.text(message);
+    if (!text) return out.fail(message, text.failure());
+    made_.clear();
+    auto failed = decode(message, *text);
+    if (failed) return out.fail(message, std::move(*failed));
+    out.pass(message);
+  }
+
+ private:
+  message::Done decode(const stage::Message& message, std::string_view text) {
+    switch (format_) {
+      case Format::json:
+        if (auto wrong = message::check_json(text)) return no(wrong->what, wrong->offset);
+        if (placing_.whole()) {  // It stays as it is, known to be good.
+          message.batch().mark_json(message.row());
+          return std::nullopt;
+        }
+        return placing_.put(message, text);
+      case Format::csv:
+        if (auto wrong = io::read_csv(text, fields_, scratch_)) return no(wrong->what, wrong->offset);
+        if (!columns_.empty() && fields_.size() != columns_.size()) {
+          return message::Failure(stage::Reason::decode, placing_.name() + " has " + std::to_string(fields_.size()) +
+                                                             " fields, not " + std::to_string(columns_.size()));
+        }
+        made_ = columns_.empty() ? '[' : '{';
+        for (std::size_t i = 0; i < fields_.size(); ++i) {
+          if (i > 0) made_ += ',';
+          if (!columns_.empty()) add_key(columns_[i]);
+          message::append_quoted(made_, fields_[i]);
+        }
+        made_ += columns_.empty() ? ']' : '}';
+        return placing_.put(message, made_);
+      case Format::logfmt:
+        if (auto wrong = io::read_logfmt(text, pairs_, scratch_)) return no(wrong->what, wrong->offset);
+        made_ = '{';
+        for (const auto& pair : pairs_) {
+          if (made_.size() > 1) made_ += ',';
+          add_key(pair.key);
+          if (pair.value) {
+            message::append_quoted(made_, *pair.value);
+          } else {
+            made_ += "true";
+          }
+        }
+        made_ += '}';
+        return placing_.put(message, made_);
+      case Format::text:
+        return placing_.put_text(message, text);
+      case Format::base64:
+        if (!io::read_base64(text, made_)) return message::Failure(stage::Reason::decode, says("is no base64"));
+        return put_bytes(message);
+      case Format::hex:
+        if (!io::read_hex(text, made_)) return message::Failure(stage::Reason::decode, says("is not hexadecimal"));
+        return put_bytes(message);
+    }
+    return std::nullopt;
+  }
+
+  message::Done put_bytes(const stage::Message& message) {
+    if (!placing_.whole() && !message::is_utf8(made_)) {
+      return message::Failure(stage::Reason::decode, says("holds bytes that are no text"));
+    }
+    return placing_.put_text(message, made_);
+  }
+  std::string says(const char* what) const { return placing_.name() + " " + what; }
+  message::Failure no(const std::string& what, std::size_t offset) const {
+    const char* const name = format_ == Format::json ? "JSON" : format_ == Format::csv ? "CSV" : "logfmt";
+    return {stage::Reason::decode,
+            placing_.name() + " is not " + name + ": " + what + " at byte " + std::to_string(offset + 1)};
+  }
+  void add_key(std::string_view key) {
+    message::append_quoted(made_, key);
+    made_ += ':';
+  }
+
+  const Format format_;
+  const std::vector<std::string> columns_;
+  const stage::Placing placing_;
+  // Reused.
+  std::string made_, scratch_;
+  std::vector<std::string_view> fields_;
+  std::vector<io::LogfmtPair> pairs_;
+};
+
+const stage::Register registered(spec, [](auto config) { return stage::operator_of<Decode>(config); });
+
+}  // namespace
+}  // namespace weir::stages

@@ -1,0 +1,157 @@
+// encode: writes values as a text in some format.
+#include "engine/io/binary_text.hpp"
+#include "engine/io/csv.hpp"
+#include "engine/io/logfmt.hpp"
+#include "engine/stage/kind.hpp"
+#include "engine/stage/placing.hpp"
+
+namespace weir::stages {
+namespace {
+
+enum class Format : std::uint8_t { json, csv, logfmt, text, base64, hex };
+
+struct EncodeConfig {
+  Format format = Format::json;
+  std::optional<config::Path> of, into;
+  std::vector<std::string> columns;
+};
+
+const auto spec =
+    config::Spec<EncodeConfig>("encode", "Writes values as a text in some format.")
+        .field("format", &EncodeConfig::format,
+               "json: any value. csv: one record, of a list, or of the `columns` of an object. logfmt: an object. "
+               "text: a text as it is, everything else as JSON. base64, hex: the same, written so.",
+               config::one_of({{"json", Format::json},
+                               {"csv", Format::csv},
+                               {"logfmt", Format::logfmt},
+                               {"text", Format::text},
+                               {"base64", Format::base64},
+                               {"hex", Format::hex}}))
+        .field("of", &EncodeConfig::of, "The value, by its path in the payload. Left out: the payload.",
+               config::sample("fields"))
+        .field("into", &EncodeConfig::into,
+               "Where the text goes, by its path in the payload. Left out: it takes the place of the value. Without "
+               "`of` the new payload holds nothing else.",
+               config::sample("line"))
+        .field("columns", &EncodeConfig::columns,
+               "Of csv: the fields of the object, in this order. One that is not there is empty.",
+               config::sample("[id, name, amount]"))
+        .details(
+            "In csv and logfmt numbers stay as they are written, null is empty, and a list or an object inside is "
+            "written as JSON. A value that does not fit the format fails (type), a field that is not there fails "
+            "(missing). With base64, hex and text the payload may be any bytes where `of` is left out.")
+        .example("encode: {format: json, of: fields, into: line}")
+        .example("encode: {format: csv, columns: [id, name, amount]}")
+        .verify([](const EncodeConfig& config, config::Written& written) {
+          if (!config.columns.empty() && config.format != Format::csv) {
+            written.error("columns", "only csv has columns");
+          }
+          if (config.format == Format::text && !config.into && !config.of) {
+            written.error("format", "this would leave the payload as it is", "say of which field: `of: line`");
+          }
+        });
+
+class Encode : public stage::MessageOperator<Encode> {
+ public:
+  using MessageOperator::process;
+
+  Encode(const EncodeConfig& config, stage::Context&)
+      : format_(config.format), columns_(config.columns), whole_(!config.of), placing_(config.of, config.into) {}
+
+  void process(stage::Message message, stage::Output& out) {
+    made_.clear();
+    if (auto failed = encode(message)) return out.fail(message, std::move(*failed));
+    if (auto failed = placing_.put_text(message, made_)) return out.fail(message, std::move(*failed));
+    out.pass(message);
+  }
+
+ private:
+  using Kind = message::Kind;
+
+  message::Done encode(const stage::Message& message) {
+    if (whole_ && format_ >= Format::text) return add_bytes(message.text());
+    const auto value = placing_.value(message);
+    if (!value) return value.failure();
+    message::Document& document = message.document();
+    const Kind kind = document.kind(*value);
+    switch (format_) {
+      case Format::json:
+        made_ += document.raw(*value);
+        return std::nullopt;
+      case Format::csv:
+        return columns_.empty() ? csv_of_list(document, *value) : csv_of_object(document, *value);
+      case Format::logfmt: {
+        if (kind != Kind::object) return no("an object");
+        std::string scratch;
+        for (auto member = document.first(*value); member; member = document.next(member)) {
+          const auto key = document.key(member, scratch);
+          if (!io::is_logfmt_key(key)) {
+            return message::Failure(stage::Reason::type,
+                                    "the key '" + std::string(key) + "' of " + placing_.name() +
+                                        " cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote");
+          }
+          if (!made_.empty()) made_ += ' ';
+          made_ += key;
+          made_ += '=';
+          if (document.kind(member) != Kind::null) io::append_logfmt(made_, plain(document, member));
+        }
+        return std::nullopt;
+      }
+      default:
+        return add_bytes(plain(document, *value));
+    }
+  }
+
+  message::Done csv_of_list(message::Document& document, message::Node list) {
+    if (document.kind(list) != Kind::array) return no("a list (`columns` makes a record of an object)");
+    const auto only = document.first(list);
+    if (!only) return std::nullopt;
+    for (auto node = only; node; node = document.next(node)) {
+      if (node != only) made_ += ',';
+      add_csv(document, node);
+    }
+    if (made_.empty()) made_ = "\"\"";  // One field that is empty, and no empty line.
+    return std::nullopt;
+  }
+  message::Done csv_of_object(message::Document& document, message::Node object) {
+    if (document.kind(object) != Kind::object) return no("an object");
+    for (const auto& column : columns_) {
+      if (&column != &columns_.front()) made_ += ',';
+      if (const auto node = document.find(object, column)) add_csv(document, node);
+    }
+    if (made_.empty()) made_ = "\"\"";
+    return std::nullopt;
+  }
+  void add_csv(message::Document& document, message::Node node) {
+    if (document.kind(node) != Kind::null) io::append_csv(made_, plain(document, node));
+  }
+
+  static std::string_view plain(message::Document& document, message::Node node) {
+    const auto text = document.string(node);
+    return text ? *text : document.raw(node);
+  }
+  message::Done add_bytes(std::string_view bytes) {
+    if (format_ == Format::base64) {
+      io::append_base64(made_, bytes);
+    } else if (format_ == Format::hex) {
+      io::append_hex(made_, bytes);
+    } else {
+      made_ += bytes;
+    }
+    return std::nullopt;
+  }
+  message::Failure no(const char* what) const {
+    return {stage::Reason::type, placing_.name() + " is not " + what};
+  }
+
+  const Format format_;
+  const std::vector<std::string> columns_;
+  const bool whole_;
+  const stage::Placing placing_;
+  std::string made_;  // Reused.
+};
+
+const stage::Register registered(spec, [](auto config) { return stage::operator_of<Encode>(config); });
+
+}  // namespace
+}  // namespace weir::stages
