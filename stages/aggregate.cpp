@@ -1,0 +1,529 @@
+// aggregate: makes one message of many, by key and by window of time.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+#include "engine/message/json.hpp"
+#include "engine/message/payload.hpp"
+#include "engine/script/time_text.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+using message::Document;
+using message::Failure;
+using runtime::Duration;
+using runtime::Time;
+using stage::Reason;
+
+enum class What : std::uint8_t { count, sum, min, max, mean, first, last, percentile };
+
+/// `mean(celsius)`.
+struct Function {
+  What what = What::count;
+  int percent = 0;
+  std::string path;  // Empty: of count(), messages.
+};
+
+struct AggregateConfig {
+  std::vector<config::Path> by;
+  config::Duration window{0};
+  std::optional<config::Duration> slide;
+  std::optional<config::Path> time;
+  config::Duration late{0};
+  config::Map<std::string> fields;
+  std::int64_t keys = 100'000;
+};
+
+std::optional<Function> parse_function(std::string_view text) {
+  const std::size_t open = text.find('(');
+  if (open == text.npos || !text.ends_with(')')) return std::nullopt;
+  const std::string_view name = text.substr(0, open), path = text.substr(open + 1, text.size() - open - 2);
+  Function made;
+  made.path = path;
+  constexpr std::pair<std::string_view, What> names[] = {
+      {"count", What::count}, {"sum", What::sum},     {"min", What::min},  {"max", What::max},
+      {"mean", What::mean},   {"first", What::first}, {"last", What::last}};
+  const auto* const known =
+      std::find_if(std::begin(names), std::end(names), [&](const auto& one) { return one.first == name; });
+  if (known != std::end(names)) {
+    made.what = known->second;
+  } else {
+    made.what = What::percentile;
+    if (!name.starts_with('p')) return std::nullopt;
+    const auto read = std::from_chars(name.data() + 1, name.data() + name.size(), made.percent);
+    const bool number = read.ec == std::errc() && read.ptr == name.data() + name.size();
+    if (!number || made.percent < 1 || made.percent > 99) return std::nullopt;
+  }
+  if (path.empty() ? made.what != What::count : !config::parse_path(path)) return std::nullopt;
+  return made;
+}
+
+bool meet(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.');
+}
+
+void verify(const AggregateConfig& config, config::Written& written) {
+  for (const auto& [name, text] : config.fields) {
+    if (!parse_function(text)) {
+      written.error("fields", "'" + text + "' is no function of a field",
+                    "count(), or count, sum, min, max, mean, first, last or p1 to p99 of a path: mean(celsius)");
+    }
+    if (!config::parse_path(name)) {
+      written.error("fields", "expected a path in the payload such as a.b as new name, found '" + name + "'",
+                    config::path_advice(name));
+    }
+  }
+  std::vector<std::string> made;
+  for (const auto& path : config.by) made.push_back(path.text);
+  for (const auto& [name, text] : config.fields) made.push_back(name);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (meet(made[i], made[j])) {
+        written.error(i < config.by.size() ? "by" : "fields",
+                      "'" + made[j] + "' and '" + made[i] + "' would stand in the same place", "another name for one");
+      }
+    }
+  }
+  if (config.slide && (*config.slide > config.window || config.window % *config.slide != Duration::zero())) {
+    written.error("slide", "a window is a whole number of slides long", "such as `window: 1m, slide: 10s`");
+  }
+  if (written.has("late") && !config.time) {
+    written.error("late", "by arrival nothing comes late", "name the field that holds the time: `time: at`");
+  }
+}
+
+const auto spec =
+    config::Spec<AggregateConfig>("aggregate", "Makes one message of many, by key and by window of time.")
+        .field("by", &AggregateConfig::by,
+               "The fields that messages of one group have in common, by their paths. Left out: all are one group.",
+               config::sample("[device]"))
+        .field("window", &AggregateConfig::window,
+               "How long a window is. Windows begin at whole multiples of it since 1970, those of 1h at full hours.",
+               config::above(0), config::sample("10s"))
+        .required()
+        .field("slide", &AggregateConfig::slide,
+               "From the beginning of one window to that of the next. Left out: the window's length. Shorter, each "
+               "message stands in several.",
+               config::above(0), config::sample("1s"))
+        .field("time", &AggregateConfig::time,
+               "The field that says when a message was made: seconds since 1970, or a text as of RFC 3339. Left out: "
+               "when it arrives here counts.",
+               config::sample("at"))
+        .field("late", &AggregateConfig::late,
+               "With `time`: a window is closed when a message has come that was made this long after its end.")
+        .field("fields", &AggregateConfig::fields,
+               "Each new field, and what it is: count(), or count, sum, min, max, mean, first, last or p1 to p99 of a "
+               "field.",
+               config::not_empty(), config::sample("{mean: mean(celsius), n: count()}"))
+        .required()
+        .field("keys", &AggregateConfig::keys,
+               "So many groups in one window at the most; a message of one more fails (memory).", config::at_least(1),
+               config::at_most(10'000'000))
+        .details(
+            "For each group that has messages one message leaves when its window closes. Its payload is `by` and "
+            "`fields`; `meta.window_start` and `meta.window_end` say which window it was. A field of `by` that is not "
+            "there is null. What is not there or null is not counted, and of nothing the result is null, or 0 of "
+            "count and sum; what is no number fails the message (type) where a number is wanted. A percentile is a "
+            "value that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
+            "By `time`, windows close as messages come, and at the end. A message all of whose windows are closed "
+            "leaves by .late.\n"
+            "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input ends "
+            "open windows are closed.")
+        .example("aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}")
+        .example("aggregate: {window: 1h, slide: 5m, time: at, late: 30s, fields: {p95: p95(ms), worst: max(ms)}}")
+        .verify(verify);
+
+/// One field of one group. Which of its parts are used is the function's to say.
+struct Cell {
+  std::uint64_t count = 0;
+  bool whole = true;  // All were integers, and their sum is one that 64 bits hold.
+  std::int64_t integers = 0;
+  double sum = 0;
+  double best = 0;
+  std::string text;  // Of the best, first or last, as JSON.
+  std::vector<double> values;
+
+  void add(const Function& function, std::string_view raw, const message::Number& number) {
+    ++count;
+    const double value = std::visit([](auto known) { return static_cast<double>(known); }, number);
+    switch (function.what) {
+      case What::count:
+        break;
+      case What::sum: {
+        const auto* const integer = std::get_if<std::int64_t>(&number);
+        whole = whole && integer && !__builtin_add_overflow(integers, *integer, &integers);
+        sum += value;
+        break;
+      }
+      case What::mean:
+        sum += value;
+        break;
+      case What::min:
+      case What::max:
+        if (count == 1 || (function.what == What::min ? value < best : value > best)) {
+          best = value;
+          text = raw;
+        }
+        break;
+      case What::first:
+        if (count == 1) text = raw;
+        break;
+      case What::last:
+        text = raw;
+        break;
+      case What::percentile:
+        whole = whole && std::holds_alternative<std::int64_t>(number);
+        values.push_back(value);
+        break;
+    }
+  }
+
+  /// Of a later pane of the same window.
+  void add(const Function& function, const Cell& later) {
+    if (later.count == 0) return;
+    const bool takes_over = count == 0 || function.what == What::last ||
+                            (function.what == What::min && later.best < best) ||
+                            (function.what == What::max && later.best > best);
+    count += later.count;
+    whole = whole && later.whole && !__builtin_add_overflow(integers, later.integers, &integers);
+    sum += later.sum;
+    values.insert(values.end(), later.values.begin(), later.values.end());
+    if (!takes_over) return;
+    best = later.best;
+    text = later.text;
+  }
+
+  void write(const Function& function, std::string& out) {
+    const std::size_t before = out.size();
+    switch (function.what) {
+      case What::count:
+        message::append_integer(out, static_cast<std::int64_t>(count));
+        return;
+      case What::sum:
+        if (whole) return message::append_integer(out, integers);
+        message::append_float(out, sum);
+        break;
+      case What::mean:
+        if (count > 0) message::append_float(out, sum / static_cast<double>(count));
+        break;
+      case What::percentile:
+        if (count == 0) break;
+        {
+          const std::size_t rank = (values.size() * static_cast<std::size_t>(function.percent) + 99) / 100 - 1;
+          std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
+          if (whole) return message::append_integer(out, static_cast<std::int64_t>(values[rank]));
+          message::append_float(out, values[rank]);
+        }
+        break;
+      default:
+        out += text;
+    }
+    if (out.size() == before) out += "null";  // Of nothing, or beyond what JSON can say.
+  }
+};
+
+/// What belongs together in one pane, or in one window.
+struct Group {
+  std::string key;  // The values of `by`, as JSON, each closed by a byte that JSON does not have.
+  Time entered{};   // Of its first message.
+  std::vector<Cell> cells;
+};
+
+struct Groups {
+  std::vector<Group> in_order;
+  std::unordered_map<std::string, std::size_t> by_key;
+
+  Group* find(const std::string& key) {
+    const auto found = by_key.find(key);
+    return found == by_key.end() ? nullptr : &in_order[found->second];
+  }
+  Group& add(const std::string& key, Time entered, std::size_t cells) {
+    by_key.emplace(key, in_order.size());
+    Group& made = in_order.emplace_back();
+    made.key = key;
+    made.entered = entered;
+    made.cells.resize(cells);
+    return made;
+  }
+};
+
+/// Time is cut into panes as long as a slide; a window is some panes in a row. A pane's number counts from 1970.
+class Aggregate : public stage::Operator {
+ public:
+  Aggregate(const AggregateConfig& config, stage::Context& context)
+      : by_(config.by),
+        time_(config.time),
+        late_(config.late),
+        pane_(config.slide ? *config.slide : config.window),
+        panes_in_window_(config.window / pane_),
+        groups_most_(static_cast<std::size_t>(config.keys)),
+        // The clock of the wall may jump, the engine's does not: windows by arrival keep the beginning they had.
+        wall_ahead_(context.core.wall().time_since_epoch() - context.core.now().time_since_epoch()) {
+    for (const auto& [name, text] : config.fields) {
+      names_.push_back(name);
+      functions_.push_back(*parse_function(text));
+    }
+  }
+
+  std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, Time now) override {
+    std::size_t row = from;
+    if (!time_) close_until(pane_of(now));
+    if (!send_closed(out)) return row;
+    for (; row < in.size() && out.may_go_on(); ++row) {
+      const stage::Message message(in, row);
+      out.mark(in, row);
+      if (auto failed = take(message, now, out)) {
+        out.fail(message, std::move(*failed));
+      }
+      if (!send_closed(out)) return row + 1;
+    }
+    return row;
+  }
+
+  std::optional<Time> tick(Time now, stage::Output& out) override {
+    if (!time_) close_until(pane_of(now));
+    if (!send_closed(out)) return now;
+    if (time_ || panes_.empty()) return std::nullopt;
+    // The first window to close is the one whose last pane is the oldest that holds anything, or the next to close.
+    return Time(pane_ * (std::max(panes_.begin()->first, closed_until_) + 1) - wall_ahead_);
+  }
+
+  bool flush(stage::Output& out) override { return send_closed(out); }
+
+  bool finish(stage::Output& out) override {
+    if (!panes_.empty()) close_until(panes_.rbegin()->first + panes_in_window_);
+    return send_closed(out);
+  }
+
+ private:
+  /// Windows that are closed and not yet sent.
+  struct Closed {
+    std::int64_t last;  // Its last pane.
+    Groups groups;
+    std::size_t sent = 0;
+  };
+
+  std::int64_t pane_of(Time now) const { return floor_div(now.time_since_epoch() + wall_ahead_); }
+  std::int64_t floor_div(Duration since_1970) const {
+    const std::int64_t pane = since_1970 / pane_;
+    return since_1970 < pane_ * pane ? pane - 1 : pane;
+  }
+
+  message::Done take(const stage::Message& message, Time now, stage::Output& out) {
+    Document* const document = message::json_of(message);
+    if (!document) return message::not_json(message);
+    Duration made{0};
+    std::int64_t pane = 0;
+    if (time_) {
+      const auto time = time_of(*document);
+      if (!time) return time.failure();
+      made = *time;
+      pane = floor_div(made);
+      if (any_ && pane + panes_in_window_ <= closed_until_) {
+        out.send(late, message);
+        return std::nullopt;
+      }
+    } else {
+      pane = pane_of(now);
+    }
+    key_.clear();
+    for (const auto& path : by_) {
+      add_to_key(*document, document->find_path(path.text));
+      key_ += separator;
+    }
+    // Everything that may fail is read before anything is counted.
+    read_.clear();
+    for (const auto& function : functions_) {
+      auto& read = read_.emplace_back();
+      if (function.path.empty()) {
+        read.there = true;
+        continue;
+      }
+      const auto node = document->find_path(function.path);
+      const auto kind = document->kind(node);
+      if (!node || kind == message::Kind::null) continue;
+      read.there = true;
+      if (function.what == What::first || function.what == What::last) {
+        read.raw = document->raw(node);
+      } else if (function.what != What::count) {
+        const auto number = document->any_number(node);
+        if (!number) return Failure(Reason::type, "'" + function.path + "' is no number");
+        read.number = *number;
+        if (function.what == What::min || function.what == What::max) read.raw = document->raw(node);
+      }
+    }
+    Groups& groups = panes_[pane];
+    Group* group = groups.find(key_);
+    if (!group) {
+      if (groups.in_order.size() >= groups_most_) {
+        return Failure(Reason::memory, "the window has " + std::to_string(groups_most_) +
+                                           " groups already, as many as `keys` allows");
+      }
+      group = &groups.add(key_, message.entered(), functions_.size());
+    }
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+      if (read_[i].there) group->cells[i].add(functions_[i], read_[i].raw, read_[i].number);
+    }
+    out.absorb(message.batch(), message.row());
+    message.batch().done(message.row());
+    if (time_) advance(made);
+    return std::nullopt;
+  }
+
+  void add_to_key(Document& document, message::Node node) {
+    if (!node) {
+      key_ += "null";
+      return;
+    }
+    const std::string_view raw = document.raw(node);
+    const auto text = raw.find('\\') == raw.npos ? std::nullopt : document.string(node);
+    if (text) {
+      message::append_quoted(key_, *text);  // However it was written.
+    } else {
+      key_ += raw;
+    }
+  }
+
+  /// Since 1970.
+  message::Outcome<Duration> time_of(Document& document) const {
+    const auto node = document.find_path(time_->text);
+    if (!node) return Failure(Reason::missing, "there is no '" + time_->text + "' in the payload");
+    if (const auto seconds = document.number(node)) {
+      constexpr double most = 9e9;  // Some 285 years to both sides: more, 64 bits of nanoseconds do not hold.
+      if (std::abs(*seconds) < most) {
+        if (const auto whole = document.integer(node)) return Duration(std::chrono::seconds(*whole));
+        return Duration(static_cast<std::int64_t>(std::llround(*seconds * 1e9)));
+      }
+    } else if (const auto text = document.string(node)) {
+      if (const auto time = script::parse_rfc3339(*text)) return Duration(time->time_since_epoch());
+    }
+    return Failure(Reason::type, "'" + time_->text + "' is no time: seconds since 1970, or a text as of RFC 3339");
+  }
+
+  /// By `time`: what has come says how far time has gone.
+  void advance(Duration made) {
+    const std::int64_t pane = floor_div(made - late_);
+    if (!std::exchange(any_, true)) closed_until_ = pane;
+    close_until(pane);
+  }
+
+  /// Closes all windows of which the last pane is before this one.
+  void close_until(std::int64_t pane) {
+    if (!time_ && !std::exchange(any_, true)) closed_until_ = pane;
+    while (closed_until_ < pane) {
+      if (panes_.empty()) {
+        closed_until_ = pane;
+        return;
+      }
+      const std::int64_t oldest = panes_.begin()->first;
+      if (closed_until_ < oldest) {  // Windows that hold nothing.
+        closed_until_ = std::min(oldest, pane);
+        continue;
+      }
+      close(closed_until_++);
+    }
+  }
+
+  /// The window that has this pane as its last.
+  void close(std::int64_t last) {
+    const std::int64_t first = last - panes_in_window_ + 1;
+    if (panes_in_window_ == 1) {
+      if (const auto found = panes_.find(last); found != panes_.end()) {
+        closed_.push_back({last, std::move(found->second)});
+        panes_.erase(found);
+      }
+      return;
+    }
+    Groups window;
+    for (auto at = panes_.lower_bound(first); at != panes_.end() && at->first <= last; ++at) {
+      for (const auto& group : at->second.in_order) {
+        Group* into = window.find(group.key);
+        if (!into) into = &window.add(group.key, group.entered, functions_.size());
+        for (std::size_t i = 0; i < functions_.size(); ++i) into->cells[i].add(functions_[i], group.cells[i]);
+      }
+    }
+    panes_.erase(panes_.begin(), panes_.upper_bound(first));
+    if (!window.in_order.empty()) closed_.push_back({last, std::move(window)});
+  }
+
+  /// False: the output is full before all are sent.
+  bool send_closed(stage::Output& out) {
+    while (!closed_.empty()) {
+      Closed& window = closed_.front();
+      for (; window.sent < window.groups.in_order.size(); ++window.sent) {
+        if (out.full()) return false;
+        send(window.groups.in_order[window.sent], window.last, out);
+      }
+      closed_.pop_front();
+    }
+    return true;
+  }
+
+  void send(Group& group, std::int64_t last, stage::Output& out) {
+    const auto made = out.emit(stage::main_port, "{}", group.entered);
+    made.batch().mark_json(made.row());
+    Document& document = made.document();
+    std::string_view keys = group.key;
+    for (const auto& path : by_) {
+      const std::size_t end = keys.find(separator);
+      document.set_path(path.text, message::Value::json(keys.substr(0, end)));
+      keys.remove_prefix(end + 1);
+    }
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+      text_.clear();
+      group.cells[i].write(functions_[i], text_);
+      document.set_path(names_[i], message::Value::json(text_));
+    }
+    auto& own = made.edit_metadata().own;
+    own["window_start"] = quoted_time(pane_ * (last + 1 - panes_in_window_));
+    own["window_end"] = quoted_time(pane_ * (last + 1));
+  }
+  static std::string quoted_time(Duration since_1970) {
+    return '"' + script::rfc3339(runtime::WallTime(since_1970)) + '"';
+  }
+
+  static constexpr char separator = '\x1f';
+  static constexpr stage::Port late = stage::first_own_port;
+
+  struct Read {
+    bool there = false;
+    std::string_view raw;
+    message::Number number{std::int64_t{0}};
+  };
+
+  const std::vector<config::Path> by_;
+  const std::optional<config::Path> time_;
+  const Duration late_, pane_;
+  const std::int64_t panes_in_window_;
+  const std::size_t groups_most_;
+  const Duration wall_ahead_;
+  std::vector<std::string> names_;  // Of the new fields,
+  std::vector<Function> functions_;
+  std::map<std::int64_t, Groups> panes_;
+  bool any_ = false;               // closed_until_ is known.
+  std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
+  std::deque<Closed> closed_;
+  // Reused.
+  std::string key_, text_;
+  std::vector<Read> read_;
+};
+
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::operator_of<Aggregate>(config);
+  configured.collects = true;
+  configured.memory = stage::Memory::whole;
+  if (config->time) {
+    configured.ports.push_back("late");
+    configured.ports_are_to_be_read = true;
+  }
+  return configured;
+});
+
+}  // namespace
+}  // namespace weir::stages

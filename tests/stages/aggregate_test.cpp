@@ -1,0 +1,200 @@
+// aggregate: one message of many, by key and window.
+#include "tests/stages/alone.hpp"
+#include "tests/support/bench.hpp"
+
+using namespace weir::tests;
+using Lines = std::vector<std::string>;
+using weir::runtime::Time;
+
+BOOST_AUTO_TEST_CASE(each_group_of_a_window_becomes_one_message_when_it_closes) {
+  Alone aggregate("aggregate",
+                  "{by: [d], window: 10s, fields: {n: count(), s: sum(c), lo: min(c), hi: max(c), m: mean(c), f: first(c), "
+                  "l: last(c)}}");
+  aggregate.give({R"({"d":"a","c":2})", R"({"d":"b","c":1.50})", R"({"d":"a","c":5})"});
+  aggregate.run_for(9s);
+  aggregate.give({R"({"d":"a","c":2})"});
+  BOOST_TEST(aggregate.out().empty());
+  BOOST_TEST(aggregate.done == 4U);
+  BOOST_TEST((aggregate.tick() == Time(10s)));
+  aggregate.run_for(1s);
+  BOOST_TEST(!aggregate.tick());
+  BOOST_TEST(aggregate.out() == (Lines{R"({"d":"a","n":3,"s":9,"lo":2,"hi":5,"m":3.0,"f":2,"l":2})",
+                                       R"({"d":"b","n":1,"s":1.5,"lo":1.50,"hi":1.50,"m":1.5,"f":1.50,"l":1.50})"}));
+  BOOST_TEST(aggregate.output->counters().absorbed == 4U);
+  BOOST_TEST(aggregate.output->counters().created == 2U);
+  BOOST_TEST(aggregate.balanced());
+  aggregate.run_for(1h);
+  BOOST_TEST(!aggregate.tick());  // Empty windows send nothing.
+  BOOST_TEST(aggregate.out().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_comes_before_the_tick_closes_the_window_before_it) {
+  Alone aggregate("aggregate", "{window: 10s, fields: {n: count()}}");
+  aggregate.give({"{}", "{}"});
+  aggregate.run_for(25s);
+  aggregate.give({"{}"});
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":2})"}));
+  BOOST_TEST((aggregate.tick() == Time(30s)));
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":2})", R"({"n":1})"}));
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_has_read_everything_does_not_cut_a_window_short_but_the_end_closes_it) {
+  Alone aggregate("aggregate", "{window: 10s, fields: {n: count()}}");
+  aggregate.give({"{}"});
+  aggregate.flush();
+  BOOST_TEST(aggregate.out().empty());
+  aggregate.give({"{}"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":2})"}));
+}
+
+BOOST_AUTO_TEST_CASE(windows_that_slide_hold_a_message_as_often_as_they_overlap) {
+  Alone aggregate("aggregate", "{window: 3s, slide: 1s, fields: {n: count(), s: sum(v), l: last(v), f: first(v), p: p50(v)}}");
+  for (int second = 0; second < 4; ++second) {
+    aggregate.give({"{\"v\":" + std::to_string(second + 1) + "}"});
+    BOOST_TEST((aggregate.tick() == Time(std::chrono::seconds(second + 1))));
+    aggregate.run_for(1s);
+    aggregate.tick();
+  }
+  BOOST_TEST(aggregate.out() ==
+             (Lines{R"({"n":1,"s":1,"l":1,"f":1,"p":1})", R"({"n":2,"s":3,"l":2,"f":1,"p":1})",
+                    R"({"n":3,"s":6,"l":3,"f":1,"p":2})", R"({"n":3,"s":9,"l":4,"f":2,"p":3})"}));
+  aggregate.finish();
+  BOOST_TEST(aggregate.out().size() == 6U);
+  BOOST_TEST(aggregate.out()[4] == R"({"n":2,"s":7,"l":4,"f":3,"p":3})");
+  BOOST_TEST(aggregate.out()[5] == R"({"n":1,"s":4,"l":4,"f":4,"p":4})");
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(a_percentile_is_a_value_that_came) {
+  Alone aggregate("aggregate", "{window: 1s, fields: {a: p1(v), b: p50(v), c: p95(v), d: p99(v)}}");
+  std::vector<std::string> values;
+  for (int i = 0; i < 200; ++i) values.push_back("{\"v\":" + std::to_string((i * 37) % 200 + 1) + "}");
+  for (std::size_t i = 0; i < 200; i += 50) {
+    aggregate.give(std::vector<std::string>(values.begin() + static_cast<std::ptrdiff_t>(i),
+                                            values.begin() + static_cast<std::ptrdiff_t>(i) + 50));
+  }
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"a":2,"b":100,"c":190,"d":198})"}));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_there_is_not_counted_and_of_nothing_there_is_null) {
+  Alone aggregate("aggregate", "{by: [k, x.y], window: 1s, fields: {n: count(), c: count(v), s: sum(v), m: mean(v), hi: max(v), p: p50(v), f: first(v)}}");
+  aggregate.give({"{}", R"({"k":null,"v":null})", R"({"x":{"y":1},"v":1})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() ==
+             (Lines{R"({"k":null,"x":{"y":null},"n":2,"c":0,"s":0,"m":null,"hi":null,"p":null,"f":null})",
+                    R"({"k":null,"x":{"y":1},"n":1,"c":1,"s":1,"m":1.0,"hi":1,"p":1,"f":1})"}));
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_the_same_however_they_are_written) {
+  Alone aggregate("aggregate", "{by: [k], window: 1s, fields: {n: count()}}");
+  aggregate.give({R"({"k":"a"})", R"({"k":"\u0061"})", R"({"k":1,"k":"a"})", R"({"\u006b":"a"})", R"({"k":[1]})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"k":"a","n":4})", R"({"k":[1],"n":1})"}));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_counted_fails_and_counts_nowhere) {
+  Alone aggregate("aggregate", "{by: [k], window: 1s, fields: {n: count(), s: sum(v), m: max(w)}}");
+  aggregate.give({R"({"k":1,"v":"1"})", R"({"k":1,"v":1,"w":true})", "no", "", "[1]", R"({"k":1,"v":1})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"k":null,"n":1,"s":0,"m":null})", R"({"k":1,"n":1,"s":1,"m":null})"}));
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 4U);
+  BOOST_TEST((aggregate.failed[0].failure.reason == Reason::type));
+  BOOST_TEST(aggregate.failed[0].failure.text == "'v' is no number");
+  BOOST_TEST((aggregate.failed[2].failure.reason == Reason::decode));
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(sums_that_64_bits_do_not_hold_go_on_as_floats) {
+  Alone aggregate("aggregate", "{window: 1s, fields: {s: sum(v)}}");
+  aggregate.give({R"({"v":9223372036854775807})", R"({"v":9223372036854775807})"});
+  aggregate.finish();
+  BOOST_REQUIRE_EQUAL(aggregate.out().size(), 1U);
+  BOOST_TEST(aggregate.out()[0] == R"({"s":18446744073709551616.0})");
+}
+
+BOOST_AUTO_TEST_CASE(by_time_windows_close_as_later_messages_come_and_what_is_too_late_leaves_by_late) {
+  Alone aggregate("aggregate", "{window: 10s, time: t, late: 5s, fields: {n: count(), l: last(t)}}", {"late"});
+  aggregate.hold = true;
+  aggregate.give({R"({"t":100})", R"({"t":112})", R"({"t":109.5})", R"({"t":114.9})"});
+  BOOST_TEST(aggregate.out().empty());
+  aggregate.give({R"({"t":115})", R"({"t":101})", R"({"t":110})"});
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":2,"l":109.5})"}));
+  BOOST_TEST(aggregate.out("late") == (Lines{R"({"t":101})"}));
+  BOOST_TEST(aggregate.held.at(0)->metadata(0)->own.at("window_start") == R"("1970-01-01T00:01:40.000Z")");
+  BOOST_TEST(aggregate.held.at(0)->metadata(0)->own.at("window_end") == R"("1970-01-01T00:01:50.000Z")");
+  BOOST_TEST(!aggregate.tick());
+  aggregate.finish();
+  BOOST_TEST(aggregate.out().back() == R"({"n":4,"l":110})");
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(times_are_numbers_or_texts) {
+  Alone aggregate("aggregate", "{window: 1m, time: t, fields: {n: count()}}");
+  aggregate.give({R"({"t":"1970-01-01T00:00:59.999Z"})", R"({"t":1})", R"({"t":"yesterday"})", "{}", R"({"t":1e300})",
+                  R"({"t":null})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":2})"}));
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 4U);
+  BOOST_TEST((aggregate.failed[0].failure.reason == Reason::type));
+  BOOST_TEST((aggregate.failed[1].failure.reason == Reason::missing));
+  BOOST_TEST((aggregate.failed[2].failure.reason == Reason::type));
+}
+
+BOOST_AUTO_TEST_CASE(more_groups_than_an_output_takes_leave_in_pieces_and_more_than_allowed_fail) {
+  Alone aggregate("aggregate", "{by: [k], window: 1s, fields: {n: count()}, keys: 300}");
+  for (int i = 0; i < 301; ++i) aggregate.give({"{\"k\":" + std::to_string(i) + "}"});
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 1U);
+  BOOST_TEST((aggregate.failed[0].failure.reason == Reason::memory));
+  aggregate.run_for(1s);
+  while (aggregate.tick()) {
+  }
+  BOOST_TEST(aggregate.out().size() == 300U);
+  BOOST_TEST(aggregate.out()[299] == R"({"k":299,"n":1})");
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(in_a_pipeline_each_window_comes_in_its_time) {
+  Bench bench(R"(
+stages:
+  readings: {generate: {every: 1s, count: 25, msg: {device: d1, celsius: '{{ i }}'}}}
+  averages: {from: readings, aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}}
+  marked: {from: averages, set: {from: '{{ meta.window_start }}'}}
+  screen: {from: marked, stdout: {}}
+)");
+  bench.start();
+  bench.advance(9999ms);
+  BOOST_TEST(bench.output() == "");
+  bench.advance(2ms);
+  const std::string first = R"({"device":"d1","mean":5.5,"n":10,"from":"2030-01-01T00:00:00.000Z"})";
+  BOOST_TEST(bench.output() == first + "\n");
+  bench.run();
+  BOOST_TEST(bench.output() == first + "\n" + R"({"device":"d1","mean":15.5,"n":10,"from":"2030-01-01T00:00:10.000Z"})" +
+                                   "\n" + R"({"device":"d1","mean":23.0,"n":5,"from":"2030-01-01T00:00:20.000Z"})" + "\n");
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
+  BOOST_TEST(Read("aggregate", "{window: 1s, fields: {m: median(c)}}").mistake() ==
+             "'median(c)' is no function of a field; count(), or count, sum, min, max, mean, first, last or p1 to p99 of "
+             "a path: mean(celsius)");
+  for (const auto* bad : {"mean", "mean()", "p0(c)", "p100(c)", "p5x(c)", "sum(a..b)", "p(c)", "q5(c)"}) {
+    BOOST_TEST(Read("aggregate", std::string("{window: 1s, fields: {m: '") + bad + "'}}").diagnostics.has_errors(), bad);
+  }
+  BOOST_TEST(Read("aggregate", "{window: 3s, slide: 2s, fields: {n: count()}}").mistake() ==
+             "a window is a whole number of slides long; such as `window: 1m, slide: 10s`");
+  BOOST_TEST(Read("aggregate", "{window: 3s, late: 2s, fields: {n: count()}}").mistake() ==
+             "by arrival nothing comes late; name the field that holds the time: `time: at`");
+  BOOST_TEST(Read("aggregate", "{window: 3s, by: [n], fields: {n.x: count()}}").mistake() ==
+             "'n' and 'n.x' would stand in the same place; another name for one");
+  BOOST_TEST(Read("aggregate", "{window: 3s}").diagnostics.has_errors());
+  BOOST_TEST(Read("aggregate", "{fields: {n: count()}}").diagnostics.has_errors());
+  BOOST_TEST(Read("aggregate", "{window: 0s, fields: {n: count()}}").diagnostics.has_errors());
+  Bench bench(
+      "stages: {a: {generate: {count: 1}}, b: {from: a, workers: 2, aggregate: {window: 1s, fields: {n: count()}}}, "
+      "c: {from: b, drop: {}}}");
+  BOOST_TEST(bench.mistakes().find("only one can run") != std::string::npos);
+}
