@@ -141,7 +141,7 @@ std::string told_of(const std::string& name, const std::string& from, const std:
 
 BOOST_GLOBAL_FIXTURE(Ending);
 
-// ------------------------------------------------------------------------------------------------------ as it is shipped
+// ---------------------------------------------------------------------------------------------------- as it is shipped
 
 BOOST_AUTO_TEST_CASE(every_panel_has_data_and_every_metric_stands_in_a_dashboard) {
   if (!live()) return;
@@ -192,7 +192,8 @@ BOOST_AUTO_TEST_CASE(every_alert_is_tested_where_it_fires_and_where_it_does_not)
   for (std::sregex_iterator found(rules.begin(), rules.end(), name), end; found != end; ++found) {
     ++alerts;
     const auto alert = (*found)[1].str();
-    BOOST_TEST(contains(tests, "alertname: " + alert + ", exp_alerts: []"), alert << " is not tested where it is silent");
+    BOOST_TEST(contains(tests, "alertname: " + alert + ", exp_alerts: []"),
+               alert << " is not tested where it is silent");
     BOOST_TEST(contains(tests, "alertname: " + alert + "\n        exp_alerts:\n          - exp_labels:"),
                alert << " is not tested where it fires");
   }
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(the_files_are_what_make_writes) {
   BOOST_TEST(end.out == "");
 }
 
-// ----------------------------------------------------------------------------------------------------- what is found out
+// --------------------------------------------------------------------------------------------------- what is found out
 
 BOOST_AUTO_TEST_CASE(a_panel_without_data_is_found) {
   if (!live()) return;
@@ -225,9 +226,10 @@ BOOST_AUTO_TEST_CASE(a_metric_that_weir_does_not_have_is_found) {
 
 BOOST_AUTO_TEST_CASE(a_label_in_the_legend_that_the_result_lacks_is_found) {
   if (!live()) return;
-  BOOST_TEST(told_of("engine.json", "sum by (instance, pipeline, stage) (weir_child_up", "sum by (stage) (weir_child_up") ==
-             "engine.json: Children: A: the legend names the label pipeline, which the result lacks\n"
-             "faults: 1\n");
+  BOOST_TEST(
+      told_of("engine.json", "sum by (instance, pipeline, stage) (weir_child_up", "sum by (stage) (weir_child_up") ==
+      "engine.json: Children: A: the legend names the label pipeline, which the result lacks\n"
+      "faults: 1\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_query_that_is_not_understood_is_found) {
@@ -245,9 +247,10 @@ BOOST_AUTO_TEST_CASE(nothing_but_nan_is_found) {
 
 BOOST_AUTO_TEST_CASE(a_variable_that_is_not_there_is_found) {
   if (!live()) return;
-  BOOST_TEST(told_of("engine.json", "weir_child_up{instance=~\\\"$instance", "weir_child_up{instance=~\\\"$instances") ==
-             "engine.json: Children: A: no variable 'instances'\n"
-             "faults: 1\n");
+  BOOST_TEST(
+      told_of("engine.json", "weir_child_up{instance=~\\\"$instance", "weir_child_up{instance=~\\\"$instances") ==
+      "engine.json: Children: A: no variable 'instances'\n"
+      "faults: 1\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_variable_without_values_is_found) {
