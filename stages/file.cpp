@@ -5,10 +5,9 @@
 #include <map>
 #include <system_error>
 
-#include "engine/message/document.hpp"
-#include "engine/message/json.hpp"
 #include "engine/runtime/files.hpp"
 #include "engine/script/text.hpp"
+#include "engine/stage/intake.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/lineup.hpp"
 #include "engine/stage/ticks.hpp"
@@ -18,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-enum class Format : std::uint8_t { lines, ndjson, json, whole, csv, envelope, logfmt };
+using stage::Format;
 
 struct FileConfig {
   std::optional<std::string> read, follow;
@@ -45,11 +44,7 @@ void verify(const FileConfig& config, config::Written& written) {
   const std::string path = config.read ? *config.read : config.write ? config.write->text() : config.append->text();
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
-  if (format > Format::whole) {
-    const char* name = format == Format::csv ? "csv" : format == Format::envelope ? "envelope" : "logfmt";
-    written.error(config.format ? "format" : role, std::string(name) + " comes with a later version of weir",
-                  "`format: lines` takes each line as text");
-  }
+  stage::refuse_later(format, config.format ? "format" : role, written);
   if (config.append && (format == Format::json || format == Format::whole)) {
     written.error(config.format ? "format" : role, "`append` adds lines", "write `format: ndjson` or `format: lines`");
   }
@@ -70,13 +65,7 @@ const auto spec =
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
             "else lines. csv, envelope and logfmt come with a later version.",
-            config::one_of({{"lines", Format::lines},
-                            {"ndjson", Format::ndjson},
-                            {"json", Format::json},
-                            {"whole", Format::whole},
-                            {"csv", Format::csv},
-                            {"envelope", Format::envelope},
-                            {"logfmt", Format::logfmt}}))
+            stage::formats())
         .field("every", &FileConfig::every,
                "Reads the file again after this time, the first time at once. While what was read is not taken, it is "
                "not read again; each time is counted as dropped (slow).",
@@ -100,11 +89,6 @@ const auto spec =
         .example("file: {write: 'pages/{{ msg.id }}.html', format: whole}")
         .verify(verify);
 
-std::string_view without_mark(std::string_view text) {
-  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
-}
-
 // --------------------------------------------------------------------------------------------------------------- read
 
 std::unique_ptr<runtime::Reader> open(const std::string& path, stage::Source& source) {
@@ -115,155 +99,16 @@ std::unique_ptr<runtime::Reader> open(const std::string& path, stage::Source& so
   }
 }
 
-/// What is shown of a message that is too long.
-constexpr std::size_t shown_bytes = 1024;
-
-void refuse_size(stage::Source& source, std::string_view bytes, const FileConfig& config,
-                 std::optional<std::int64_t> line) {
-  stage::Failure why(stage::Reason::size, std::string(line ? "the line" : "the file") +
-                                              " is longer than max_message, " + config::show(config.max_message) +
-                                              "; this is its beginning");
-  why.line = line;
-  // Never more than the shortest beginning that is too long: what is shown must not depend on how reads are cut.
-  source.refuse(bytes.substr(0, std::min<std::uint64_t>(shown_bytes, config.max_message.bytes)), std::move(why));
-}
-
-/// Makes messages of lines as they are found.
-class Lines {
- public:
-  Lines(const FileConfig& config, Format format, stage::Source& source)
-      : config_(config), format_(format), source_(source), entered_(source.core.now()) {}
-
-  /// A line is longer than may be. It is refused, and what is still to come of it passed over.
-  bool refuse_if_long(std::string_view begin) {
-    if (line_ == 0) begin = without_mark(begin);
-    if (begin.size() <= config_.max_message.bytes + 1) return false;  // One for a carriage return.
-    if (!skipping_) refuse_size(source_, begin, config_, line_ + 1);
-    skipping_ = true;
-    return true;
-  }
-  bool skipping() const { return skipping_; }
-
-  /// A whole line, without its end. It lies in the arena.
-  void put(const message::ArenaRef& arena, std::string_view line) {
-    ++line_;
-    if (std::exchange(skipping_, false)) return;
-    if (line_ == 1) line = without_mark(line);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > config_.max_message.bytes) return refuse_size(source_, line, config_, line_);
-    message::Structure structure;
-    if (format_ == Format::ndjson) {
-      if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
-      if (const auto error = message::check_json_padded(line, &structure)) {
-        stage::Failure why(stage::Reason::decode,
-                           "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
-        why.line = line_;
-        return source_.refuse(line, std::move(why));
-      }
-    }
-    const auto made = source_.out.emit_shared(stage::main_port, arena, line, entered_);
-    if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
-  }
-
-  void look_at_clock() { entered_ = source_.core.now(); }
-
- private:
-  const FileConfig& config_;
-  const Format format_;
-  stage::Source& source_;
-  stage::Time entered_;
-  std::int64_t line_ = 0;  // The last one seen, from 1.
-  bool skipping_ = false;  // Inside a line that was refused.
-};
-
-stage::Task<> read_lines(const FileConfig& config, Format format, runtime::Reader& reader, stage::Source& source) {
-  Lines lines(config, format, source);
-  const bool never_waits = reader.size().has_value();
-  message::ArenaRef arena;
-  std::string_view rest;  // The beginning of a line whose end is still to be read; it lies in the arena.
-  for (bool ended = false; !ended && !source.abandoned();) {
-    // A new arena each time: what was sent on may be read on another core while more is read here.
-    auto next = message::ArenaRef::make(std::max(message::arena_bytes, 2 * rest.size()));
-    if (!rest.empty()) std::memcpy(next->end(), rest.data(), rest.size());
-    next->commit(rest.size());
-    arena = std::move(next);
-    const std::span<char> room(arena->end(), arena->room());
-    const std::size_t size = co_await reader.read(room);
-    arena->commit(size);
-    source.read_bytes += size;
-    ended = size == 0;
-    lines.look_at_clock();
-
-    const char* begin = arena->data();
-    const char* const end = arena->end();
-    const char* look = begin + rest.size();
-    while (const auto* newline =
-               static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
-      lines.put(arena, {begin, static_cast<std::size_t>(newline - begin)});
-      begin = look = newline + 1;
-      if (source.full()) {
-        co_await source.flush();
-        lines.look_at_clock();
-      }
-    }
-    rest = {begin, static_cast<std::size_t>(end - begin)};
-    if (ended && !rest.empty()) lines.put(arena, rest);
-    if (lines.refuse_if_long(rest) || lines.skipping()) rest = {};
-    // The next read may wait, for a pipe's writer. And where all was refused others must still get their turn.
-    if (!never_waits || !source.out.pending()) co_await source.flush();
-  }
-}
-
-stage::Task<> read_whole(const FileConfig& config, Format format, runtime::Reader& reader, stage::Source& source) {
-  const std::size_t most = config.max_message.bytes;
-  const std::size_t expected = std::min<std::uint64_t>(reader.size().value_or(0), most);
-  auto arena = message::ArenaRef::make(expected + 1);  // One more, so that the end is seen without growing.
-  for (;;) {
-    if (arena->room() == 0) {
-      auto larger = message::ArenaRef::make(std::min(2 * arena->used(), most + 1));
-      std::memcpy(larger->end(), arena->data(), arena->used());
-      larger->commit(arena->used());
-      arena = std::move(larger);
-    }
-    const std::span<char> room(arena->end(), arena->room());
-    const std::size_t size = co_await reader.read(room);
-    if (size == 0) break;
-    arena->commit(size);
-    source.read_bytes += size;
-    if (arena->used() > most) {
-      refuse_size(source, {arena->data(), arena->used()}, config, std::nullopt);
-      co_return;
-    }
-  }
-  std::string_view text(arena->data(), arena->used());
-  if (format == Format::json) {
-    text = without_mark(text);
-    if (text.empty()) co_return;
-    if (const auto error = message::check_json_padded(text)) {
-      stage::Failure why(stage::Reason::decode, "not JSON: " + error->what);
-      why.line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(error->offset), '\n');
-      source.refuse(text, std::move(why));
-      co_return;
-    }
-  }
-  const auto made = source.emit_shared(arena, text);
-  if (format == Format::json) made.batch().mark_json(made.row());
-}
-
-stage::Task<> read_once(const FileConfig& config, runtime::Reader& reader, stage::Source& source) {
-  const Format format = format_of(config, *config.read);
-  if (format == Format::lines || format == Format::ndjson) {
-    co_await read_lines(config, format, reader, source);
-  } else {
-    co_await read_whole(config, format, reader, source);
-  }
+stage::Intake intake_of(const FileConfig& config) {
+  return {format_of(config, *config.read), config.max_message, "the file"};
 }
 
 stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
   stage::Ticks ticks(*config.every, source);
+  const stage::Intake intake = intake_of(config);
   auto reader = open(*config.read, source);  // Missing from the start: a mistake. Missing later: it happens.
   while (!source.abandoned()) {
-    if (reader) co_await read_once(config, *reader, source);
+    if (reader) co_await intake.read(*reader, source);
     reader.reset();
     co_await source.flush();
     ticks.next();
@@ -284,7 +129,8 @@ stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
   }
   const auto reader = open(*config.read, source);
   source.all_bytes = reader->size().value_or(0);
-  co_await read_once(config, *reader, source);
+  const stage::Intake intake = intake_of(config);
+  co_await intake.read(*reader, source);
 }
 
 // -------------------------------------------------------------------------------------------------------------- write

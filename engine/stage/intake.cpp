@@ -1,0 +1,178 @@
+#include "engine/stage/intake.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "engine/message/document.hpp"
+#include "engine/message/json.hpp"
+
+namespace weir::stage {
+namespace {
+
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+}
+
+/// What is shown of a message that is too long.
+constexpr std::size_t shown_bytes = 1024;
+constexpr const char* the_line = "the line";
+
+void refuse_size(Source& source, std::string_view bytes, config::Size most, const char* what,
+                 std::optional<std::int64_t> line) {
+  Failure why(Reason::size,
+              std::string(what) + " is longer than max_message, " + config::show(most) + "; this is its beginning");
+  why.line = line;
+  // Never more than the shortest beginning that is too long: what is shown must not depend on how reads are cut.
+  source.refuse(bytes.substr(0, std::min<std::uint64_t>(shown_bytes, most.bytes)), std::move(why));
+}
+
+/// Makes messages of lines as they are found.
+class Lines {
+ public:
+  Lines(Format format, config::Size most, Source& source)
+      : format_(format), most_(most), source_(source), entered_(source.core.now()) {}
+
+  /// A line is longer than may be. It is refused, and what is still to come of it passed over.
+  bool refuse_if_long(std::string_view begin) {
+    if (line_ == 0) begin = without_mark(begin);
+    if (begin.size() <= most_.bytes + 1) return false;  // One for a carriage return.
+    if (!skipping_) refuse_size(source_, begin, most_, the_line, line_ + 1);
+    skipping_ = true;
+    return true;
+  }
+  bool skipping() const { return skipping_; }
+
+  /// A whole line, without its end. It lies in the arena.
+  void put(const message::ArenaRef& arena, std::string_view line) {
+    ++line_;
+    if (std::exchange(skipping_, false)) return;
+    if (line_ == 1) line = without_mark(line);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
+    message::Structure structure;
+    if (format_ == Format::ndjson) {
+      if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
+      if (const auto error = message::check_json_padded(line, &structure)) {
+        Failure why(Reason::decode,
+                    "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
+        why.line = line_;
+        return source_.refuse(line, std::move(why));
+      }
+    }
+    const auto made = source_.out.emit_shared(main_port, arena, line, entered_);
+    if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
+  }
+
+  void look_at_clock() { entered_ = source_.core.now(); }
+
+ private:
+  const Format format_;
+  const config::Size most_;
+  Source& source_;
+  Time entered_;
+  std::int64_t line_ = 0;  // The last one seen, from 1.
+  bool skipping_ = false;  // Inside a line that was refused.
+};
+
+}  // namespace
+
+config::Extra formats() {
+  return config::one_of({{"lines", Format::lines},
+                         {"ndjson", Format::ndjson},
+                         {"json", Format::json},
+                         {"whole", Format::whole},
+                         {"csv", Format::csv},
+                         {"envelope", Format::envelope},
+                         {"logfmt", Format::logfmt}});
+}
+
+void refuse_later(Format format, const std::string& key, config::Written& written) {
+  if (format <= Format::whole) return;
+  const char* name = format == Format::csv ? "csv" : format == Format::envelope ? "envelope" : "logfmt";
+  written.error(key, std::string(name) + " comes with a later version of weir",
+                "`format: lines` takes each line as text");
+}
+
+Task<> Intake::read(runtime::Reader& reader, Source& source) const {
+  return format_ == Format::lines || format_ == Format::ndjson ? read_lines(reader, source)
+                                                               : read_whole(reader, source);
+}
+
+Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
+  Lines lines(format_, most_, source);
+  const bool never_waits = reader.size().has_value();
+  message::ArenaRef arena;
+  std::string_view rest;  // The beginning of a line whose end is still to be read; it lies in the arena.
+  for (bool ended = false; !ended && !source.abandoned();) {
+    // A new arena each time: what was sent on may be read on another core while more is read here.
+    auto next = message::ArenaRef::make(std::max(message::arena_bytes, 2 * rest.size()));
+    if (!rest.empty()) std::memcpy(next->end(), rest.data(), rest.size());
+    next->commit(rest.size());
+    arena = std::move(next);
+    const std::span<char> room(arena->end(), arena->room());
+    const std::size_t size = co_await reader.read(room);
+    if (!never_waits) source.waited_outside();
+    arena->commit(size);
+    source.read_bytes += size;
+    ended = size == 0;
+    lines.look_at_clock();
+
+    const char* begin = arena->data();
+    const char* const end = arena->end();
+    const char* look = begin + rest.size();
+    while (const auto* newline =
+               static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
+      lines.put(arena, {begin, static_cast<std::size_t>(newline - begin)});
+      begin = look = newline + 1;
+      if (source.full()) {
+        co_await source.flush();
+        lines.look_at_clock();
+      }
+    }
+    rest = {begin, static_cast<std::size_t>(end - begin)};
+    if (ended && !rest.empty()) lines.put(arena, rest);
+    if (lines.refuse_if_long(rest) || lines.skipping()) rest = {};
+    // The next read may wait, for a pipe's writer. And where all was refused others must still get their turn.
+    if (!never_waits || !source.out.pending()) co_await source.flush();
+  }
+}
+
+Task<> Intake::read_whole(runtime::Reader& reader, Source& source) const {
+  const std::size_t most = most_.bytes;
+  const std::size_t expected = std::min<std::uint64_t>(reader.size().value_or(0), most);
+  auto arena = message::ArenaRef::make(expected + 1);  // One more, so that the end is seen without growing.
+  for (;;) {
+    if (arena->room() == 0) {
+      auto larger = message::ArenaRef::make(std::min(2 * arena->used(), most + 1));
+      std::memcpy(larger->end(), arena->data(), arena->used());
+      larger->commit(arena->used());
+      arena = std::move(larger);
+    }
+    const std::span<char> room(arena->end(), arena->room());
+    const std::size_t size = co_await reader.read(room);
+    if (size == 0) break;
+    arena->commit(size);
+    source.read_bytes += size;
+    if (arena->used() > most) {
+      refuse_size(source, {arena->data(), arena->used()}, most_, what_, std::nullopt);
+      co_return;
+    }
+  }
+  std::string_view text(arena->data(), arena->used());
+  if (format_ == Format::json) {
+    text = without_mark(text);
+    if (text.empty()) co_return;
+    if (const auto error = message::check_json_padded(text)) {
+      Failure why(Reason::decode, "not JSON: " + error->what);
+      why.line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(error->offset), '\n');
+      source.refuse(text, std::move(why));
+      co_return;
+    }
+  }
+  const auto made = source.emit_shared(arena, text);
+  if (format_ == Format::json) made.batch().mark_json(made.row());
+}
+
+}  // namespace weir::stage
