@@ -108,14 +108,33 @@ void call_on(runtime::Core& core, const std::function<void()>& work) {
   done.get_future().get();
 }
 
-bool writes_to_terminal(const std::vector<graph::Plan>& plans, const Streams& streams) {
-  if (!streams.out_is_terminal) return false;
+/// Whether a stage writes to the terminal, or reads what somebody types there.
+bool uses_terminal(const std::vector<graph::Plan>& plans, const Streams& streams) {
+  const bool typed = ::isatty(STDIN_FILENO) == 1;
   for (const auto& plan : plans) {
     for (const auto& stage : plan.stages) {
-      if (stage.configured.prints) return true;
+      if (stage.configured.prints && streams.out_is_terminal) return true;
+      if (stage.configured.reads_input && typed) return true;
     }
   }
   return false;
+}
+
+/// Files that run as one program share its standard input. (Checked together they need not be one.)
+void refuse_shared_input(Checked& checked) {
+  const std::string* reads = nullptr;
+  for (auto& file : checked.files) {
+    if (!file.plan) continue;
+    for (const auto& stage : file.plan->stages) {
+      if (!stage.configured.reads_input) continue;
+      if (reads) {
+        file.diagnostics.error(stage.place, *reads + " reads the standard input already", "run the two by themselves",
+                               "stages." + stage.name);
+      } else {
+        reads = &file.path;
+      }
+    }
+  }
 }
 
 int failed_to_start(const Fault& fault) {
@@ -231,6 +250,7 @@ int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const 
 
 int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
   auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  refuse_shared_input(checked);
   checked.print(streams);
   if (checked.has_errors()) return exit_code::configuration;
   const auto choice = choose_admin(checked, arguments, streams);
@@ -240,7 +260,7 @@ int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& stre
   for (auto& file : checked.files) plans.push_back(std::move(*file.plan));
   checked.files.clear();
   std::unique_ptr<Terminal> terminal;
-  if (streams.err_is_terminal && !writes_to_terminal(plans, streams)) {
+  if (streams.err_is_terminal && !uses_terminal(plans, streams)) {
     terminal = std::make_unique<Terminal>(STDERR_FILENO);
   }
   return run_plans(std::move(plans), arguments, choice.rules, terminal.get());

@@ -256,6 +256,21 @@ void refuse_cycles(const Plan& plan, Diagnostics& diagnostics) {
   }
 }
 
+/// What one of two reads of the standard input, the other misses.
+void refuse_two_that_read_input(const Plan& plan, Diagnostics& diagnostics) {
+  const PlannedStage* first = nullptr;
+  for (const auto& planned : plan.stages) {
+    if (!planned.configured.reads_input) continue;
+    if (first) {
+      diagnostics.error(planned.place, "'" + first->name + "' reads the standard input already",
+                        "there is only one: let all who want it read `from: " + first->name + "`",
+                        "stages." + planned.name);
+    } else {
+      first = &planned;
+    }
+  }
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
@@ -377,6 +392,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   }
   Wiring(plan, diagnostics).run();
   refuse_cycles(plan, diagnostics);
+  refuse_two_that_read_input(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   warn(plan, diagnostics);
   fuse(plan, diagnostics);

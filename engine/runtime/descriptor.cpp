@@ -121,6 +121,8 @@ Task<std::size_t> Descriptor::read(std::span<char> into) {
       if (events != 0) co_return 0;
     } else if (errno == EINTR) {
       continue;
+    } else if (errno == EIO && kind_ == Kind::terminal) {
+      co_return 0;  // The terminal was closed.
     } else if (errno != EAGAIN || !waitable_) {
       throw_errno(name_);
     }

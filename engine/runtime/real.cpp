@@ -289,11 +289,11 @@ void pin_this_thread(const cpu_set_t& allowed, int index) {
   }
 }
 
-// Or what is opened next would become somebody's standard output. Ours then takes nothing and says so; input has ended.
+// Or what is opened next would become somebody's standard output. Ours then take and give nothing, and say so.
 void open_standard_descriptors() {
   for (const int wanted : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(wanted, F_GETFD) >= 0) continue;
-    const int fd = ::open("/dev/null", wanted == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+    const int fd = ::open("/dev/null", wanted == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
     if (fd < 0) throw_errno("/dev/null");
     WEIR_ASSERT(fd == wanted, "the lowest free descriptor is taken");
   }

@@ -163,6 +163,14 @@ std::unique_ptr<Reader> RealFiles::open(const std::string& path) {
 
 std::unique_ptr<Reader> RealFiles::standard_input() {
   const std::string name = "standard input";
+  const int flags = ::fcntl(STDIN_FILENO, F_GETFL);
+  if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY) {
+    throw std::system_error(EBADF, std::generic_category(), name + " was closed when weir was started");
+  }
+  struct stat status {};
+  if (::fstat(STDIN_FILENO, &status) == 0 && S_ISDIR(status.st_mode)) {
+    throw std::system_error(std::make_error_code(std::errc::is_a_directory), name);
+  }
   return std::make_unique<FileReader>(io_, duplicate(STDIN_FILENO, name), Sharing::shared, name);
 }
 

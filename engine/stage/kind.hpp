@@ -46,6 +46,7 @@ struct Configured {
   Memory memory = Memory::none;
   Touches touches = Touches::nothing;  ///< By this configuration.
   bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
+  bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
   std::string instead_of_from;  ///< Of a source: the cure for whoever gives it a `from`; may be empty.
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
   std::optional<config::Template> goes_to;
@@ -62,6 +63,10 @@ struct Configured {
   Configured&& touching(Touches what) && {
     touches = what;
     return std::move(*this);
+  }
+  Configured&& reading_input() && {
+    reads_input = true;
+    return std::move(*this).touching(Touches::fs);
   }
   Configured&& printing() && {
     prints = true;

@@ -149,6 +149,15 @@ BOOST_AUTO_TEST_CASE(kinds_runs_to_its_end_and_leaves_what_it_says) {
   BOOST_TEST(shown == kept.size());
 }
 
+BOOST_AUTO_TEST_CASE(filter_prints_what_of_its_input_it_lets_through) {
+  Child child({"sh", "-c", R"(printf '{"n":1}\n{"n":2}\nnonsense\n{"n":4}' | "$0" run "$1" --admin off)", WEIR_BINARY,
+               (pipelines / "filter.yaml").string()});
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(end.out == "{\"n\":2}\n{\"n\":4}\n");
+  BOOST_TEST(end.err.find("nonsense\n") != std::string::npos, end.err);
+}
+
 BOOST_AUTO_TEST_CASE(quickstart_shows_this_machine_until_it_is_stopped) {
   Child child({WEIR_BINARY, "run", (pipelines / "quickstart.yaml").string(), "--admin", "off"});
   BOOST_TEST(child.saw_on_out(" load     "));

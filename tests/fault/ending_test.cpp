@@ -26,6 +26,9 @@ class Terminal {
   void hang_up() {
     if (ours_ >= 0) ::close(std::exchange(ours_, -1));
   }
+  void type(const std::string& keys) {
+    BOOST_TEST(::write(ours_, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
+  }
   /// Reads until this stands there; false where half a minute passes first.
   bool saw(const std::string& text) {
     std::array<char, 4096> bytes;
@@ -152,4 +155,25 @@ BOOST_AUTO_TEST_CASE(a_terminal_that_is_closed_ends_the_run_in_order) {
   BOOST_TEST(end.code == 0, "ended with " << end.code << ", signal " << end.signal);
   // Who had read until then is no reason to lose what the other stage kept.
   BOOST_TEST(std::filesystem::exists(folder.path("out.txt")));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_typed_is_read_line_by_line_until_ctrl_d_or_the_terminal_goes_away) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("p.yaml", "stages:\n  typed: {stdin: {}}\n  screen: {from: typed, stdout: {}}\n");
+  for (const bool by_hand : {true, false}) {
+    Terminal terminal;
+    // Not its own session's terminal: nothing but the read tells that it is gone.
+    Child child(shell("exec \"$WEIR\" run --admin off \"$1\" <\"$2\"", {file, terminal.name()}), shell_environment);
+    BOOST_TEST(child.saw_on_err("msg=running"));
+    terminal.type("one\n");
+    BOOST_TEST(child.saw_on_out("one\n"));
+    if (by_hand) {
+      terminal.type("two\n\x04");
+    } else {
+      terminal.hang_up();
+    }
+    const auto end = child.end();
+    BOOST_TEST(end.code == 0, end.err);
+    BOOST_TEST(end.out == (by_hand ? "one\ntwo\n" : "one\n"));
+  }
 }

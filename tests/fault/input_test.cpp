@@ -20,6 +20,8 @@ ChildEnd ran_as_nobody(const std::string& path) {
   return ran_by_shell(std::string(::getuid() == 0 ? as_nobody : "") + "\"$WEIR\" run --admin off \"$1\"", {path});
 }
 
+constexpr const char* filtering = "stages:\n  lines: {stdin: {}}\n  screen: {from: lines, stdout: {}}\n";
+
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
     text.replace(at, what.size(), by);
@@ -131,6 +133,59 @@ BOOST_AUTO_TEST_CASE(a_fifo_that_nobody_writes_to_keeps_nobody_from_ending) {
   child.signal(SIGTERM);
   const auto end = child.end();
   BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_standard_input_ends_quietly) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml", filtering), "--log-level", "warn"});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(end.out == "");
+  BOOST_TEST(end.err == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_is_read_to_its_end_and_no_line_is_lost) {
+  const TemporaryFolder folder;
+  const auto end = ran_by_shell("{ seq 1 100000; printf 100001; } | weir \"$1\"", {folder.file("p.yaml", filtering)});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(counted_up(end.out) == 100'001U);
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_whose_writer_stays_silent_keeps_nobody_from_ending) {
+  const TemporaryFolder folder;
+  const auto fifo = folder.path("fifo");
+  BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  for (const int signals : {1, 2}) {
+    Child child(shell("exec 3<>\"$2\"; printf '1\\n2\\nhalf' >&3; exec \"$WEIR\" run --admin off \"$1\" <&3",
+                      {folder.file("p.yaml", filtering), fifo}),
+                shell_environment);
+    BOOST_TEST(child.saw_on_err("msg=running"));
+    BOOST_TEST(child.saw_on_out("1\n2\n"));
+    for (int i = 0; i < signals; ++i) child.signal(SIGTERM);
+    const auto end = child.end();
+    if (signals == 1) BOOST_TEST(end.code == 0, end.err);
+    BOOST_TEST(end.out == "1\n2\n");  // What had no end yet is no message.
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_standard_input_that_is_closed_or_a_directory_is_missing_and_not_empty) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("p.yaml", filtering);
+  const auto closed = ran_by_shell("weir \"$1\" <&-", {file});
+  BOOST_TEST(closed.code == 69, closed.err);
+  BOOST_TEST(contains(closed.err, "standard input was closed when weir was started"), closed.err);
+  const auto directory = ran_by_shell("weir \"$1\" <\"$2\"", {file, folder.path(".")});
+  BOOST_TEST(directory.code == 69, directory.err);
+  BOOST_TEST(contains(directory.err, "standard input: Is a directory"), directory.err);
+}
+
+BOOST_AUTO_TEST_CASE(two_files_of_one_program_cannot_both_read_the_standard_input) {
+  const TemporaryFolder folder;
+  const auto one = folder.file("one.yaml", filtering), two = folder.file("two.yaml", filtering);
+  const auto end = ran({one, two});
+  BOOST_TEST(end.code == 78, end.err);
+  BOOST_TEST(contains(end.err, "one.yaml reads the standard input already"), end.err);
+  BOOST_TEST(contains(end.err, "run the two by themselves"), end.err);
+  BOOST_TEST(Child({WEIR_BINARY, "check", one, two}).end().code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_read_that_fails_ends_with_74) {

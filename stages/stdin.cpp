@@ -1,0 +1,48 @@
+// stdin: reads the standard input message by message.
+#include "engine/runtime/files.hpp"
+#include "engine/stage/intake.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+using stage::Format;
+
+struct StdinConfig {
+  Format format = Format::lines;
+  config::Size max_message{16 * 1024 * 1024};
+};
+
+void verify(const StdinConfig& config, config::Written& written) {
+  stage::refuse_later(config.format, "format", written);
+}
+
+const auto spec =
+    config::Spec<StdinConfig>("stdin", "Reads the standard input message by message.")
+        .field(
+            "format", &StdinConfig::format,
+            "lines: each line is a message. ndjson: each line is JSON. json: all of it is one JSON value. whole: all "
+            "of it is one message, whatever it holds. csv, envelope and logfmt come with a later version.",
+            stage::formats())
+        .field("max_message", &StdinConfig::max_message, "A longer line, or input, fails (size).", config::above(0),
+               config::at_most(1024.0 * 1024 * 1024))
+        .details(
+            "It ends with the input: at the end of the file, when whoever writes the pipe has left, or by Ctrl-D on a "
+            "terminal. When weir ends first, a line whose end has not come is no message. There is one standard input, "
+            "so one stage of a program reads it.")
+        .example("stdin: {}")
+        .example("stdin: {format: ndjson}")
+        .verify(verify);
+
+stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
+  const auto reader = source.core.files().standard_input();
+  source.all_bytes = reader->size().value_or(0);
+  const stage::Intake intake(config.format, config.max_message, "the input");
+  co_await intake.read(*reader, source);
+}
+
+const stage::Register registered(spec,
+                                 [](auto config) { return stage::source_of(config, read_input).reading_input(); });
+
+}  // namespace
+}  // namespace weir::stages
