@@ -17,7 +17,9 @@ int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& st
     for (const auto& file : checked.files) {
       if (!file.plan) continue;
       const auto stages = file.plan->stages.size();
-      streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages") << "\n";
+      streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages");
+      if (file.tests > 0) streams.out << ", " << file.tests << (file.tests == 1 ? " test" : " tests");
+      streams.out << "\n";
     }
   }
   return checked.has_errors() ? exit_code::configuration : exit_code::done;

@@ -67,7 +67,7 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
     auto pipeline = config::load(source, *root, config::Scope::process_environment, false, file.diagnostics);
     // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
     if (pipeline) file.plan = graph::compile(std::move(*pipeline), catalog, file.diagnostics);
-    if (pipeline && tests == Tests::checked) read_tests(source, *root, catalog, file.diagnostics);
+    if (pipeline && tests == Tests::checked) file.tests = read_tests(source, *root, catalog, file.diagnostics).size();
     if (file.diagnostics.has_errors()) file.plan.reset();
   }
   refuse_same_names(checked.files);

@@ -13,6 +13,7 @@ struct CheckedFile {
   std::string path;
   config::Diagnostics diagnostics;
   std::optional<graph::Plan> plan;  ///< Nothing where there are errors.
+  std::size_t tests = 0;            ///< Where they were looked at.
 };
 
 class Checked {

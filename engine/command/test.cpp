@@ -54,7 +54,12 @@ class TextReport {
   void file(const std::string& path, bool tests) { streams_.out << path << (tests ? "\n" : ": no tests\n"); }
   void test(const Trial& trial, const Verdict& verdict) {
     streams_.out << (verdict.passed() ? "  passed  " : "  failed  ") << trial.config.name << " (" << shown(verdict.took)
-                 << ")\n";
+                 << ")";
+    if (verdict.unheard > 0) {
+      streams_.out << "; " << verdict.unheard << (verdict.unheard == 1 ? " message" : " messages")
+                   << " failed and reached nobody";
+    }
+    streams_.out << "\n";
     if (verdict.passed()) return;
     streams_.out << verdict.failures.render(streams_.out_is_terminal && streams_.color);
     if (!verdict.log.empty()) streams_.out << "      its log:\n";
@@ -86,7 +91,8 @@ class JsonReport {
               "\n  {\"name\":" + config::json_text(trial.config.name) +
               ",\"line\":" + std::to_string(trial.config.place.line) +
               ",\"passed\":" + (verdict.passed() ? "true" : "false") + ",\"virtual_s\":" + config::show(seconds) +
-              ",\"failures\":" + verdict.failures.json() + ",\"log\":[" + log + "]}";
+              ",\"unheard\":" + std::to_string(verdict.unheard) + ",\"failures\":" + verdict.failures.json() +
+              ",\"log\":[" + log + "]}";
   }
   void end(const Totals& totals) {
     streams_.out << "{\"files\":[" << files_ << (files_.empty() ? "" : "]}") << "],\n \"passed\":" << totals.passed

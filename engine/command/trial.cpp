@@ -174,6 +174,7 @@ class Run {
     } else if (ending_.unheard > 0 || ending_.left > 0) {
       seen_.exit_code = exit_code::failures;
     }
+    if (!exit_expected) verdict.unheard = ending_.unheard;
     const auto lost = ending_.fault ? 0 : observe::unaccounted(seen_.end.stages);
     if (lost != 0) tell(verdict, std::to_string(lost) + " messages are not accounted for", "this is a bug in weir");
     for (const auto& refused : seen_.record->refused) {

@@ -158,13 +158,27 @@ BOOST_AUTO_TEST_CASE(some_tests_are_taken_by_their_names) {
   BOOST_TEST(none.err == "weir: no test's name holds 'nothing come'\n  = did you mean 'nothing came'?\n");
 }
 
+BOOST_AUTO_TEST_CASE(what_failed_and_reached_nobody_is_noted_unless_the_exit_code_is_expected) {
+  const TemporaryFolder folder;
+  const std::string stages =
+      "stages:\n  numbers: {generate: {range: 1..3}}\n"
+      "  odd: {from: numbers, lua: 'if text == \"2\" then fail(\"even\") end'}\n  print: {from: odd, stdout: {}}\n";
+  const auto noted = folder.file("a.yaml", stages + "tests: [{name: a, expect: [{from: print, times: 2}]}]\n");
+  const auto said = said_by({"test", noted});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(contains(said.out, "  passed  a (0s); 1 message failed and reached nobody\n"), said.out);
+  const auto expected = folder.file("b.yaml", stages + "tests: [{name: a, expect: [{exit: 1}]}]\n");
+  BOOST_TEST(contains(said_by({"test", expected}).out, "  passed  a (0s)\n"));
+  BOOST_TEST(said_by({"check", expected}).out == expected + ": good, 3 stages, 1 test\n");
+}
+
 BOOST_AUTO_TEST_CASE(programs_are_told_in_json) {
   const auto said = said_by(
       {"test", trials + "passing_time.yaml", trials + "none.yaml", trials + "failing.yaml", "--output", "json"});
   BOOST_TEST(said.code == 2);
   BOOST_TEST(!weir::message::check_json(said.out).has_value(), said.out);
   BOOST_TEST(contains(said.out, R"({"name":"what never ends is ended by `for`","line":)"), said.out);
-  BOOST_TEST(contains(said.out, R"("passed":true,"virtual_s":3600,"failures":[],"log":[]})"), said.out);
+  BOOST_TEST(contains(said.out, R"("passed":true,"virtual_s":3600,"unheard":0,"failures":[],"log":[]})"), said.out);
   BOOST_TEST(contains(said.out, R"("message":"from print: message 2 is not the one expected")"), said.out);
   BOOST_TEST(contains(said.out, R"({"file":"tests/command/trials/none.yaml","tests":[]})"), said.out);
 }
