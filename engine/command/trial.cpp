@@ -20,7 +20,7 @@ using runtime::Time;
 
 /// A test that takes more steps than this, or so many without time moving, does not end by itself.
 constexpr std::uint64_t steps_most = 5'000'000;
-constexpr std::uint64_t steps_at_once = 1'000'000;
+constexpr std::uint64_t steps_at_once = 500'000;
 constexpr std::size_t log_lines_most = 10;
 
 /// The program's log, kept while this lives.
@@ -93,6 +93,11 @@ class Run {
     }
     verdict.took = last_ - Time();
     if (!ended_) {
+      if (tired_ && stuck_) {
+        tell(verdict, "it goes on and on at " + shown(verdict.took) + ", and no time passes",
+             "say how many messages are made, such as `set: {stages.NAME.generate.count: 100}`");
+        return verdict;
+      }
       tell(verdict,
            tired_ ? "it does not end by itself: after " + roughly(verdict.took) + " it was given up"
                   : "it stands still and has not ended",
@@ -135,7 +140,8 @@ class Run {
     for (bool over = false; !over && !tired_;) {
       const Time before = runtime_.now();
       over = runtime_.run_steps(steps_at_once, limit);
-      tired_ = !over && (runtime_.steps() > steps_most || runtime_.now() == before);
+      stuck_ = !over && runtime_.now() == before;
+      tired_ = stuck_ || (!over && runtime_.steps() > steps_most);
     }
     if (!ended_) last_ = runtime_.now();
     if (!tired_ && limit != Time::max() && limit > runtime_.now()) runtime_.run_for(limit - runtime_.now());
@@ -190,7 +196,8 @@ class Run {
   std::unique_ptr<graph::Running> running_;
   graph::Ending ending_;
   Seen seen_;
-  bool ended_ = false, tired_ = false;
+  bool ended_ = false;
+  bool tired_ = false, stuck_ = false;  // It took too many steps; in all, or at one moment.
   Time last_{};
 };
 

@@ -106,6 +106,16 @@ BOOST_AUTO_TEST_CASE(what_does_not_end_is_given_up_and_told_how_to_end) {
   BOOST_TEST(contains(said.out, "such as `for: 20s`"), said.out);
 }
 
+BOOST_AUTO_TEST_CASE(what_goes_on_without_time_passing_is_given_up_too) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n  all: {generate: {range: 1..100000000000}}\n  gone: {from: all, drop: {}}\n"
+                                "tests: [{name: a, expect: [{exit: 0}]}]\n");
+  const auto said = said_by({"test", path});
+  BOOST_TEST(said.code == 2);
+  BOOST_TEST(contains(said.out, "it goes on and on at 0s, and no time passes"), said.out);
+}
+
 BOOST_AUTO_TEST_CASE(every_mistake_in_the_block_is_told_at_once_by_check_and_by_test) {
   const auto checked = said_by({"check", trials + "mistakes.yaml"});
   BOOST_TEST(checked.code == 78);
