@@ -190,7 +190,7 @@ struct Doubles::Inside {
       if (entry.key == "follow") entry.key = "read";
     }
     config::Diagnostics ignored;  // It was good before.
-    const auto& scope = trial.plan->pipeline.scope;
+    const auto& scope = node->scope;
     config::Reader reader(ignored, scope);
     source.once = planned.kind->configure(once, reader);
     if (ignored.has_errors()) return;

@@ -253,11 +253,6 @@ const Node* item(const Node* list, std::size_t index) {
   return list && list->is_list() && index < list->items.size() ? &list->items[index] : nullptr;
 }
 
-/// Of a `do` its last step, of any other stage itself.
-std::size_t last_step(const graph::Plan& plan, std::size_t first) {
-  return first + std::max<std::size_t>(plan.stages[first].steps, 1) - 1;
-}
-
 /// The last one of a source is `any.failed`, which goes by another name.
 std::size_t visible_ports(const graph::PlannedStage& planned) {
   return planned.ports.size() - (planned.configured.shape == Shape::source ? 1 : 0);
@@ -360,35 +355,16 @@ class Against {
     }
     if (!expect.from) return;
     const auto place = place_of(written, "from", expect.place);
-    const auto dot = expect.from->find('.');
-    const auto* of = stage(expect.from->substr(0, dot), place);
-    if (!of) return;
-    const auto refs = find_ports(plan_, *expect.from);
-    if (refs.empty()) {
-      const std::string port = expect.from->substr(dot + 1);
-      std::vector<std::string> known;
-      const auto first = *plan_.find(of->name);
-      for (std::size_t at = first; at <= last_step(plan_, first); ++at) {
-        const auto& ports = plan_.stages[at].ports;
-        known.insert(known.end(), ports.begin() + 1,
-                     ports.begin() + static_cast<std::ptrdiff_t>(visible_ports(plan_.stages[at])));
-      }
-      diagnostics_.error(place, "stage '" + of->name + "' has no port '" + port + "'", did_you_mean(port, known));
-      return;
-    }
-    const auto& puts_out = plan_.stages[refs.front().stage];
-    if (refs.front().port == stage::main_port && !puts_out.configured.main_output) {
-      const auto& own = puts_out.configured.ports;
-      diagnostics_.error(place,
-                         "nothing leaves by the main output of '" + of->name + "': it is a " + puts_out.kind->name(),
-                         own.empty() ? "ask the stage before it"
-                                     : "ask one of its ports, such as '" + of->name + "." + own.front() + "'");
-    } else if (refs.front().port == stage::failed_port && plan_.readers(refs.front()).empty()) {
+    const auto refs = graph::outputs(plan_, *expect.from, place, diagnostics_);
+    if (refs.empty()) return;
+    const auto& of = plan_.stages[refs.front().stage];
+    const bool failures = refs.front().port == stage::failed_port || refs.front().port >= visible_ports(of);
+    if (failures && plan_.readers(refs.front()).empty()) {
       diagnostics_.error(place, "nobody reads '" + *expect.from + "', so nothing leaves by it",
-                         "ask whoever reads `any.failed`, or `{of: " + of->name + ", errors: 1}`");
+                         "ask whoever reads `any.failed`, or `{of: " + of.name + ", errors: 1}`");
     }
-    if (expect.path && !of->configured.goes_to) {
-      diagnostics_.error(place_of(written, "path", expect.place), "'" + of->name + "' writes no file");
+    if (expect.path && !of.configured.goes_to) {
+      diagnostics_.error(place_of(written, "path", expect.place), "'" + of.name + "' writes no file");
     }
   }
 
@@ -495,20 +471,9 @@ std::string Amount::text() const {
   return text.empty() ? "any number" : text;
 }
 
-std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& text) {
-  std::vector<graph::PortRef> found;
-  const auto dot = text.find('.');
-  const auto first = plan.find(text.substr(0, dot));
-  if (!first) return found;
-  const std::size_t last = last_step(plan, *first);
-  if (dot == std::string::npos) return {graph::PortRef(last, stage::main_port)};
-  for (std::size_t at = *first; at <= last; ++at) {
-    const auto& planned = plan.stages[at];
-    for (stage::Port port = at == last ? stage::main_port : stage::failed_port; port < visible_ports(planned); ++port) {
-      if (planned.ports[port] == text.substr(dot + 1)) found.emplace_back(at, port);
-    }
-  }
-  return found;
+std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from) {
+  Diagnostics told;  // When it was checked.
+  return graph::outputs(plan, from, {}, told);
 }
 
 const config::Declaration& test_declaration() { return test_spec.declaration(); }

@@ -93,9 +93,8 @@ struct Trial {
   std::shared_ptr<const graph::Plan> plan;  ///< Shared by tests that change nothing in the file.
 };
 
-/// Where what leaves by `text`, `STAGE` or `STAGE.PORT`, is put out: of a `do` more than one step may. Empty: there is
-/// no such port.
-std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& text);
+/// Where what an expectation's `from` names is put out. Empty: nowhere, which was told when it was read.
+std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from);
 
 /// For `weir explain test` and the schema.
 const config::Declaration& test_declaration();

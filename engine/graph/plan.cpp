@@ -51,11 +51,12 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
 /// inside by INSTANCE/NAME, and reads the instance as if it were a stage.
 class Wiring {
  public:
-  Wiring(Plan& plan, Diagnostics& diagnostics) : plan_(plan), diagnostics_(diagnostics) {}
+  Wiring(const Plan& plan, Diagnostics& diagnostics) : plan_(plan), diagnostics_(diagnostics) {}
 
-  void run() {
-    for (std::size_t stage = 0; stage < plan_.stages.size(); ++stage) {
-      auto& planned = plan_.stages[stage];
+  /// `plan`: the same, to be wired.
+  void run(Plan& plan) {
+    for (std::size_t stage = 0; stage < plan.stages.size(); ++stage) {
+      auto& planned = plan.stages[stage];
       if (!planned.first_step()) {
         planned.inputs.emplace_back(stage - 1, stage::main_port);
         continue;
@@ -71,6 +72,31 @@ class Wiring {
       const bool takes_input = planned.kind && planned.configured.shape != stage::Shape::source;
       if (planned.common.from.empty() && takes_input && !node.inside.empty()) read_as_instance(planned, node.inside);
     }
+  }
+
+  std::vector<PortRef> resolve(const std::string& text, const Place& place, const std::string& inside) {
+    std::vector<PortRef> found;
+    if (text == config::any_failed) {
+      for (std::size_t source = 0; source < plan_.stages.size(); ++source) {
+        const auto& other = plan_.stages[source];
+        if (other.kind && other.configured.shape == stage::Shape::source) {
+          found.emplace_back(source, other.ports.size() - 1);
+        }
+      }
+      return found;
+    }
+    const auto dot = text.find('.');
+    const std::string name = full_name(inside, text.substr(0, dot));
+    const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
+    if (const auto* instance = instance_named(name)) return port_of_instance(*instance, port, place);
+    if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_);
+    std::vector<std::string> names;
+    for (const auto& member : members(inside)) names.push_back(member.substr(inside.empty() ? 0 : inside.size() + 1));
+    const auto near = config::nearest(text.substr(0, dot), names);
+    diagnostics_.error(
+        place, "there is no stage '" + text.substr(0, dot) + "'" + (inside.empty() ? "" : " inside '" + inside + "'"),
+        near.empty() ? "" : "did you mean '" + near + "'?");
+    return found;
   }
 
  private:
@@ -140,31 +166,6 @@ class Wiring {
     for (const auto& [text, place] : texts(instance->from)) read(reader, text, place, instance->inside);
   }
 
-  std::vector<PortRef> resolve(const std::string& text, const Place& place, const std::string& inside) {
-    std::vector<PortRef> found;
-    if (text == config::any_failed) {
-      for (std::size_t source = 0; source < plan_.stages.size(); ++source) {
-        const auto& other = plan_.stages[source];
-        if (other.kind && other.configured.shape == stage::Shape::source) {
-          found.emplace_back(source, other.ports.size() - 1);
-        }
-      }
-      return found;
-    }
-    const auto dot = text.find('.');
-    const std::string name = full_name(inside, text.substr(0, dot));
-    const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
-    if (const auto* instance = instance_named(name)) return port_of_instance(*instance, port, place);
-    if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_);
-    std::vector<std::string> names;
-    for (const auto& member : members(inside)) names.push_back(member.substr(inside.empty() ? 0 : inside.size() + 1));
-    const auto near = config::nearest(text.substr(0, dot), names);
-    diagnostics_.error(
-        place, "there is no stage '" + text.substr(0, dot) + "'" + (inside.empty() ? "" : " inside '" + inside + "'"),
-        near.empty() ? "" : "did you mean '" + near + "'?");
-    return found;
-  }
-
   std::vector<PortRef> port_of_instance(const config::Instance& instance, const std::string& port, const Place& place) {
     const bool main = port == config::main_word;
     std::vector<std::string> givers;
@@ -210,7 +211,7 @@ class Wiring {
     return found;
   }
 
-  Plan& plan_;
+  const Plan& plan_;
   Diagnostics& diagnostics_;
 };
 
@@ -380,6 +381,10 @@ std::optional<std::size_t> Plan::find(std::string_view stage) const {
   return std::nullopt;
 }
 
+std::vector<PortRef> outputs(const Plan& plan, const std::string& from, const Place& place, Diagnostics& diagnostics) {
+  return Wiring(plan, diagnostics).resolve(from, place, "");
+}
+
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, Diagnostics& diagnostics) {
   Plan plan;
   plan.pipeline = std::move(pipeline);
@@ -390,7 +395,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
     diagnostics.warning(place, "this '" + name + "' takes the place of weir's own",
                         "give it another name if both are wanted");
   }
-  Wiring(plan, diagnostics).run();
+  Wiring(plan, diagnostics).run(plan);
   refuse_cycles(plan, diagnostics);
   refuse_two_that_read_input(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;

@@ -58,6 +58,11 @@ struct Plan {
   std::optional<std::size_t> find(std::string_view stage) const;  ///< Of a `do` its first step; the others follow.
 };
 
+/// What a stage outside of all instances would read by this `from`: of a `do` or an instance perhaps several ports.
+/// Empty, and an error told, where there is nothing of the name.
+std::vector<PortRef> outputs(const Plan& plan, const std::string& from, const config::Place& place,
+                             config::Diagnostics& diagnostics);
+
 /// Reads every stage, checks the wiring and all code, and decides what is fused. Nothing only where there are errors;
 /// all of them have gone to `diagnostics` then. Warnings: outputs that nobody reads.
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, config::Diagnostics& diagnostics);
