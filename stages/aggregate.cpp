@@ -26,7 +26,8 @@ enum class What : std::uint8_t { count, sum, min, max, mean, first, last, percen
 struct Function {
   What what = What::count;
   int percent = 0;
-  std::string path;  // Empty: of count(), messages.
+  std::string path;        // Empty: of count(), messages.
+  std::size_t source = 0;  // Which of all paths that are read it is.
 };
 
 struct AggregateConfig {
@@ -267,8 +268,14 @@ class Aggregate : public stage::Operator {
         wall_ahead_(context.core.wall().time_since_epoch() - context.core.now().time_since_epoch()) {
     for (const auto& [name, text] : config.fields) {
       names_.push_back(name);
-      functions_.push_back(*parse_function(text));
+      Function& function = functions_.emplace_back(*parse_function(text));
+      auto source = std::find_if(sources_.begin(), sources_.end(),
+                                 [&](const Source& known) { return known.path == function.path; });
+      if (source == sources_.end()) source = sources_.insert(source, Source{function.path});
+      function.source = static_cast<std::size_t>(source - sources_.begin());
+      source->number |= wants_number(function.what);
     }
+    read_.resize(sources_.size());
   }
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, Time now) override {
@@ -337,26 +344,20 @@ class Aggregate : public stage::Operator {
       add_to_key(*document, document->find_path(path.text));
       key_ += separator;
     }
-    // Everything that may fail is read before anything is counted.
-    read_.clear();
-    for (const auto& function : functions_) {
-      auto& read = read_.emplace_back();
-      if (function.path.empty()) {
-        read.there = true;
-        continue;
-      }
-      const auto node = document->find_path(function.path);
-      const auto kind = document->kind(node);
-      if (!node || kind == message::Kind::null) continue;
+    // Everything that may fail is read before anything is counted; what several functions ask for, once.
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      const Source& source = sources_[i];
+      Read& read = read_[i];
+      read.there = source.path.empty();
+      if (read.there) continue;
+      const auto node = document->find_path(source.path);
+      if (!node) continue;
+      const auto number = source.number ? document->any_number(node) : std::nullopt;
+      if (!number && document->kind(node) == message::Kind::null) continue;
+      if (source.number && !number) return Failure(Reason::type, "'" + source.path + "' is no number");
       read.there = true;
-      if (function.what == What::first || function.what == What::last) {
-        read.raw = document->raw(node);
-      } else if (function.what != What::count) {
-        const auto number = document->any_number(node);
-        if (!number) return Failure(Reason::type, "'" + function.path + "' is no number");
-        read.number = *number;
-        if (function.what == What::min || function.what == What::max) read.raw = document->raw(node);
-      }
+      read.raw = document->raw(node);
+      if (number) read.number = *number;
     }
     Groups& groups = panes_[pane];
     Group* group = groups.find(key_);
@@ -368,7 +369,8 @@ class Aggregate : public stage::Operator {
       group = &groups.add(key_, message.entered(), functions_.size());
     }
     for (std::size_t i = 0; i < functions_.size(); ++i) {
-      if (read_[i].there) group->cells[i].add(functions_[i], read_[i].raw, read_[i].number);
+      const Read& read = read_[functions_[i].source];
+      if (read.there) group->cells[i].add(functions_[i], read.raw, read.number);
     }
     out.absorb(message.batch(), message.row());
     message.batch().done(message.row());
@@ -491,6 +493,11 @@ class Aggregate : public stage::Operator {
   static constexpr char separator = '\x1f';
   static constexpr stage::Port late = stage::first_own_port;
 
+  static bool wants_number(What what) { return what != What::count && what != What::first && what != What::last; }
+  struct Source {
+    std::string path;
+    bool number = false;
+  };
   struct Read {
     bool there = false;
     std::string_view raw;
@@ -503,15 +510,16 @@ class Aggregate : public stage::Operator {
   const std::int64_t panes_in_window_;
   const std::size_t groups_most_;
   const Duration wall_ahead_;
-  std::vector<std::string> names_;  // Of the new fields,
-  std::vector<Function> functions_;
+  std::vector<std::string> names_;   // Of the new fields,
+  std::vector<Function> functions_;  // what each is,
+  std::vector<Source> sources_;      // and what they read.
   std::map<std::int64_t, Groups> panes_;
   bool any_ = false;               // closed_until_ is known.
   std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
   std::deque<Closed> closed_;
   // Reused.
   std::string key_, text_;
-  std::vector<Read> read_;
+  std::vector<Read> read_;  // By source, of the message at hand.
 };
 
 const stage::Register registered(spec, [](auto config) {
