@@ -7,6 +7,7 @@
 
 #include "engine/message/json.hpp"
 #include "engine/message/metadata.hpp"
+#include "engine/message/payload.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/script/lua.hpp"
 
@@ -248,40 +249,20 @@ void State::begin(const Names& names, lua_State* runs, bool counts) {
   if (runs == lua_) counting_ = counts;
 }
 
-std::optional<message::JsonError> flaw_of(message::Batch& batch, std::size_t row) {
-  if (batch.known_json(row)) return std::nullopt;
-  message::Structure structure;
-  auto error = message::check_json_padded(batch.payload(row), &structure);
-  if (!error) batch.mark_json(row, structure);
-  return error;
-}
-
 message::Document* State::touch() {
   if (document_) return document_;
   if (!names_.message) {
     failure_ = Failure(Reason::type, "there is no message here");
     return nullptr;
   }
-  auto& batch = names_.message->batch();
-  const auto row = names_.message->row();
-  if (!batch.document_if_any(row)) {
-    if (const auto error = flaw_of(batch, row)) {
-      failure_ = Failure(Reason::decode,
-                         "the payload is not JSON: " + error->what + " at byte " + std::to_string(error->offset + 1));
-      return nullptr;
-    }
-  }
-  auto& document = batch.document(row);
-  if (!document.valid()) {
-    const auto error = message::check_json_padded(batch.payload(row));
-    failure_ = Failure(Reason::decode, "the payload is not JSON" +
-                                           (error ? ": " + error->what + " at byte " + std::to_string(error->offset + 1)
-                                                  : std::string()));
+  message::Document* const document = message::json_of(*names_.message);
+  if (!document) {
+    failure_ = message::not_json(*names_.message);
     return nullptr;
   }
-  edits_before_ = batch.edits(row);
+  edits_before_ = names_.message->batch().edits(names_.message->row());
   touched_ = true;
-  return document_ = &document;
+  return document_ = document;
 }
 
 void State::undo() {

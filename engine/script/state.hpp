@@ -11,7 +11,6 @@
 #include "engine/config/values.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/failure.hpp"
-#include "engine/message/json.hpp"
 #include "engine/script/block.hpp"
 #include "engine/script/compile_error.hpp"
 #include "engine/script/engine.hpp"
@@ -186,10 +185,6 @@ class State {
 [[noreturn]] void raise(lua_State* lua, message::Reason reason, const char* format, ...);
 /// Fails the evaluation with State::failure().
 [[noreturn]] void raise_failure(lua_State* lua);
-
-/// What keeps the payload of a row that has no view from being JSON, strictly. Looked for once: a row that is JSON
-/// knows it from then on, and its view is made of what the check has found.
-std::optional<message::JsonError> flaw_of(message::Batch& batch, std::size_t row);
 
 /// sandbox.cpp: makes the environment in which all chunks run and leaves it on the stack.
 void push_environment(lua_State* lua);
