@@ -58,6 +58,14 @@ BOOST_AUTO_TEST_CASE(ranges_hold_both_ends) {
   for (const char* bad : {"1s", "1s..", "30s..1s", "1..2s"}) BOOST_TEST(!parse_duration_range(bad).has_value(), bad);
 }
 
+BOOST_AUTO_TEST_CASE(a_path_is_made_of_names_with_points_between_them) {
+  for (const auto* good : {"a", "a.b", "items.0", "a b.c-d", "\xc3\xa4", "1.5"}) {
+    BOOST_TEST_REQUIRE(parse_path(good).has_value(), good);
+    BOOST_TEST(show(*parse_path(good)) == good);
+  }
+  for (const auto* bad : {"", ".", ".a", "a.", "a..b"}) BOOST_TEST(!parse_path(bad).has_value(), bad);
+}
+
 BOOST_AUTO_TEST_CASE(numbers_are_those_of_json) {
   for (const char* good : {"0", "-0", "17", "-1.5", "1e5", "1E-3", "1.25e+10"}) BOOST_TEST(is_json_number(good), good);
   for (const char* bad : {"", "-", "017", "+5", ".5", "5.", "0x1F", "0o17", "1_000", ".inf", "NaN", "1e", "--1", "1 "})

@@ -47,6 +47,25 @@ stages:
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(as_the_last_step_of_a_do_it_ends_the_source_as_well) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..1000000, msg: {n: '{{ i }}'}}}
+  squares:
+    from: numbers
+    do:
+      - where: msg.n % 2 == 0
+      - set: {square: '{{ msg.n * msg.n }}'}
+      - take: 5
+  print: {from: squares, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() ==
+             "{\"n\":2,\"square\":4}\n{\"n\":4,\"square\":16}\n{\"n\":6,\"square\":36}\n{\"n\":8,\"square\":64}\n"
+             "{\"n\":10,\"square\":100}\n");
+  BOOST_TEST(bench.out("numbers") <= 138U);
+}
+
 BOOST_AUTO_TEST_CASE(a_source_before_an_edge_ends_as_well) {
   for (const auto* edge : {"", ", edge: {capacity: 4}"}) {
     Bench bench(std::string("stages:\n  numbers: {generate: {range: 1..1000000}}\n  five: {from: numbers, take: 5") +
