@@ -3,6 +3,9 @@
 #include <charconv>
 #include <limits>
 
+#include "engine/config/part.hpp"
+#include "engine/policy/cron.hpp"
+#include "engine/runtime/zone.hpp"
 #include "engine/script/generator.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
@@ -13,25 +16,51 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// What becomes of a tick that can't have its way.
+enum class Skip : std::uint8_t { skip };
+
 struct GenerateConfig {
   std::optional<config::IntegerRange> range;
   std::optional<std::vector<config::Value>> each;
   std::optional<config::Lua> lua;
   std::optional<config::Duration> every;
   std::optional<std::string> cron;
+  std::string zone = "UTC";
+  Skip overlap = Skip::skip, missed = Skip::skip;
   std::optional<std::int64_t> count;
   std::optional<config::Value> msg;
   std::optional<config::Template> text;
 };
 
+void verify_times(const GenerateConfig& config, config::Written& written) {
+  if (!config.cron) {
+    for (const char* key : {"zone", "overlap", "missed"}) {
+      if (written.has(key)) written.error(key, std::string("`") + key + "` goes with `cron`");
+    }
+    return;
+  }
+  if (config.every) written.error("cron", "`every` and `cron` exclude each other", "keep one of them");
+  policy::Cron::Mistake mistake;
+  if (!policy::Cron::parse(*config.cron, mistake)) {
+    written.reader().diagnostics.error(
+        config::part_of(written.place("cron"), std::string_view(*config.cron), mistake.at, mistake.length),
+        mistake.what, mistake.hint, written.reader().path + ".cron");
+  }
+  std::string why;
+  if (!runtime::Zone::find(config.zone, why)) {
+    const auto near = config::nearest(config.zone, runtime::Zone::names());
+    written.error("zone", why, near.empty() ? "a name such as Europe/Berlin, or UTC" : "did you mean '" + near + "'?");
+  }
+}
+
 void verify(const GenerateConfig& config, config::Written& written) {
-  if (config.cron) written.error("cron", "`cron` comes with a later version of weir", "`every` is there already");
+  verify_times(config, written);
   const int sources = config.range.has_value() + config.each.has_value() + config.lua.has_value();
   if (sources > 1) {
     const char* last = config.lua ? "lua" : "each";
     written.error(last, "only one of `range`, `each` and `lua` says what is made", "make a stage of each");
   } else if (sources == 0 && !config.every && !config.cron && !config.count) {
-    written.error("", "says neither what is made nor when", "write `range`, `each`, `lua`, `every` or `count`");
+    written.error("", "says neither what is made nor when", "write `range`, `each`, `lua`, `every`, `cron` or `count`");
   }
   if (config.msg && config.text) written.error("text", "`msg` and `text` exclude each other", "keep one of them");
   if (config.lua && (config.msg || config.text)) {
@@ -54,8 +83,22 @@ const auto spec =
                "Time from one tick to the next; the first is at once. A tick gives the next number or message, or the "
                "whole list. A tick that nobody has room for is left out and counted as dropped (slow).",
                config::above(0), config::sample("1s"))
-        .field("cron", &GenerateConfig::cron, "Times of day. Comes with a later version.",
-               config::sample("'0 2 * * *'"))
+        .field("cron", &GenerateConfig::cron,
+               "When it ticks, by the calendar: minute, hour, day of the month, month, day of the week, in numbers or "
+               "names (mon, jan), with lists, ranges and steps (1-5,*/15); where both days are restricted either will "
+               "do. Or @hourly, @daily, @weekly, @monthly, @yearly. The first tick is the next time that fits, not at "
+               "once; what a tick gives is as with `every`.",
+               config::sample("'0 2 * * mon-fri'"))
+        .field("zone", &GenerateConfig::zone, "Whose time of day: UTC, or a name of the system's time zones.",
+               config::sample("Europe/Berlin"))
+        .field("overlap", &GenerateConfig::overlap,
+               "What happens to a tick while the messages of the one before still wait for room. skip: it is left out "
+               "and counted as dropped (slow).",
+               config::one_of({{"skip", Skip::skip}}))
+        .field("missed", &GenerateConfig::missed,
+               "What happens to a tick that fell while weir did not run, or while the machine slept and more than ten "
+               "minutes passed. skip: it is left out; of a sleep, counted as dropped (slow).",
+               config::one_of({{"skip", Skip::skip}}))
         .field("count", &GenerateConfig::count, "Messages after which it ends.", config::at_least(0),
                config::sample("100"))
         .field("msg", &GenerateConfig::msg,
@@ -64,11 +107,17 @@ const auto spec =
         .field("text", &GenerateConfig::text, "The message, as text; may use the same.",
                config::sample("'job {{ i }}'"))
         .details(
-            "Without `every` it goes once through what it makes: up to 64 messages, then it waits until they have "
+            "Where the clocks are changed, `cron` does as Vixie's and Debian's do. If its minute or hour begins with "
+            "`*` it "
+            "goes by the clock as it shows. Any other is due once a day: at the moment of the change, where the clock "
+            "leaves its time out, and the first time, where the clock shows it twice.\n"
+            "Without `every` and `cron` it goes once through what it makes: up to 64 messages, then it waits until "
+            "they have "
             "found "
             "room. Code of `lua` goes on when the one that it yielded has. Without `msg` and `text` the message is the "
             "number, the list's element, or else {}.")
         .example("generate: {range: 1..1000000, msg: {n: '{{ i }}'}}")
+        .example("generate: {cron: '0 2 * * *', zone: Europe/Berlin, each: [backup, report]}")
         .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")
         .example(
             "generate:\n  lua: |\n    local a, b = 0, 1\n    for n = 1, 10 do\n      sleep(\"100ms\")\n"
@@ -92,13 +141,14 @@ class Maker {
     }
     if (config.count) left_ = std::min(left_, static_cast<std::uint64_t>(*config.count));
     if (config.each) {
+      const bool timed = config.every || config.cron;
       lists_ = true;
       items_.resize(config.each->size());
       for (std::size_t i = 0; i < items_.size(); ++i) {
         source.compile(items_[i], (*config.each)[i], script::Setting::generate);
       }
-      if (!config.every && items_.empty()) left_ = 0;
-      if (!config.every) left_ = std::min<std::uint64_t>(left_, items_.size());
+      if (!timed && items_.empty()) left_ = 0;
+      if (!timed) left_ = std::min<std::uint64_t>(left_, items_.size());
     }
 
     if (config.msg) {
@@ -265,6 +315,77 @@ stage::Task<> in_time(Maker& maker, stage::Duration every, stage::Source& source
   }
 }
 
+/// The ticks of `cron`. The wall clock may be set, and stands for nothing while the machine sleeps, so it is looked at
+/// again at least every few minutes.
+class Calendar {
+ public:
+  /// `messages`: what a tick gives. The config was verified; the zones may have gone since.
+  Calendar(const GenerateConfig& config, stage::Source& source, std::uint64_t messages)
+      : source_(source), messages_(messages), last_(source.core.wall()) {
+    policy::Cron::Mistake mistake;
+    std::string why;
+    auto cron = policy::Cron::parse(*config.cron, mistake);
+    auto zone = runtime::Zone::find(config.zone, why);
+    if (!cron || !zone) throw stage::Fault("generate: " + (cron ? why : mistake.what));
+    cron_ = std::move(*cron);
+    zone_ = std::move(*zone);
+  }
+
+  /// Until the next tick. Those that nobody could see to are counted.
+  stage::Task<> wait() {
+    std::uint64_t lost = 0;
+    for (;;) {
+      const runtime::WallTime now = source_.core.wall();
+      if (now < last_ - set_back_most) last_ = now;  // The clock was wrong, and by much. By less, none comes twice.
+      const auto due = cron_.next(last_, zone_);
+      if (due && *due <= now) {
+        last_ = *due;
+        // Of those since the wait began only one that is late by little is made up for.
+        if (waiting_ && now - *due <= late_most && !is_due_again(now)) break;
+        ++lost;
+        continue;
+      }
+      waiting_ = true;
+      count(std::exchange(lost, 0));
+      const stage::Duration rest = due ? *due - now : stage::Duration::max();
+      co_await source_.sleep(std::min<stage::Duration>(rest, look_again));
+    }
+    count(lost);
+    waiting_ = false;
+  }
+
+ private:
+  static constexpr stage::Duration look_again = 5min, late_most = 10min, set_back_most = 3h;
+
+  bool is_due_again(runtime::WallTime now) const {
+    const auto due = cron_.next(last_, zone_);
+    return due && *due <= now;
+  }
+  void count(std::uint64_t ticks) {
+    if (ticks == 0) return;
+    auto& counters = source_.out.counters();
+    counters.created += ticks * messages_;
+    counters.drop(stage::Dropped::slow, ticks * messages_);
+    source_.log(observe::Level::warn, "ticks were left out, because nobody took their messages or the machine slept",
+                {{"ticks", ticks}});
+  }
+
+  stage::Source& source_;
+  const std::uint64_t messages_;
+  policy::Cron cron_;
+  runtime::Zone zone_;
+  runtime::WallTime last_;  // Up to here all ticks have been seen to.
+  bool waiting_ = false;
+};
+
+stage::Task<> by_calendar(Maker& maker, Calendar& calendar, stage::Source& source) {
+  while (!maker.ended() && !source.abandoned()) {
+    co_await calendar.wait();
+    while (!maker.tick(source.core.now())) co_await source.flush();
+    co_await source.flush();
+  }
+}
+
 /// What the code yields. Each message is sent on before the code goes on: only then is it known how long it waited.
 stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
   script::Generator generator;
@@ -274,7 +395,10 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
   auto left = config.count.value_or(std::numeric_limits<std::int64_t>::max());
   std::optional<stage::Ticks> ticks;
   if (config.every) ticks.emplace(*config.every, source);
-  while (left > 0 && !source.abandoned()) {
+  std::optional<Calendar> calendar;
+  if (config.cron) calendar.emplace(config, source, 1);
+  for (bool due = !calendar; left > 0 && !source.abandoned();) {
+    if (!std::exchange(due, true)) co_await calendar->wait();
     generator.next(std::exchange(waited_seconds, 0), step);
     if (step.kind == script::Step::Kind::ended) co_return;
     if (step.kind == script::Step::Kind::failed) {
@@ -291,6 +415,7 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
     co_await source.flush();
     waited_seconds = std::chrono::duration<double>(source.core.now() - made).count();
     --left;
+    due = !calendar;
     if (ticks && left > 0) {
       ticks->next();
       co_await wait_for(*ticks, *config.every, source);
@@ -304,7 +429,10 @@ stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
     co_return;
   }
   Maker maker(config, source);
-  if (config.every) {
+  if (config.cron) {
+    Calendar calendar(config, source, maker.a_tick());
+    co_await by_calendar(maker, calendar, source);
+  } else if (config.every) {
     co_await in_time(maker, *config.every, source);
   } else {
     co_await at_once(maker, source);

@@ -178,6 +178,102 @@ BOOST_AUTO_TEST_CASE(a_day_of_ticks_takes_no_time_to_try) {
 #endif
 }
 
+// --------------------------------------------------------------------------------------------------- by the calendar
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_the_first_tick_is_the_next_time_that_fits) {
+  Alone generate("generate", "{cron: '*/5 * * * *', count: 3}");
+  generate.runtime.set_wall(std::chrono::sys_days(std::chrono::year(2030) / 1 / 1) + 1min);
+  generate.run();
+  BOOST_TEST(generate.out() == (Lines{"{}", "{}", "{}"}));
+  BOOST_CHECK(generate.times() == at({4min, 9min, 14min}));
+  BOOST_CHECK(generate.core().now() == weir::runtime::Time(14min));  // And ends with the last.
+
+  Alone midnight("generate", "{cron: '@daily', count: 1}");  // It is midnight already.
+  midnight.run();
+  BOOST_CHECK(midnight.times() == at({24h}));
+}
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_a_tick_gives_what_it_gives_with_every) {
+  Alone numbers("generate", "{cron: '@hourly', range: 1..2, msg: {n: '{{ i }}'}}");
+  numbers.run();
+  BOOST_TEST(numbers.out() == (Lines{R"({"n":1})", R"({"n":2})"}));
+  BOOST_CHECK(numbers.times() == at({1h, 2h}));
+
+  Alone list("generate", "{cron: '@hourly', each: [a, b], count: 4}");
+  list.run();
+  BOOST_CHECK(list.times() == at({1h, 1h, 2h, 2h}));
+
+  Alone code("generate", "{cron: '@hourly', lua: 'for n = 1, 2 do sleep(\"1m\") yield({n = n}) end'}");
+  code.run();
+  BOOST_TEST(code.out() == (Lines{R"({"n":1})", R"({"n":2})"}));
+  BOOST_CHECK(code.times() == at({61min, 121min}));  // Each tick lets the code go on to its next message.
+}
+
+BOOST_AUTO_TEST_CASE(a_year_in_berlin_takes_no_time_to_try) {
+  Alone nightly("generate", "{cron: '30 2 * * *', zone: Europe/Berlin}");
+  Alone hourly("generate", "{cron: '30 * * * *', zone: Europe/Berlin}");
+  const double before = cpu_seconds();
+  for (auto* generate : {&nightly, &hourly}) {
+    generate->start();
+    generate->run_for(24h * 365);
+  }
+  BOOST_TEST(nightly.out().size() == 365U);  // Once a day, also where the clocks were changed.
+  BOOST_TEST(hourly.out().size() == 8760U);
+  BOOST_TEST(nightly.dropped(Dropped::slow) + hourly.dropped(Dropped::slow) == 0U);
+  // 2030-03-31 has no 02:30: then it is the moment of the change, 01:00 UTC. And 2030-10-27 has two.
+  const weir::runtime::Time march(24h * 89), october(24h * 299);
+  BOOST_CHECK(nightly.times()[89] == march + 1h);
+  BOOST_CHECK(nightly.times()[299] == october + 30min);
+#ifdef NDEBUG
+  BOOST_TEST(cpu_seconds() - before < 1.0);
+#else
+  BOOST_TEST(cpu_seconds() - before < 30.0);  // Under sanitizers only that it ends.
+#endif
+}
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_a_tick_that_nobody_has_room_for_is_left_out_and_counted) {
+  Alone generate("generate", "{cron: '@hourly', range: 1..100}");
+  generate.limit_room(2);
+  generate.start();
+  generate.run_for(6h + 30min);
+  BOOST_TEST(generate.out() == (Lines{"1", "2"}));
+  generate.make_room(100);
+  generate.run_for(2h);
+  // The third had been made and waited; of hours 4 to 6 nothing was made, and no number is missing.
+  BOOST_TEST(generate.out() == (Lines{"1", "2", "3", "4", "5"}));
+  BOOST_TEST(generate.dropped(Dropped::slow) == 3U);
+  BOOST_CHECK(generate.times() == at({1h, 2h, 6h + 30min, 7h, 8h}));
+  BOOST_TEST(generate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_that_is_set_makes_no_tick_come_twice_and_no_flood_of_them) {
+  const auto midnight = std::chrono::sys_days(std::chrono::year(2030) / 1 / 1);
+  Alone generate("generate", "{cron: '0 * * * *', range: 1..100}");
+  generate.runtime.set_wall(midnight);
+  generate.start();
+  generate.run_for(61min);
+  generate.runtime.set_wall(midnight - 30min);  // It is 00:31 again: 01:00 has been.
+  generate.run_for(60min);
+  BOOST_TEST(generate.out() == (Lines{"1"}));
+  generate.run_for(30min);
+  BOOST_TEST(generate.out() == (Lines{"1", "2"}));
+  generate.runtime.set_wall(midnight + 10h);  // The machine slept from 02:01 to 12:31.
+  generate.run_for(10min);
+  BOOST_TEST(generate.out() == (Lines{"1", "2"}));
+  BOOST_TEST(generate.dropped(Dropped::slow) == 10U);
+  generate.run_for(1h);
+  BOOST_TEST(generate.out() == (Lines{"1", "2", "3"}));
+  BOOST_TEST(generate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(a_mistake_in_an_expression_is_shown_where_it_stands) {
+  BOOST_TEST(Read("generate", "{cron: '0 2 * * monday'}").diagnostics.render() ==
+             "test.yaml:1:17: error: 'monday' is no day of the week\n"
+             "    1 | {cron: '0 2 * * monday'}\n"
+             "      |                 ^~~~~~\n"
+             "      = names have three letters: mon\n");
+}
+
 // --------------------------------------------------------------------------------------------------------- no more
 // made
 
@@ -288,12 +384,20 @@ BOOST_AUTO_TEST_CASE(code_that_sleeps_for_nothing_lets_others_run_and_one_withou
 // ------------------------------------------------------------------------------------------------------------ mistakes
 
 BOOST_AUTO_TEST_CASE(what_says_too_little_or_too_much_is_refused) {
-  BOOST_TEST(mistake("{}") == "says neither what is made nor when; write `range`, `each`, `lua`, `every` or `count`");
+  BOOST_TEST(mistake("{}") ==
+             "says neither what is made nor when; write `range`, `each`, `lua`, `every`, `cron` or `count`");
   BOOST_TEST(mistake("{range: 1..3, each: [a]}") ==
              "only one of `range`, `each` and `lua` says what is made; make a stage of each");
   BOOST_TEST(mistake("{count: 1, msg: {a: 1}, text: a}") == "`msg` and `text` exclude each other; keep one of them");
   BOOST_TEST(mistake("{lua: yield(1), msg: {a: 1}}") == "the code of `lua` yields whole messages; build them there");
-  BOOST_TEST(mistake("{cron: '0 2 * * *'}") == "`cron` comes with a later version of weir; `every` is there already");
+  BOOST_TEST(mistake("{cron: '0 2 * * *', every: 1s}") == "`every` and `cron` exclude each other; keep one of them");
+  BOOST_TEST(mistake("{every: 1s, zone: Europe/Berlin}") == "`zone` goes with `cron`");
+  BOOST_TEST(mistake("{every: 1s, overlap: skip}") == "`overlap` goes with `cron`");
+  BOOST_TEST(mistake("{every: 1s, missed: skip}") == "`missed` goes with `cron`");
+  BOOST_TEST(mistake("{cron: '@daily', zone: Europe/berlin}") ==
+             "there is no time zone 'Europe/berlin'; did you mean 'Europe/Berlin'?");
+  BOOST_TEST(mistake("{cron: '@daily', zone: ''}") == "there is no time zone ''; a name such as Europe/Berlin, or UTC");
+  BOOST_TEST(!Read("generate", "{cron: '@daily', overlap: wait}").diagnostics.empty());
   BOOST_TEST(mistake("{every: 0s}") == "expected a duration above 0s, found \"0s\"");
   BOOST_TEST(mistake("{count: -1}") == "expected an integer at least 0, found \"-1\"");
   BOOST_TEST(!Read("generate", "{range: 3..1}").diagnostics.empty());
