@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +107,11 @@ class FileWriter final : public Writer {
     struct stat status {};
     if (!descriptor_ || !descriptor_->regular() || ::fstat(descriptor_->fd(), &status) != 0) return 0;
     return static_cast<std::uint64_t>(status.st_size);
+  }
+  std::optional<std::size_t> columns() const override {
+    winsize window{};
+    if (!descriptor_ || ::ioctl(descriptor_->fd(), TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return std::nullopt;
+    return window.ws_col;
   }
 
  private:

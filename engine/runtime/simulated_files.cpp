@@ -26,6 +26,7 @@ struct SimulatedFiles::Disk {
   std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t read_bytes_max = 0;
   bool sync_fails = false;
+  std::optional<std::size_t> output_columns;
 
   std::uint64_t used() const {
     std::uint64_t sum = output->regular ? output->bytes.size() : 0;
@@ -104,6 +105,9 @@ class SimulatedFiles::FileWriter final : public Writer {
     file_->synced = std::min(file_->synced, size);
   }
   std::uint64_t size() const override { return file_->regular ? file_->bytes.size() : 0; }
+  std::optional<std::size_t> columns() const override {
+    return file_ == disk_->output ? disk_->output_columns : std::nullopt;
+  }
 
  private:
   std::shared_ptr<Disk> disk_;
@@ -207,6 +211,7 @@ void SimulatedFiles::make_unreadable(const std::string& path) {
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
 void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }
 void SimulatedFiles::redirect_standard_output() { disk_->output->regular = true; }
+void SimulatedFiles::show_standard_output(std::size_t columns) { disk_->output_columns = columns; }
 void SimulatedFiles::break_standard_output(std::uint64_t after_bytes) { disk_->output_bytes_max = after_bytes; }
 void SimulatedFiles::fail_sync(bool fails) { disk_->sync_fails = fails; }
 void SimulatedFiles::shorten_reads(std::uint64_t at_most_bytes) { disk_->read_bytes_max = at_most_bytes; }

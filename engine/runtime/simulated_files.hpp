@@ -31,10 +31,11 @@ class SimulatedFiles final : public Files {
   // What a test arranges.
   void put(const std::string& path, std::string bytes);
   void make_directory(const std::string& path);
-  void make_unreadable(const std::string& path);  ///< Opening it, to read or to write, is permission_denied.
-  void give_standard_input(std::string bytes);    ///< Then the end.
-  void set_capacity(std::uint64_t bytes);         ///< Of all files together; what goes beyond is no_space_on_device.
-  void redirect_standard_output();                ///< It goes to a file, one more of those.
+  void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
+  void give_standard_input(std::string bytes);     ///< Then the end.
+  void set_capacity(std::uint64_t bytes);          ///< Of all files together; what goes beyond is no_space_on_device.
+  void redirect_standard_output();                 ///< It goes to a file, one more of those.
+  void show_standard_output(std::size_t columns);  ///< It is a terminal, so wide.
   void break_standard_output(std::uint64_t after_bytes);  ///< Its reader leaves: broken_pipe.
   void fail_sync(bool fails);                             ///< sync() throws io_error.
   void shorten_reads(std::uint64_t at_most_bytes);        ///< A read gives no more than this at once; 0 = no limit.

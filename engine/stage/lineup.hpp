@@ -31,6 +31,8 @@ class Lineup {
   void drop_left(Batch& batch, Dropped why);
 
   Task<> sync() { return writer_->sync(); }
+  /// Of the terminal that it goes to, if it does.
+  std::optional<std::size_t> columns() const { return writer_->columns(); }
   /// Whether any message passed: nobody will send it again.
   bool holds_messages() const { return holds_messages_; }
 

@@ -1,4 +1,7 @@
 // stdout: each message is a line.
+#include <algorithm>
+#include <sstream>
+
 #include "tests/stages/alone.hpp"
 #include "tests/support/bench.hpp"
 
@@ -109,7 +112,104 @@ BOOST_AUTO_TEST_CASE(it_says_that_it_prints_so_that_nobody_draws_over_it) {
   BOOST_TEST(!Read("file", "{append: out.txt}").configured.prints);
 }
 
-BOOST_AUTO_TEST_CASE(a_table_comes_later_and_says_so) {
-  BOOST_TEST(Read("stdout", "{format: table}").mistake() ==
-             "table comes with a later version of weir; `text` and `json` are there");
+// --------------------------------------------------------------------------------------------------------------- table
+
+namespace {
+
+/// What a terminal of so many columns shows; 0: it is none.
+std::string shown(std::size_t columns, const std::vector<std::vector<std::string>>& batches) {
+  Alone out("stdout", "{format: table}");
+  if (columns > 0) out.files().show_standard_output(columns);
+  out.start();
+  for (const auto& batch : batches) {
+    out.deliver(batch);
+    out.run_for(1s);
+  }
+  out.end();
+  out.run_for(1s);
+  BOOST_TEST(out.fault == "");
+  BOOST_TEST(out.failed.empty());
+  BOOST_TEST(out.balanced());
+  return out.files().printed();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_table_has_its_header_once_and_columns_as_wide_as_the_first_rows) {
+  BOOST_TEST(shown(0, {{R"({"name":"Ada","n":5,"ok":true})", R"({"n":12345,"name":"Grace","of":[1,{"a":null}]})"},
+                       {R"({"name":"Al","n":7})"}}) ==
+             "name       n  ok    of\n"
+             "Ada        5  true\n"
+             "Grace  12345        [1,{\"a\":null}]\n"
+             "Al         7\n");
+}
+
+BOOST_AUTO_TEST_CASE(each_batch_is_there_as_soon_as_it_came) {
+  Alone out("stdout", "{format: table}");
+  out.start();
+  out.deliver({R"({"a":1})"});
+  out.run_for(1s);
+  BOOST_TEST(out.files().printed() == "a\n1\n");
+  BOOST_TEST(out.done == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_object_is_one_column) {
+  BOOST_TEST(shown(0, {{"plain", "[1,2]", "7", ""}}) == "plain\n[1,2]\n7\n\n");
+  BOOST_TEST(shown(0, {{"plain", R"({"a":1})", "more", R"({"a":2})", "{}"}}) == "plain\na\n1\nmore\n2\n\n");
+  BOOST_TEST(shown(0, {{"{}"}, {R"({"a":1})"}}) == "{}\na\n1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_wider_cell_that_comes_later_widens_its_column_and_nothing_is_wider_than_40) {
+  BOOST_TEST(shown(0, {{R"({"a":"x","b":1})"}, {R"({"a":"longer","b":2})"}, {R"({"a":"y","b":3})"}}) ==
+             "a  b\nx  1\nlonger  2\ny       3\n");
+  BOOST_TEST(shown(0, {{R"({"a":")" + std::string(41, 'x') + R"("})", R"({"a":")" + std::string(40, 'y') + R"("})"}}) ==
+             "a\n" + std::string(39, 'x') + "…\n" + std::string(40, 'y') + "\n");
+}
+
+BOOST_AUTO_TEST_CASE(fields_that_the_first_rows_did_not_have_are_owned_up_to) {
+  BOOST_TEST(shown(0, {{R"({"a":1})"}, {R"({"a":2,"b":3})"}, {R"({"b":4})"}}) == "a\n1\n2  …\n  …\n");
+}
+
+BOOST_AUTO_TEST_CASE(wide_characters_take_two_columns_and_marks_none) {
+  BOOST_TEST(shown(0, {{R"({"a":"日本","b":1})", R"({"a":"e\u0301e","b":2})", R"({"a":"🙂","b":3})",
+                        R"({"a":"ab","b":4})"}}) == "a     b\n日本  1\née    2\n🙂    3\nab    4\n");
+  // Nothing is cut in the middle of a character.
+  std::string wide;
+  for (int i = 0; i < 30; ++i) wide += "日";
+  std::string cut;
+  for (int i = 0; i < 19; ++i) cut += "日";
+  BOOST_TEST(shown(0, {{R"({"a":")" + wide + R"("})"}}) == "a\n" + cut + "…\n");
+}
+
+BOOST_AUTO_TEST_CASE(no_message_can_move_the_cursor) {
+  BOOST_TEST(shown(0, {{R"({"a":"x\u001b[2J\n\ty","b\r":"\u0085\u007f"})"}}) == "a         b␍\nx␛[2J␊␉y  �␡\n");
+  BOOST_TEST(shown(0, {{"\x1b[2J\xFF\xC3"}}) == "␛[2J��\n");
+}
+
+BOOST_AUTO_TEST_CASE(on_a_narrow_terminal_the_widest_columns_are_cut_first_and_no_line_is_longer) {
+  const std::string row = R"({"id":1,"text":"a text that is rather long","host":"web-1.example.org"})";
+  BOOST_TEST(shown(40, {{row}}) ==
+             "id  text             host\n"
+             " 1  a text that is…  web-1.example.o…\n");
+  BOOST_TEST(shown(20, {{row, R"({"id":2})"}}) ==
+             "id  text  …\n"
+             " 1  a text that …  …\n"
+             " 2\n");
+  BOOST_TEST(shown(12, {{std::string(30, 'x')}}) == std::string(11, 'x') + "…\n");
+}
+
+BOOST_AUTO_TEST_CASE(columns_are_never_wider_than_the_terminal_whatever_comes) {
+  std::vector<std::vector<std::string>> batches;
+  for (int i = 0; i < 40; ++i) {
+    batches.push_back({R"({"a":")" + std::string(static_cast<std::size_t>(i), 'x') + R"(","b":")" +
+                       std::string(static_cast<std::size_t>(40 - i), 'y') + R"(","c":1,"d":{"e":[]}})"});
+  }
+  for (const std::size_t columns : {1, 5, 9, 10, 17, 30, 60, 80, 200}) {
+    std::istringstream lines(shown(columns, batches));
+    for (std::string line; std::getline(lines, line);) {
+      const auto width = static_cast<std::size_t>(std::count_if(
+          line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+      BOOST_TEST(width <= std::max<std::size_t>(columns, 9), columns << ": " << line);
+    }
+  }
 }
