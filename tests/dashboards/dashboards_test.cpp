@@ -1,54 +1,30 @@
 // The dashboards and rules against the real: weir runs two pipelines made for it, Debian's Prometheus scrapes it, and
 // tests/dashboards/check asks for what every panel would show. Each fault it is to find is planted once.
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <regex>
 #include <string>
 #include <vector>
 
+#include "tests/dashboards/shipped.hpp"
 #include "tests/support/weir.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
 using weir::tests::admin_port;
 using weir::tests::Child;
 using weir::tests::ChildEnd;
 using weir::tests::contains;
+using weir::tests::dashboards;
+using weir::tests::files;
 using weir::tests::http_get;
+using weir::tests::joined;
 using weir::tests::machine_can;
+using weir::tests::replaced;
+using weir::tests::root;
 using weir::tests::TemporaryFolder;
 using weir::tests::text_of;
-using Words = std::vector<std::string>;
-
-const std::string root = WEIR_SOURCE_DIR;
-const std::string dashboards = root + "/dashboards/";
-
-/// The text with `from`, which must stand there, made `to` throughout.
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  auto at = text.find(from);
-  BOOST_REQUIRE_MESSAGE(at != std::string::npos, "there is no " << from);
-  for (; at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
-  return text;
-}
-
-Words files(const std::string& folder, const std::string& ending) {
-  Words found;
-  for (const auto& entry : fs::directory_iterator(dashboards + folder)) {
-    if (entry.path().string().ends_with(ending)) found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  BOOST_REQUIRE(!found.empty());
-  return found;
-}
-
-Words joined(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
+using weir::tests::Words;
 
 bool machine_has_prometheus() {
   return machine_can("prometheus, or no python3", "command -v prometheus promtool python3 >/dev/null");
