@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(a_panel_that_says_too_little_is_found) {
 
 BOOST_AUTO_TEST_CASE(a_panel_that_grafana_does_not_draw_itself_is_found) {
   if (!live()) return;
-  const auto told = told_of("engine.json", "\"type\": \"gauge\"", "\"type\": \"flowchart\"");
+  const auto told = told_of("engine.json", "\"type\": \"bargauge\"", "\"type\": \"flowchart\"");
   BOOST_TEST(contains(told, "engine.json: Message memory: a panel of type flowchart needs more than Grafana\n"), told);
 }
 
