@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_option_a_word_that_is_none_of_its_and_a_wrong_ty
   BOOST_TEST(end.code == 1, end.err);
   for (const std::string fault : {
            "engine.json: Processor: TS2353: Object literal may only specify known properties, and '\"linewidth\"' does",
-           "engine.json: Version: TS2322: Type '\"atuo\"' is not assignable to type ",
+           "engine.json: Running for: TS2322: Type '\"atuo\"' is not assignable to type ",
            "engine.json: Version: TS2322: Type 'string' is not assignable to type 'number'.",
            "engine.json: the dashboard: TS2353: Object literal may only specify known properties, and '\"refresch\"' "
            "does",
