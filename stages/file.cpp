@@ -7,6 +7,7 @@
 
 #include "engine/runtime/files.hpp"
 #include "engine/script/text.hpp"
+#include "engine/stage/envelope.hpp"
 #include "engine/stage/intake.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/lineup.hpp"
@@ -23,6 +24,7 @@ struct FileConfig {
   std::optional<std::string> read, follow;
   std::optional<config::Template> write, append;
   std::optional<Format> format;
+  config::Map<std::string> types;
   std::optional<config::Duration> every;
   config::Size max_message{16 * 1024 * 1024};
 };
@@ -44,7 +46,14 @@ void verify(const FileConfig& config, config::Written& written) {
   const std::string path = config.read ? *config.read : config.write ? config.write->text() : config.append->text();
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
-  stage::refuse_later(format, config.format ? "format" : role, written);
+  const char* const said = config.format ? "format" : role;
+  if (config.read) stage::check_reading(format, config.types, said, written);
+  if (!config.read && (format == Format::csv || format == Format::logfmt)) {
+    written.error(
+        said,
+        std::string("writing ") + (format == Format::csv ? "csv" : "logfmt") + " comes with a later version of weir",
+        "`encode` makes a text of it, and `format: lines` writes that");
+  }
   if (config.append && (format == Format::json || format == Format::whole)) {
     written.error(config.format ? "format" : role, "`append` adds lines", "write `format: ndjson` or `format: lines`");
   }
@@ -64,8 +73,16 @@ const auto spec =
             "format", &FileConfig::format,
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
-            "else lines. csv, envelope and logfmt come with a later version.",
+            ".csv, else lines. csv: the first record names the fields, each further one is an object. logfmt: each "
+            "line "
+            "is an object. Both are only read. envelope: each line is an object of `failed`, `meta` and `text`, to "
+            "keep what failed; it is only written.",
             stage::formats())
+        .field("types", &FileConfig::types,
+               "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
+               "null.",
+               config::sample("{id: integer}"))
+        .only_with("read")
         .field("every", &FileConfig::every,
                "Reads the file again after this time, the first time at once. While what was read is not taken, it is "
                "not read again; each time is counted as dropped (slow).",
@@ -84,7 +101,9 @@ const auto spec =
             "once: a message for one more fails (full). Of those appended to the longest unused is closed.")
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
+        .example("file: {read: orders.csv, types: {id: integer, amount: number}}")
         .example("file: {write: large.ndjson}")
+        .example("file: {append: dead.ndjson, format: envelope}")
         .example("file: {append: notes.txt, format: lines}")
         .example("file: {write: 'pages/{{ msg.id }}.html', format: whole}")
         .verify(verify);
@@ -100,7 +119,7 @@ std::unique_ptr<runtime::Reader> open(const std::string& path, stage::Source& so
 }
 
 stage::Intake intake_of(const FileConfig& config) {
-  return {format_of(config, *config.read), config.max_message, "the file"};
+  return {format_of(config, *config.read), config.max_message, "the file", config.types};
 }
 
 stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
@@ -149,8 +168,16 @@ bool accept(stage::Batch& batch, std::size_t row, Format format, stage::Output& 
 /// Adds these rows, and fails those that are not what the format says.
 void add(stage::Lineup& lines, stage::Batch& batch, const std::vector<std::size_t>& rows, Format format,
          stage::Driver& driver) {
+  std::string envelope;
   for (const std::size_t row : rows) {
-    if (accept(batch, row, format, driver.out)) lines.add(row, batch.payload(row));
+    if (format == Format::envelope) {
+      envelope.clear();
+      const auto age = driver.core.now() - batch.entered(row);
+      stage::append_envelope(envelope, batch, row, driver.core.wall() - age);
+      lines.add(row, envelope);
+    } else if (accept(batch, row, format, driver.out)) {
+      lines.add(row, batch.payload(row));
+    }
   }
 }
 

@@ -10,11 +10,12 @@ using stage::Format;
 
 struct StdinConfig {
   Format format = Format::lines;
+  config::Map<std::string> types;
   config::Size max_message{16 * 1024 * 1024};
 };
 
 void verify(const StdinConfig& config, config::Written& written) {
-  stage::refuse_later(config.format, "format", written);
+  stage::check_reading(config.format, config.types, "format", written);
 }
 
 const auto spec =
@@ -22,8 +23,13 @@ const auto spec =
         .field(
             "format", &StdinConfig::format,
             "lines: each line is a message. ndjson: each line is JSON. json: all of it is one JSON value. whole: all "
-            "of it is one message, whatever it holds. csv, envelope and logfmt come with a later version.",
+            "of it is one message, whatever it holds. csv: the first record names the fields, each further one is an "
+            "object. logfmt: each line is an object. envelope comes with a later version.",
             stage::formats())
+        .field("types", &StdinConfig::types,
+               "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
+               "null.",
+               config::sample("{id: integer}"))
         .field("max_message", &StdinConfig::max_message, "A longer line, or input, fails (size).", config::above(0),
                config::at_most(1024.0 * 1024 * 1024))
         .details(
@@ -37,7 +43,7 @@ const auto spec =
 stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
   const auto reader = source.core.files().standard_input();
   source.all_bytes = reader->size().value_or(0);
-  const stage::Intake intake(config.format, config.max_message, "the input");
+  const stage::Intake intake(config.format, config.max_message, "the input", config.types);
   co_await intake.read(*reader, source);
 }
 

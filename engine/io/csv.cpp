@@ -18,7 +18,7 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
       std::size_t from = at;  // Not yet in scratch.
       while (true) {
         const std::size_t quote = record.find('"', at);
-        if (quote == record.npos) return CsvError{"a quote that is not closed", opening};
+        if (quote == record.npos) return CsvError{"a quote that is not closed", opening, true};
         at = quote + 1;
         if (at == record.size() || record[at] != '"') break;
         scratch += record.substr(from, at - from);  // With one quote of the two.
@@ -36,9 +36,9 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
       const std::size_t end = std::min(record.find(',', at), record.size());
       const std::string_view field = record.substr(at, end - at);
       if (const auto wrong = field.find_first_of("\"\r\n"); wrong != field.npos) {
-        return CsvError{field[wrong] == '"' ? "a quote inside a field that does not begin with one"
-                                            : "more than one record",
-                        at + wrong};
+        return CsvError{
+            field[wrong] == '"' ? "a quote inside a field that does not begin with one" : "more than one record",
+            at + wrong};
       }
       fields.push_back(field);
       at = end;
@@ -46,10 +46,6 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
     if (at == record.size()) return std::nullopt;
     ++at;  // The comma.
   }
-}
-
-bool csv_goes_on(std::string_view bytes, bool open) {
-  return (std::count(bytes.begin(), bytes.end(), '"') % 2 != 0) != open;
 }
 
 void append_csv(std::string& out, std::string_view field) {

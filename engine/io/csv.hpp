@@ -9,8 +9,9 @@
 namespace weir::io {
 
 struct CsvError {
-  std::string what;    ///< For a person: "a quote that is not closed".
-  std::size_t offset;  ///< Bytes before the one that is wrong.
+  std::string what;       ///< For a person: "a quote that is not closed".
+  std::size_t offset;     ///< Bytes before the one that is wrong.
+  bool unclosed = false;  ///< A quote: with the next line it may be a record.
 };
 
 /// Cuts one record into fields. Views into the record, or into `scratch` where a field held doubled quotes: valid as
@@ -18,10 +19,6 @@ struct CsvError {
 /// error. The empty record has one field, which is empty. Bytes that are no UTF-8 pass.
 /// Strict, because what another program reads differently is no exchange format: a quote stands around a whole field.
 std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch);
-
-/// Whether a record that begins like this goes on behind the line's end: a quote is open. `open`: whether one was
-/// before these bytes.
-bool csv_goes_on(std::string_view bytes, bool open = false);
 
 /// Appends a field, between quotes where it needs them.
 void append_csv(std::string& out, std::string_view field);

@@ -6,6 +6,7 @@
 
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
+#include "engine/stage/records.hpp"
 
 namespace weir::stage {
 namespace {
@@ -31,8 +32,11 @@ void refuse_size(Source& source, std::string_view bytes, config::Size most, cons
 /// Makes messages of lines as they are found.
 class Lines {
  public:
-  Lines(Format format, config::Size most, Source& source)
-      : format_(format), most_(most), source_(source), entered_(source.core.now()) {}
+  Lines(Format format, config::Size most, const config::Map<std::string>& types, Source& source)
+      : format_(format), most_(most), source_(source), entered_(source.core.now()) {
+    if (format == Format::csv) records_.emplace(Records::Format::csv, types);
+    if (format == Format::logfmt) records_.emplace(Records::Format::logfmt, types);
+  }
 
   /// A line is longer than may be. It is refused, and what is still to come of it passed over.
   bool refuse_if_long(std::string_view begin) {
@@ -49,6 +53,7 @@ class Lines {
     ++line_;
     if (std::exchange(skipping_, false)) return;
     if (line_ == 1) line = without_mark(line);
+    if (records_) return put_record(line);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
     message::Structure structure;
@@ -65,15 +70,39 @@ class Lines {
     if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
   }
 
+  /// No line follows.
+  void end() {
+    if (records_) made(records_->end());
+  }
+
   void look_at_clock() { entered_ = source_.core.now(); }
 
  private:
+  void put_record(std::string_view line) {
+    const auto state = records_->put(line, line_);
+    const bool too_long = records_->record().size() > most_.bytes;
+    if (!too_long) return made(state);
+    refuse_size(source_, records_->record(), most_, "the record", records_->line());
+    records_->give_up();
+  }
+  void made(Records::State state) {
+    if (state == Records::State::object) {
+      const auto made = source_.out.emit(main_port, records_->object(), entered_);
+      made.batch().mark_json(made.row());
+    } else if (state == Records::State::wrong) {
+      Failure why(Reason::decode, records_->why());
+      why.line = records_->line();
+      source_.refuse(records_->record(), std::move(why));
+    }
+  }
+
   const Format format_;
   const config::Size most_;
   Source& source_;
   Time entered_;
   std::int64_t line_ = 0;  // The last one seen, from 1.
   bool skipping_ = false;  // Inside a line that was refused.
+  std::optional<Records> records_;
 };
 
 }  // namespace
@@ -88,20 +117,30 @@ config::Extra formats() {
                          {"logfmt", Format::logfmt}});
 }
 
-void refuse_later(Format format, const std::string& key, config::Written& written) {
-  if (format <= Format::whole) return;
-  const char* name = format == Format::csv ? "csv" : format == Format::envelope ? "envelope" : "logfmt";
-  written.error(key, std::string(name) + " comes with a later version of weir",
-                "`format: lines` takes each line as text");
+void check_reading(Format format, const config::Map<std::string>& types, const std::string& key,
+                   config::Written& written) {
+  if (format == Format::envelope) {
+    written.error(key, "reading envelope comes with a later version of weir",
+                  "`format: ndjson` reads each as the object that it is");
+  }
+  if (!types.empty() && format != Format::csv && format != Format::logfmt) {
+    written.error("types", "only the fields of csv and logfmt have types given to them");
+  }
+  for (const auto& [name, type] : types) {
+    if (field_type(type)) continue;
+    const auto near = config::nearest(type, {"text", "integer", "number", "boolean"});
+    written.error("types", "there is no type '" + type + "' for the field '" + name + "'",
+                  near.empty() ? "one of text, integer, number, boolean" : "did you mean '" + near + "'?");
+  }
 }
 
 Task<> Intake::read(runtime::Reader& reader, Source& source) const {
-  return format_ == Format::lines || format_ == Format::ndjson ? read_lines(reader, source)
-                                                               : read_whole(reader, source);
+  const bool by_lines = format_ != Format::json && format_ != Format::whole;
+  return by_lines ? read_lines(reader, source) : read_whole(reader, source);
 }
 
 Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
-  Lines lines(format_, most_, source);
+  Lines lines(format_, most_, types_, source);
   const bool never_waits = reader.size().has_value();
   message::ArenaRef arena;
   std::string_view rest;  // The beginning of a line whose end is still to be read; it lies in the arena.
@@ -133,6 +172,7 @@ Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
     }
     rest = {begin, static_cast<std::size_t>(end - begin)};
     if (ended && !rest.empty()) lines.put(arena, rest);
+    if (ended) lines.end();
     if (lines.refuse_if_long(rest) || lines.skipping()) rest = {};
     // The next read may wait, for a pipe's writer. And where all was refused others must still get their turn.
     if (!never_waits || !source.out.pending()) co_await source.flush();

@@ -531,12 +531,18 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_its_cure) {
   BOOST_TEST(mistake("{append: a.txt, format: whole}") == lines);
   BOOST_TEST(mistake("{follow: a.log}") ==
              "`follow` comes with a later version of weir; `read` with `every` reads a file again");
-  BOOST_TEST(mistake("{read: a.csv}") ==
-             "csv comes with a later version of weir; `format: lines` takes each line as text");
-  for (const char* format : {"csv", "envelope", "logfmt"}) {
-    BOOST_TEST(mistake(std::string("{read: a, format: ") + format + "}") ==
-               std::string(format) + " comes with a later version of weir; `format: lines` takes each line as text");
+  BOOST_TEST(
+      mistake("{read: a, format: envelope}") ==
+      "reading envelope comes with a later version of weir; `format: ndjson` reads each as the object that it is");
+  for (const char* format : {"csv", "logfmt"}) {
+    BOOST_TEST(mistake(std::string("{write: a, format: ") + format + "}") ==
+               std::string("writing ") + format +
+                   " comes with a later version of weir; `encode` makes a text of it, and `format: lines` writes that");
   }
+  BOOST_TEST(mistake("{read: a.csv, types: {id: intger}}") ==
+             "there is no type 'intger' for the field 'id'; did you mean 'integer'?");
+  BOOST_TEST(mistake("{read: a.txt, types: {id: integer}}") ==
+             "only the fields of csv and logfmt have types given to them");
   BOOST_TEST(Read("file", "{read: a.csv, format: lines}").diagnostics.empty());
   BOOST_TEST(!Read("file", "{read: a, write: b}").diagnostics.empty());
   BOOST_TEST(!Read("file", "{}").diagnostics.empty());

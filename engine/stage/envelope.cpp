@@ -1,0 +1,81 @@
+#include "engine/stage/envelope.hpp"
+
+#include "engine/message/json.hpp"
+#include "engine/message/metadata.hpp"
+#include "engine/runtime/rfc3339.hpp"
+
+namespace weir::stage {
+namespace {
+
+/// One member after the other.
+class Object {
+ public:
+  explicit Object(std::string& out) : out_(out) { out_ += '{'; }
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+  void text(std::string_view key, std::string_view value) {
+    begin(key);
+    message::append_quoted(out_, value);
+  }
+  void text_if_any(std::string_view key, std::string_view value) {
+    if (!value.empty()) text(key, value);
+  }
+  void json(std::string_view key, std::string_view value) {
+    begin(key);
+    out_ += value;
+  }
+  void begin(std::string_view key) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    message::append_quoted(out_, key);
+    out_ += ':';
+  }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+void append_failed(std::string& out, const message::Failure& failure) {
+  Object object(out);
+  object.text("kind", message::word(failure.reason));
+  object.text("stage", failure.stage);
+  object.text("text", failure.text);
+  object.text("at", runtime::rfc3339(failure.at));
+  object.text_if_any("yaml", failure.place);
+  if (failure.line) object.json("line", std::to_string(*failure.line));
+  object.json("attempts", std::to_string(failure.attempts));
+  object.end();
+}
+
+}  // namespace
+
+void append_envelope(std::string& out, const message::Batch& batch, std::size_t row, runtime::WallTime entered) {
+  const auto* metadata = batch.metadata(row);
+  Object whole(out);
+  whole.begin("failed");
+  if (metadata && metadata->failed) {
+    append_failed(out, *metadata->failed);
+  } else {
+    out += "null";
+  }
+  whole.begin("meta");
+  {
+    Object meta(out);
+    meta.json("id", std::to_string(static_cast<std::int64_t>(batch.id(row))));
+    meta.text("time", runtime::rfc3339(entered));
+    meta.json("attempt", std::to_string(metadata ? metadata->attempt : 1));
+    if (metadata) {
+      meta.text_if_any("key", metadata->key);
+      meta.text_if_any("event", metadata->event);
+      meta.text_if_any("alert", metadata->alert);
+      for (const auto& [name, value] : metadata->own) meta.json(name, value);
+    }
+    meta.end();
+  }
+  whole.text("text", batch.payload(row));
+  whole.end();
+}
+
+}  // namespace weir::stage

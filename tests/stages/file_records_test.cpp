@@ -1,0 +1,116 @@
+// file: CSV and logfmt as they are read, envelopes as they are written.
+#include "tests/support/bench.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+const std::string end =
+    "  good: {from: in, file: {write: good}}\n  bad: {from: in.failed, set: {line: '{{ failed.line }}'}}\n";
+
+/// What comes of a file, and what each refused record says.
+struct Got {
+  Got(const std::string& options, const std::string& bytes, std::uint64_t cut = 0) {
+    Bench bench("stages:\n  in: {file: {read: in" + options +
+                "}}\n  out: {from: in, file: {append: out}}\n"
+                "  why: {from: in.failed, lua: 'return {failed.kind, failed.line, failed.text, text}'}\n"
+                "  told: {from: why, file: {append: told}}\n");
+    BOOST_TEST_REQUIRE(bench.mistakes() == "");
+    bench.files().put("in", bytes);
+    if (cut > 0) bench.files().shorten_reads(cut);
+    bench.run();
+    good = bench.files().text("out");
+    bad = bench.files().text("told");
+  }
+  std::string good, bad;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_first_record_names_the_fields) {
+  const Got got(", format: csv", "id,name\r\n1,Ann\r\n2,\"B \"\"q\"\", x\"\n\n3,\"two\nlines\"");
+  BOOST_TEST(got.good ==
+             "{\"id\":\"1\",\"name\":\"Ann\"}\n"
+             "{\"id\":\"2\",\"name\":\"B \\\"q\\\", x\"}\n"
+             "{\"id\":\"3\",\"name\":\"two\\nlines\"}\n");
+  BOOST_TEST(got.bad == "");
+}
+
+BOOST_AUTO_TEST_CASE(fields_have_the_types_that_are_given) {
+  const Got got(", format: csv, types: {n: integer, x: number, b: boolean}",
+                "n,x,b,t\n1,2.50,true,1\n,,,\n12345678901234567890,1e3,false,\n");
+  BOOST_TEST(got.good ==
+             "{\"n\":1,\"x\":2.50,\"b\":true,\"t\":\"1\"}\n"
+             "{\"n\":null,\"x\":null,\"b\":null,\"t\":\"\"}\n"
+             "{\"n\":12345678901234567890,\"x\":1e3,\"b\":false,\"t\":\"\"}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_record_fails_with_its_line_and_the_rest_is_read) {
+  const Got got(", format: csv, types: {n: integer}",
+                "n,m\n1,a\nx,b\n2\n3,\"c\n\nd\"\n4,e\"f\n0x10,g\n5,h\n6,\"i\n7,j\n");
+  BOOST_TEST(got.good == "{\"n\":1,\"m\":\"a\"}\n{\"n\":3,\"m\":\"c\\n\\nd\"}\n{\"n\":5,\"m\":\"h\"}\n");
+  BOOST_TEST(got.bad ==
+             "[\"decode\",3,\"'n' is no integer: x\",\"x,b\"]\n"
+             "[\"decode\",4,\"the record has 1 fields, but 2 are named\",\"2\"]\n"
+             "[\"decode\",8,\"not CSV: a quote inside a field that does not begin with one, byte 4 of the record\","
+             "\"4,e\\\"f\"]\n"
+             "[\"decode\",9,\"'n' is no integer: 0x10\",\"0x10,g\"]\n"
+             "[\"decode\",11,\"not CSV: a quote that is not closed, byte 3 of the record\",\"6,\\\"i\\n7,j\"]\n");
+}
+
+BOOST_AUTO_TEST_CASE(how_the_reads_are_cut_makes_no_difference) {
+  const std::string bytes = "\xEF\xBB\xBFn,m\n1,\"a\nb\"\n2,c\n3\n";
+  const Got whole(", format: csv", bytes);
+  for (std::uint64_t cut = 1; cut < 9; ++cut) {
+    const Got pieces(", format: csv", bytes, cut);
+    BOOST_TEST(pieces.good == whole.good);
+    BOOST_TEST(pieces.bad == whole.bad);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_none_are_told_and_each_record_fails) {
+  const Got twice(", format: csv", "a,a\n1,2\n");
+  BOOST_TEST(twice.good == "");
+  BOOST_TEST(twice.bad ==
+             "[\"decode\",1,\"the first record, which names the fields, has 'a' twice\",\"a,a\"]\n"
+             "[\"decode\",2,\"the first record, which names the fields, has 'a' twice\",\"1,2\"]\n");
+  const Got missing(", format: csv, types: {b: integer}", "a\n1\n");
+  BOOST_TEST(missing.bad.find("has no 'b', of which `types` speaks") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_record_that_never_ends_is_refused_when_it_is_too_long) {
+  std::string bytes = "a\n\"";
+  for (int i = 0; i < 100; ++i) bytes += "0123456789\n";
+  const Got got(", format: csv, max_message: 100B", bytes);
+  BOOST_TEST(got.good != "");  // Lines after it are records again, of one field each.
+  BOOST_TEST(got.bad.starts_with("[\"size\",2,\"the record is longer than max_message, 100B; this is its beginning\""));
+}
+
+BOOST_AUTO_TEST_CASE(logfmt_lines_are_objects) {
+  const Got got(", format: logfmt, types: {n: integer}", "level=info msg=\"all is well\" cached n=1\nn=2 n=3\n=x\n");
+  BOOST_TEST(got.good == "{\"level\":\"info\",\"msg\":\"all is well\",\"cached\":true,\"n\":1}\n{\"n\":3}\n");
+  BOOST_TEST(got.bad.starts_with("[\"decode\",3,\"not logfmt: "));
+}
+
+BOOST_AUTO_TEST_CASE(an_envelope_keeps_what_failed_and_why) {
+  Bench bench(R"(
+stages:
+  in: {file: {read: in.csv, types: {n: integer}}}
+  out: {from: in, drop: {}}
+  dead: {from: any.failed, file: {append: dead.ndjson, format: envelope}}
+)");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.files().put("in.csv", "n\n1\n\"x\ny\"\n");
+  bench.run();
+  const auto line = bench.files().text("dead.ndjson");
+  const std::string begin =
+      "{\"failed\":{\"kind\":\"decode\",\"stage\":\"in\",\"text\":\"'n' is no integer: x\\ny\","
+      "\"at\":\"2030-01-01T00:00:00.000Z\",\"line\":3,\"attempts\":1},\"meta\":{\"id\":";
+  BOOST_TEST(line.starts_with(begin), line);
+  BOOST_TEST(line.ends_with(",\"time\":\"2030-01-01T00:00:00.000Z\",\"attempt\":1},\"text\":\"\\\"x\\ny\\\"\"}\n"),
+             line);
+}
