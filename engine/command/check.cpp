@@ -16,7 +16,7 @@ int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& st
     checked.print(streams);
     for (const auto& file : checked.files) {
       if (!file.plan) continue;
-      const auto stages = file.plan->stages.size();
+      const auto stages = file.plan->count();
       streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages");
       if (file.tests > 0) streams.out << ", " << file.tests << (file.tests == 1 ? " test" : " tests");
       streams.out << "\n";

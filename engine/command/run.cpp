@@ -202,7 +202,7 @@ int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const 
   runtime::Options options;
   for (const auto& plan : plans) {
     memory = std::max(memory, plan.pipeline.run.memory.bytes);
-    stages += plan.stages.size();
+    stages += plan.count();
     options.pin = options.pin || plan.pipeline.run.pin;
   }
   options.cores = cores_for(plans);

@@ -374,6 +374,11 @@ std::vector<std::size_t> Plan::readers(PortRef from) const {
   return readers;
 }
 
+std::size_t Plan::count() const {
+  return static_cast<std::size_t>(
+      std::count_if(stages.begin(), stages.end(), [](const PlannedStage& planned) { return planned.first_step(); }));
+}
+
 std::optional<std::size_t> Plan::find(std::string_view stage) const {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     if (stages[i].name == stage) return i;

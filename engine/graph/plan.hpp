@@ -55,6 +55,7 @@ struct Plan {
 
   /// Who reads a port.
   std::vector<std::size_t> readers(PortRef from) const;
+  std::size_t count() const;  ///< Of the stages as the user sees them: a `do` is one.
   std::optional<std::size_t> find(std::string_view stage) const;  ///< Of a `do` its first step; the others follow.
 };
 
