@@ -56,12 +56,6 @@ Parsed refused(Streams& streams, const std::string& what, const std::string& hin
   return said(exit_code::usage);
 }
 
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates,
-                         const std::string& otherwise) {
-  const auto near = config::nearest(word, candidates);
-  return near.empty() ? otherwise : "did you mean '" + near + "'?";
-}
-
 Parsed unknown_verb(const std::string& word, Streams& streams) {
   if (std::find(later_verbs.begin(), later_verbs.end(), word) != later_verbs.end()) {
     return refused(streams, "'" + word + "' comes with a later version", "weir --help lists what there is");
@@ -74,7 +68,8 @@ Parsed unknown_verb(const std::string& word, Streams& streams) {
     if (verb.word != hidden_verb) words.emplace_back(verb.word);
   }
   for (const auto later : later_verbs) words.emplace_back(later);
-  return refused(streams, "there is no verb '" + word + "'", did_you_mean(word, words, "weir --help lists them"));
+  return refused(streams, "there is no verb '" + word + "'",
+                 config::did_you_mean(word, words, "weir --help lists them"));
 }
 
 /// A mistake in the arguments of a verb, in the words of this program rather than the library's.
@@ -89,7 +84,8 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
       for (const auto& name : option->get_lnames()) names.push_back("--" + name);
     }
     const std::string written = extra.substr(0, extra.find('='));
-    return refused(streams, app.get_name() + " has no option '" + written + "'", did_you_mean(written, names, help));
+    return refused(streams, app.get_name() + " has no option '" + written + "'",
+                   config::did_you_mean(written, names, help));
   }
   for (const auto* option : app.get_options()) {
     const auto most = static_cast<std::size_t>(option->get_items_expected_max());

@@ -238,11 +238,6 @@ const auto test_spec =
           }
         });
 
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
-  const auto near = config::nearest(word, known);
-  return near.empty() ? std::string() : "did you mean '" + near + "'?";
-}
-
 /// Where the value of a key of an entry stands, else the entry.
 config::Place place_of(const Node* entry, const char* key, const config::Place& otherwise) {
   const Node* found = entry ? entry->find(key) : nullptr;
@@ -251,11 +246,6 @@ config::Place place_of(const Node* entry, const char* key, const config::Place& 
 
 const Node* item(const Node* list, std::size_t index) {
   return list && list->is_list() && index < list->items.size() ? &list->items[index] : nullptr;
-}
-
-/// The last one of a source is `any.failed`, which goes by another name.
-std::size_t visible_ports(const graph::PlannedStage& planned) {
-  return planned.ports.size() - (planned.configured.shape == Shape::source ? 1 : 0);
 }
 
 /// What a test says against the pipeline that it runs: stages, ports, and what they can be told.
@@ -281,7 +271,7 @@ class Against {
  private:
   const graph::PlannedStage* stage(const std::string& name, const config::Place& place) {
     if (const auto found = plan_.find(name)) return &plan_.stages[*found];
-    diagnostics_.error(place, "there is no stage '" + name + "'", did_you_mean(name, names_));
+    diagnostics_.error(place, "there is no stage '" + name + "'", config::did_you_mean(name, names_));
     return nullptr;
   }
 
@@ -358,7 +348,7 @@ class Against {
     const auto refs = graph::outputs(plan_, *expect.from, place, diagnostics_);
     if (refs.empty()) return;
     const auto& of = plan_.stages[refs.front().stage];
-    const bool failures = refs.front().port == stage::failed_port || refs.front().port >= visible_ports(of);
+    const bool failures = refs.front().port == stage::failed_port || refs.front().port >= of.visible_ports();
     if (failures && plan_.readers(refs.front()).empty()) {
       diagnostics_.error(place, "nobody reads '" + *expect.from + "', so nothing leaves by it",
                          "ask whoever reads `any.failed`, or `{of: " + of.name + ", errors: 1}`");
@@ -370,11 +360,11 @@ class Against {
 
   template <class Which>
   std::string listed(Which which) const {
-    std::string all;
+    std::vector<std::string> names;
     for (const auto& planned : plan_.stages) {
-      if (which(planned)) all += (all.empty() ? "" : ", ") + planned.name;
+      if (which(planned)) names.push_back(planned.name);
     }
-    return all.empty() ? "this file has none that reads outside" : all;
+    return names.empty() ? "this file has none that reads outside" : config::listed(names);
   }
 
   const graph::Plan& plan_;
@@ -410,7 +400,8 @@ void change(Node& root, const Node& test, Diagnostics& diagnostics) {
     }
     for (const auto& entry : vars->entries) {
       if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
-        diagnostics.error(entry.key_place, "the file has no var '" + entry.key + "'", did_you_mean(entry.key, names));
+        diagnostics.error(entry.key_place, "the file has no var '" + entry.key + "'",
+                          config::did_you_mean(entry.key, names));
         continue;
       }
       config::apply_override(root, "vars." + entry.key, entry.value, entry.key_place, diagnostics);

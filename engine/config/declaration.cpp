@@ -12,12 +12,6 @@ namespace weir::config {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& words, std::string_view separator) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : std::string(separator)) + word;
-  return all;
-}
-
 /// A value as one would write it, made up from the type where the declaration gives none.
 std::string sample_of(const FieldDeclaration& field) {
   if (!field.sample.empty()) return field.sample;
@@ -53,14 +47,14 @@ std::string sample_of(const FieldDeclaration& field) {
 /// What a table says of a field beside its type: default, range, choices, roles.
 std::vector<std::string> facts(const FieldDeclaration& field) {
   std::vector<std::string> all;
-  if (!field.choices.empty()) all.push_back("one of " + joined(field.choices, ", "));
+  if (!field.choices.empty()) all.push_back("one of " + listed(field.choices, ", "));
   if (field.required)
     all.push_back("required");
   else if (!field.role && !field.fallback.empty())
     all.push_back("default " + field.fallback);
   if (!field.range.empty()) all.push_back(field.range);
   if (field.one_or_more) all.push_back("one or a list");
-  if (!field.only_with.empty()) all.push_back("with " + joined(field.only_with, " or "));
+  if (!field.only_with.empty()) all.push_back("with " + listed(field.only_with, " or "));
   if (field.secret_ok) all.push_back("may hold ${secret.name}");
   const std::string sample = sample_of(field);
   if (!sample.empty() && field.choices.empty() && sample != field.fallback) all.push_back("such as " + sample);
@@ -144,7 +138,7 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
       std::vector<std::string> said = facts(field);
       said.insert(said.begin(), type_of(field));
       out += below;
-      add_wrapped(out, joined(said, "; "), below.size(), below);
+      add_wrapped(out, listed(said, "; "), below.size(), below);
       if (field.nested) explain_fields(*field.nested, out, below);
     }
   };
@@ -173,10 +167,10 @@ std::string code_cell(const std::string& text) { return text.empty() ? "" : "`" 
 void markdown_rows(const Declaration& declaration, std::string& out, const std::string& prefix) {
   for (const auto& field : declaration.fields) {
     std::string meaning = field.help;
-    if (!field.choices.empty()) meaning += " One of `" + joined(field.choices, "`, `") + "`.";
+    if (!field.choices.empty()) meaning += " One of `" + listed(field.choices, "`, `") + "`.";
     if (!field.range.empty()) meaning += " Must be " + field.range + ".";
     if (field.one_or_more) meaning += " One, or a list.";
-    if (!field.only_with.empty()) meaning += " With `" + joined(field.only_with, "` or `") + "`.";
+    if (!field.only_with.empty()) meaning += " With `" + listed(field.only_with, "` or `") + "`.";
     if (field.secret_ok) meaning += " May hold `${secret.name}`.";
     const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
     out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(type_of(field)), fallback,
@@ -218,7 +212,7 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
   if (!field.choices.empty()) {
     std::vector<std::string> words;
     for (const auto& choice : field.choices) words.push_back(json_text(choice));
-    return any_of(fmt::format(R"({{"enum":[{}]}})", joined(words, ",")));
+    return any_of(fmt::format(R"({{"enum":[{}]}})", listed(words, ",")));
   }
   if (type == "boolean") return any_of(R"({"type":"boolean"})");
   if (type == "integer" || type == "number") {
@@ -255,7 +249,7 @@ std::string field_schema(const FieldDeclaration& field) {
     if (field.one_or_more && field.type.starts_with("list of "))
       schema = fmt::format(R"({{"anyOf":[{},{}]}})", schema, type_schema(field.type.substr(8), field));
   }
-  std::string said = joined(facts(field), "; ");
+  std::string said = listed(facts(field), "; ");
   if (!said.empty() && said[0] >= 'a' && said[0] <= 'z') said[0] = static_cast<char>(said[0] - 32);
   const std::string about = field.help.empty() || said.empty() ? field.help + said : field.help + " " + said + ".";
   // The description goes first, so that an editor shows it whatever stands behind it.
@@ -272,16 +266,16 @@ std::string object_schema(const Declaration& declaration) {
     if (!field.only_with.empty()) {
       std::vector<std::string> with;
       for (const auto& role : field.only_with) with.push_back(fmt::format(R"({{"required":[{}]}})", json_text(role)));
-      dependencies.push_back(fmt::format(R"({}:{{"anyOf":[{}]}})", json_text(field.key), joined(with, ",")));
+      dependencies.push_back(fmt::format(R"({}:{{"anyOf":[{}]}})", json_text(field.key), listed(with, ",")));
     }
   }
   const bool may_be_nothing = required.empty() && roles.empty();
   std::string schema =
       fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{{}}})",
                   may_be_nothing ? R"(["object","null"])" : R"("object")", json_schema_properties(declaration));
-  if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", joined(required, ","));
-  if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", joined(roles, ","));
-  if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", joined(dependencies, ","));
+  if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", listed(required, ","));
+  if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", listed(roles, ","));
+  if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", listed(dependencies, ","));
   return schema + "}";
 }
 
@@ -306,7 +300,7 @@ std::string explain_text(const Declaration& declaration) {
   if (declaration.shape != Declaration::Shape::fields) {
     std::vector<std::string> said = facts(declaration.value);
     said.insert(said.begin(), declaration.value.type);
-    out += fmt::format("\nIts value: {}\n", joined(said, "; "));
+    out += fmt::format("\nIts value: {}\n", listed(said, "; "));
     if (declaration.value.help != declaration.summary) add_wrapped(out += "  ", declaration.value.help, 2, "  ");
   }
   if (!declaration.fields.empty()) {
@@ -335,7 +329,7 @@ std::string markdown(const Declaration& declaration) {
   if (!declaration.details.empty()) out += "\n" + declaration.details + "\n";
   if (declaration.shape != Declaration::Shape::fields) {
     out += fmt::format("\nIts value is a {}", declaration.value.type);
-    if (!declaration.value.choices.empty()) out += ", one of `" + joined(declaration.value.choices, "`, `") + "`";
+    if (!declaration.value.choices.empty()) out += ", one of `" + listed(declaration.value.choices, "`, `") + "`";
     if (!declaration.value.range.empty()) out += ", " + declaration.value.range;
     const std::string sample = sample_of(declaration.value);
     if (!sample.empty()) out += ", such as `" + sample + "`";
@@ -358,7 +352,7 @@ std::string markdown(const Declaration& declaration) {
 std::string json_schema_properties(const Declaration& declaration) {
   std::vector<std::string> all;
   for (const auto& field : declaration.fields) all.push_back(json_text(field.key) + ":" + field_schema(field));
-  return joined(all, ",");
+  return listed(all, ",");
 }
 
 std::string json_schema(const Declaration& declaration) {

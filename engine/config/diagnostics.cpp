@@ -170,6 +170,17 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
   return best;
 }
 
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates, std::string otherwise) {
+  const std::string near = nearest(name, candidates);
+  return near.empty() ? otherwise : "did you mean '" + near + "'?";
+}
+
+std::string listed(const std::vector<std::string>& words, std::string_view separator) {
+  std::string all;
+  for (const auto& word : words) (all += all.empty() ? "" : separator) += word;
+  return all;
+}
+
 std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {

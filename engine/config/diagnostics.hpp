@@ -68,6 +68,11 @@ class Diagnostics {
 /// if none is near.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
+/// The cure that goes with it: "did you mean 'x'?", or `otherwise` where none is near.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates, std::string otherwise = {});
+/// "a, b, c".
+std::string listed(const std::vector<std::string>& words, std::string_view separator = ", ");
+
 /// Text as a JSON string, with its quotes.
 std::string json_text(std::string_view text);
 

@@ -45,34 +45,12 @@ const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands."
 constexpr std::array<std::string_view, 4> later{"limits", "breakers", "include", "places"};
 const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "kinds", "tests"};
 
-std::string listed(const std::vector<std::string>& words) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
-  return all;
-}
-
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
   if (node.is_map()) return true;
   if (!node.told)
     diagnostics.error(node.place, fmt::format("expected a map of {}, found {}", of, node.found()),
                       fmt::format("{}: {{NAME: …}}", key), key);
   return false;
-}
-
-void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path,
-                Diagnostics& diagnostics) {
-  if (is_name(name)) return;
-  std::string better;
-  for (const char c : name) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9'))
-      better += lower;
-    else if (!better.empty() && better.back() != '_')
-      better += '_';
-  }
-  diagnostics.error(place,
-                    fmt::format("'{}' is no name of a {}: small letters, digits and _, a letter first", name, of),
-                    is_name(better) ? fmt::format("write '{}'", better) : "", path);
 }
 
 }  // namespace
@@ -91,6 +69,21 @@ bool is_name(std::string_view text) {
   if (text.empty() || text[0] < 'a' || text[0] > 'z') return false;
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path,
+                Diagnostics& diagnostics) {
+  if (is_name(name)) return;
+  std::string better;
+  for (const char c : name) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if ((lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9'))
+      better += lower;
+    else if (!better.empty() && better.back() != '_')
+      better += '_';
+  }
+  diagnostics.error(place, fmt::format("'{}' is no name of {}: small letters, digits and _, a letter first", name, of),
+                    is_name(better) ? fmt::format("write '{}'", better) : "", path);
 }
 
 std::string pipeline_name(const std::string& path) {
@@ -248,14 +241,14 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
   const Node* vars = root.find("vars");
   if (vars && !vars->is_null() && expect_map(*vars, diagnostics, "vars", "names and values")) {
     for (const auto& entry : vars->entries)
-      check_name(entry.key, entry.key_place, "var", "vars." + entry.key, diagnostics);
+      check_name(entry.key, entry.key_place, "a var", "vars." + entry.key, diagnostics);
     scope = scope.with_vars(*vars);
   }
   if (const Node* secrets = root.find("secrets");
       secrets && !secrets->is_null() && expect_map(*secrets, diagnostics, "secrets", "names and files")) {
     for (const auto& entry : secrets->entries) {
       Reader reader(diagnostics, scope, "secrets." + entry.key);
-      check_name(entry.key, entry.key_place, "secret", reader.path, diagnostics);
+      check_name(entry.key, entry.key_place, "a secret", reader.path, diagnostics);
       reader.subject = fmt::format("the secret '{}'", entry.key);
       const auto before = diagnostics.error_count();
       const auto secret = secret_spec.read(entry.value, reader);
@@ -298,7 +291,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
                         "'any' is no name of a stage: any.failed is what failed and nobody else listens to",
                         "choose another name", path);
     else
-      check_name(entry.key, entry.key_place, "stage", path, diagnostics);
+      check_name(entry.key, entry.key_place, "a stage", path, diagnostics);
     if (!entry.value.is_map()) {
       if (!entry.value.told)
         diagnostics.error(entry.value.is_null() ? entry.key_place : entry.value.place,

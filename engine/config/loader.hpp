@@ -92,5 +92,8 @@ const Declaration& secret_declaration();
 
 /// `[a-z][a-z0-9_]*`
 bool is_name(std::string_view text);
+/// Tells, with a better one where there is one, that this is no name `of` something, such as "a stage".
+void check_name(const std::string& name, const Place& place, std::string_view of, const std::string& path,
+                Diagnostics& diagnostics);
 
 }  // namespace weir::config

@@ -88,12 +88,8 @@ OwnKinds::OwnKinds(const Node* kinds, Diagnostics& diagnostics) : diagnostics_(d
 
 void OwnKinds::read(const Node::Entry& entry) {
   const std::string path = "kinds." + entry.key;
-  if (!is_name(entry.key)) {
-    diagnostics_.error(entry.key_place,
-                       fmt::format("'{}' is no name of a kind: small letters, digits and _, a letter first", entry.key),
-                       "", path);
-    return;
-  }
+  check_name(entry.key, entry.key_place, "a kind", path, diagnostics_);
+  if (!is_name(entry.key)) return;
   if (std::find(stage_words.begin(), stage_words.end(), entry.key) != stage_words.end()) {
     diagnostics_.error(entry.key_place, fmt::format("'{}' means something of every stage", entry.key),
                        "choose another name", path);
@@ -121,10 +117,9 @@ void OwnKinds::read(const Node::Entry& entry) {
       }
       for (const auto& option : part.value.entries) read_option(option, kind);
     } else if (part.key != "description") {
-      const auto near = nearest(part.key, {"stages", "options", "description"});
       diagnostics_.error(
           part.key_place, fmt::format("a kind has no key '{}'", part.key),
-          near.empty() ? "its keys are options, stages, description" : fmt::format("did you mean '{}'?", near),
+          did_you_mean(part.key, {"stages", "options", "description"}, "its keys are options, stages, description"),
           path + "." + part.key);
     }
   }
@@ -134,15 +129,24 @@ void OwnKinds::read(const Node::Entry& entry) {
                        "stages: {NAME: {KIND: …}} says what an instance of it does", path);
   }
   if (!good) kind.stages = nullptr;
+  if (good) check_stages(kind);
   kinds_.push_back(std::move(kind));
+}
+
+void OwnKinds::check_stages(const Kind& kind) {
+  for (const auto& entry : kind.stages->entries) {
+    const std::string path = fmt::format("kinds.{}.stages.{}", kind.name, entry.key);
+    check_name(entry.key, entry.key_place, "a stage", path, diagnostics_);
+    if (entry.value.is_map() || entry.value.told) continue;
+    diagnostics_.error(entry.key_place,
+                       fmt::format("expected the stage '{}' as a map, found {}", entry.key, entry.value.found()), "",
+                       path);
+  }
 }
 
 void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
   const std::string path = fmt::format("kinds.{}.options.{}", kind.name, entry.key);
-  if (!is_name(entry.key))
-    diagnostics_.error(
-        entry.key_place,
-        fmt::format("'{}' is no name of an option: small letters, digits and _, a letter first", entry.key), "", path);
+  check_name(entry.key, entry.key_place, "an option", path, diagnostics_);
   Option option;
   option.name = entry.key;
   if (!entry.value.is_map()) {
@@ -155,10 +159,9 @@ void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
   }
   for (const auto& part : entry.value.entries) {
     if (part.key == "type" || part.key == "default" || part.key == "description") continue;
-    const auto near = nearest(part.key, {"type", "default", "description"});
     diagnostics_.error(
         part.key_place, fmt::format("an option has no key '{}'", part.key),
-        near.empty() ? "its keys are type, default, description" : fmt::format("did you mean '{}'?", near), path);
+        did_you_mean(part.key, {"type", "default", "description"}, "its keys are type, default, description"), path);
   }
   option.type = word(entry.value, "type");
   option.fallback = entry.value.find("default");
@@ -166,22 +169,16 @@ void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
     std::vector<std::string> known;
     for (const auto& type : types) known.emplace_back(type.name);
     const Node* node = entry.value.find("type");
-    const auto near = option.type.empty() ? std::string() : nearest(option.type, known);
-    std::string list;
-    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+    const std::string one = "one of " + listed(known);
     diagnostics_.error(
         node ? node->place : entry.key_place,
         option.type.empty() ? "an option says its type" : fmt::format("there is no type '{}'", option.type),
-        near.empty() ? fmt::format("one of {}", list) : fmt::format("did you mean '{}'?", near), path + ".type");
+        option.type.empty() ? one : did_you_mean(option.type, known, one), path + ".type");
     option.type.clear();
-  } else if (option.fallback) {
+  } else if (option.fallback && option.fallback->text.find("${") == std::string::npos) {  // That is filled in later.
     const Scope scope;
     Reader reader(diagnostics_, scope, path + ".default");
-    if (option.fallback->is_scalar() && option.fallback->text.find("${") != std::string::npos) {
-      // Filled in where it is used.
-    } else {
-      type_named(option.type)->reads(*option.fallback, reader);
-    }
+    type_named(option.type)->reads(*option.fallback, reader);
   }
   kind.options.push_back(std::move(option));
 }
@@ -206,13 +203,8 @@ Node OwnKinds::given(const Kind& kind, const Node::Entry& use, const Scope& scop
   for (const auto& option : kind.options) known.push_back(option.name);
   for (const auto& entry : use.value.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    const auto near = nearest(entry.key, known);
-    std::string list;
-    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
     diagnostics_.error(entry.key_place, fmt::format("'{}' has no option '{}'", kind.name, entry.key),
-                       !near.empty()  ? fmt::format("did you mean '{}'?", near)
-                       : list.empty() ? "it has none"
-                                      : fmt::format("it has {}", list),
+                       did_you_mean(entry.key, known, known.empty() ? "it has none" : "it has " + listed(known)),
                        path + "." + entry.key);
   }
   for (const auto& option : kind.options) {
@@ -279,24 +271,14 @@ void OwnKinds::add(const std::string& name, const Place& place, const Node& body
   const Scope within = scope.with_options(options);
   open_.push_back(kind.name);
   for (const auto& entry : kind.stages->entries) {
-    const std::string inner = name + "/" + entry.key;
-    if (!is_name(entry.key) || !entry.value.is_map()) {
-      if (!entry.value.told)
-        diagnostics_.error(
-            entry.key_place,
-            is_name(entry.key)
-                ? fmt::format("expected the stage '{}' as a map, found {}", entry.key, entry.value.found())
-                : fmt::format("'{}' is no name of a stage: small letters, digits and _, a letter first", entry.key),
-            "", "kinds." + kind.name + ".stages." + entry.key);
-      continue;
-    }
+    if (!entry.value.is_map()) continue;  // Told where the kind was read.
     Node body_inside = entry.value;
     for (const auto& option : kind.options) {
       if (option.type == "lua" && options.find(option.name)) {
         put_in_code(body_inside, option.name, *options.find(option.name));
       }
     }
-    add(inner, entry.key_place, body_inside, within, name, pipeline);
+    add(name + "/" + entry.key, entry.key_place, body_inside, within, name, pipeline);
   }
   open_.pop_back();
 }

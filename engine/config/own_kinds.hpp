@@ -35,6 +35,7 @@ class OwnKinds {
     const Node* stages = nullptr;
   };
   void read(const Node::Entry& entry);
+  void check_stages(const Kind& kind);
   void read_option(const Node::Entry& entry, Kind& kind);
   const Kind* find(std::string_view name) const;
   /// The map of all options of an instance, those with a default filled up.

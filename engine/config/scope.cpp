@@ -280,7 +280,7 @@ class Filling {
       error(node, fmt::format("no var is called '{}'", name->name),
             !near.empty()   ? fmt::format("did you mean '${{{}}}'?", near)
             : known.empty() ? fmt::format("write it under vars:, or in capitals for the environment")
-                            : fmt::format("known are {}", joined(known)));
+                            : fmt::format("known are {}", listed(known)));
       return std::nullopt;
     }
     if (!open_.insert(found).second) {
@@ -356,12 +356,6 @@ class Filling {
     }
     for (auto& item : node.items) mark(item, user);
     for (auto& entry : node.entries) mark(entry.value, user);
-  }
-
-  static std::string joined(const std::vector<std::string>& names) {
-    std::string all;
-    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
-    return all;
   }
 
   void error(const Node& node, std::string what, std::string hint) {

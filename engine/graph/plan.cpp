@@ -17,15 +17,14 @@ using config::Place;
 /// from any of them. None, and an error told, where there is no such port.
 std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::string& port, const Place& place,
                              Diagnostics& diagnostics) {
-  const std::size_t last = first + std::max<std::size_t>(plan.stages[first].steps, 1) - 1;
+  const std::size_t last = plan.last_step(first);
   std::vector<PortRef> found;
   std::vector<std::string> known;
   for (std::size_t at = first; at <= last; ++at) {
     const auto& stage = plan.stages[at];
     if (!stage.kind) return {};  // Already told.
     if (port == config::main_word && at != last) continue;
-    const std::size_t visible = stage.ports.size() - (stage.configured.shape == stage::Shape::source ? 1 : 0);
-    for (stage::Port number = 0; number < visible; ++number) {
+    for (stage::Port number = 0; number < stage.visible_ports(); ++number) {
       if (stage.ports[number] == port) found.emplace_back(at, number);
       const bool listed = std::find(known.begin(), known.end(), stage.ports[number]) != known.end();
       if (number != stage::main_port && !listed) known.push_back(stage.ports[number]);
@@ -33,11 +32,8 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
   }
   const auto& stage = plan.stages[last];
   if (found.empty()) {
-    const auto near = config::nearest(port, known);
-    std::string list;
-    for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
     diagnostics.error(place, "stage '" + stage.name + "' has no port '" + port + "'",
-                      near.empty() ? "it has " + list : "did you mean '" + near + "'?");
+                      config::did_you_mean(port, known, "it has " + config::listed(known)));
   } else if (found.front().port == stage::main_port && !stage.configured.main_output) {
     const std::string own = stage.configured.ports.empty() ? std::string() : stage.configured.ports.front();
     diagnostics.error(place, "nothing leaves by the main output of '" + stage.name + "': it is a " + stage.kind->name(),
@@ -177,7 +173,7 @@ class Wiring {
         givers.push_back(name);
         continue;
       }
-      const std::size_t last = *stage + std::max<std::size_t>(plan_.stages[*stage].steps, 1) - 1;
+      const std::size_t last = plan_.last_step(*stage);
       const auto& planned = plan_.stages[last];
       if (!planned.kind) return {};  // Already told.
       if (main && (!planned.configured.main_output || planned.configured.shape == stage::Shape::sink)) continue;
@@ -189,9 +185,8 @@ class Wiring {
       if (has) givers.push_back(name);
     }
     if (main && givers.size() > 1) {
-      std::string list;
-      for (const auto& name : givers) list += (list.empty() ? "'" : ", '") + name + "'";
-      diagnostics_.error(place, "'" + instance.name + "' has more than one output", "read one of " + list);
+      diagnostics_.error(place, "'" + instance.name + "' has more than one output",
+                         "read one of '" + config::listed(givers, "', '") + "'");
       return {};
     }
     if (givers.empty()) {
@@ -296,9 +291,9 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
 
 /// Whether it, or a step of the `do` that it begins, holds messages back.
 bool collects(const Plan& plan, std::size_t first) {
-  bool any = plan.stages[first].configured.collects;
-  for (std::size_t i = 1; i < plan.stages[first].steps; ++i) any |= plan.stages[first + i].configured.collects;
-  return any;
+  const auto begin = plan.stages.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto end = plan.stages.begin() + static_cast<std::ptrdiff_t>(plan.last_step(first)) + 1;
+  return std::any_of(begin, end, [](const PlannedStage& planned) { return planned.configured.collects; });
 }
 
 /// Sorts the stages into units: an operator joins the one it reads where nothing has to wait between them.
@@ -393,7 +388,7 @@ std::vector<PortRef> outputs(const Plan& plan, const std::string& from, const Pl
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, Diagnostics& diagnostics) {
   Plan plan;
   plan.pipeline = std::move(pipeline);
-  StageReader reader(plan.pipeline, catalog, diagnostics);
+  StageReader reader(catalog, diagnostics);
   for (const auto& node : plan.pipeline.stages) reader.read(node, plan.stages);
   for (const auto& [name, place] : plan.pipeline.own_kinds) {
     if (!catalog.find(name)) continue;

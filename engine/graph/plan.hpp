@@ -37,6 +37,10 @@ struct PlannedStage {
 
   bool first_step() const noexcept { return step == 0; }
   bool last_step() const noexcept { return step + 1 >= steps; }
+  /// Ports that can be named: the last one of a source is `any.failed`, which goes by another name.
+  std::size_t visible_ports() const noexcept {
+    return ports.size() - (configured.shape == stage::Shape::source ? 1 : 0);
+  }
   /// As the user wrote it: of a step "do".
   std::string kind_name() const { return steps > 0 ? "do" : kind->name(); }
 };
@@ -55,6 +59,10 @@ struct Plan {
 
   /// Who reads a port.
   std::vector<std::size_t> readers(PortRef from) const;
+  /// Of the `do` whose first step it is; of any other stage itself.
+  std::size_t last_step(std::size_t first) const noexcept {
+    return stages[first].steps > 0 ? first + stages[first].steps - 1 : first;
+  }
   std::size_t count() const;  ///< Of the stages as the user sees them: a `do` is one.
   std::optional<std::size_t> find(std::string_view stage) const;  ///< Of a `do` its first step; the others follow.
 };

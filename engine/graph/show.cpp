@@ -35,15 +35,15 @@ std::vector<PortRef> distinct(const Plan& plan, const PlannedStage& planned) {
 std::string shown_kind(const Plan& plan, std::size_t first) {
   const auto& planned = plan.stages[first];
   if (planned.steps == 0) return planned.kind->name();
-  std::string text = "do: ";
-  for (std::size_t i = 0; i < planned.steps; ++i) text += (i ? ", " : "") + plan.stages[first + i].kind->name();
-  return text;
+  std::vector<std::string> kinds;
+  for (std::size_t i = first; i <= plan.last_step(first); ++i) kinds.push_back(plan.stages[i].kind->name());
+  return "do: " + config::listed(kinds);
 }
 
 /// Its ports, and those of the steps behind it.
 std::vector<std::string> ports_of(const Plan& plan, std::size_t first) {
   std::vector<std::string> all;
-  for (std::size_t i = first; i < first + std::max<std::size_t>(plan.stages[first].steps, 1); ++i) {
+  for (std::size_t i = first; i <= plan.last_step(first); ++i) {
     for (const auto& port : plan.stages[i].ports) {
       if (std::find(all.begin(), all.end(), port) == all.end()) all.push_back(port);
     }

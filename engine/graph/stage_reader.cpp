@@ -123,9 +123,8 @@ const Node::Entry* StageReader::find_step(const config::StageNode& node, const N
     diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
     return nullptr;
   }
-  const auto near = config::nearest(entry.key, catalog_.names());
   diagnostics_.error(entry.key_place, "'" + node.name + "' has a step '" + entry.key + "', which is no kind",
-                     near.empty() ? "`weir list` shows the kinds" : "did you mean '" + near + "'?");
+                     config::did_you_mean(entry.key, catalog_.names(), "`weir list` shows the kinds"));
   return nullptr;
 }
 
@@ -159,9 +158,8 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
     const auto kinds = catalog_.names();
     known.insert(known.end(), kinds.begin(), kinds.end());
     known.emplace_back(stage::do_key);
-    const auto near = config::nearest(entry.key, known);
     diagnostics_.error(entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
-                       near.empty() ? "`weir list` shows the kinds" : "did you mean '" + near + "'?");
+                       config::did_you_mean(entry.key, known, "`weir list` shows the kinds"));
   }
   if (!kind && !told) {
     diagnostics_.error(node.place, "stage '" + node.name + "' has no kind",

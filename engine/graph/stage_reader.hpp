@@ -10,8 +10,8 @@ namespace weir::graph {
 /// Reads one stage after the other. All mistakes go to the diagnostics; what comes back with one is not to be run.
 class StageReader {
  public:
-  StageReader(const config::Pipeline& pipeline, const stage::Catalog& catalog, config::Diagnostics& diagnostics)
-      : pipeline_(pipeline), catalog_(catalog), diagnostics_(diagnostics) {}
+  StageReader(const stage::Catalog& catalog, config::Diagnostics& diagnostics)
+      : catalog_(catalog), diagnostics_(diagnostics) {}
 
   /// Adds the stage to the end: one, or each step of a `do`.
   void read(const config::StageNode& node, std::vector<PlannedStage>& stages);
@@ -26,7 +26,6 @@ class StageReader {
   const Entry* find_kind(const config::StageNode& node);
   void check(const config::StageNode& node, const PlannedStage& planned);
 
-  const config::Pipeline& pipeline_;
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;
   std::vector<std::string> others_;  // Keys of the stage at hand that are no common ones.
