@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/config/values.hpp"
@@ -15,6 +16,7 @@ namespace weir::stage {
 
 /// What the text of a field becomes.
 enum class FieldType : std::uint8_t { text, integer, number, boolean };
+const std::vector<std::string>& field_types();  ///< Their words.
 std::optional<FieldType> field_type(std::string_view word);
 
 /// Takes one line after the other. A record of CSV may go on over several, its first names the fields; of logfmt each
@@ -39,23 +41,26 @@ class Records {
   std::string_view record() const { return record_; }  ///< Its text, without the last line's end.
   std::int64_t line() const { return line_; }          ///< Its first.
   const std::string& why() const { return why_; }
-  std::size_t open_bytes() const { return open_ ? record_.size() : 0; }
   void give_up() { open_ = false; }  ///< Of what is open.
 
  private:
-  State take();
+  State take_csv(const std::optional<io::CsvError>& error);  // Of what read_csv() has made of record_.
+  State take_logfmt();
+  State take_names();
   State no(std::string why);
-  bool append(std::string_view name, std::string_view value);
+  FieldType type_of(std::string_view name) const;
+  void begin_field(std::string_view name);
+  bool append(std::string_view name, FieldType type, std::string_view value);
 
   const Format format_;
-  const config::Map<std::string>& types_;
+  std::vector<std::pair<std::string, FieldType>> types_;
   bool open_ = false;
   std::string record_, scratch_, object_, why_;
   std::int64_t line_ = 0;
   std::vector<std::string_view> fields_;
   std::vector<io::LogfmtPair> pairs_;
-  std::vector<std::string> names_;  // Of CSV; empty until the first record.
-  std::string names_wrong_;         // Why there are none, though there was one.
+  std::vector<std::pair<std::string, FieldType>> columns_;  // Of CSV; none until the first record.
+  std::string names_wrong_;                                 // Why there are none, though there was one.
 };
 
 }  // namespace weir::stage
