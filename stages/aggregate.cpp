@@ -64,11 +64,6 @@ std::optional<Function> parse_function(std::string_view text) {
   return made;
 }
 
-bool meet(std::string_view a, std::string_view b) {
-  if (a.size() > b.size()) std::swap(a, b);
-  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.');
-}
-
 void verify(const AggregateConfig& config, config::Written& written) {
   for (const auto& [name, text] : config.fields) {
     if (!parse_function(text)) {
@@ -85,7 +80,7 @@ void verify(const AggregateConfig& config, config::Written& written) {
   for (const auto& [name, text] : config.fields) made.push_back(name);
   for (std::size_t i = 0; i < made.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (meet(made[i], made[j])) {
+      if (config::paths_meet(made[i], made[j])) {
         written.error(i < config.by.size() ? "by" : "fields",
                       "'" + made[j] + "' and '" + made[i] + "' would stand in the same place", "another name for one");
       }
@@ -134,7 +129,8 @@ const auto spec =
             "value that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
             "By `time`, windows close as messages come, and at the end. A message all of whose windows are closed "
             "leaves by .late.\n"
-            "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input ends "
+            "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input "
+            "ends "
             "open windows are closed.")
         .example("aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}")
         .example("aggregate: {window: 1h, slide: 5m, time: at, late: 30s, fields: {p95: p95(ms), worst: max(ms)}}")
@@ -363,8 +359,8 @@ class Aggregate : public stage::Operator {
     Group* group = groups.find(key_);
     if (!group) {
       if (groups.in_order.size() >= groups_most_) {
-        return Failure(Reason::memory, "the window has " + std::to_string(groups_most_) +
-                                           " groups already, as many as `keys` allows");
+        return Failure(Reason::memory,
+                       "the window has " + std::to_string(groups_most_) + " groups already, as many as `keys` allows");
       }
       group = &groups.add(key_, message.entered(), functions_.size());
     }

@@ -12,7 +12,7 @@ struct MetaConfig {
 const auto spec =
     config::Spec<MetaConfig>("meta", "Sets metadata, which travels with a message beside its payload.")
         .whole(&MetaConfig::values, "Each name, and what it becomes: a text, a number, true or false.",
-               config::not_empty(), config::not_named({"id", "time", "key", "attempt", "event", "alert"}),
+               config::not_empty(), config::not_named({message::metadata_names.begin(), message::metadata_names.end()}),
                config::sample("{tenant: '{{ msg.tenant }}', source: shop}"))
         .details(
             "Read it as `meta.name` in Lua. All values are worked out before any is set. A value that is nil leaves "

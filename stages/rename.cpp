@@ -28,12 +28,6 @@ const auto spec =
           }
         });
 
-/// Whether one path leads to what the other leads to, or to what lies in it.
-bool meet(std::string_view a, std::string_view b) {
-  if (a.size() > b.size()) std::swap(a, b);
-  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.');
-}
-
 class Rename : public stage::MessageOperator<Rename> {
  public:
   using MessageOperator::process;
@@ -51,11 +45,11 @@ class Rename : public stage::MessageOperator<Rename> {
     }
     // Where no two have to do with each other, each may be done before the next is looked at.
     for (const auto& one : moves_) {
-      if (one.to != one.from && meet(one.to, one.from)) apart_ = false;
+      if (one.to != one.from && config::paths_meet(one.to, one.from)) apart_ = false;
       for (const auto& other : moves_) {
         if (&one == &other) break;
         for (const auto& path : {other.to, other.from}) {
-          if (meet(one.to, path) || meet(one.from, path)) apart_ = false;
+          if (config::paths_meet(one.to, path) || config::paths_meet(one.from, path)) apart_ = false;
         }
       }
     }

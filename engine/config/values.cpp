@@ -290,6 +290,11 @@ bool is_json_number(std::string_view text) {
   return i == text.size();
 }
 
+bool paths_meet(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.');
+}
+
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   if (!is_json_number(text)) return std::nullopt;
   std::int64_t value = 0;

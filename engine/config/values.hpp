@@ -102,6 +102,8 @@ std::optional<IntegerRange> parse_integer_range(std::string_view text);
 std::optional<DurationRange> parse_duration_range(std::string_view text);
 /// No part of it is empty. A key that holds a point itself cannot be named by a path.
 std::optional<Path> parse_path(std::string_view text);
+/// Whether one path leads to what the other leads to, or to what lies in it.
+bool paths_meet(std::string_view a, std::string_view b);
 /// JSON's way: no octal, no 0x, no '+', no leading zero.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<double> parse_number(std::string_view text);

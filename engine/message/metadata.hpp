@@ -1,5 +1,6 @@
 // What a message carries beside its payload, where it carries more than an id and a time.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -28,6 +29,9 @@ struct Request {
   std::string method, path, client;
   std::vector<std::pair<std::string, std::string>> params, query, headers;
 };
+
+/// What a message's metadata is called, beside names of the user's own.
+inline constexpr std::array metadata_names{"id", "time", "key", "attempt", "event", "alert"};
 
 /// The rarely used columns of one row. Shared between copies of the row and never changed while shared:
 /// see Batch::edit_metadata.

@@ -283,8 +283,6 @@ void push_json_scalar(lua_State* lua, std::string_view json) {
   }
 }
 
-constexpr std::array meta_names{"id", "time", "key", "attempt", "event", "alert"};
-
 int meta_index(lua_State* lua) {
   State& state = State::of(lua);
   const auto& message = the_message(lua);
@@ -333,7 +331,7 @@ int meta_newindex(lua_State* lua) {
   the_message(lua);
   if (lua_type(lua, 2) != LUA_TSTRING) raise(lua, Reason::type, "meta has names, not positions");
   const auto name = text_at(lua, 2);
-  for (const auto* taken : meta_names) {
+  for (const auto* taken : message::metadata_names) {
     if (name == taken) raise(lua, Reason::type, "meta.%s is set by weir", taken);
   }
   const bool removes = lua_isnil(lua, 3);
