@@ -9,32 +9,22 @@
 namespace weir::stages {
 namespace {
 
-enum class Format : std::uint8_t { json, csv, logfmt, text, base64, hex };
-
-struct DecodeConfig {
-  Format format = Format::json;
-  std::optional<config::Path> of, into;
-  std::vector<std::string> columns;
-};
+using stage::Coding;
+using stage::Conversion;
 
 const auto spec =
-    config::Spec<DecodeConfig>("decode", "Makes values of a text that is written in some format.")
-        .field("format", &DecodeConfig::format,
+    config::Spec<Conversion>("decode", "Makes values of a text that is written in some format.")
+        .field("format", &Conversion::format,
                "json: a value. csv: one record; a list of its fields, or with `columns` an object. logfmt: an object; "
                "a key that stands alone is true. text: the text as it is. base64, hex: the text that is written so.",
-               config::one_of({{"json", Format::json},
-                               {"csv", Format::csv},
-                               {"logfmt", Format::logfmt},
-                               {"text", Format::text},
-                               {"base64", Format::base64},
-                               {"hex", Format::hex}}))
-        .field("of", &DecodeConfig::of, "The text, by its path in the payload. Left out: the payload is the text.",
+               stage::codings())
+        .field("of", &Conversion::of, "The text, by its path in the payload. Left out: the payload is the text.",
                config::sample("line"))
-        .field("into", &DecodeConfig::into,
+        .field("into", &Conversion::into,
                "Where the value goes, by its path in the payload. Left out: it takes the place of the text. Without "
                "`of` the new payload holds nothing else.",
                config::sample("fields"))
-        .field("columns", &DecodeConfig::columns, "Of csv: the names of the fields, which must then be as many.",
+        .field("columns", &Conversion::columns, "Of csv: the names of the fields, which must then be as many.",
                config::sample("[id, name, amount]"))
         .details(
             "What csv and logfmt hold is text. A text that is not of the format fails (decode), a field that is not "
@@ -42,20 +32,15 @@ const auto spec =
         .example("decode: {format: json, of: message}")
         .example("decode: {format: csv, columns: [id, name, amount]}")
         .example("decode: {format: text, into: line}")
-        .verify([](const DecodeConfig& config, config::Written& written) {
-          if (!config.columns.empty() && config.format != Format::csv) {
-            written.error("columns", "only csv has columns");
-          }
-          if (config.format == Format::text && !config.into && !config.of) {
-            written.error("format", "this would leave the payload as it is", "say where the text goes: `into: line`");
-          }
+        .verify([](const Conversion& conversion, config::Written& written) {
+          stage::verify(conversion, "say where the text goes: `into: line`", written);
         });
 
 class Decode : public stage::MessageOperator<Decode> {
  public:
   using MessageOperator::process;
 
-  Decode(const DecodeConfig& config, stage::Context&)
+  Decode(const Conversion& config, stage::Context&)
       : format_(config.format), columns_(config.columns), placing_(config.of, config.into) {}
 
   void process(stage::Message message, stage::Output& out) {
@@ -70,14 +55,14 @@ class Decode : public stage::MessageOperator<Decode> {
  private:
   message::Done decode(const stage::Message& message, std::string_view text) {
     switch (format_) {
-      case Format::json:
+      case Coding::json:
         if (auto wrong = message::check_json(text)) return no(wrong->what, wrong->offset);
         if (placing_.whole()) {  // It stays as it is, known to be good.
           message.batch().mark_json(message.row());
           return std::nullopt;
         }
         return placing_.put(message, text);
-      case Format::csv:
+      case Coding::csv:
         if (auto wrong = io::read_csv(text, fields_, scratch_)) return no(wrong->what, wrong->offset);
         if (!columns_.empty() && fields_.size() != columns_.size()) {
           return message::Failure(stage::Reason::decode, placing_.name() + " has " + std::to_string(fields_.size()) +
@@ -91,7 +76,7 @@ class Decode : public stage::MessageOperator<Decode> {
         }
         made_ += columns_.empty() ? ']' : '}';
         return placing_.put(message, made_);
-      case Format::logfmt:
+      case Coding::logfmt:
         if (auto wrong = io::read_logfmt(text, pairs_, scratch_)) return no(wrong->what, wrong->offset);
         made_ = '{';
         for (const auto& pair : pairs_) {
@@ -105,12 +90,12 @@ class Decode : public stage::MessageOperator<Decode> {
         }
         made_ += '}';
         return placing_.put(message, made_);
-      case Format::text:
+      case Coding::text:
         return placing_.put_text(message, text);
-      case Format::base64:
+      case Coding::base64:
         if (!io::read_base64(text, made_)) return message::Failure(stage::Reason::decode, says("is no base64"));
         return put_bytes(message);
-      case Format::hex:
+      case Coding::hex:
         if (!io::read_hex(text, made_)) return message::Failure(stage::Reason::decode, says("is not hexadecimal"));
         return put_bytes(message);
     }
@@ -125,7 +110,7 @@ class Decode : public stage::MessageOperator<Decode> {
   }
   std::string says(const char* what) const { return placing_.name() + " " + what; }
   message::Failure no(const std::string& what, std::size_t offset) const {
-    const char* const name = format_ == Format::json ? "JSON" : format_ == Format::csv ? "CSV" : "logfmt";
+    const char* const name = format_ == Coding::json ? "JSON" : format_ == Coding::csv ? "CSV" : "logfmt";
     return {stage::Reason::decode,
             placing_.name() + " is not " + name + ": " + what + " at byte " + std::to_string(offset + 1)};
   }
@@ -134,7 +119,7 @@ class Decode : public stage::MessageOperator<Decode> {
     made_ += ':';
   }
 
-  const Format format_;
+  const Coding format_;
   const std::vector<std::string> columns_;
   const stage::Placing placing_;
   // Reused.

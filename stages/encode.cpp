@@ -8,32 +8,22 @@
 namespace weir::stages {
 namespace {
 
-enum class Format : std::uint8_t { json, csv, logfmt, text, base64, hex };
-
-struct EncodeConfig {
-  Format format = Format::json;
-  std::optional<config::Path> of, into;
-  std::vector<std::string> columns;
-};
+using stage::Coding;
+using stage::Conversion;
 
 const auto spec =
-    config::Spec<EncodeConfig>("encode", "Writes values as a text in some format.")
-        .field("format", &EncodeConfig::format,
+    config::Spec<Conversion>("encode", "Writes values as a text in some format.")
+        .field("format", &Conversion::format,
                "json: any value. csv: one record, of a list, or of the `columns` of an object. logfmt: an object. "
                "text: a text as it is, everything else as JSON. base64, hex: the same, written so.",
-               config::one_of({{"json", Format::json},
-                               {"csv", Format::csv},
-                               {"logfmt", Format::logfmt},
-                               {"text", Format::text},
-                               {"base64", Format::base64},
-                               {"hex", Format::hex}}))
-        .field("of", &EncodeConfig::of, "The value, by its path in the payload. Left out: the payload.",
+               stage::codings())
+        .field("of", &Conversion::of, "The value, by its path in the payload. Left out: the payload.",
                config::sample("fields"))
-        .field("into", &EncodeConfig::into,
+        .field("into", &Conversion::into,
                "Where the text goes, by its path in the payload. Left out: it takes the place of the value. Without "
                "`of` the new payload holds nothing else.",
                config::sample("line"))
-        .field("columns", &EncodeConfig::columns,
+        .field("columns", &Conversion::columns,
                "Of csv: the fields of the object, in this order. One that is not there is empty.",
                config::sample("[id, name, amount]"))
         .details(
@@ -42,20 +32,15 @@ const auto spec =
             "(missing). With base64, hex and text the payload may be any bytes where `of` is left out.")
         .example("encode: {format: json, of: fields, into: line}")
         .example("encode: {format: csv, columns: [id, name, amount]}")
-        .verify([](const EncodeConfig& config, config::Written& written) {
-          if (!config.columns.empty() && config.format != Format::csv) {
-            written.error("columns", "only csv has columns");
-          }
-          if (config.format == Format::text && !config.into && !config.of) {
-            written.error("format", "this would leave the payload as it is", "say of which field: `of: line`");
-          }
+        .verify([](const Conversion& conversion, config::Written& written) {
+          stage::verify(conversion, "say of which field: `of: line`", written);
         });
 
 class Encode : public stage::MessageOperator<Encode> {
  public:
   using MessageOperator::process;
 
-  Encode(const EncodeConfig& config, stage::Context&)
+  Encode(const Conversion& config, stage::Context&)
       : format_(config.format), columns_(config.columns), whole_(!config.of), placing_(config.of, config.into) {}
 
   void process(stage::Message message, stage::Output& out) {
@@ -69,18 +54,18 @@ class Encode : public stage::MessageOperator<Encode> {
   using Kind = message::Kind;
 
   message::Done encode(const stage::Message& message) {
-    if (whole_ && format_ >= Format::text) return add_bytes(message.text());
+    if (whole_ && format_ >= Coding::text) return add_bytes(message.text());
     const auto value = placing_.value(message);
     if (!value) return value.failure();
     message::Document& document = message.document();
     const Kind kind = document.kind(*value);
     switch (format_) {
-      case Format::json:
+      case Coding::json:
         made_ += document.raw(*value);
         return std::nullopt;
-      case Format::csv:
+      case Coding::csv:
         return columns_.empty() ? csv_of_list(document, *value) : csv_of_object(document, *value);
-      case Format::logfmt: {
+      case Coding::logfmt: {
         if (kind != Kind::object) return no("an object");
         std::string scratch;
         for (auto member = document.first(*value); member; member = document.next(member)) {
@@ -131,20 +116,18 @@ class Encode : public stage::MessageOperator<Encode> {
     return text ? *text : document.raw(node);
   }
   message::Done add_bytes(std::string_view bytes) {
-    if (format_ == Format::base64) {
+    if (format_ == Coding::base64) {
       io::append_base64(made_, bytes);
-    } else if (format_ == Format::hex) {
+    } else if (format_ == Coding::hex) {
       io::append_hex(made_, bytes);
     } else {
       made_ += bytes;
     }
     return std::nullopt;
   }
-  message::Failure no(const char* what) const {
-    return {stage::Reason::type, placing_.name() + " is not " + what};
-  }
+  message::Failure no(const char* what) const { return {stage::Reason::type, placing_.name() + " is not " + what}; }
 
-  const Format format_;
+  const Coding format_;
   const std::vector<std::string> columns_;
   const bool whole_;
   const stage::Placing placing_;

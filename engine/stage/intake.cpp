@@ -128,9 +128,8 @@ void check_reading(Format format, const config::Map<std::string>& types, const s
   }
   for (const auto& [name, type] : types) {
     if (field_type(type)) continue;
-    const auto near = config::nearest(type, {"text", "integer", "number", "boolean"});
     written.error("types", "there is no type '" + type + "' for the field '" + name + "'",
-                  near.empty() ? "one of text, integer, number, boolean" : "did you mean '" + near + "'?");
+                  config::did_you_mean(type, field_types(), "one of " + config::listed(field_types())));
   }
 }
 

@@ -7,6 +7,24 @@ namespace weir::stage {
 using message::Failure;
 using message::Reason;
 
+config::Extra codings() {
+  return config::one_of({{"json", Coding::json},
+                         {"csv", Coding::csv},
+                         {"logfmt", Coding::logfmt},
+                         {"text", Coding::text},
+                         {"base64", Coding::base64},
+                         {"hex", Coding::hex}});
+}
+
+void verify(const Conversion& conversion, const char* cure, config::Written& written) {
+  if (!conversion.columns.empty() && conversion.format != Coding::csv) {
+    written.error("columns", "only csv has columns");
+  }
+  if (conversion.format == Coding::text && !conversion.into && !conversion.of) {
+    written.error("format", "this would leave the payload as it is", cure);
+  }
+}
+
 Placing::Placing(const std::optional<config::Path>& of, const std::optional<config::Path>& into)
     : of_(of), into_(into), name_(of ? "'" + of->text + "'" : "the payload") {
   if (of || !into) return;

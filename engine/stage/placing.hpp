@@ -1,13 +1,30 @@
-// `of` and `into`: what of a payload is converted, and where what comes of it goes.
+// What converts a payload, or a part of it, between values and text: what is converted, how it is written as text, and
+// where what comes of it goes.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "engine/config/spec.hpp"
 #include "engine/config/values.hpp"
 #include "engine/message/payload.hpp"
 
 namespace weir::stage {
+
+/// How a value is written as text.
+enum class Coding : std::uint8_t { json, csv, logfmt, text, base64, hex };
+config::Extra codings();  ///< The words for them, for a spec.
+
+/// The options of a kind that converts, in one direction or the other.
+struct Conversion {
+  Coding format = Coding::json;
+  std::optional<config::Path> of, into;
+  std::vector<std::string> columns;  ///< Of CSV.
+};
+/// Tells what of them does not go together. `cure`: of a conversion that would change nothing.
+void verify(const Conversion& conversion, const char* cure, config::Written& written);
 
 /// Without `of` the whole payload is converted, otherwise one field of it. Without `into` what comes of it takes the
 /// place of what was converted; with it, it goes there: beside what it was made of, or, where that was the whole
