@@ -26,6 +26,7 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
                                         shape == stage::Shape::sink || shape == stage::Shape::call);
     if (node->planned->steps > 1) node->output->fail_originals();
     node->targets.resize(node->planned->ports.size());
+    node->sampled = !nodes_.empty() && node->planned->name != name();
     nodes_.push_back(std::move(node));
   }
   // Who is fused hangs behind who it reads.
@@ -190,8 +191,8 @@ void Unit::process(Node& node) {
   stage::Output& output = *node.output;
   const std::size_t before = node.row, rows = node.in->size();
   if (node.planned->steps > 1 && node.planned->first_step() && before == 0) node.in->keep_originals();
-  // Who heads the unit is timed by the unit's own readings.
-  const bool timed = flow::counting && node.planned->name != name() && node.calls++ % timed_each == 0;
+  // The stage that heads the unit is timed by the unit's own readings.
+  const bool timed = flow::counting && node.sampled && node.calls++ % timed_each == 0;
   if (timed) read_clock();
   const runtime::Time began = clock_;
   output.begin(node.in, clock_, turn_began_ + turn_most);
@@ -422,202 +423,6 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
       cells.child_restarts = counters.child_restarts;
     }
   }
-}
-
-// --- operators ---------------------------------------------------------------------------------------------------
-
-namespace {
-
-/// Receives, works, sends. With a clock where an operator holds messages back.
-class OperatorUnit final : public Unit {
- public:
-  using Unit::Unit;
-
- private:
-  runtime::Task<> run() override {
-    const Disarm disarm(*this);
-    while (!inbox_.ended()) {
-      auto arrival = inbox_.receive();
-      if (collects_) co_await tick();
-      if (!arrival) {
-        spent_until_clock(observe::State::busy);
-        co_await flow::suspend(core_, inbox_);
-        spent(observe::State::idle);
-        continue;
-      }
-      switch (arrival->mark) {
-        case flow::Mark::none:
-          if (abandoned()) {
-            give_up(*arrival);
-            break;
-          }
-          feed(arrival->delivery.take());
-          if (!work_off()) co_await catch_up();
-          tell_cost(end_batch() / arrival->delivery.unreleased());
-          arrival->delivery.release_all();
-          if (abandoned()) inbox_.close();
-          break;
-        case flow::Mark::flush:
-          co_await pass_flush();
-          break;
-        case flow::Mark::run_end:
-          end_run();
-          break;
-        case flow::Mark::end:
-          break;
-      }
-      if (turn_is_over()) co_await yield_turn();
-    }
-    co_await pass_flush(true);
-    send_mark(flow::Mark::end);
-    spent(observe::State::busy);
-  }
-
-  /// Who deals to replicas wants to know.
-  void tell_cost(runtime::Duration of_a_row) noexcept {
-    if (planned_.replicas > 1) inbox_.set_row_cost(of_a_row);
-  }
-
-  void give_up(flow::Arrival& arrival) {
-    stage::Output& output = *head().output;
-    output.arrived(*arrival.delivery);
-    for (std::size_t row = 0; row < arrival.delivery->size(); ++row) {
-      output.drop(*arrival.delivery, row, observe::Dropped::gone);
-    }
-  }
-
-  runtime::Task<> tick() {
-    std::optional<runtime::Time> due;
-    for (const auto& node : nodes_) {
-      if (!node->planned->configured.collects) continue;
-      const auto when = node->op->tick(clock(), *node->output);
-      if (when && (!due || *when < *due)) due = when;
-      if (node->output->pending()) co_await pump();
-    }
-    // One that rings earlier than needed does no harm: then we look again.
-    if (!due || (armed_ && *armed_ <= *due)) co_return;
-    armed_ = due;
-    alarm_ = core_.alarm(*due, [this] {
-      armed_.reset();
-      inbox_.poke();
-    });
-  }
-
-  /// However the unit ends, its alarm is taken back on this core.
-  class Disarm {
-   public:
-    explicit Disarm(OperatorUnit& unit) : unit_(unit) {}
-    Disarm(const Disarm&) = delete;
-    Disarm& operator=(const Disarm&) = delete;
-    ~Disarm() { unit_.alarm_.reset(); }
-
-   private:
-    OperatorUnit& unit_;
-  };
-
-  const bool collects_ =
-      std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->planned->configured.collects; });
-  std::unique_ptr<runtime::Alarm> alarm_;
-  std::optional<runtime::Time> armed_;  // While it has not rung.
-};
-
-// --- sinks -------------------------------------------------------------------------------------------------------
-
-class SinkUnit final : public Unit {
- public:
-  using Unit::Unit;
-
-  void prepare() override {
-    auto driver = std::make_unique<SinkDriver>(*this);
-    driver_ = driver.get();
-    head().context = std::move(driver);
-    Unit::prepare();
-  }
-
- private:
-  class SinkDriver final : public stage::Driver {
-   public:
-    explicit SinkDriver(SinkUnit& unit)
-        : Driver(unit.core_, *unit.head().output, unit.setting_.plan->pipeline.name,
-                 [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
-          unit_(unit) {}
-    runtime::Task<std::optional<flow::Delivery>> receive() override { return unit_.receive(); }
-    runtime::Task<> flush() override { return unit_.pump(); }
-    void close() override { unit_.inbox_.close(); }
-
-   private:
-    SinkUnit& unit_;
-  };
-
-  runtime::Task<> run() override {
-    co_await head().planned->configured.run_sink(*driver_);
-    co_await pump();
-    // A sink that closed early lets what is still on its way come in and go.
-    while (true) {
-      auto rest = co_await receive();
-      if (!rest) break;
-      for (std::size_t row = 0; row < (*rest)->size(); ++row) {
-        head().output->drop(**rest, row, observe::Dropped::gone);
-      }
-    }
-    co_await pass_flush(true);
-    send_mark(flow::Mark::end);
-    spent(observe::State::busy);
-  }
-
-  /// Whoever comes for more is done with what it had.
-  runtime::Task<std::optional<flow::Delivery>> receive() {
-    read_clock();
-    count_done();
-    if (!work_off()) co_await catch_up();
-    while (true) {
-      auto arrival = inbox_.receive();
-      if (!arrival) {
-        if (inbox_.ended()) co_return std::nullopt;
-        spent_until_clock(observe::State::busy);
-        co_await flow::suspend(core_, inbox_);
-        spent(observe::State::idle);
-        continue;
-      }
-      if (arrival->mark == flow::Mark::flush) {
-        if (driver_->on_flush) co_await driver_->on_flush();
-        co_await pass_flush();
-      } else if (arrival->mark == flow::Mark::none) {
-        if (turn_is_over()) co_await yield_turn();
-        head().output->arrived(*arrival->delivery);
-        rows_ = arrival->delivery->size();
-        entered_ = arrival->delivery->entered(0);
-        taken_ = clock();
-        co_return std::optional<flow::Delivery>(std::move(arrival->delivery));
-      }
-      if (inbox_.ended()) co_return std::nullopt;
-    }
-  }
-
-  /// The rows of a batch stand in the figures alike.
-  void count_done() {
-    if (rows_ == 0) return;
-    auto& counters = head().output->counters();
-    const std::chrono::duration<double> age = clock() - entered_, took = clock() - taken_;
-    counters.end_to_end.observe(age.count(), rows_);
-    counters.duration.observe(took.count() / static_cast<double>(rows_), rows_);
-    rows_ = 0;
-  }
-
-  SinkDriver* driver_ = nullptr;
-  std::size_t rows_ = 0;               // Of the batch that the sink works on.
-  runtime::Time entered_{}, taken_{};  // Its first row, at the source; and the batch, here.
-};
-
-}  // namespace
-
-std::unique_ptr<Unit> make_operator_unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core,
-                                         int replica) {
-  return std::make_unique<OperatorUnit>(setting, planned, core, replica);
-}
-
-std::unique_ptr<Unit> make_sink_unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core) {
-  return std::make_unique<SinkUnit>(setting, planned, core, 0);
 }
 
 }  // namespace weir::graph

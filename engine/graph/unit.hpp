@@ -27,8 +27,9 @@ struct Node {
   std::size_t row = 0;                  ///< and how far it has come.
   std::vector<Target> targets;          ///< By port.
   const Node* before = nullptr;         ///< Whom it reads, where it is fused.
-  int calls = 0;                        ///< Of the operator, since one was timed,
-  std::size_t rows = 0;                 ///< and the rows of those.
+  bool sampled = false;  ///< Timed one call in so many: another stage than the head, whose time is exact.
+  int calls = 0;         ///< Of the operator, since one was timed,
+  std::size_t rows = 0;  ///< and the rows of those.
 
   bool at_work() const noexcept { return in || output->pending(); }
 };

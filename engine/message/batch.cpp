@@ -239,7 +239,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
       id_[to] = id_[row];
       entered_[to] = entered_[row];
       structure_[to] = structure_[row];
-      original_[to] = original_[row];
+      if (originals_) original_[to] = original_[row];
       if (has_tokens_) token_[to] = std::exchange(token_[row], nullptr);
       if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
       if (has_documents_) {
