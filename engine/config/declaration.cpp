@@ -139,7 +139,7 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
       said.insert(said.begin(), type_of(field));
       out += below;
       add_wrapped(out, listed(said, "; "), below.size(), below);
-      if (field.nested) explain_fields(*field.nested, out, below);
+      if (field.nested && !field.any_name) explain_fields(*field.nested, out, below);
     }
   };
   if (roles) {
@@ -175,7 +175,7 @@ void markdown_rows(const Declaration& declaration, std::string& out, const std::
     const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
     out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(type_of(field)), fallback,
                        table_cell(meaning), code_cell(sample_of(field)));
-    if (field.nested)
+    if (field.nested && !field.any_name)
       markdown_rows(*field.nested, out,
                     prefix + field.key +
                         (field.type == "list of maps"           ? "[]."
@@ -270,9 +270,12 @@ std::string object_schema(const Declaration& declaration) {
     }
   }
   const bool may_be_nothing = required.empty() && roles.empty();
-  std::string schema =
-      fmt::format(R"({{"type":{},"additionalProperties":false,"properties":{{{}}})",
-                  may_be_nothing ? R"(["object","null"])" : R"("object")", json_schema_properties(declaration));
+  const auto by_name = std::find_if(declaration.fields.begin(), declaration.fields.end(),
+                                    [](const FieldDeclaration& field) { return field.any_name; });
+  std::string schema = fmt::format(R"({{"type":{},"additionalProperties":{},"properties":{{{}}})",
+                                   may_be_nothing ? R"(["object","null"])" : R"("object")",
+                                   by_name == declaration.fields.end() ? "false" : field_schema(*by_name),
+                                   json_schema_properties(declaration));
   if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", listed(required, ","));
   if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", listed(roles, ","));
   if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", listed(dependencies, ","));
@@ -289,7 +292,9 @@ const FieldDeclaration* Declaration::find(const std::string& key) const {
 
 std::vector<std::string> Declaration::keys() const {
   std::vector<std::string> all;
-  for (const auto& field : fields) all.push_back(field.key);
+  for (const auto& field : fields) {
+    if (!field.any_name) all.push_back(field.key);
+  }
   return all;
 }
 
@@ -351,7 +356,9 @@ std::string markdown(const Declaration& declaration) {
 
 std::string json_schema_properties(const Declaration& declaration) {
   std::vector<std::string> all;
-  for (const auto& field : declaration.fields) all.push_back(json_text(field.key) + ":" + field_schema(field));
+  for (const auto& field : declaration.fields) {
+    if (!field.any_name) all.push_back(json_text(field.key) + ":" + field_schema(field));
+  }
   return listed(all, ",");
 }
 

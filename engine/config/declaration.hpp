@@ -26,6 +26,7 @@ struct FieldDeclaration {
   bool role = false;         ///< One of these is written, and only one: what the kind does.
   bool secret_ok = false;    ///< `${secret.name}` may stand here.
   bool one_or_more = false;  ///< A list that may be written as its one element.
+  bool any_name = false;     ///< It stands for every other key with a map behind it; `key` is what to call those.
   std::vector<std::string> choices;
   std::vector<std::string> only_with;         ///< Roles it goes with; all, if empty.
   std::shared_ptr<const Declaration> nested;  ///< For a map with keys of its own, or a list of such maps.

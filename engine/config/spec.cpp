@@ -409,9 +409,18 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
   for (const auto& entry : node->entries) {
     const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
                                  [&](const auto& field) { return field.key == entry.key; });
-    if (at == declaration_.fields.end()) {
+    if (at == declaration_.fields.end() || at->any_name) {
       if (std::find(others.begin(), others.end(), entry.key) != others.end()) continue;
       const Reader::Step step(reader, entry.key);
+      const auto named = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
+                                      [](const auto& field) { return field.any_name; });
+      if (named != declaration_.fields.end() && entry.value.is_map()) {
+        Node alone = *node;
+        alone.entries = {entry};
+        const auto& field = fields_[static_cast<std::size_t>(named - declaration_.fields.begin())];
+        field.ops->read(alone, reader, field.choices, field.member(config));
+        continue;
+      }
       const std::string near = nearest(entry.key, known);
       const std::string all =
           known.empty() ? fmt::format("{} takes no options", subject) : fmt::format("its keys are {}", joined(known));

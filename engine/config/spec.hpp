@@ -291,6 +291,15 @@ class Spec : public SpecCore {
     last().nested = std::make_shared<const Declaration>(sub.declaration());
     return std::move(*this);
   }
+  /// Keys of the user's beside the others, each with such a map: `edge: {capacity: 10, orders: {capacity: 1}}`.
+  /// `called` is what the documentation calls them.
+  template <class Sub>
+  Spec&& by_name(std::string called, Map<Sub> Config::*member, const Spec<Sub>& sub, std::string help) && {
+    add(bind_by_name(member, sub), std::move(called), std::move(help), {});
+    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    last().any_name = true;
+    return std::move(*this);
+  }
   /// A list of such maps.
   template <class Sub>
   Spec&& list(std::string key, std::vector<Sub> Config::*member, const Spec<Sub>& sub, std::string help) && {
@@ -386,6 +395,20 @@ class Spec : public SpecCore {
     ops.raw = true;  // The sub-spec fills in its own fields.
     ops.read = [sub](const Node& node, Reader& reader, const std::vector<Choice>&, void* out) {
       *static_cast<M*>(out) = sub.read(node, reader);
+      return true;
+    };
+    return made(member, std::make_shared<const detail::TypeOps>(std::move(ops)), nullptr);
+  }
+  /// Reads one of them, from a map of which it is the only key, and adds it.
+  template <class Sub>
+  static detail::Field bind_by_name(Map<Sub> Config::*member, const Spec<Sub>& sub) {
+    detail::TypeOps ops;
+    ops.type = "map";
+    ops.raw = true;
+    ops.read = [sub](const Node& node, Reader& reader, const std::vector<Choice>&, void* out) {
+      const auto& entry = node.entries.front();
+      auto value = sub.read(entry.value, reader);
+      static_cast<Map<Sub>*>(out)->emplace_back(entry.key, std::move(value));
       return true;
     };
     return made(member, std::make_shared<const detail::TypeOps>(std::move(ops)), nullptr);

@@ -3,6 +3,8 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <algorithm>
+#include <deque>
+#include <mutex>
 
 #include "engine/runtime/assert.hpp"
 
@@ -18,11 +20,12 @@ constexpr int planted = WEIR_MUTANT;
 
 }  // namespace
 
-struct Inbox::Item {
+struct InboxItem {
   Mark mark = Mark::none;
   message::Batch::Pointer batch;
   std::uint64_t charged = 0;
   std::uint64_t from_budget = 0;
+  std::uint32_t times = 1;  // Of a mark.
 };
 
 struct Inbox::Queue {
@@ -37,10 +40,23 @@ struct Edge::Tokens {
   moodycamel::ProducerToken producer;
 };
 
-Edge::Edge(std::string name, Inbox& to, Bounds bounds, Budget& budget)
-    : name_(std::move(name)), to_(to), bounds_(bounds), budget_(budget), tokens_(std::make_unique<Tokens>(to)) {}
+/// What waits on an edge that drops its oldest: both sides take from its front, so it has a lock. Nobody holds it for
+/// longer than it takes to move a batch's rows.
+struct Edge::Oldest {
+  std::mutex mutex;
+  std::deque<InboxItem> items;
+};
 
-Edge::~Edge() { give_back_reserve(); }
+Edge::Edge(std::string name, Inbox& to, Bounds bounds, Budget& budget)
+    : name_(std::move(name)), to_(to), bounds_(bounds), budget_(budget), tokens_(std::make_unique<Tokens>(to)) {
+  if (bounds.drops_oldest) oldest_ = std::make_unique<Oldest>();
+}
+
+Edge::~Edge() {
+  give_back_reserve();
+  if (!oldest_) return;
+  for (const auto& item : oldest_->items) budget_.give_back(item.from_budget);
+}
 
 void Edge::give_back_reserve() noexcept {
   if (reserved_) budget_.give_back(std::exchange(reserved_, 0));
@@ -81,7 +97,7 @@ bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
 }
 
 void Edge::send(message::Batch::Pointer batch) {
-  Inbox::Item item;
+  InboxItem item;
   item.charged = charge(batch->live_bytes());
   item.from_budget = std::exchange(reserved_, 0);
   sent_ += batch->size();
@@ -89,15 +105,76 @@ void Edge::send(message::Batch::Pointer batch) {
   item.batch = std::move(batch);
   sent_seen_.store(sent_, std::memory_order_relaxed);
   sent_bytes_seen_.store(sent_bytes_, std::memory_order_relaxed);
-  to_.queue_->items.enqueue(tokens_->producer, std::move(item));
-  to_.publish();
+  put(std::move(item));
 }
 
 void Edge::send(Mark mark) {
-  Inbox::Item item;
+  InboxItem item;
   item.mark = mark;
-  to_.queue_->items.enqueue(tokens_->producer, std::move(item));
+  put(std::move(item));
+}
+
+void Edge::put(InboxItem item) {
+  if (oldest_) {
+    const std::lock_guard lock(oldest_->mutex);
+    oldest_->items.push_back(std::move(item));
+  } else {
+    to_.queue_->items.enqueue(tokens_->producer, std::move(item));
+  }
   to_.publish();
+}
+
+std::uint32_t Edge::room() noexcept {
+  seen_released_ = released_.load(std::memory_order_acquire);
+  return bounds_.messages - static_cast<std::uint32_t>(sent_ - seen_released_);
+}
+
+void Edge::make_room(std::uint32_t messages, std::uint64_t bytes) {
+  while (!fits(messages, bytes)) {
+    const std::uint32_t free = room();
+    const bool any = drop_front(messages > free ? messages - free : 1);
+    WEIR_ASSERT(any || sent_ == released_.load(std::memory_order_acquire), "an edge on which nothing waits has room");
+  }
+}
+
+bool Edge::drop_front(std::uint32_t most) {
+  message::Batch::Pointer dropped;
+  std::uint32_t count = 0;
+  {
+    const std::lock_guard lock(oldest_->mutex);
+    auto& items = oldest_->items;
+    const auto first =
+        std::find_if(items.begin(), items.end(), [](const InboxItem& item) { return item.mark == Mark::none; });
+    if (first == items.end()) return false;
+    const std::uint64_t charged_before = first->charged, budget_before = first->from_budget;
+    count = std::min(most, static_cast<std::uint32_t>(first->batch->size()));
+    dropped = std::move(first->batch);
+    if (count == dropped->size()) {
+      first->charged = first->from_budget = 0;
+      const auto next = items.erase(first);
+      // What stood before and behind it may be the same mark, and marks need no credit: so they become one.
+      if (next != items.end() && next != items.begin() && next->mark != Mark::none &&
+          std::prev(next)->mark == next->mark) {
+        if (next->mark == Mark::run_end) std::prev(next)->times += next->times;
+        items.erase(next);
+      }
+      sent_bytes_ -= charged_before;
+      budget_.give_back(budget_before);
+    } else {
+      first->batch = message::Batch::make();
+      for (std::size_t row = count; row < dropped->size(); ++row) first->batch->take_row(*dropped, row);
+      first->charged = std::min(charged_before, charge(first->batch->live_bytes()));
+      first->from_budget = std::min(budget_before, first->charged);
+      sent_bytes_ -= charged_before - first->charged;
+      budget_.give_back(budget_before - first->from_budget);
+    }
+    sent_ -= count;
+    sent_seen_.store(sent_, std::memory_order_relaxed);
+    sent_bytes_seen_.store(sent_bytes_, std::memory_order_relaxed);
+  }
+  this->count(Loss::dropped, count);
+  dropped->done_all();
+  return true;
 }
 
 bool Edge::room_for_need() const noexcept {
@@ -117,6 +194,11 @@ bool Edge::park(Waiter& waiter) noexcept {
 }
 
 void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept {
+  if (oldest_) return;  // Given back when they were taken.
+  give_home(messages, bytes, from_budget);
+}
+
+void Edge::give_home(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept {
   if (from_budget) budget_.give_back(from_budget);
   // One writer, so load and exchange need not be one step; the exchange is the publication (see park.hpp), of the bytes
   // too: who looks for room reads them after the messages.
@@ -196,9 +278,26 @@ void Inbox::take_turns(std::size_t first, std::size_t step) {
   lane.step = step % lane.count;
 }
 
+bool Inbox::next_of(Edge& edge, Item& item) {
+  if (!edge.oldest_) return edge.to_.queue_->items.try_dequeue_from_producer(edge.tokens_->producer, item);
+  const std::lock_guard lock(edge.oldest_->mutex);
+  auto& items = edge.oldest_->items;
+  if (items.empty()) return false;
+  if (items.front().times > 1) {
+    --items.front().times;
+    item.mark = items.front().mark;
+    return true;
+  }
+  item = std::move(items.front());
+  items.pop_front();
+  // With the lock held: whoever finds that nothing waits must also find that all is home.
+  if (item.batch) edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
+  return true;
+}
+
 std::optional<Arrival> Inbox::receive_from(Edge& edge) {
   Item item;
-  if (!queue_->items.try_dequeue_from_producer(edge.tokens_->producer, item)) return std::nullopt;
+  if (!next_of(edge, item)) return std::nullopt;
   if (item.mark == Mark::end) {
     edge.ended_ = true;
     ++ended_;

@@ -15,6 +15,7 @@
 namespace weir::flow {
 
 class Inbox;
+struct InboxItem;
 
 /// The memory that all edges of a program may fill together, in bytes. Thread-safe.
 class Budget {
@@ -42,6 +43,7 @@ struct Bounds {
   Bounds(std::uint32_t most_messages, std::uint64_t most_bytes) : messages(most_messages), bytes(most_bytes) {}
   std::uint32_t messages;
   std::uint64_t bytes;
+  bool drops_oldest = false;  ///< What is sent to a full edge pushes out what has waited the longest.
 };
 
 /// What travels along an edge: messages, or a mark among them.
@@ -77,6 +79,13 @@ class Edge final : public Parking {
   bool fits(std::uint32_t messages, std::uint64_t bytes) noexcept;
   /// Sends it. Only after fits() was true for it, with nothing sent in between. Never blocks.
   void send(message::Batch::Pointer batch);
+  /// Messages that it has room for now, whatever their bytes.
+  std::uint32_t room() noexcept;
+  /// Of an edge that drops its oldest: lets go of as many of them as it takes for fits() to be true, which it then is.
+  /// They are done, and counted as dropped. What the receiver has taken is not waiting any more and takes no room.
+  void make_room(std::uint32_t messages, std::uint64_t bytes);
+  /// Wakes the sender where it is parked: its patience is over.
+  void wake_sender() noexcept { sender_.wake(); }
   /// What fits() took from the budget for a send that does not follow goes back.
   void give_back_reserve() noexcept;
   /// A mark needs no credit.
@@ -111,15 +120,20 @@ class Edge final : public Parking {
   friend class Inbox;
   friend class Delivery;
   struct Tokens;
+  struct Oldest;
   std::uint64_t charge(std::uint64_t bytes) const noexcept { return bytes < bounds_.bytes ? bytes : bounds_.bytes; }
   bool room_for_need() const noexcept;
   void release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
+  void give_home(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
+  void put(InboxItem item);
+  bool drop_front(std::uint32_t most);
 
   std::string name_;
   Inbox& to_;
   Bounds bounds_;
   Budget& budget_;
   std::unique_ptr<Tokens> tokens_;
+  std::unique_ptr<Oldest> oldest_;  // Where it drops its oldest; then what waits is here, not in the inbox's queue.
   // The sender's.
   alignas(64) std::uint64_t sent_ = 0;
   std::uint64_t sent_bytes_ = 0;
@@ -224,12 +238,13 @@ class Inbox final : public Parking {
 
  private:
   friend class Edge;
-  struct Item;
+  using Item = InboxItem;
   struct Queue;
   struct Lane {
     std::size_t first, count, current, step;
   };
   std::optional<Arrival> receive_from(Edge& edge);
+  static bool next_of(Edge& edge, Item& item);
   void publish() noexcept;
 
   std::unique_ptr<Queue> queue_;

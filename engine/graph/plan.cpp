@@ -146,6 +146,7 @@ class Wiring {
         return;
       }
       reader.inputs.push_back(ref);
+      reader.read_as.push_back(text);
     }
   }
   void read_as_instance(PlannedStage& reader, const std::string& name) {

@@ -33,6 +33,7 @@ struct PlannedStage {
   config::Place place;
   std::vector<std::string> ports;
   std::vector<PortRef> inputs;  ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
+  std::vector<std::string> read_as;  ///< Of each input what `from` calls it.
   bool fused = false;           ///< It runs inside the stage before it: no edge, no capacity.
 
   bool first_step() const noexcept { return step == 0; }

@@ -102,13 +102,16 @@ struct Running::Inside {
   void connect() {
     for (std::size_t reader = 0; reader < plan.stages.size(); ++reader) {
       if (plan.stages[reader].fused) continue;
-      for (const PortRef input : plan.stages[reader].inputs) connect(input, reader);
+      const auto& inputs = plan.stages[reader].inputs;
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        connect(inputs[i], reader, plan.stages[reader].common.edge_from(plan.stages[reader].read_as[i]));
+      }
     }
   }
 
   /// An edge from each instance of what is read to each instance of who reads. Where replicas on either side keep the
   /// order, the k-th run goes by sender k mod senders to receiver k mod receivers.
-  void connect(PortRef input, std::size_t reader) {
+  void connect(PortRef input, std::size_t reader, const stage::EdgeLimits& limits) {
     const auto& to = plan.stages[reader];
     const auto& from = plan.stages[input.stage];
     const auto senders = units_of(input.stage);
@@ -122,7 +125,8 @@ struct Running::Inside {
     for (std::size_t s = 0; s < senders.size(); ++s) {
       Branch& branch = branches[s];
       branch.to = to.name;
-      if (to.common.edge) branch.when_full = to.common.edge->when_full;
+      branch.when_full = limits.when_full.value_or(stage::WhenFull::block);
+      branch.patience = limits.after.value_or(runtime::Duration::zero());
       branch.runs = passed ? Runs::passed : in_order(receivers, to) ? Runs::piece : Runs::none;
       if (passed) {
         branch.next = s % receivers.size();
@@ -133,13 +137,10 @@ struct Running::Inside {
       for (std::size_t s = 0; s < senders.size(); ++s) {
         flow::Inbox& inbox = receivers[r]->inbox();
         const bool across = &senders[s]->core() != &receivers[r]->core();
-        const auto& edge = to.common.edge;
-        const flow::Bounds bounds(static_cast<std::uint32_t>(edge && edge->capacity ? *edge->capacity
-                                                             : across               ? 1024
-                                                                                    : 128),
-                                  edge && edge->bytes ? edge->bytes->bytes
-                                  : across            ? std::uint64_t{8} << 20
-                                                      : std::uint64_t{1} << 20);
+        const auto mebibyte = std::uint64_t{1} << 20;
+        flow::Bounds bounds(static_cast<std::uint32_t>(limits.capacity.value_or(across ? 1024 : 128)),
+                            limits.bytes ? limits.bytes->bytes : (across ? 8 : 1) * mebibyte);
+        bounds.drops_oldest = limits.when_full == stage::WhenFull::drop_oldest;
         flow::Edge& made =
             inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);
         if (passed) inbox.take_turns(r, receivers.size());

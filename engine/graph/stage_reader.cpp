@@ -168,6 +168,29 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
   return kind;
 }
 
+void StageReader::check_edge(const PlannedStage& planned) {
+  const auto& common = planned.common;
+  const std::string path = "stages." + planned.name + ".edge";
+  const auto check_after = [&](const stage::EdgeLimits& limits, const config::Place& place) {
+    using stage::WhenFull;
+    if (!limits.after || limits.when_full == WhenFull::fail || limits.when_full == WhenFull::drop_newest) return;
+    diagnostics_.error(place, "'after' is the patience before a message fails or is dropped",
+                       limits.when_full == WhenFull::drop_oldest
+                           ? "leave it out: `drop_oldest` takes each message at once"
+                           : "say `when_full: fail` or `when_full: drop_newest`; here it waits for ever",
+                       path);
+  };
+  check_after(*common.edge, common.edge->place);
+  for (const auto& [input, limits] : common.edge->inputs) {
+    if (std::find(common.from.begin(), common.from.end(), input) == common.from.end()) {
+      diagnostics_.error(limits.place, "'" + planned.name + "' does not read '" + input + "'",
+                         config::did_you_mean(input, common.from, "it reads " + config::listed(common.from)), path);
+    } else if (limits.after || limits.when_full) {
+      check_after(common.edge_from(input), limits.place);
+    }
+  }
+}
+
 void StageReader::check(const config::StageNode& node, const PlannedStage& planned) {
   using stage::Shape;
   const auto shape = planned.configured.shape;
@@ -190,6 +213,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("edge")) refuse("edge", "a source has no edge before it");
     if (written("workers")) refuse("workers", "this source takes no workers");
   }
+  if (planned.common.edge) check_edge(planned);
   if (shape != Shape::call) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");

@@ -25,6 +25,7 @@ class StageReader {
   const Entry* find_step(const config::StageNode& node, const config::Node& step);
   const Entry* find_kind(const config::StageNode& node);
   void check(const config::StageNode& node, const PlannedStage& planned);
+  void check_edge(const PlannedStage& planned);
 
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;

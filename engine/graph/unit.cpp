@@ -223,6 +223,10 @@ runtime::Task<> Unit::catch_up() {
       continue;
     }
     spent(observe::State::busy);
+    std::unique_ptr<runtime::Alarm> patience;
+    if (patient_until_) {
+      patience = core_.alarm(*patient_until_, [edge = full_] { edge->wake_sender(); });
+    }
     co_await flow::suspend(core_, *full_);
     spent(observe::State::backpressured);
   } while (!work_off());
@@ -287,10 +291,8 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   // Every edge that blocks has credit before any gets the messages: then they go out together.
   for (auto& branch : target.branches) {
     branch.choose();
-    if (branch.when_full != stage::WhenFull::block) continue;
-    flow::Edge& edge = branch.edge();
-    if (!edge.closed() && !edge.fits(rows, bytes)) {
-      full_ = &edge;
+    if (!branch.edge().closed() && waits_for(branch, rows, bytes)) {
+      full_ = &branch.edge();
       return false;
     }
   }
@@ -307,21 +309,20 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
       edge.count(flow::Edge::Loss::gone, rows);
       edge.give_back_reserve();
       sent->done_all();
+    } else if (branch.when_full == stage::WhenFull::drop_oldest) {
+      edge.make_room(rows, bytes);
+      edge.send(std::move(sent));
     } else if (branch.when_full == stage::WhenFull::block || edge.fits(rows, bytes)) {
       edge.send(std::move(sent));
-    } else if (branch.when_full == stage::WhenFull::drop_newest) {
-      lost = true;
-      edge.count(flow::Edge::Loss::dropped, rows);
-      sent->done_all();
     } else {
-      lost = true;
-      edge.count(flow::Edge::Loss::failed, rows);
-      for (std::size_t row = 0; row < sent->size(); ++row) {
-        message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
-        failure.stage = branch.to;
-        from.complete(failure, *sent, row);
-        sent->fail(row, std::move(failure));
+      const std::size_t fitting = rows_that_fit(edge, *sent);
+      lost = fitting == 0;
+      if (fitting > 0) {
+        Batch::Pointer first = Batch::make();
+        for (std::size_t row = 0; row < fitting; ++row) first->take_row(*sent, row);
+        edge.send(std::move(first));
       }
+      lose(branch, *sent, fitting, from);
     }
     // What an open edge did not take was no run: the next piece takes its turn. (A mark needs no credit, so marks of
     // runs that were lost would pile up without bound.) One that has closed is passed by, and must not keep the others
@@ -331,6 +332,48 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   }
   if (gone) look_for_readers();
   return true;
+}
+
+bool Unit::waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept {
+  const bool blocks = branch.when_full == stage::WhenFull::block;
+  patient_until_.reset();
+  if (!blocks && branch.patience == runtime::Duration::zero()) return false;
+  if (branch.edge().fits(rows, bytes)) {
+    branch.full_since.reset();
+    return false;
+  }
+  if (blocks) return true;
+  // From when it became full: whoever comes later finds what patience is left.
+  if (!branch.full_since) branch.full_since = clock_;
+  if (clock_ - *branch.full_since >= branch.patience) return false;
+  patient_until_ = *branch.full_since + branch.patience;
+  return true;
+}
+
+std::size_t Unit::rows_that_fit(flow::Edge& edge, const Batch& batch) {
+  std::size_t rows = std::min<std::size_t>(batch.size(), edge.room());
+  for (; rows > 0; rows /= 2) {
+    std::uint64_t bytes = 0;
+    for (std::size_t row = 0; row < rows; ++row) bytes += batch.payload(row).size();
+    if (edge.fits(static_cast<std::uint32_t>(rows), bytes)) break;
+  }
+  return rows;
+}
+
+void Unit::lose(Branch& branch, Batch& batch, std::size_t first, stage::Output& from) {
+  flow::Edge& edge = branch.edge();
+  const auto count = static_cast<std::uint32_t>(batch.size() - first);
+  if (branch.when_full != stage::WhenFull::fail) {
+    edge.count(flow::Edge::Loss::dropped, count);
+    return batch.done_all();
+  }
+  edge.count(flow::Edge::Loss::failed, count);
+  for (std::size_t row = first; row < batch.size(); ++row) {
+    message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
+    failure.stage = branch.to;
+    from.complete(failure, batch, row);
+    batch.fail(row, std::move(failure));
+  }
 }
 
 void Unit::look_for_readers() {

@@ -162,13 +162,17 @@ class Unit {
   bool send(Target& target, stage::Batch::Pointer batch, stage::Output& from);
   bool go_on_sending();
   void cut_piece();
+  bool waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept;
+  static std::size_t rows_that_fit(flow::Edge& edge, const stage::Batch& batch);
+  void lose(Branch& branch, stage::Batch& batch, std::size_t first, stage::Output& from);
   bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
   void process(Node& node);
   Node* deepest_at_work() noexcept;
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
   Sending sending_;
-  flow::Edge* full_ = nullptr;  // Which has no credit for it, where it waits. Null: the turn is over.
+  flow::Edge* full_ = nullptr;                  // Which has no credit for it, where it waits. Null: the turn is over.
+  std::optional<runtime::Time> patient_until_;  // Of one that then fails or drops.
   bool stopped_ = false;
   std::vector<WayOut> ways_out_;
   bool abandoned_ = false;

@@ -1,5 +1,6 @@
 // The ways out of a stage: to the operator fused behind it, or along edges to others.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct Branch {
   std::size_t step = 1;  ///< To the edge of the next run.
   Runs runs = Runs::none;
   stage::WhenFull when_full = stage::WhenFull::block;
+  runtime::Duration patience{};  ///< Before an edge that is full fails or drops.
+  std::optional<runtime::Time> full_since;
 
   flow::Edge& edge() const noexcept { return *edges[next]; }
   void go_on() noexcept { next = (next + step) % edges.size(); }

@@ -6,17 +6,54 @@
 namespace weir::stage {
 namespace {
 
-const auto edge_spec =
-    config::Spec<EdgeConfig>("edge", "What may wait between this stage and those it reads.")
-        .field("capacity", &EdgeConfig::capacity, "Messages at the most: 128 on a core, 1024 across cores.",
-               config::at_least(1), config::at_most(65536))
-        .field("bytes", &EdgeConfig::bytes, "Bytes at the most: 1MiB on a core, 8MiB across cores.",
-               config::at_least(1))
-        .field("when_full", &EdgeConfig::when_full,
-               "What happens to a message that finds the edge full. block: it waits, and so does whoever sent it. "
-               "fail: it has failed (full). drop_newest: it is gone, and counted.",
-               config::one_of(
-                   {{"block", WhenFull::block}, {"fail", WhenFull::fail}, {"drop_newest", WhenFull::drop_newest}}));
+/// The member as one of a class that has it from EdgeLimits.
+template <class Config, class T>
+T Config::*of(T EdgeLimits::*member) {
+  return member;
+}
+
+template <class Config>
+config::Spec<Config> with_limits(config::Spec<Config> spec) {
+  return std::move(spec)
+      .field("capacity", of<Config>(&EdgeLimits::capacity), "Messages at the most: 128 on a core, 1024 across cores.",
+             config::at_least(1), config::at_most(65536))
+      .field("bytes", of<Config>(&EdgeLimits::bytes), "Bytes at the most: 1MiB on a core, 8MiB across cores.",
+             config::at_least(1))
+      .field("when_full", of<Config>(&EdgeLimits::when_full),
+             "What happens to a message that finds the edge full. block: it waits, and so does whoever sent it. "
+             "fail: it has failed (full). drop_newest: it is gone, and counted. drop_oldest: it is taken, and the one "
+             "that has waited the longest is gone, and counted. spill comes with a later version.",
+             config::one_of({{"block", WhenFull::block},
+                             {"fail", WhenFull::fail},
+                             {"drop_newest", WhenFull::drop_newest},
+                             {"drop_oldest", WhenFull::drop_oldest},
+                             {"spill", WhenFull::spill}}))
+      .field("after", of<Config>(&EdgeLimits::after),
+             "The patience before `fail` or `drop_newest`: the edge has been full for so long. Until then the message "
+             "waits.",
+             config::above(0))
+      .place(of<Config>(&EdgeLimits::place))
+      .verify([](const Config& limits, config::Written& written) {
+        if (limits.when_full == WhenFull::spill) {
+          written.error("when_full", "'spill' comes with a later version of weir");
+        }
+      });
+}
+
+const config::Spec<EdgeLimits>& limits_spec() {
+  static const auto spec =
+      with_limits(config::Spec<EdgeLimits>("edge", "What may wait between this stage and one that it reads."));
+  return spec;
+}
+
+const config::Spec<EdgeConfig>& edge_spec() {
+  static const auto spec =
+      with_limits(config::Spec<EdgeConfig>("edge", "What may wait between this stage and those it reads."))
+          .by_name("INPUT", &EdgeConfig::inputs, limits_spec(),
+                   "The same for one of several inputs, named as in `from`. What it does not say, it has from the "
+                   "others.");
+  return spec;
+}
 
 }  // namespace
 
@@ -30,7 +67,7 @@ const config::Spec<Common>& common_spec() {
                  config::sample("[orders, retried]"))
           .one_or_more()
           .field("description", &Common::description, "For people.")
-          .group("edge", &Common::edge, edge_spec, "What may wait before this stage.")
+          .group("edge", &Common::edge, edge_spec(), "What may wait before this stage.")
           .field("workers", &Common::workers, "So many messages at once.", config::at_least(1), config::at_most(10000))
           .field("order", &Common::order, "Whether several workers keep the order of the messages.",
                  config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
@@ -45,6 +82,19 @@ const config::Spec<Common>& common_spec() {
                  config::one_of({{"fail", OnError::fail}, {"drop", OnError::drop}, {"pass", OnError::pass}}))
           .place(&Common::place);
   return spec;
+}
+
+EdgeLimits Common::edge_from(std::string_view input) const {
+  if (!edge) return {};
+  EdgeLimits limits = *edge;
+  for (const auto& [name, own] : edge->inputs) {
+    if (name != input) continue;
+    if (own.capacity) limits.capacity = own.capacity;
+    if (own.bytes) limits.bytes = own.bytes;
+    if (own.when_full) limits.when_full = own.when_full;
+    if (own.after) limits.after = own.after;
+  }
+  return limits;
 }
 
 const config::Declaration& do_declaration() {

@@ -12,13 +12,20 @@
 namespace weir::stage {
 
 enum class Order : std::uint8_t { kept, free };
-enum class WhenFull : std::uint8_t { block, fail, drop_newest };
+enum class WhenFull : std::uint8_t { block, fail, drop_newest, drop_oldest, spill };
 
-/// `edge:`
-struct EdgeConfig {
+/// What one edge is told.
+struct EdgeLimits {
   std::optional<std::int64_t> capacity;
   std::optional<config::Size> bytes;
-  WhenFull when_full = WhenFull::block;
+  std::optional<WhenFull> when_full;
+  std::optional<config::Duration> after;
+  config::Place place;
+};
+
+/// `edge:`
+struct EdgeConfig : EdgeLimits {
+  config::Map<EdgeLimits> inputs;  ///< Of those that are told something else, by what `from` calls them.
 };
 
 struct Common {
@@ -31,6 +38,9 @@ struct Common {
   std::optional<config::Duration> timeout;
   OnError on_error = OnError::fail;
   std::string description;
+
+  /// Of the edge from this input, as `from` calls it.
+  EdgeLimits edge_from(std::string_view input) const;
 };
 
 /// Reads all of them; its keys are the words a kind can't have.

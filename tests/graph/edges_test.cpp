@@ -119,6 +119,122 @@ stages:
   BOOST_TEST(bench.stage("b").in == 1000U - static_cast<std::uint64_t>(channel(bench, "a.main->b").depth));
 }
 
+namespace {
+
+/// Takes 10 ms for each message.
+void slow_work(Bench& bench) {
+  bench.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({10ms, "", ""});
+    return behaviour;
+  });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_edge_that_drops_its_oldest_keeps_the_latest) {
+  Bench bench(R"(
+stages:
+  a: {generate: {every: 1ms, range: 1..100}}
+  b: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 4, when_full: drop_oldest}}
+  c: {from: b, stdout: {}}
+)");
+  slow_work(bench);
+  bench.run();
+  BOOST_TEST(bench.output().starts_with("1\n"));
+  BOOST_TEST(bench.output().ends_with("\n97\n98\n99\n100\n"));
+  BOOST_TEST(bench.stage("b").in == 100U);
+  const auto dropped = bench.stage("b").dropped_by(observe::Dropped::full);
+  BOOST_TEST(dropped + bench.stage("c").in == 100U);
+  BOOST_TEST(dropped > 80U);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_on_an_edge_that_drops_its_oldest_never_exceeds_its_capacity) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 5, when_full: drop_oldest}}
+  c: {from: a, drop: {}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("c").in == 1000U);
+  BOOST_TEST(channel(bench, "a.main->b").depth == 5);
+  BOOST_TEST(channel(bench, "a.main->b").credits == 0);
+  BOOST_TEST(bench.stage("b").dropped_by(observe::Dropped::full) == 1000U - 5 - 1);
+}
+
+BOOST_AUTO_TEST_CASE(workers_in_order_read_an_edge_that_drops_its_oldest) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  b: {from: a, lua: 'if msg % 7 == 0 then drop() end', workers: 3, edge: {capacity: 3, when_full: drop_oldest}}
+  c: {from: b, stdout: {}}
+)");
+  bench.run();
+  int before = 0;
+  std::istringstream lines(bench.output());
+  for (int number = 0; lines >> number; before = number) BOOST_TEST(before < number);
+  BOOST_TEST(before == 1000);
+}
+
+BOOST_AUTO_TEST_CASE(an_edge_is_patient_before_it_fails) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [1, 2, 3, 4, 5, 6, 7, 8]}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 4, when_full: fail, after: 500ms}}
+  late: {from: a.failed, drop: {}}
+  full: {from: b.failed, stdout: {}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(499ms);
+  BOOST_TEST(bench.stage("b").failed == 0U);
+  bench.advance(1ms);
+  // All that waited fail together: patience is the edge's, not each message's.
+  BOOST_TEST(bench.stage("b").failed == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(patience_ends_when_there_is_room_again) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..20}}
+  b: {from: a, exec: {run: [work]}, merge: {}, edge: {capacity: 4, when_full: drop_newest, after: 50ms}}
+  c: {from: b, drop: {}}
+)");
+  slow_work(bench);
+  bench.run();
+  BOOST_TEST(bench.stage("c").in == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_edge_takes_what_fits_and_loses_the_rest) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [1, 2, 3, 4, 5, 6, 7]}}
+  b: {from: a, exec: {run: [stuck]}, edge: {capacity: 5, when_full: drop_newest}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("b").dropped_by(observe::Dropped::full) == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(one_of_several_inputs_has_an_edge_of_its_own) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..100}}
+  b: {generate: {range: 1..100}}
+  c: {from: [a, b], exec: {run: [stuck]}, edge: {capacity: 10, a: {capacity: 4, when_full: drop_newest}}}
+)");
+  stuck(bench);
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(channel(bench, "a.main->c").capacity == 4);
+  BOOST_TEST(channel(bench, "b.main->c").capacity == 10);
+  BOOST_TEST(bench.stage("c").dropped_by(observe::Dropped::full) > 90U);
+}
+
 BOOST_AUTO_TEST_CASE(two_inputs_are_taken_as_they_come) {
   Bench bench(R"(
 stages:

@@ -136,6 +136,26 @@ stages:
   BOOST_TEST(says(told, "'b' is read twice here"), told);
 }
 
+BOOST_AUTO_TEST_CASE(what_an_edge_is_told_has_to_make_sense) {
+  const auto told = mistakes(R"(
+stages:
+  numbers: {generate: {range: 1..3}}
+  b: {from: numbers, drop: {}, edge: {after: 1s}}
+  c: {from: numbers, drop: {}, edge: {when_full: drop_oldest, after: 1s}}
+  d: {from: numbers, drop: {}, edge: {when_full: spill}}
+  e: {from: numbers, drop: {}, edge: {capacity: 4, number: {capacity: 3}}}
+  f: {from: numbers, drop: {}, edge: {when_full: fail, numbers: {after: 1s, capcity: 3}}}
+  g: {from: numbers, drop: {}, edge: {when_full: fail, numbers: {after: 1s}}}
+)");
+  BOOST_TEST(says(told, ":4:38: error: 'after' is the patience before a message fails or is dropped"), told);
+  BOOST_TEST(says(told, "`drop_oldest` takes each message at once"), told);
+  BOOST_TEST(says(told, "'spill' comes with a later version of weir"), told);
+  BOOST_TEST(says(told, "'e' does not read 'number'"), told);
+  BOOST_TEST(says(told, "did you mean 'numbers'?"), told);
+  BOOST_TEST(says(told, "edge has no key 'capcity'"), told);
+  BOOST_TEST(!says(told, ":10:"), told);
+}
+
 BOOST_AUTO_TEST_CASE(an_output_that_nobody_reads_is_a_warning_and_no_mistake) {
   const auto told = mistakes(R"(
 stages:

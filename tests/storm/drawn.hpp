@@ -179,7 +179,10 @@ struct Drawn {
     if (in_percent(45)) {
       made.edge = "capacity: " + std::to_string(one_of<int>({1, 2, 3, 5, 16, 64, 200}));
       if (in_percent(30)) made.edge += ", bytes: " + one_of<std::string>({"1B", "100B", "2KiB", "64KiB"});
-      if (in_percent(20)) made.when_full = one_of<std::string>({"fail", "drop_newest"});
+      if (in_percent(20)) made.when_full = one_of<std::string>({"fail", "drop_newest", "drop_oldest"});
+      if (made.when_full.starts_with("fail") || made.when_full == "drop_newest") {
+        if (in_percent(30)) made.edge += ", after: " + one_of<std::string>({"1us", "3ms", "1s"});
+      }
     }
   }
 

@@ -20,6 +20,7 @@ struct LitmusResult {
   bool lost_wake = false;  ///< Somebody waited for 2 s though there was something to do.
   bool disorder = false;   ///< Messages of one edge arrived out of order, or too many were in flight.
   std::uint64_t messages = 0;
+  std::uint64_t dropped = 0;
   std::uint64_t parks = 0;
   bool ok() const { return !lost_wake && !disorder; }
 };
@@ -32,6 +33,7 @@ struct LitmusSetting {
   std::uint64_t close_after = 0;     ///< The receiver closes after so many; 0: never.
   bool cancel = false;               ///< Parks are now and then taken back by a third thread's request, as a stop does.
   std::uint32_t payload_most = 64;
+  bool drops_oldest = false;  ///< Full edges drop what has waited the longest; nobody who sends parks.
 };
 
 namespace litmus {
@@ -94,8 +96,10 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
   flow::Budget budget(1 << 30);
   flow::Inbox inbox;
   std::vector<flow::Edge*> edges;
+  flow::Bounds bounds(setting.capacity, setting.bytes);
+  bounds.drops_oldest = setting.drops_oldest;
   for (int sender = 0; sender < setting.senders; ++sender) {
-    edges.push_back(&inbox.connect("litmus", flow::Bounds(setting.capacity, setting.bytes), budget));
+    edges.push_back(&inbox.connect("litmus", bounds, budget));
   }
   std::atomic<bool> give_up{false}, lost{false}, disorder{false};
   std::atomic<std::uint64_t> parks{0}, received{0};
@@ -113,6 +117,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
         batch->set_identity(row, i + row, nullptr);
       }
       const auto count = static_cast<std::uint32_t>(batch->size());
+      if (setting.drops_oldest) edge.make_room(count, batch->live_bytes());
       while (!give_up && !edge.closed() && !edge.fits(count, batch->live_bytes())) {
         delay();
         ++parks;
@@ -149,7 +154,10 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
     std::size_t from = 0;
     while (edges[from] != arrival->edge) ++from;
     for (std::size_t row = 0; row < arrival->delivery->size(); ++row) {
-      if (!closed && arrival->delivery->id(row) != next[from]++) disorder = true;
+      // Where the oldest are dropped, ids are skipped and never come twice or late.
+      const std::uint64_t id = arrival->delivery->id(row);
+      if (!closed && (setting.drops_oldest ? id < next[from] : id != next[from])) disorder = true;
+      next[from] = id + 1;
     }
     received += arrival->delivery->size();
     if (edges[from]->sent() - edges[from]->released() > setting.capacity) disorder = true;
@@ -166,6 +174,11 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
   result.lost_wake = lost;
   result.disorder = disorder;
   result.messages = received;
+  for (const auto* edge : edges) result.dropped += edge->lost(flow::Edge::Loss::dropped);
+  if (!setting.close_after) {
+    for (const auto& expected : next) result.disorder |= expected != setting.messages;
+    if (budget.used() != 0) result.disorder = true;
+  }
   result.parks = parks;
   return result;
 }

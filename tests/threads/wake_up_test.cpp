@@ -26,7 +26,7 @@ void check(LitmusSetting setting) {
   BOOST_TEST(!result.lost_wake, "a wake-up was lost at capacity " << setting.capacity);
   BOOST_TEST(!result.disorder);
   if (!setting.close_after)
-    BOOST_TEST(result.messages == setting.messages * static_cast<std::uint64_t>(setting.senders));
+    BOOST_TEST(result.messages + result.dropped == setting.messages * static_cast<std::uint64_t>(setting.senders));
   BOOST_TEST(result.parks > 0u);
 }
 }  // namespace
@@ -63,6 +63,16 @@ BOOST_AUTO_TEST_CASE(a_wait_that_is_cancelled_while_it_is_being_woken_ends_exact
   setting.senders = 2;
   setting.cancel = true;
   check(setting);
+}
+
+BOOST_AUTO_TEST_CASE(an_edge_that_drops_its_oldest_hands_out_the_rest_in_order_and_the_last_for_certain) {
+  for (const std::uint32_t capacity : {1u, 4u, 64u}) {
+    LitmusSetting setting;
+    setting.capacity = capacity;
+    setting.senders = 2;
+    setting.drops_oldest = true;
+    check(setting);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(closing_while_senders_park_lets_every_one_of_them_go) {
