@@ -92,6 +92,8 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "    \"kinds\": " +
          named("Kinds of one's own, by their names: options, and stages that use them as ${name}.", own_kind_schema()) +
          ",\n"
+         "    \"include\": {\"description\": \"Files that this one takes stages, vars, secrets and kinds from.\", "
+         "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}}]},\n"
          "    \"run\": " +
          config::json_schema(config::run_declaration()) +
          ",\n"

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/include.hpp"
 #include "engine/config/own_kinds.hpp"
 #include "engine/config/reader.hpp"
 #include "engine/config/spec.hpp"
@@ -42,8 +43,8 @@ const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands."
                                     not_empty(), sample("/run/secrets/api"))
                              .required();
 
-constexpr std::array<std::string_view, 4> later{"limits", "breakers", "include", "places"};
-const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "kinds", "tests"};
+constexpr std::array<std::string_view, 3> later{"limits", "breakers", "places"};
+const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "kinds", "include", "tests"};
 
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
   if (node.is_map()) return true;
@@ -187,6 +188,7 @@ bool apply_override(Node& root, const std::string& path, Node value, Place place
 std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
                          Diagnostics& diagnostics) {
   auto root = parse(source, diagnostics);
+  if (root) include_files(*root, diagnostics);
   if (root && !root->is_null())
     for (const auto& assignment : overrides) apply_override(*root, assignment, diagnostics);
   return root;

@@ -115,14 +115,14 @@ BOOST_AUTO_TEST_CASE(keys_that_a_pipeline_has_not) {
              R"(jobs/orders.yaml:1:1: error: a pipeline has no key 'stage'
     1 | stage: {}
       | ^~~~~
-      = did you mean 'stages'? its keys are stages, vars, secrets, run, admin, kinds, tests
+      = did you mean 'stages'? its keys are stages, vars, secrets, run, admin, kinds, include, tests
 jobs/orders.yaml:2:1: error: 'limits' comes with a later version of weir
     2 | limits: {}
       | ^~~~~~
 jobs/orders.yaml:3:1: error: a pipeline has no key 'foo'
     3 | foo: 1
       | ^~~
-      = its keys are stages, vars, secrets, run, admin, kinds, tests
+      = its keys are stages, vars, secrets, run, admin, kinds, include, tests
 )");
 }
 
@@ -207,6 +207,66 @@ BOOST_AUTO_TEST_CASE(the_name_of_a_pipeline) {
   BOOST_TEST(pipeline_name("orders.yml") == "orders");
   BOOST_TEST(pipeline_name("/dev/stdin") == "stdin");
   BOOST_TEST(pipeline_name(".yaml") == ".yaml");
+}
+
+/// A folder with these files in it; gone at the end.
+class Folder {
+ public:
+  explicit Folder(std::initializer_list<std::pair<const char*, std::string>> files) {
+    char name[] = "/tmp/weir-include-XXXXXX";
+    path = mkdtemp(name);
+    for (const auto& [file, text] : files) {
+      names_.push_back(path + "/" + file);
+      std::ofstream(names_.back()) << text;
+    }
+  }
+  ~Folder() {
+    for (const auto& name : names_) unlink(name.c_str());
+    rmdir(path.c_str());
+  }
+  Loaded load() const {
+    Diagnostics diagnostics;
+    Loaded loaded;
+    loaded.pipeline = load_file(names_.front(), {}, {}, diagnostics);
+    loaded.told = diagnostics.render();
+    return loaded;
+  }
+  std::string path;
+
+ private:
+  std::vector<std::string> names_;
+};
+
+BOOST_AUTO_TEST_CASE(an_included_file_gives_stages_vars_and_kinds) {
+  const Folder folder({{"main.yaml",
+                        "include: [kinds.yaml, more.yaml]\nvars: {depth: 3}\nstages: {a: {generate: {range: 1..3}}, "
+                        "b: {from: a, small: {most: 2}}}\n"},
+                       {"kinds.yaml",
+                        "include: more.yaml\nvars: {depth: 1, wide: 9}\nkinds: {small: {options: {most: {type: "
+                        "integer}}, stages: {w: {where: 'true'}}}}\ntests: [{name: its own}]\n"},
+                       {"more.yaml", "stages: {c: {from: b, drop: {}}}\n"}});
+  const auto got = folder.load();
+  BOOST_TEST(got.told == "");
+  BOOST_REQUIRE(got.pipeline.has_value());
+  BOOST_TEST(got.pipeline->name == "main");
+  BOOST_TEST(got.pipeline->find("c"));
+  BOOST_TEST(got.pipeline->find("b/w"));
+  BOOST_TEST(got.pipeline->vars[0].second.json() == "3");
+  BOOST_TEST(got.pipeline->vars[1].second.json() == "9");
+  BOOST_TEST(got.pipeline->tests.is_null());
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_of_an_included_file_are_told_where_they_stand) {
+  const Folder folder(
+      {{"main.yaml", "include: [other.yaml, gone.yaml, 7.yaml/]\nstages: {a: {generate: {range: 1..3}}}\n"},
+       {"other.yaml", "include: main.yaml\nrun: {drain: 1s}\nstges: {}\nstages:\n  a: {drop: {}}\n  B: {drop: {}}\n"}});
+  const auto told = folder.load().told;
+  BOOST_TEST(told.find("other.yaml:5:3: error: 'a' is also in " + folder.path + "/main.yaml:2:10") != told.npos, told);
+  BOOST_TEST(told.find("other.yaml:2:1: error: 'run' belongs to the file that is run") != told.npos, told);
+  BOOST_TEST(told.find("other.yaml:3:1: error: a pipeline has no key 'stges'") != told.npos, told);
+  BOOST_TEST(told.find("other.yaml:6:3: error: 'B' is no name of a stage") != told.npos, told);
+  BOOST_TEST(told.find("main.yaml:1:23: error: ") != told.npos, told);
+  BOOST_TEST(told.find("paths are relative to the file that includes") != told.npos, told);
 }
 
 }  // namespace
