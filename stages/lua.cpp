@@ -1,6 +1,11 @@
 // lua: runs code on each message: it may change, replace, multiply, drop or fail it.
+#include <optional>
+
 #include "engine/runtime/assert.hpp"
 #include "engine/script/block.hpp"
+#include "engine/script/text.hpp"
+#include "engine/stage/common.hpp"
+#include "engine/stage/key_tables.hpp"
 #include "engine/stage/kind.hpp"
 
 namespace weir::stages {
@@ -26,18 +31,22 @@ const auto spec =
 
 class Code : public stage::Operator {
  public:
-  Code(const LuaConfig& config, stage::Context& context) {
-    context.compile(code_, config.code);
+  Code(const LuaConfig& config, stage::Context& context) : context_(context) {
+    context.compile(code_, config.code, context.state ? script::Setting::keyed : script::Setting::message);
+    if (context.state) {
+      context.compile(key_, context.state->key);
+      tables_.emplace(context.state->forget, static_cast<std::size_t>(context.state->keys));
+    }
     for (const auto& name : code_.ports()) ports_.push_back(port_named(name, context.out));
   }
 
-  std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time) override {
+  std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time now) override {
     std::size_t row = from;
     for (; row < in.size() && out.may_go_on(); ++row) {
       const stage::Message message(in, row);
       if (!sending_) {
         out.mark(in, row);
-        code_.run(message, run_);
+        run(message, now);
         sent_ = 0;
       }
       // One message may become more than may be put out at once: then it goes on here when called again.
@@ -66,6 +75,22 @@ class Code : public stage::Operator {
   }
 
  private:
+  void run(const stage::Message& message, runtime::Time now) {
+    if (!tables_) return code_.run(message, run_);
+    text_.clear();
+    if (auto failed = key_.fill(message, text_)) {
+      run_.verdict = script::Verdict::fail;
+      run_.emitted.clear();
+      run_.failure = std::move(*failed);
+      return;
+    }
+    script::KeyTable& table = tables_->find(text_, now);
+    code_.run(message, run_, &table);
+    if (table.changed && tables_->keep(now)) {
+      context_.log(observe::Level::warn, "too many keys: the state that changed the longest ago was forgotten",
+                   {{"keys", std::to_string(tables_->size())}});
+    }
+  }
   static stage::Port port_named(const std::string& name, const stage::Output& out) {
     stage::Port port = stage::main_port;
     while (port < out.ports().size() && out.ports()[port].name != name) ++port;
@@ -73,7 +98,11 @@ class Code : public stage::Operator {
     return port;
   }
 
+  stage::Context& context_;
   script::Block code_;
+  script::Text key_;  // Of the state, where there is one.
+  std::optional<stage::KeyTables> tables_;
+  std::string text_;                // Reused.
   std::vector<stage::Port> ports_;  // By the number that the code's own list gives them.
   script::Run run_;
   std::size_t sent_ = 0;  // Of run_.emitted.
@@ -92,7 +121,7 @@ std::vector<std::string> ports_of(const config::Lua& code) {
   NoHost host;
   script::Engine engine(host);
   script::Block block;
-  if (block.compile(engine, code)) return {};
+  if (block.compile(engine, code, script::Setting::keyed)) return {};
   return block.ports();
 }
 

@@ -33,7 +33,19 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
   planned.place = node.place;
   config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
   planned.common = stage::common_spec().read(node.body, reader, others_);
+  check_code(reader, script::Setting::message);
   return planned;
+}
+
+void StageReader::check_code(config::Reader& reader, script::Setting setting) {
+  for (const auto& use : reader.code) {
+    if (const auto wrong = script::check(use, setting)) {
+      diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
+    } else if (const auto trap = config::length_trap(use.code)) {
+      diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
+    }
+  }
+  reader.code.clear();
 }
 
 void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
@@ -47,15 +59,10 @@ void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Re
   if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
   // A source has no message yet; the code that makes one has its number and its element.
   const bool makes = planned.configured.shape == stage::Shape::source;
-  const auto setting = makes ? script::Setting::generate : script::Setting::message;
-  for (const auto& use : reader.code) {
-    if (const auto wrong = script::check(use, setting)) {
-      diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
-    } else if (const auto trap = config::length_trap(use.code)) {
-      diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
-    }
-  }
-  reader.code.clear();
+  const auto setting = makes                  ? script::Setting::generate
+                       : planned.common.state ? script::Setting::keyed
+                                              : script::Setting::message;
+  check_code(reader, setting);
 }
 
 void StageReader::read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
@@ -217,6 +224,13 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   if (shape != Shape::call) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
+  }
+  if (planned.common.state) {
+    if (planned.kind->name() != "lua" || planned.steps > 0) {
+      refuse("state", "only the code of `lua` has something to remember", "give that a stage of its own");
+    } else if (planned.common.workers > 1) {
+      refuse("workers", "workers who each have their keys come with a later version of weir");
+    }
   }
   if (shape == Shape::sink && planned.common.workers > 1) {
     refuse("workers", "'" + planned.kind->name() + "' writes in one place and takes no workers");

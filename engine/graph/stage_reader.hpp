@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/graph/plan.hpp"
+#include "engine/script/names.hpp"
 
 namespace weir::graph {
 
@@ -19,6 +20,7 @@ class StageReader {
  private:
   using Entry = config::Node::Entry;
   PlannedStage read_common(const config::StageNode& node);
+  void check_code(config::Reader& reader, script::Setting setting);
   void configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
                   std::vector<PlannedStage>& stages);

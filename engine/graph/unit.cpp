@@ -55,6 +55,7 @@ void Unit::prepare() {
       node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
                                                        [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
+    if (node->planned->common.state) node->context->state = &*node->planned->common.state;
     node->op = node->planned->configured.make_operator(*node->context);
   }
   // A call whose results nobody reads is done when it has called: it goes on for that alone.

@@ -16,10 +16,10 @@ Block::Block(Block&&) noexcept = default;
 Block& Block::operator=(Block&&) noexcept = default;
 Block::~Block() = default;
 
-std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& code) {
+std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& code, Setting setting) {
   auto content = std::make_unique<Content>();
   Findings findings;
-  if (auto error = content->program.compile(engine, code.code, Form::block, code.place, Setting::message, &findings)) {
+  if (auto error = content->program.compile(engine, code.code, Form::block, code.place, setting, &findings)) {
     return error;
   }
   content->ports = std::move(findings.ports);
@@ -29,11 +29,12 @@ std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& co
 
 const std::vector<std::string>& Block::ports() const { return content_->ports; }
 
-void Block::run(const message::Message& message, Run& run) const {
+void Block::run(const message::Message& message, Run& run, KeyTable* key_table) const {
   State& state = content_->program.state();
   run.emitted.clear();
   state.ports() = &content_->ports;
   const auto failed = [&] {
+    if (state.dropped()) state.keep_state();
     run.verdict = state.dropped() ? Verdict::drop : Verdict::fail;
     if (state.dropped()) {
       // What was sent before drop() has been sent.
@@ -42,33 +43,36 @@ void Block::run(const message::Message& message, Run& run) const {
       run.failure = std::move(state.failure());
     }
   };
-  if (!state.run(content_->program.chunk(), message)) return failed();
+  Names names(message);
+  names.state = key_table;
+  if (!state.run(content_->program.chunk(), names)) return failed();
   lua_State* lua = state.lua();
   const int type = lua_type(lua, -1);
   const Handle* handle = handle_at(lua, -1);
   run.verdict = Verdict::pass;
-  if (type == LUA_TNIL || (handle && handle->kind == Handle::Kind::root)) {
+  const auto finished = [&] {
     run.emitted.swap(state.emitted());
     state.finish(true);
-    return;
+  };
+  if (type == LUA_TNIL || (handle && handle->kind == Handle::Kind::root)) {
+    if (!state.keep_state()) return failed();
+    return finished();
   }
   if (type == LUA_TSTRING) {
+    if (!state.keep_state()) return failed();
     std::size_t size;
     const char* text = lua_tolstring(lua, -1, &size);
     message.replace({text, size});
-    run.emitted.swap(state.emitted());
-    state.finish(true);
-    return;
+    return finished();
   }
   if (!state.write_top()) return failed();
   if (message::Document& document = message.document(); !document.replace_root(message::Value::json(state.out()))) {
     run.verdict = Verdict::fail;
     run.failure = message::Failure(message::Reason::type, "what is returned is nested too deeply");
-    state.finish(false);
-    return;
+    return state.finish(false);
   }
-  run.emitted.swap(state.emitted());
-  state.finish(true);
+  if (!state.keep_state()) return failed();
+  finished();
 }
 
 }  // namespace weir::script

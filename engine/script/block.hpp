@@ -41,10 +41,12 @@ class Block {
   Block& operator=(Block&&) noexcept;
   ~Block();
 
-  [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Lua& code);
+  [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Lua& code,
+                                                    Setting setting = Setting::message);
 
   /// Runs the code once. drop() and fail() end it there and then.
-  void run(const message::Message& message, Run& run) const;
+  /// `state`: of code compiled with Setting::keyed.
+  void run(const message::Message& message, Run& run, KeyTable* state = nullptr) const;
 
   /// The ports that emit_to() opens, in the order of first mention.
   const std::vector<std::string>& ports() const;

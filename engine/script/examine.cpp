@@ -131,7 +131,8 @@ bool may_be_port(std::string_view name) {
 }  // namespace
 
 bool is_known_name(std::string_view name, Form form, Setting setting) {
-  const bool message = setting != Setting::generate, generate = setting != Setting::message;
+  const bool message = setting != Setting::generate, generate = setting == Setting::generate;
+  if (name == "state") return setting == Setting::keyed && form == Form::block;
   return is_in(everywhere, name) || (message && is_in(on_a_message, name)) ||
          (message && form == Form::block && is_in(in_a_block, name)) || (generate && is_in(in_generate, name)) ||
          (generate && form == Form::block && is_in(in_a_generator, name));
@@ -145,6 +146,7 @@ std::vector<std::string> known_names(Form form, Setting setting) {
     }
   };
   add(everywhere), add(on_a_message), add(in_a_block), add(in_generate), add(in_a_generator);
+  if (setting == Setting::keyed && form == Form::block) names.emplace_back("state");
   return names;
 }
 
@@ -241,8 +243,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
       what = "there is no '" + use.name + "' here";
       hint = cure_for_absent(use.name);
       if (use.name == "state") {
-        what = "there is no 'state' here yet";
-        hint = "a later version of weir gives 'lua' a table per key by 'state: {key, forget}'";
+        hint = "a 'lua' stage has a table for each key by 'state: {key: …, forget: 1h}' beside it";
       } else if (is_in(in_a_block, use.name)) {
         hint = "only 'lua:' can call it, on a message";
       } else if (is_in(on_a_message, use.name)) {

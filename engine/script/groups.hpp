@@ -12,7 +12,8 @@ class RE2;
 
 namespace weir::script {
 
-/// One pattern, compiled: RE2, which takes linear time. Named groups are written `(?P<name>…)` or `(?<name>…)`. Movable.
+/// One pattern, compiled: RE2, which takes linear time. Named groups are written `(?P<name>…)` or `(?<name>…)`.
+/// Movable.
 class Groups {
  public:
   /// Of a pattern that is malformed or names no group, error() says so and nothing else may be asked.

@@ -64,7 +64,8 @@ const char* path_of(State& state, Document& document, Node node, std::string_vie
     if (!own.empty()) out.insert(0, std::string(own) + (out.empty() ? "" : "."));
     node = document.parent(node);
   }
-  out.insert(0, out.empty() ? "msg" : "msg.");
+  const char* const whose = state.is_state(document) ? "state" : "msg";
+  out.insert(0, out.empty() ? whose : std::string(whose) + ".");
   return out.c_str();
 }
 
@@ -130,9 +131,19 @@ message::Value value_at_3(lua_State* lua, Place place, std::string_view key) {
   }
 }
 
+/// Makes the empty object a list of the value at stack position 3.
+void write_list_of_one(lua_State* lua, State& state, Document& document, Place place) {
+  state.out() = "[";
+  write_json(lua, 3);
+  state.out() += ']';
+  if (!document.replace(place.node, message::Value::json(state.out()))) refuse_edit(lua, place, {});
+}
+
 int assign(lua_State* lua, Place place, Handle::Which which) {
   State& state = State::of(lua);
-  if (which != Handle::Which::message) raise(lua, Reason::type, "only msg can be changed");
+  if (which != Handle::Which::message && which != Handle::Which::state) {
+    raise(lua, Reason::type, "only msg and state can be changed");
+  }
   Document& document = *place.document;
   const bool removes = lua_isnil(lua, 3);
   if (document.kind(place.node) == message::Kind::array) {
@@ -155,6 +166,11 @@ int assign(lua_State* lua, Place place, Handle::Which which) {
     const Node written =
         *position == size ? document.append(place.node, value) : document.set_at(place.node, *position, value);
     if (!written) refuse_edit(lua, place, {});
+    return 0;
+  }
+  if (!removes && document.size(place.node) == 0 && position_at(lua, 2) == 0) {
+    // What is empty may become either: `{}` in Lua says no more than that.
+    write_list_of_one(lua, state, document, place);
     return 0;
   }
   if (lua_type(lua, 2) != LUA_TSTRING) {
@@ -182,11 +198,12 @@ int node_newindex(lua_State* lua) {
 
 int length(lua_State* lua) {
   const Place place = place_at(lua, 1);
-  if (place.document->kind(place.node) != message::Kind::array) {
+  const std::size_t size = place.document->size(place.node);
+  if (place.document->kind(place.node) != message::Kind::array && size > 0) {
     raise(lua, Reason::type, "%s has names, not positions, so it has no length",
           path_of(State::of(lua), *place.document, place.node));
   }
-  lua_pushinteger(lua, static_cast<lua_Integer>(place.document->size(place.node)));
+  lua_pushinteger(lua, static_cast<lua_Integer>(size));
   return 1;
 }
 
@@ -577,6 +594,10 @@ int push_dynamic_name(lua_State* lua, std::string_view name) {
   const auto* metadata = names.message ? names.message->metadata() : nullptr;
   if (name == "text") {
     push_text(lua, the_message(lua).text());
+  } else if (name == "state") {
+    Document* const document = state.touch_state();
+    if (!document) return 0;
+    push_node(lua, Handle::Which::state, document->root());
   } else if (name == "request") {
     if (metadata && metadata->request) {
       push_request(lua, *metadata->request);

@@ -234,7 +234,7 @@ void State::release(Chunk* chunk) {
 void State::begin(const Names& names, lua_State* runs, bool counts) {
   names_ = names;
   document_ = nullptr;
-  touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
+  touched_ = state_touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
   ++generation_;
   bytes_ = work_ = 0;
   running_ = runs;
@@ -284,6 +284,37 @@ bool State::bind_other(Handle::Which which, std::string_view json) {
 }
 
 message::Document& State::other(Handle::Which which) { return *others_[static_cast<std::size_t>(which) - 1]; }
+
+message::Document* State::touch_state() {
+  if (!names_.state) return nullptr;
+  if (!state_touched_) {
+    if (auto& document = others_[static_cast<std::size_t>(Handle::Which::state) - 1]) document->unbind();
+    if (!bind_other(Handle::Which::state, names_.state->json)) return nullptr;
+  }
+  state_touched_ = true;
+  return &other(Handle::Which::state);
+}
+
+bool State::keep_state() {
+  if (names_.state) names_.state->changed = false;
+  if (!state_touched_) return true;
+  const auto& document = other(Handle::Which::state);
+  if (!document.dirty()) return true;
+  const std::size_t size = document.written_size();
+  if (size > KeyTable::most_bytes) {
+    finish(false);
+    emitted_.clear();
+    failure_ = Failure(Reason::size, "the state of one key is at most " + std::to_string(KeyTable::most_bytes) +
+                                         " bytes, and this would be " + std::to_string(size));
+    failure_.place = chunk_->place.str();
+    dropped_ = false;
+    return false;
+  }
+  names_.state->json.clear();
+  document.write(names_.state->json);
+  names_.state->changed = true;
+  return true;
+}
 
 bool State::set_msg(const Chunk& chunk) {
   bool scalar = false;

@@ -52,7 +52,7 @@ config::Place place_in(const config::Place& place, std::string_view code, int li
 /// What a userdata of ours is. There are no others in the sandbox.
 struct Handle {
   enum class Kind : std::uint8_t { null, root, node, meta, result };
-  enum class Which : std::uint8_t { message, result, item };  ///< Whose document a node belongs to.
+  enum class Which : std::uint8_t { message, result, item, state };  ///< Whose document a node belongs to.
   Kind kind = Kind::null;
   Which which = Which::message;
   std::uint32_t node = 0;
@@ -78,6 +78,9 @@ class State {
   bool run(const Chunk& chunk, const Names& names);
   /// Ends an evaluation that succeeded: keeps what it did to the message, or undoes that.
   void finish(bool keep);
+  /// Before finish(), and after a drop(): writes what was done to `state` into its KeyTable. False: failed, as run(),
+  /// because it has become too large.
+  bool keep_state();
   /// Makes JSON text of the value on top of the stack, in out(). False: failed, as run().
   bool write_top();
   /// The value on top of the stack, which is no text, as a longer text shows it. Same as above.
@@ -103,8 +106,13 @@ class State {
   /// The payload as JSON; on failure null, and failure() says why. Raises nothing.
   message::Document* touch();
   message::Document& other(Handle::Which which);
+  bool is_state(const message::Document& document) const {
+    return others_[static_cast<std::size_t>(Handle::Which::state) - 1].get() == &document;
+  }
   /// Binds one of the documents beside the message's to a copy of this text. False if it is not JSON.
   bool bind_other(Handle::Which which, std::string_view json);
+  /// The table of the key, bound when first touched. Null where there is no key, or its text is no JSON.
+  message::Document* touch_state();
   void charge(lua_State* lua, std::size_t work);
   bool spent() const { return spent_ || memory_hit_; }
   void note_memory() { memory_hit_ = true; }
@@ -156,6 +164,7 @@ class State {
   bool fail_called_ = false;
   bool msg_is_scalar_ = false;
   bool touched_ = false;
+  bool state_touched_ = false;
   bool sleeping_ = false;
   runtime::Duration sleep_{};
   Names names_;
@@ -166,8 +175,8 @@ class State {
   std::uint64_t rebuilt_ = 0;
   message::Failure failure_;
   std::vector<std::unique_ptr<Chunk>> chunks_;
-  std::unique_ptr<message::Document> others_[2];
-  std::string others_bytes_[2];
+  std::unique_ptr<message::Document> others_[3];
+  std::string others_bytes_[3];
   std::string out_, scratch_;
   std::vector<std::string_view> keys_;
   std::vector<Emitted> emitted_;

@@ -55,6 +55,26 @@ const config::Spec<EdgeConfig>& edge_spec() {
   return spec;
 }
 
+const config::Spec<StateConfig>& state_spec() {
+  static const auto spec =
+      config::Spec<StateConfig>("state", "What `lua` remembers from message to message: a small table for each key.")
+          .field("key", &StateConfig::key, "Whose table `state` is in the code.", config::sample("'{{ msg.host }}'"))
+          .required()
+          .field("forget", &StateConfig::forget, "So long after its last change a table is forgotten.",
+                 config::above(0), config::sample("1d"))
+          .required()
+          .field("keys", &StateConfig::keys,
+                 "So many tables are kept; beyond that the one that has not changed for the longest is forgotten.",
+                 config::at_least(1), config::at_most(10'000'000))
+          .field("store", &StateConfig::store,
+                 "Where they are kept. memory: until the program ends. disk comes with a later version.",
+                 config::one_of({{"memory", Store::memory}, {"disk", Store::disk}}))
+          .verify([](const StateConfig& state, config::Written& written) {
+            if (state.store == Store::disk) written.error("store", "'disk' comes with a later version of weir");
+          });
+  return spec;
+}
+
 }  // namespace
 
 const config::Spec<Common>& common_spec() {
@@ -74,6 +94,9 @@ const config::Spec<Common>& common_spec() {
           .field("merge", &Common::merge,
                  "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
                  config::sample("{code: '{{ result.code }}'}"))
+          .group("state", &Common::state, state_spec(),
+                 "Gives `lua` the table `state`, one for each key. It is kept only if the code succeeds; a table that "
+                 "is empty is forgotten. For `lua`.")
           .field("timeout", &Common::timeout, "How long one call may take; for stages that call.", config::above(0))
           .field("on_error", &Common::on_error,
                  "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. "
@@ -115,12 +138,35 @@ const config::Declaration& do_declaration() {
 }
 
 bool comes_later(std::string_view word) {
-  static constexpr auto words = std::to_array<std::string_view>(
-      {"state",    "cache",     "limit",       "breaker", "retry",     "hedge",
-       "deadline", "http",      "http_server", "reply",   "websocket", "websocket_server",
-       "nats",     "mqtt",      "queue",       "rename",  "remove",    "keep",
-       "expand",   "aggregate", "gather",      "alert",   "dedupe",    "take",
-       "decode",   "encode",    "parse",       "meta",    "html",      "throttle"});
+  static constexpr auto words = std::to_array<std::string_view>({"cache",
+                                                                 "limit",
+                                                                 "breaker",
+                                                                 "retry",
+                                                                 "hedge",
+                                                                 "deadline",
+                                                                 "http",
+                                                                 "http_server",
+                                                                 "reply",
+                                                                 "websocket",
+                                                                 "websocket_server",
+                                                                 "nats",
+                                                                 "mqtt",
+                                                                 "queue",
+                                                                 "rename",
+                                                                 "remove",
+                                                                 "keep",
+                                                                 "expand",
+                                                                 "aggregate",
+                                                                 "gather",
+                                                                 "alert",
+                                                                 "dedupe",
+                                                                 "take",
+                                                                 "decode",
+                                                                 "encode",
+                                                                 "parse",
+                                                                 "meta",
+                                                                 "html",
+                                                                 "throttle"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 

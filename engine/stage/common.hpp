@@ -28,6 +28,16 @@ struct EdgeConfig : EdgeLimits {
   config::Map<EdgeLimits> inputs;  ///< Of those that are told something else, by what `from` calls them.
 };
 
+enum class Store : std::uint8_t { memory, disk };
+
+/// `state:`
+struct StateConfig {
+  config::Template key;
+  config::Duration forget{};
+  std::int64_t keys = 100'000;
+  Store store = Store::memory;
+};
+
 struct Common {
   std::vector<std::string> from;
   config::Place place;
@@ -35,6 +45,7 @@ struct Common {
   std::int64_t workers = 1;
   Order order = Order::kept;
   std::optional<config::Map<config::Value>> merge;
+  std::optional<StateConfig> state;
   std::optional<config::Duration> timeout;
   OnError on_error = OnError::fail;
   std::string description;

@@ -19,6 +19,8 @@ class Engine;
 
 namespace weir::stage {
 
+struct StateConfig;
+
 using flow::Delivery;
 using runtime::Duration;
 using runtime::Task;
@@ -47,6 +49,7 @@ class Context {
   Output& out;
   const std::string pipeline;
   const std::string& name() const noexcept { return out.stage(); }
+  const StateConfig* state = nullptr;  ///< Where the stage has a `state`.
 
   /// The Lua state of this pipeline on this core; made when first asked for.
   script::Engine& engine() { return scripts_(); }

@@ -1,5 +1,6 @@
 // lua: code on each message.
 #include "tests/stages/alone.hpp"
+#include "tests/support/bench.hpp"
 
 using namespace weir::tests;
 using Lines = std::vector<std::string>;
@@ -62,4 +63,85 @@ BOOST_AUTO_TEST_CASE(a_failed_message_is_as_it_came_and_what_it_had_sent_is_not)
   BOOST_TEST((lua.failed[0].failure.reason == Reason::user));
   BOOST_TEST(lua.failed[0].failure.text == "not today");
   BOOST_TEST(lua.failed[0].payload == R"({"n":1})");
+}
+
+namespace {
+
+/// What leaves a `lua` with this state and code, a line each.
+std::string remembering(const std::string& state, const std::string& code, const std::string& messages,
+                        const std::string& more = "") {
+  Bench bench("stages:\n  a: {generate: {each: [" + messages + "]" + more +
+              "}}\n  b:\n    from: a\n    state: " + state + "\n    lua: |\n      " + code +
+              "\n  c: {from: b, stdout: {}}\n  d: {from: b.failed, drop: {}}\n");
+  bench.run();
+  return bench.output();
+}
+
+const std::string count = "state.n = (state.n or 0) + 1 return state.n";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(each_key_has_a_table_of_its_own) {
+  BOOST_TEST(remembering("{key: '{{ msg }}', forget: 1h}", count, "a, b, a, a, b") == "1\n1\n2\n3\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_is_kept_when_the_message_is_dropped_and_not_when_the_code_fails) {
+  BOOST_TEST(remembering("{key: all, forget: 1h}",
+                         "state.n = (state.n or 0) + 1 if state.n < 3 then drop() end return state.n",
+                         "1, 2, 3, 4") == "3\n4\n");
+  BOOST_TEST(remembering("{key: all, forget: 1h}",
+                         "state.n = (state.n or 0) + 1 if msg % 2 == 0 then fail('no') end return state.n",
+                         "1, 2, 3, 4, 5") == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_that_has_not_changed_for_a_while_is_forgotten) {
+  BOOST_TEST(remembering("{key: all, forget: 3s}", count, "1, 2", ", every: 2s, count: 6") == "1\n2\n3\n4\n5\n6\n");
+  BOOST_TEST(remembering("{key: all, forget: 2s}", count, "1, 2", ", every: 2s, count: 6") == "1\n2\n1\n2\n1\n2\n");
+  // Looking at it is no change.
+  BOOST_TEST(remembering("{key: all, forget: 3s}", "if not state.n then state.n = 1 end local n = state.n return n",
+                         "1", ", every: 2s, count: 4") == "1\n1\n1\n1\n");
+}
+
+BOOST_AUTO_TEST_CASE(beyond_its_keys_the_one_that_changed_the_longest_ago_is_forgotten) {
+  BOOST_TEST(remembering("{key: '{{ msg }}', forget: 1h, keys: 2}", count, "a, b, a, c, a, b") == "1\n1\n2\n1\n3\n1\n");
+}
+
+BOOST_AUTO_TEST_CASE(lists_and_tables_are_kept_and_an_empty_table_takes_no_room) {
+  BOOST_TEST(
+      remembering(
+          "{key: all, forget: 1h}",
+          "state.seen = state.seen or {} state.seen[#state.seen + 1] = msg return {n = #state.seen, seen = state.seen}",
+          "1, 2") == "{\"n\":1,\"seen\":[1]}\n{\"n\":2,\"seen\":[1,2]}\n");
+  BOOST_TEST(remembering("{key: '{{ msg }}', forget: 1h, keys: 1}",
+                         "if msg == 'b' then state.n = nil else state.n = (state.n or 0) + 1 end return state.n or 0",
+                         "a, b, a") == "1\n0\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_table_that_grows_without_end_fails_its_message) {
+  BOOST_TEST(remembering("{key: all, forget: 1h}",
+                         "state.text = (state.text or '') .. string.rep('x', 30000) return #state.text",
+                         "1, 2, 3, 4") == "30000\n60000\n");
+}
+
+BOOST_AUTO_TEST_CASE(state_is_known_where_the_stage_has_a_key_and_nowhere_else) {
+  const auto told = Bench(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, lua: 'state.n = 1'}
+  c: {from: b, lua: 'state = {}', state: {key: all, forget: 1s}}
+  d: {from: c, pass: {}, state: {key: all, forget: 1s}}
+  e: {from: d, lua: 'msg.n = 1', state: {key: all}}
+  f: {from: e, lua: 'msg.n = state.n', state: {key: all, forget: 1s}, workers: 2}
+  g: {from: f, lua: 'msg.n = state.n', state: {key: '{{ mgs.x }}', forget: 1s, store: disk}}
+  h: {from: g, drop: {}}
+)")
+                        .mistakes();
+  BOOST_TEST(told.find("there is no 'state' here") != std::string::npos, told);
+  BOOST_TEST(told.find("by 'state: {key: …, forget: 1h}' beside it") != std::string::npos, told);
+  BOOST_TEST(told.find("'state' would be a global") != std::string::npos, told);
+  BOOST_TEST(told.find("only the code of `lua` has something to remember") != std::string::npos, told);
+  BOOST_TEST(told.find("state needs 'forget'") != std::string::npos, told);
+  BOOST_TEST(told.find("workers who each have their keys come with a later version") != std::string::npos, told);
+  BOOST_TEST(told.find("there is no 'mgs' here") != std::string::npos, told);
+  BOOST_TEST(told.find("'disk' comes with a later version of weir") != std::string::npos, told);
 }
