@@ -37,16 +37,17 @@ const auto spec =
           }
           for (const auto& path : config.keep) {
             if (config.as && first_part(path.text) == first_part(config.as->text)) {
-              written.error("as", "the element and what is kept would both stand at '" +
-                                      std::string(first_part(path.text)) + "'",
-                            "another name for the element");
+              written.error(
+                  "as", "the element and what is kept would both stand at '" + std::string(first_part(path.text)) + "'",
+                  "another name for the element");
             }
           }
         });
 
 class Expand : public stage::Operator {
  public:
-  Expand(const ExpandConfig& config, stage::Context&) : each_(config.each), in_field_(config.as) {
+  Expand(const ExpandConfig& config, stage::Context& context)
+      : each_(config.each), in_field_(config.as), groups_(context.opens) {
     for (const auto& path : config.keep) kept_.add(path.text);
     if (!in_field_) return;
     std::string_view path = config.as->text;
@@ -78,6 +79,8 @@ class Expand : public stage::Operator {
           continue;
         }
         element_ = *first;
+        position_ = 0;
+        open_group();
       }
       // One message may become more than may be put out at once: then it goes on here when called again.
       message::Document& document = message.document();
@@ -86,6 +89,7 @@ class Expand : public stage::Operator {
         const auto made = out.create(stage::main_port, payload(document.raw(element_)), message);
         made.batch().mark_json(made.row());
         if (!in_field_) set_kept(made);
+        join_group(made);
         element_ = next;
       }
       if (out.full()) return row;
@@ -98,6 +102,8 @@ class Expand : public stage::Operator {
       in.mark_json(row);
       if (!in_field_) set_kept(message);
       element_ = {};
+      join_group(message);
+      list_.reset();
       out.pass(message);
     }
     return row;
@@ -154,6 +160,14 @@ class Expand : public stage::Operator {
     return made_;
   }
 
+  void join_group(const stage::Message& made) {
+    if (list_) made.edit_metadata().groups.emplace_back(list_->share(), position_++);
+  }
+  void open_group() {
+    auto group = groups_ ? groups_->open() : nullptr;
+    if (group) list_.emplace(std::move(group), 0);
+  }
+
   void set_kept(const stage::Message& made) {
     if (values_.empty()) return;
     message::Document& document = made.document();
@@ -165,6 +179,7 @@ class Expand : public stage::Operator {
 
   const std::optional<config::Path> each_;
   const bool in_field_;
+  const std::shared_ptr<message::Groups> groups_;  // Null where nobody gathers.
   message::PathTree kept_;
   std::string opening_, closing_;  // What stands around the element in the new payload, beside what is kept.
   // Of the message at hand.
@@ -176,9 +191,15 @@ class Expand : public stage::Operator {
   std::string kept_text_;
   std::vector<Kept> values_;
   std::string frame_, made_;
+  std::optional<message::GroupMark> list_;  // While not all of its messages have been made.
+  std::size_t position_ = 0;
 };
 
-const stage::Register registered(spec, [](auto config) { return stage::operator_of<Expand>(config); });
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::operator_of<Expand>(config);
+  configured.opens_groups = true;
+  return configured;
+});
 
 }  // namespace
 }  // namespace weir::stages

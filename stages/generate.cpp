@@ -177,25 +177,38 @@ class Maker {
       if (left_ > 0) put(now);
       return true;
     }
+    if (item_ == 0) open_group();
     while (left_ > 0 && item_ < items_.size()) {
       put(now);
       if (++item_ < items_.size() && pause()) return false;
     }
     item_ = 0;
+    opening_.reset();
     return true;
   }
 
   /// Puts out all there is, until the output is full.
   void fill(stage::Time now) {
     if (form_ == Form::number) return fill_numbers(now);
+    if (lists_ && item_ == 0) open_group();
     while (left_ > 0) {
       put(now);
       if (lists_) ++item_;
+      if (left_ == 0) opening_.reset();
       if (pause()) return;
     }
   }
 
  private:
+  void open_group() {
+    auto group = source_.opens ? source_.opens->open() : nullptr;
+    if (group) opening_.emplace(std::move(group), 0);
+  }
+  void put_out(std::string_view payload, stage::Time now) {
+    const auto made = out_.emit(stage::main_port, payload, now);
+    if (opening_) made.edit_metadata().groups.emplace_back(opening_->share(), item_);
+  }
+
   enum class Form : std::uint8_t { constant, number, item, tree, text };
 
   bool pause() {
@@ -226,7 +239,7 @@ class Maker {
   void put(stage::Time now) {
     switch (form_) {
       case Form::constant:
-        out_.emit(stage::main_port, constant_, now);
+        put_out(constant_, now);
         break;
       case Form::number:
         put_number(now);
@@ -247,13 +260,13 @@ class Maker {
       names.item = item_json_;
     }
     if (form_ == Form::item) {
-      out_.emit(stage::main_port, item_json_, now);
+      put_out(item_json_, now);
       return;
     }
     payload_.clear();
     auto failure = form_ == Form::tree ? json_of(tree_, names, payload_) : text_.fill(names, payload_);
     if (failure) return refuse(lists_ ? item_json_ : std::to_string(number_), std::move(*failure));
-    out_.emit(stage::main_port, payload_, now);
+    put_out(payload_, now);
   }
 
   static message::Done json_of(const script::Tree& tree, const script::Names& names, std::string& out) {
@@ -277,9 +290,10 @@ class Maker {
   std::vector<script::Tree> items_;
   bool lists_ = false;
   bool refused_ = false;
-  std::size_t item_ = 0;     // The next one of the list.
-  std::int64_t number_ = 1;  // The next one's `i`.
-  std::uint64_t left_ = 0;   // Messages until it ends.
+  std::size_t item_ = 0;                       // The next one of the list.
+  std::optional<message::GroupMark> opening_;  // Of the list at hand, where somebody gathers it.
+  std::int64_t number_ = 1;                    // The next one's `i`.
+  std::uint64_t left_ = 0;                     // Messages until it ends.
   std::string payload_, item_json_;
 };
 
@@ -439,7 +453,12 @@ stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
   }
 }
 
-const stage::Register registered(spec, [](auto config) { return stage::source_of(config, generate); });
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::source_of(config, generate);
+  configured.opens_groups = config->each.has_value();
+  configured.group_most = config->each ? config->each->size() : 0;
+  return configured;
+});
 
 }  // namespace
 }  // namespace weir::stages

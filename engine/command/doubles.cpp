@@ -41,7 +41,11 @@ int signal_of(const std::string& word) {
 Came came_of(const Message& message) {
   Came came;
   came.payload = message.text();
-  if (const auto* metadata = message.metadata()) came.metadata = std::make_shared<message::Metadata>(*metadata);
+  if (const auto* metadata = message.metadata()) {
+    const auto remembered = std::make_shared<message::Metadata>(*metadata);
+    remembered->groups.clear();  // No `gather` waits for what is only remembered.
+    came.metadata = remembered;
+  }
   return came;
 }
 

@@ -290,6 +290,41 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
   }
 }
 
+/// Resolves `gather: {of: STAGE}`. Inside an instance of a kind of one's own a name is first one of its own.
+void find_gathered(Plan& plan, Diagnostics& diagnostics) {
+  for (auto& planned : plan.stages) {
+    const std::string& of = planned.configured.gathers;
+    if (of.empty()) continue;
+    const auto slash = planned.name.rfind('/');
+    auto found = slash == std::string::npos ? std::nullopt : plan.find(planned.name.substr(0, slash + 1) + of);
+    if (!found) found = plan.find(of);
+    const std::string path = "stages." + planned.name + ".gather.of";
+    if (!found) {
+      std::vector<std::string> names;
+      for (const auto& other : plan.stages) {
+        if (other.configured.opens_groups) names.push_back(other.name);
+      }
+      diagnostics.error(planned.place, "there is no stage '" + of + "' for '" + planned.name + "' to gather",
+                        config::did_you_mean(of, names, "name an `expand`, or a `generate` with `each`"), path);
+      continue;
+    }
+    std::size_t stage = *found;
+    while (stage < plan.last_step(*found) && !plan.stages[stage].configured.opens_groups) ++stage;
+    const auto& configured = plan.stages[stage].configured;
+    if (!configured.opens_groups) {
+      diagnostics.error(planned.place, "'" + of + "' makes no lists that '" + planned.name + "' could gather",
+                        "name an `expand`, or a `generate` with `each`", path);
+    } else if (configured.group_most > static_cast<std::size_t>(unacked_most)) {
+      diagnostics.error(planned.place,
+                        "'" + planned.name + "' would wait for " + std::to_string(configured.group_most) +
+                            " messages, but a source has at most " + std::to_string(unacked_most) + " unanswered",
+                        "let one message hold the list, and `expand` make many of it", path);
+    } else {
+      planned.gathers = stage;
+    }
+  }
+}
+
 /// Whether it, or a step of the `do` that it begins, holds messages back.
 bool collects(const Plan& plan, std::size_t first) {
   const auto begin = plan.stages.begin() + static_cast<std::ptrdiff_t>(first);
@@ -397,6 +432,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
                         "give it another name if both are wanted");
   }
   Wiring(plan, diagnostics).run(plan);
+  find_gathered(plan, diagnostics);
   refuse_cycles(plan, diagnostics);
   refuse_two_that_read_input(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;

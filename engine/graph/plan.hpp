@@ -32,9 +32,10 @@ struct PlannedStage {
   stage::Common common;
   config::Place place;
   std::vector<std::string> ports;
-  std::vector<PortRef> inputs;  ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
+  std::vector<PortRef> inputs;       ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
   std::vector<std::string> read_as;  ///< Of each input what `from` calls it.
-  bool fused = false;           ///< It runs inside the stage before it: no edge, no capacity.
+  std::optional<std::size_t> gathers;  ///< The stage whose lists it waits for (`gather`).
+  bool fused = false;                  ///< It runs inside the stage before it: no edge, no capacity.
 
   bool first_step() const noexcept { return step == 0; }
   bool last_step() const noexcept { return step + 1 >= steps; }
@@ -51,6 +52,9 @@ struct PlannedUnit {
   std::vector<std::size_t> stages;  ///< The head first; each other one after the stage it reads.
   int replicas = 1;                 ///< Of an operator with `workers`, one a core in turn.
 };
+
+/// Messages that a source may have unanswered.
+inline constexpr std::int64_t unacked_most = 10'000;
 
 /// A pipeline file that may run.
 struct Plan {

@@ -67,6 +67,13 @@ struct Running::Inside {
     setting.options = options;
     setting.scripts = [this](runtime::Core& core) -> script::Engine& { return scripts_of(core); };
     setting.unheard = &unheard;
+    setting.groups = [this](std::size_t stage) -> std::shared_ptr<message::Groups> {
+      const auto found = groups.find(stage);
+      return found == groups.end() ? nullptr : found->second;
+    };
+    for (const auto& planned : plan.stages) {
+      if (planned.gathers && !groups[*planned.gathers]) groups[*planned.gathers] = std::make_shared<message::Groups>();
+    }
     for (const auto& planned : plan.units) {
       const auto shape = plan.stages[planned.stages.front()].configured.shape;
       for (int replica = 0; replica < planned.replicas; ++replica) {
@@ -261,6 +268,7 @@ struct Running::Inside {
   };
 
   Plan plan;
+  std::map<std::size_t, std::shared_ptr<message::Groups>> groups;  // Of the stages that a `gather` waits for.
   runtime::Runtime& runtime;
   runtime::Core& home;
   flow::Budget& budget;

@@ -15,10 +15,10 @@
 namespace weir::graph {
 
 struct RunOptions {
-  std::uint64_t unacked_most = 10'000;  ///< Messages a source may have open.
-  int attempts = 3;                     ///< Of a source that can replay.
-  bool acks = true;                     ///< Only a benchmark turns them off.
-  bool pooled_cores = true;             ///< Replicas go to the other cores.
+  std::uint64_t unacked_most = graph::unacked_most;  ///< Messages a source may have open.
+  int attempts = 3;                                  ///< Of a source that can replay.
+  bool acks = true;                                  ///< Only a benchmark turns them off.
+  bool pooled_cores = true;                          ///< Replicas go to the other cores.
 };
 
 /// How a run ended.

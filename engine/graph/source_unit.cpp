@@ -24,6 +24,10 @@ class SourceUnit final : public Unit, private TokenOwner {
     next_id_ = (core.random().next() & 0xffff) << 48;
   }
 
+  void prepare() override {
+    equip(*head().planned, driver_);
+    Unit::prepare();
+  }
   void drain() override {
     draining_ = true;
     if (is_running(body_)) body_->stop();

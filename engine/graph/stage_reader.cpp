@@ -8,12 +8,6 @@ namespace weir::graph {
 
 using config::Node;
 
-namespace {
-
-constexpr std::int64_t unacked_most = 10'000;
-
-}  // namespace
-
 void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>& stages) {
   const Node::Entry* kind = find_kind(node);
   PlannedStage planned = read_common(node);

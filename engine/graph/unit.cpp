@@ -48,6 +48,16 @@ Node* Unit::node(std::size_t stage) const {
   return nullptr;
 }
 
+void Unit::equip(const PlannedStage& planned, stage::Context& context) {
+  const auto index = static_cast<std::size_t>(&planned - setting_.plan->stages.data());
+  if (planned.common.state) context.state = &*planned.common.state;
+  if (planned.configured.opens_groups) context.opens = setting_.groups(index);
+  if (planned.gathers) {
+    context.gathers = setting_.groups(*planned.gathers);
+    context.wake = [this] { inbox_.poke(); };
+  }
+}
+
 void Unit::prepare() {
   for (const auto& node : nodes_) {
     if (!node->planned->configured.make_operator) continue;
@@ -55,7 +65,7 @@ void Unit::prepare() {
       node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
                                                        [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
-    if (node->planned->common.state) node->context->state = &*node->planned->common.state;
+    equip(*node->planned, *node->context);
     node->op = node->planned->configured.make_operator(*node->context);
   }
   // A call whose results nobody reads is done when it has called: it goes on for that alone.

@@ -53,6 +53,8 @@ struct UnitSetting {
   const Plan* plan = nullptr;
   RunOptions options;
   std::function<script::Engine&(runtime::Core&)> scripts;
+  /// The groups of a stage that some `gather` waits for; null of any other.
+  std::function<std::shared_ptr<message::Groups>(std::size_t stage)> groups;
   std::uint64_t* unheard = nullptr;  ///< Home core.
 };
 
@@ -97,6 +99,9 @@ class Unit {
     (void)batch;
     (void)port;
   }
+
+  /// Gives the stage what the plan has for it, before its instance is made.
+  void equip(const PlannedStage& planned, stage::Context& context);
 
   Node& head() noexcept { return *nodes_.front(); }
   /// Works off what is under way in the tree and sends it, as far as there is credit and the turn lasts. Begins at

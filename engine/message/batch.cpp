@@ -325,6 +325,12 @@ void Batch::retain(Retained& kept) const {
   kept.size_ = size_;
   std::copy_n(payload_.begin(), size_, kept.rows_.get());
   if (has_metadata_) kept.metadata_.assign(metadata_.begin(), metadata_.begin() + static_cast<std::ptrdiff_t>(size_));
+  for (auto& metadata : kept.metadata_) {
+    if (!metadata || metadata->groups.empty()) continue;
+    // Kept only to be sent again, they hold no group open.
+    metadata = std::make_shared<Metadata>(*metadata);
+    for (auto& mark : metadata->groups) mark.release();
+  }
   kept.arenas_ = arenas_;
   kept.entered_ = size_ ? entered(0) : runtime::Time{};
 }

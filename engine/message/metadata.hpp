@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/message/failure.hpp"
+#include "engine/message/group.hpp"
 
 namespace weir::message {
 
@@ -43,6 +44,7 @@ struct Metadata {
   int attempt = 1;
   std::optional<std::int64_t> line;        ///< Line of the input it came from, from 1.
   std::map<std::string, std::string> own;  ///< Set by `meta:`; values are JSON text.
+  std::vector<GroupMark> groups;           ///< That it is part of, the widest first.
 };
 
 }  // namespace weir::message

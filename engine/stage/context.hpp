@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/flow/channel.hpp"
+#include "engine/message/group.hpp"
 #include "engine/message/outcome.hpp"
 #include "engine/observe/log.hpp"
 #include "engine/runtime/core.hpp"
@@ -50,6 +51,9 @@ class Context {
   const std::string pipeline;
   const std::string& name() const noexcept { return out.stage(); }
   const StateConfig* state = nullptr;  ///< Where the stage has a `state`.
+  /// Where a `gather` waits for what this stage makes: its groups; and of a `gather` those that it waits for.
+  std::shared_ptr<message::Groups> opens, gathers;
+  std::function<void()> wake;  ///< Has tick() called soon, of a kind that collects. Any thread, while the stage lives.
 
   /// The Lua state of this pipeline on this core; made when first asked for.
   script::Engine& engine() { return scripts_(); }

@@ -47,6 +47,9 @@ struct Configured {
   Touches touches = Touches::nothing;  ///< By this configuration.
   bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
   bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
+  bool opens_groups = false;    ///< Its messages know of which list they are: a `gather` may wait for them.
+  std::size_t group_most = 0;   ///< So many messages of one list count on the source one by one; 0: as one.
+  std::string gathers;          ///< The stage whose groups it waits for.
   std::string instead_of_from;  ///< Of a source: the cure for whoever gives it a `from`; may be empty.
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
   std::optional<config::Template> goes_to;

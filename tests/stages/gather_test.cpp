@@ -1,0 +1,184 @@
+// gather: one message of all that one list became.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/bench.hpp"
+
+using namespace std::chrono_literals;
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+/// `work N` takes N ms; `work fails` exits with 1.
+void work(Bench& bench) {
+  bench.runtime.programs().script("work", [](const runtime::Command& command) {
+    runtime::Behaviour behaviour;
+    const std::string how = command.argv[1];
+    if (how == "fails") {
+      behaviour.exit.code = 1;
+    } else {
+      behaviour.steps.push_back({std::chrono::milliseconds(std::stoi(how)), "", ""});
+    }
+    return behaviour;
+  });
+}
+
+std::string gathered(const std::string& yaml) {
+  Bench bench(yaml);
+  work(bench);
+  bench.run();
+  return bench.output();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_list_comes_together_in_its_order_whatever_overtook_what) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [30, 10, 20]}}
+  b: {from: a, exec: {run: [work, '{{ msg }}']}, merge: {}, workers: 3, order: free}
+  c: {from: b, gather: {of: a, into: all}}
+  d: {from: c, stdout: {}}
+)") == "{\"all\":[30,10,20]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(each_tick_is_a_list_of_its_own) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {every: 1s, count: 4, each: [x, y], msg: {i: '{{ item }}'}}}
+  b: {from: a, gather: {of: a, into: all}}
+  c: {from: b, stdout: {}}
+)") == "{\"all\":[{\"i\":\"x\"},{\"i\":\"y\"}]}\n{\"all\":[{\"i\":\"x\"},{\"i\":\"y\"}]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_dropped_or_fails_is_not_waited_for) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [5, fails, 6, 7]}}
+  b: {from: a, where: msg ~= 6}
+  c: {from: b, exec: {run: [work, '{{ msg }}']}, merge: {}}
+  d: {from: c.failed, drop: {}}
+  e: {from: c, gather: {of: a, into: all}}
+  f: {from: e, stdout: {}}
+)") == "{\"all\":[5,7]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(who_failed_is_in_the_list_where_it_is_let_pass_or_read_as_well) {
+  const std::string expected = "{\"all\":[{\"n\":5},{\"n\":\"fails\"},{\"n\":7}]}\n";
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [5, fails, 7], msg: {n: '{{ item }}'}}}
+  c: {from: a, exec: {run: [work, '{{ msg.n }}']}, merge: {}, on_error: pass}
+  e: {from: c, gather: {of: a, into: all}}
+  f: {from: e, stdout: {}}
+)") == expected);
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [5, fails, 7], msg: {n: '{{ item }}'}}}
+  c: {from: a, exec: {run: [work, '{{ msg.n }}']}, merge: {}}
+  e: {from: [c, c.failed], gather: {of: a, into: all}}
+  f: {from: e, stdout: {}}
+)") == expected);
+}
+
+BOOST_AUTO_TEST_CASE(an_expanded_list_comes_together_and_its_message_is_done_with_it) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [{id: 1, of: [3, 1, 2]}, {id: 2, of: []}, {id: 3, of: [9]}]}}
+  b: {from: a, expand: {each: of, as: n, keep: [id]}}
+  c: {from: b, set: {n: '{{ msg.n * 2 }}'}}
+  d: {from: c, gather: {of: b, into: all}}
+  e: {from: d, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() ==
+             "{\"all\":[{\"id\":1,\"n\":6},{\"id\":1,\"n\":2},{\"id\":1,\"n\":4}]}\n"
+             "{\"all\":[{\"id\":3,\"n\":18}]}\n");
+  BOOST_TEST(bench.stage("d").in == 4U);
+  BOOST_TEST(bench.stage("d").in_flight == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_within_a_list_comes_together_within_it) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [{l: [[1, 2], [3]]}, {l: [[4]]}]}}
+  outer: {from: a, expand: {each: l, as: m}}
+  inner: {from: outer, expand: {each: m, as: n}}
+  one: {from: inner, gather: {of: inner, into: in}}
+  two: {from: one, gather: {of: outer, into: out}}
+  e: {from: two, stdout: {}}
+)") == "{\"out\":[{\"in\":[{\"n\":1},{\"n\":2}]},{\"in\":[{\"n\":3}]}]}\n{\"out\":[{\"in\":[{\"n\":4}]}]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_which_nothing_arrives_leaves_empty) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [1, 2]}}
+  b: {from: a, where: msg > 2}
+  c: {from: b, gather: {of: a, into: all}}
+  d: {from: c, stdout: {}}
+)") == "{\"all\":[]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_message_of_no_list_fails) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [1]}}
+  other: {generate: {range: 7..7}}
+  b: {from: [a, other], gather: {of: a, into: all}}
+  c: {from: b, stdout: {}}
+  d: {from: b.failed, set: {why: '{{ failed.kind }}'}, on_error: pass}
+  e: {from: d, stdout: {}}
+)")
+                 .find("7\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(at_most_a_thousand_lists_are_open) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1003, msg: {l: ['{{ i }}']}}}
+  b: {from: a, expand: {each: l, as: n}}
+  stuck: {from: b, exec: {run: [work, '100000']}, merge: {}, workers: 2000, edge: {capacity: 4000}}
+  c: {from: stuck, gather: {of: b, into: all}}
+  d: {from: c, drop: {}}
+  e: {from: c.failed, drop: {}}
+)");
+  work(bench);
+  bench.run();
+  BOOST_TEST(bench.stage("d").in == 1000U);
+  BOOST_TEST(bench.stage("e").in == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_gathered_list_that_fails_is_sent_again_message_by_message) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [1, 2]}}
+  b: {from: a, gather: {of: a, into: all}}
+  c: {from: b, lua: 'fail("no")'}
+  d: {from: any.failed, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_gathered_has_to_be_a_stage_that_makes_lists) {
+  const auto told = Bench(R"(
+kinds:
+  pair:
+    stages:
+      split: {expand: {each: l}}
+      join: {from: split, gather: {of: split, into: all}}
+stages:
+  a: {generate: {each: [1]}}
+  n: {generate: {range: 1..2}}
+  b: {from: a, gather: {of: aa, into: all}}
+  c: {from: b, gather: {of: n, into: all}}
+  p: {from: c, pair: {}}
+  d: {from: [p, n], drop: {}}
+)")
+                        .mistakes();
+  BOOST_TEST(told.find("there is no stage 'aa' for 'b' to gather") != told.npos, told);
+  BOOST_TEST(told.find("did you mean 'a'?") != told.npos, told);
+  BOOST_TEST(told.find("'n' makes no lists that 'c' could gather") != told.npos, told);
+  BOOST_TEST(told.find("split") == told.npos, told);
+}
