@@ -132,7 +132,8 @@ const auto spec =
             "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input "
             "ends "
             "open windows are closed.")
-        .example("aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}")
+        .example("aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}",
+                 "{device: d1, celsius: 20.5}")
         .example("aggregate: {window: 1h, slide: 5m, time: at, late: 30s, fields: {p95: p95(ms), worst: max(ms)}}")
         .verify(verify);
 

@@ -38,7 +38,8 @@ const auto spec =
             "cleared; all others go no further. A message of which key or condition can't be worked out fails, and "
             "counts for neither. What fires is remembered in memory only; a message that its source sends again counts "
             "again.")
-        .example("alert: {key: '{{ msg.device }}', where: msg.mean > 60, after: 2, clear: 3}");
+        .example("alert: {key: '{{ msg.device }}', where: msg.mean > 60, after: 2, clear: 3}",
+                 "{device: d1, mean: 61}");
 
 class Alert : public stage::MessageOperator<Alert> {
  public:

@@ -29,7 +29,7 @@ const auto spec =
         .details(
             "What csv and logfmt hold is text. A text that is not of the format fails (decode), a field that is not "
             "there fails (missing), one that is no text fails (type).")
-        .example("decode: {format: json, of: message}")
+        .example("decode: {format: json, of: message}", "{message: '[1, 2]'}")
         .example("decode: {format: csv, columns: [id, name, amount]}")
         .example("decode: {format: text, into: line}")
         .verify([](const Conversion& conversion, config::Written& written) {

@@ -30,7 +30,7 @@ const auto spec =
             "came meanwhile has failed with it: so whatever the source sends again gets its chance. Keys are "
             "remembered in memory only. What is dropped is counted as taken. A key that cannot be worked out fails its "
             "message.")
-        .example("dedupe: {key: '{{ msg.id }}', forget: 1h}");
+        .example("dedupe: {key: '{{ msg.id }}', forget: 1h}", "{id: 7}");
 
 class Pending;
 

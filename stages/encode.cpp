@@ -30,7 +30,7 @@ const auto spec =
             "In csv and logfmt numbers stay as they are written, null is empty, and a list or an object inside is "
             "written as JSON. A value that does not fit the format fails (type), a field that is not there fails "
             "(missing). With base64, hex and text the payload may be any bytes where `of` is left out.")
-        .example("encode: {format: json, of: fields, into: line}")
+        .example("encode: {format: json, of: fields, into: line}", "{fields: [1, 2]}")
         .example("encode: {format: csv, columns: [id, name, amount]}")
         .verify([](const Conversion& conversion, config::Written& written) {
           stage::verify(conversion, "say of which field: `of: line`", written);

@@ -169,7 +169,7 @@ const auto spec =
             "A child that takes too long is killed. One that stays is told to end (SIGTERM) when weir ends, and killed "
             "a second later. With the program ends what it left behind in its process group. A `pipe` that takes "
             "messages comes with a later version.")
-        .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}")
+        .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}", "{id: 7}")
         .example("exec: {run: [df, '--output=source,pcent'], every: 1m}")
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
         .verify(verify);

@@ -28,7 +28,8 @@ const auto spec =
         .details(
             "The new messages have the metadata of the old one, which is done when all of them are. An empty list is "
             "filtered; no list there fails (missing, type).")
-        .example("expand: {each: items, as: item, keep: [id, customer.name]}")
+        .example("expand: {each: items, as: item, keep: [id, customer.name]}",
+                 "{id: 7, customer: {name: Ann}, items: [tea, cup]}")
         .example("expand: {}")
         .verify([](const ExpandConfig& config, config::Written& written) {
           if (config.keep.empty()) return;

@@ -116,7 +116,7 @@ const auto spec =
             "found "
             "room. Code of `lua` goes on when the one that it yielded has. Without `msg` and `text` the message is the "
             "number, the list's element, or else {}.")
-        .example("generate: {range: 1..1000000, msg: {n: '{{ i }}'}}")
+        .example("generate: {range: 1..1000, msg: {n: '{{ i }}'}}")
         .example("generate: {cron: '0 2 * * *', zone: Europe/Berlin, each: [backup, report]}")
         .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")
         .example(

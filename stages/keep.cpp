@@ -18,7 +18,7 @@ const auto spec =
             "They stay where they are, in the order they came in: `user.id` keeps user with nothing but its id. A "
             "field that is not there is no failure; where none of them is, an empty object goes on. A payload that is "
             "no object fails (type).")
-        .example("keep: [ts, user.id]");
+        .example("keep: [ts, user.id]", "{ts: 1, user: {id: 7, email: a@example.org}}");
 
 class Keep : public stage::MessageOperator<Keep> {
  public:

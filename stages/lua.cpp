@@ -27,7 +27,8 @@ const auto spec =
             "lua: |\n"
             "  if msg.amount <= 0 then fail(\"amount must be above 0\") end\n"
             "  msg.total = msg.amount * msg.count\n"
-            "  if msg.total > 1000 then emit_to(\"large\", {id = msg.id}) end");
+            "  if msg.total > 1000 then emit_to(\"large\", {id = msg.id}) end",
+            "{id: 7, amount: 30, count: 40}");
 
 class Code : public stage::Operator {
  public:

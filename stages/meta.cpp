@@ -17,7 +17,7 @@ const auto spec =
         .details(
             "Read it as `meta.name` in Lua. All values are worked out before any is set. A value that is nil leaves "
             "what there is. A list or a table fails (type).")
-        .example("meta: {tenant: '{{ msg.tenant }}', source: shop}")
+        .example("meta: {tenant: '{{ msg.tenant }}', source: shop}", "{tenant: t1}")
         .verify([](const MetaConfig& config, config::Written& written) {
           for (const auto& [name, value] : config.values) {
             using Kind = config::Value::Kind;

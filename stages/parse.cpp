@@ -25,7 +25,7 @@ const auto spec =
             "It matches anywhere in the text; `^` and `$` bind it to both ends. Bytes that are not UTF-8 match nothing. "
             "All that is taken is text; a group that took no part makes no field. A text that does not match fails "
             "(decode), a field that is not there fails (missing), one that is no text fails (type).")
-        .example("parse: {re: '^(?<method>[A-Z]+) (?<path>[^ ]+)', of: request}")
+        .example("parse: {re: '^(?<method>[A-Z]+) (?<path>[^ ]+)', of: request}", "{request: GET /index.html}")
         .verify([](const ParseConfig& config, config::Written& written) {
           const script::Groups groups(config.re);
           if (!groups.error().empty()) written.error("re", "this regular expression is of no use here", groups.error());

@@ -17,7 +17,7 @@ const auto spec =
             "A field that is not there is no failure. All are found before any goes: `[items.0, items.1]` takes the "
             "first two out of a list. The last one that goes leaves an empty object or list behind. A payload that is "
             "no object fails (type).")
-        .example("remove: [host, user.email]");
+        .example("remove: [host, user.email]", "{host: h1, user: {id: 7, email: a@example.org}}");
 
 class Remove : public stage::MessageOperator<Remove> {
  public:

@@ -18,7 +18,7 @@ const auto spec =
             "takes its place. All are taken out before any is put in, so `{a: b, b: a}` swaps two. A field that only "
             "gets another name stays in its place; one that moves elsewhere goes last there, and what is missing on "
             "the way is made. A payload that is no object fails (type).")
-        .example("rename: {message: msg, user.id: uid}")
+        .example("rename: {message: msg, user.id: uid}", "{msg: it is late, uid: 7}")
         .verify([](const RenameConfig& config, config::Written& written) {
           for (const auto& [made, old] : config.fields) {
             if (!config::parse_path(made)) {

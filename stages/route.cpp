@@ -19,7 +19,7 @@ const auto spec =
         .details(
             "Read a port with `from: NAME.PORT`. What leaves by a port that nobody reads is dropped and counted as "
             "unread, and `weir check` warns.")
-        .example("route: {large: msg.bytes > 1000, eu: msg.region == \"eu\"}");
+        .example("route: {large: msg.bytes > 1000, eu: msg.region == \"eu\"}", "{bytes: 1500, region: eu}");
 
 class Route : public stage::MessageOperator<Route> {
  public:

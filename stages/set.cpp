@@ -16,7 +16,7 @@ const auto spec =
         .details(
             "All values are worked out before any field is set, so none sees another's. A value that is nil leaves "
             "its field out. A payload that is no object fails (type).")
-        .example("set: {env: prod, latency_s: '{{ msg.latency_ms / 1000 }}', http.status: 200}");
+        .example("set: {env: prod, latency_s: '{{ msg.latency_ms / 1000 }}', http.status: 200}", "{latency_ms: 12}");
 
 class Set : public stage::MessageOperator<Set> {
  public:

@@ -16,7 +16,7 @@ const auto spec =
             "Where nobody reads .else the others go no further. A condition changes nothing; one that cannot be "
             "answered, because a field is missing, fails the message. As in Lua only nil and false do not hold; JSON's "
             "null is a value and holds.")
-        .example("where: msg.level == \"error\" and (msg.status or 0) >= 500");
+        .example("where: msg.level == \"error\" and (msg.status or 0) >= 500", "{level: error, status: 503}");
 
 class Where : public stage::MessageOperator<Where> {
  public:

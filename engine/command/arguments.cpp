@@ -27,19 +27,21 @@ constexpr std::array verbs{
     VerbWord{"graph", Verb::graph, "Shows how the stages of a file are wired and what runs together."},
     VerbWord{"list", Verb::list, "Lists the kinds of stages."},
     VerbWord{"explain", Verb::explain, "Explains a kind; `stage`: the keys common to all; `test`: a test."},
+    VerbWord{"new", Verb::new_file, "Prints or writes a file to start from; alone it lists what there is."},
     VerbWord{"schema", Verb::schema, "Prints the JSON Schema of a pipeline file, for editors."},
+    VerbWord{"completion", Verb::completion, "Prints what teaches a shell to complete all this: bash, zsh or fish."},
     VerbWord{"version", Verb::version, "Prints the version."},
     VerbWord{"reference", Verb::reference, "Prints stages/README.md, the reference of all kinds."},
 };
 constexpr std::string_view hidden_verb = "reference";
 
-constexpr std::array<std::string_view, 7> later_verbs{"new", "top", "tap", "why", "replay", "tasks", "completion"};
+constexpr std::array<std::string_view, 5> later_verbs{"top", "tap", "why", "replay", "tasks"};
 
 std::string usage_text() {
   std::string text = "weir runs pipelines of stages written in YAML.\n\nUsage: weir VERB [ARGUMENT...]\n\n";
   for (const auto& verb : verbs) {
     if (verb.word == hidden_verb) continue;
-    text += "  " + std::string(verb.word) + std::string(10 - verb.word.size(), ' ') + std::string(verb.summary) + "\n";
+    text += "  " + std::string(verb.word) + std::string(12 - verb.word.size(), ' ') + std::string(verb.summary) + "\n";
   }
   return text + "\nweir VERB --help says more of one.\n";
 }
@@ -93,9 +95,7 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
     return refused(streams, "'" + option->results()[most] + "' is one argument too many", help);
   }
   std::string what = error.what();
-  if (what == "FILE is required" || what == "KIND is required") {
-    what = app.get_name() + " needs a " + what.substr(0, what.find(' '));
-  }
+  if (what.ends_with(" is required")) what = app.get_name() + " needs a " + what.substr(0, what.find(' '));
   return refused(streams, what, help);
 }
 
@@ -142,34 +142,16 @@ void add_output(CLI::App& app, Arguments& arguments) {
                  "For people or for programs.");
 }
 
-}  // namespace
-
-Parsed parse(const std::vector<std::string>& words, Streams& streams) {
-  if (words.empty()) {
-    streams.err << usage_text();
-    return said(exit_code::usage);
-  }
-  const std::string& word = words.front();
-  if (word == "--help" || word == "-h" || word == "help") {
-    streams.out << usage_text();
-    return said(exit_code::done);
-  }
-  const std::string_view named = word == "--version" ? "version" : std::string_view(word);
-  if (named.starts_with("-")) {
-    return refused(streams, "the verb comes first; '" + word + "' is none", "weir --help lists them");
-  }
-  const auto found = std::find_if(verbs.begin(), verbs.end(), [&](const auto& verb) { return verb.word == named; });
-  if (found == verbs.end()) return unknown_verb(word, streams);
-
-  Arguments arguments;
-  arguments.verb = found->verb;
-  CLI::App app(std::string(found->summary), "weir " + std::string(found->word));
+/// What the verb may be told, and where it goes.
+void describe(CLI::App& app, const VerbWord& verb, Arguments& arguments) {
+  app.description(std::string(verb.summary));
+  app.name("weir " + std::string(verb.word));
   app.set_help_flag("-h,--help", "Prints this.");
   app.get_formatter()->column_width(34);
   app.get_formatter()->label("REQUIRED", "");
   app.get_formatter()->label("Positionals", "Arguments");
 
-  switch (found->verb) {
+  switch (verb.verb) {
     case Verb::run:
       add_files(app, arguments);
       add_overrides(app, arguments);
@@ -216,6 +198,17 @@ Parsed parse(const std::vector<std::string>& words, Streams& streams) {
           ->type_name("");
       add_output(app, arguments);
       break;
+    case Verb::new_file:
+      app.add_option("KIND|APPLICATION", arguments.kind, "What `weir new` lists.")->type_name("");
+      app.add_option("-o", arguments.write_to, "Writes it to a file that is not there yet.")->type_name("FILE");
+      break;
+    case Verb::completion:
+      choice<Shell>(
+          app, "SHELL", arguments.shell, {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}},
+          "Which one. Bash: source <(weir completion bash), in ~/.bashrc for good. Zsh: the same in ~/.zshrc, "
+          "behind compinit. Fish: weir completion fish | source.")
+          ->required();
+      break;
     case Verb::list:
     case Verb::version:
       add_output(app, arguments);
@@ -224,7 +217,82 @@ Parsed parse(const std::vector<std::string>& words, Streams& streams) {
     case Verb::reference:
       break;
   }
+}
 
+std::vector<std::string> split(const std::string& text, char by) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (auto end = text.find(by); end != std::string::npos; end = text.find(by, begin)) {
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
+bool is_upper(const std::string& word) {
+  return std::all_of(word.begin(), word.end(), [](char c) { return c < 'a' || c > 'z'; });
+}
+
+}  // namespace
+
+std::vector<VerbWords> vocabulary() {
+  std::vector<VerbWords> all;
+  for (const auto& verb : verbs) {
+    if (verb.word == hidden_verb) continue;
+    Arguments arguments;
+    CLI::App app;
+    describe(app, verb, arguments);
+    VerbWords& words = all.emplace_back();
+    words.verb = verb.word;
+    words.summary = verb.summary;
+    for (const auto* option : app.get_options()) {
+      // A type in capitals is a word for something, such as DURATION; the others are what may be written.
+      std::vector<std::string> values;
+      std::string takes;
+      if (option->get_items_expected_max() > 0) {
+        takes = option->get_type_name();
+        for (const auto& word : split(takes, '|')) {
+          if (!word.empty() && !is_upper(word)) values.push_back(word);
+        }
+      }
+      if (option->get_positional()) {
+        words.takes = option->get_name();
+        words.values = std::move(values);
+        continue;
+      }
+      OptionWords& named = words.options.emplace_back();
+      for (const auto& name : option->get_snames()) named.names.push_back("-" + name);
+      for (const auto& name : option->get_lnames()) named.names.push_back("--" + name);
+      named.help = option->get_description();
+      named.takes = std::move(takes);
+      named.values = std::move(values);
+    }
+  }
+  return all;
+}
+
+Parsed parse(const std::vector<std::string>& words, Streams& streams) {
+  if (words.empty()) {
+    streams.err << usage_text();
+    return said(exit_code::usage);
+  }
+  const std::string& word = words.front();
+  if (word == "--help" || word == "-h" || word == "help") {
+    streams.out << usage_text();
+    return said(exit_code::done);
+  }
+  const std::string_view named = word == "--version" ? "version" : std::string_view(word);
+  if (named.starts_with("-")) {
+    return refused(streams, "the verb comes first; '" + word + "' is none", "weir --help lists them");
+  }
+  const auto found = std::find_if(verbs.begin(), verbs.end(), [&](const auto& verb) { return verb.word == named; });
+  if (found == verbs.end()) return unknown_verb(word, streams);
+
+  Arguments arguments;
+  arguments.verb = found->verb;
+  CLI::App app;
+  describe(app, *found, arguments);
   std::vector<std::string> rest(words.rbegin(), words.rend() - 1);  // The library wants them last first.
   try {
     app.parse(std::move(rest));

@@ -10,9 +10,11 @@
 
 #include "engine/command/arguments.hpp"
 #include "engine/command/check.hpp"
+#include "engine/command/completion.hpp"
 #include "engine/command/exit_code.hpp"
 #include "engine/command/explain.hpp"
 #include "engine/command/fault.hpp"
+#include "engine/command/new_file.hpp"
 #include "engine/command/reference.hpp"
 #include "engine/command/run.hpp"
 #include "engine/command/schema.hpp"
@@ -43,6 +45,11 @@ int run_verb(const stage::Catalog& catalog, const Arguments& arguments, Streams&
       return explain(catalog, arguments.kind, arguments.output, streams);
     case Verb::version:
       return version(arguments.output, streams);
+    case Verb::new_file:
+      return new_file(catalog, arguments, streams);
+    case Verb::completion:
+      streams.out << completion(catalog, arguments.shell);
+      return exit_code::done;
     case Verb::schema:
       streams.out << pipeline_schema(catalog);
       return exit_code::done;

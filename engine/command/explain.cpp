@@ -20,17 +20,19 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
     streams.err << "weir: '" << word << "' comes with a later version\n  = weir list names the kinds there are\n";
     return exit_code::usage;
   }
-  auto words = catalog.names();
-  words.emplace_back(common_name);
-  words.emplace_back(stage::do_key);
-  words.emplace_back(test_name);
-  const auto near = config::nearest(word, words);
+  const auto near = config::nearest(word, explained_words(catalog));
   streams.err << "weir: there is no kind '" << word << "'\n"
               << (near.empty() ? "  = weir list names them" : "  = did you mean '" + near + "'?") << "\n";
   return exit_code::usage;
 }
 
 }  // namespace
+
+std::vector<std::string> explained_words(const stage::Catalog& catalog) {
+  auto words = catalog.names();
+  for (const auto* word : {common_name, stage::do_key.data(), test_name}) words.emplace_back(word);
+  return words;
+}
 
 int explain(const stage::Catalog& catalog, const std::string& word, Output output, Streams& streams) {
   const auto* kind = catalog.find(word);

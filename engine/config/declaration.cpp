@@ -10,9 +10,6 @@
 
 namespace weir::config {
 
-namespace {
-
-/// A value as one would write it, made up from the type where the declaration gives none.
 std::string sample_of(const FieldDeclaration& field) {
   if (!field.sample.empty()) return field.sample;
   if (!field.choices.empty()) return field.choices.front();
@@ -44,7 +41,6 @@ std::string sample_of(const FieldDeclaration& field) {
   return {};
 }
 
-/// What a table says of a field beside its type: default, range, choices, roles.
 std::vector<std::string> facts(const FieldDeclaration& field) {
   std::vector<std::string> all;
   if (!field.choices.empty()) all.push_back("one of " + listed(field.choices, ", "));
@@ -61,19 +57,11 @@ std::vector<std::string> facts(const FieldDeclaration& field) {
   return all;
 }
 
-/// As the table says it: what may be one value or a map of options is both.
 std::string type_of(const FieldDeclaration& field) {
   const bool either = field.nested && field.nested->shape == Declaration::Shape::scalar_or_fields;
   return either && field.type == "map" ? field.nested->value.type + " or map" : field.type;
 }
 
-std::size_t widest(const Declaration& declaration) {
-  std::size_t width = 0;
-  for (const auto& field : declaration.fields) width = std::max(width, field.key.size());
-  return width;
-}
-
-/// Adds the text in lines of at most a hundred characters, the first going on where `out` stands, the others indented.
 void add_wrapped(std::string& out, std::string_view text, std::size_t column, const std::string& indent) {
   constexpr std::size_t most = 100;
   bool first = true;  // Of its line: no blank before it.
@@ -99,6 +87,14 @@ void add_wrapped(std::string& out, std::string_view text, std::size_t column, co
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   out += '\n';
+}
+
+namespace {
+
+std::size_t widest(const Declaration& declaration) {
+  std::size_t width = 0;
+  for (const auto& field : declaration.fields) width = std::max(width, field.key.size());
+  return width;
 }
 
 bool uses_type(const Declaration& declaration, std::string_view type) {

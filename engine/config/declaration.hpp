@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::config {
@@ -48,10 +49,23 @@ struct Declaration {
   FieldDeclaration value;  ///< Of shapes scalar, scalar_or_fields and whole.
   std::vector<FieldDeclaration> fields;
   std::vector<std::string> examples;  ///< YAML, each the lines of one stage's kind.
+  std::string example_message;        ///< What the first of them can be tried on, in YAML; empty: any message will do.
 
   const FieldDeclaration* find(const std::string& key) const;
   std::vector<std::string> keys() const;
 };
+
+/// A value as one would write it, made up from the type where the declaration gives none.
+std::string sample_of(const FieldDeclaration& field);
+
+/// What is said of a field beside its type: default, range, choices, roles.
+std::vector<std::string> facts(const FieldDeclaration& field);
+
+/// The type in words: what may be one value or a map of options is both.
+std::string type_of(const FieldDeclaration& field);
+
+/// Adds the text in lines of at most a hundred characters, the first going on where `out` stands, the others indented.
+void add_wrapped(std::string& out, std::string_view text, std::size_t column, const std::string& indent);
 
 /// For `weir explain KIND`: every option with type, default, range and example.
 std::string explain_text(const Declaration& declaration);

@@ -354,8 +354,10 @@ class Spec : public SpecCore {
     declaration_.details = std::move(text);
     return std::move(*this);
   }
-  Spec&& example(std::string yaml) && {
+  /// `message`: what the first example can be tried on, as `{n: 1}`, where not any message will do.
+  Spec&& example(std::string yaml, std::string message = {}) && {
     declaration_.examples.push_back(std::move(yaml));
+    if (!message.empty()) declaration_.example_message = std::move(message);
     return std::move(*this);
   }
   /// Where the kind's value stands in the file.

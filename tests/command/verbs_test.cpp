@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(without_a_word_weir_says_how_it_is_used) {
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.out.empty());
   BOOST_TEST(contains(said.err, "Usage: weir VERB [ARGUMENT...]"));
-  BOOST_TEST(contains(said.err, "  run       Runs pipelines"));
+  BOOST_TEST(contains(said.err, "  run         Runs pipelines"));
 }
 
 BOOST_AUTO_TEST_CASE(help_is_no_mistake_and_goes_to_standard_output) {
@@ -59,7 +59,8 @@ BOOST_AUTO_TEST_CASE(help_is_no_mistake_and_goes_to_standard_output) {
 }
 
 BOOST_AUTO_TEST_CASE(every_verb_has_a_help_of_its_own) {
-  for (const auto* verb : {"run", "check", "test", "graph", "list", "explain", "schema", "version"}) {
+  for (const auto* verb :
+       {"run", "check", "test", "graph", "list", "explain", "new", "schema", "completion", "version"}) {
     const auto said = said_by({verb, "--help"});
     BOOST_TEST(said.code == 0, verb << " --help ended with " << said.code);
     BOOST_TEST(contains(said.out, std::string("Usage: weir ") + verb), said.out);
@@ -87,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_file_where_a_verb_belongs_is_told_how_to_run_it) {
 }
 
 BOOST_AUTO_TEST_CASE(verbs_that_are_still_to_come_say_so) {
-  for (const auto* verb : {"new", "top", "tap", "why", "replay", "tasks", "completion"}) {
+  for (const auto* verb : {"top", "tap", "why", "replay", "tasks"}) {
     const auto said = said_by({verb});
     BOOST_TEST(said.code == 64);
     BOOST_TEST(said.err ==
