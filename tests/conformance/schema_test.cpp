@@ -1,0 +1,125 @@
+// `weir schema` and `weir check` agree, by a validator of others: what runs passes both, what is wrong fails in both.
+// Of tests/config/broken/ each file says in its first line what is wrong with it; `check only` where no schema could
+// see it.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/command/command.hpp"
+#include "tests/support/child.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using weir::tests::Child;
+using weir::tests::TemporaryFolder;
+
+const fs::path repository = WEIR_SOURCE_DIR;
+
+struct Said {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+const weir::stage::Catalog& catalog() {
+  static const auto linked = weir::stage::Catalog::linked();
+  return linked;
+}
+
+Said said_by(const std::vector<std::string>& words) {
+  std::ostringstream out, err;
+  weir::command::Streams streams{out, err};
+  const int code = weir::command::run_command(catalog(), words, streams);
+  return {code, out.str(), err.str()};
+}
+
+std::vector<std::string> files_in(const fs::path& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+bool check_only(const std::string& path) { return first_line(path).starts_with("# check only: "); }
+
+/// The folder of the validator's packages; empty where it could not be brought. Tests that run side by side may both
+/// ask: one fetches, the other waits for it.
+fs::path validator() {
+  const auto folder = repository / "build" / "pypi";
+  const auto fetched = Child({(repository / "tests/conformance/fetch_schema_checker").string(), folder.string()}).end();
+  BOOST_TEST(fetched.code == 0, fetched.err);
+  if (fs::exists(folder / "fetched")) return folder / "packages";
+  BOOST_TEST_MESSAGE(fetched.out);
+  return {};
+}
+
+/// The validator's end, and what it says of these files.
+weir::tests::ChildEnd validated(const fs::path& packages, const std::vector<std::string>& files) {
+  const TemporaryFolder folder;
+  std::vector<std::string> words{"python3",
+                                 "-m",
+                                 "check_jsonschema",
+                                 "--output-format",
+                                 "json",
+                                 "--schemafile",
+                                 folder.file("schema.json", said_by({"schema"}).out)};
+  words.insert(words.end(), files.begin(), files.end());
+  return Child(words, {"PYTHONPATH=" + packages.string()}).end();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_pipeline_and_everything_that_weir_new_prints_passes_the_schema) {
+  const auto packages = validator();
+  if (packages.empty()) return;
+  const TemporaryFolder folder;
+  auto files = files_in(repository / "pipelines");
+  for (const auto& path : files_in(repository / "tests/command/trials")) {
+    if (fs::path(path).stem() != "mistakes") files.push_back(path);
+  }
+  for (const auto& kind : catalog().names()) files.push_back(folder.file(kind + ".yaml", said_by({"new", kind}).out));
+  const auto end = validated(packages, files);
+  BOOST_TEST(end.code == 0, end.out << end.err);
+}
+
+BOOST_AUTO_TEST_CASE(every_broken_file_fails_weir_check_at_a_line) {
+  const auto files = files_in(repository / "tests/config/broken");
+  BOOST_TEST(files.size() >= 25u);
+  for (const auto& path : files) {
+    const auto said = said_by({"check", path});
+    BOOST_TEST(said.code == 78, path << " ended with " << said.code << "\n" << said.err);
+    BOOST_TEST(said.err.starts_with(path + ":"), said.err);
+    BOOST_TEST((check_only(path) || first_line(path).starts_with("# Wrong: ")), path << " does not say what is wrong");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_broken_file_fails_the_schema_but_those_that_say_why_it_cannot_see_it) {
+  const auto packages = validator();
+  if (packages.empty()) return;
+  const auto files = files_in(repository / "tests/config/broken");
+  const auto end = validated(packages, files);
+  BOOST_TEST(end.code == 1, end.err);
+  for (const auto& path : files) {
+    const bool seen = end.out.find("\"filename\": \"" + path + "\"") != std::string::npos;
+    if (check_only(path)) {
+      BOOST_TEST(!seen, path << " is seen by the schema after all: its first line should say `Wrong:`");
+    } else {
+      BOOST_TEST(seen, path << " passes the schema");
+    }
+  }
+}
