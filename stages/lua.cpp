@@ -119,6 +119,7 @@ class NoHost : public script::Host {
 
 /// The ports that the code opens. Of code that does not compile none: its author is told elsewhere.
 std::vector<std::string> ports_of(const config::Lua& code) {
+  if (code.code.find("emit_to") == std::string::npos) return {};  // A Lua state is dear to make only to learn this.
   NoHost host;
   script::Engine engine(host);
   script::Block block;

@@ -109,6 +109,7 @@ class PartPlaces {
       offset_ = whole.source->text.find('\n', offset_);
       if (offset_ != std::string::npos) ++offset_;
     }
+    line_ = offset_;
   }
   Place find(std::string_view raw) {
     if (!whole_.source || whole_.line <= 0 || offset_ == std::string::npos) return whole_;
@@ -121,8 +122,8 @@ class PartPlaces {
     Place place = whole_;
     std::size_t line_start = found;
     while (line_start > 0 && text[line_start - 1] != '\n') --line_start;
-    place.line =
-        1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(found), '\n'));
+    const auto at = [&](std::size_t offset) { return text.begin() + static_cast<std::ptrdiff_t>(offset); };
+    place.line = whole_.line + static_cast<int>(std::count(at(line_), at(found), '\n'));
     place.column = 1 + characters(std::string_view(text).substr(line_start, found - line_start));
     place.length = characters(raw.substr(0, raw.find('\n')));
     return place;
@@ -143,6 +144,7 @@ class PartPlaces {
     return from;
   }
   const Place& whole_;
+  std::size_t line_ = 0;  // Where the line of the whole begins.
   std::size_t offset_ = 0;
   bool first_ = true;
 };
