@@ -144,6 +144,20 @@ BOOST_AUTO_TEST_CASE(list_shows_each_kind_on_a_line) {
   BOOST_TEST(!weir::message::check_json(json.out).has_value(), json.out);
 }
 
+BOOST_AUTO_TEST_CASE(explain_leaves_no_option_of_any_kind_without_type_meaning_and_a_value_to_write) {
+  const auto catalog = weir::stage::Catalog::linked();
+  for (const auto& [name, kind] : catalog.all()) {
+    const auto& declaration = kind->declaration();
+    BOOST_TEST(!declaration.examples.empty(), name);
+    for (const auto& field : declaration.fields) {
+      BOOST_TEST(!field.type.empty(), name << "." << field.key);
+      BOOST_TEST(!field.help.empty(), name << "." << field.key);
+      const bool shown = !weir::config::sample_of(field).empty() || !field.fallback.empty();
+      BOOST_TEST(shown, name << "." << field.key << " has neither an example nor a default");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(explain_says_what_a_kind_takes) {
   const auto said = said_by({"explain", "generate"});
   BOOST_TEST(said.code == 0);
