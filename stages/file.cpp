@@ -5,6 +5,7 @@
 #include <map>
 #include <system_error>
 
+#include "engine/io/glob.hpp"
 #include "engine/runtime/files.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/envelope.hpp"
@@ -61,7 +62,8 @@ void verify(const FileConfig& config, config::Written& written) {
 
 const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
-        .role("read", &FileConfig::read, "Path of the file to read.", config::sample("orders.ndjson"))
+        .role("read", &FileConfig::read, "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name.",
+              config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow, "Comes with a later version.", config::sample("app.log"))
         .role("write", &FileConfig::write,
               "Path of the file to make anew. It appears when all is written. With `{{ }}`, one file for each path "
@@ -92,7 +94,10 @@ const auto spec =
                config::at_most(1024.0 * 1024 * 1024))
         .only_with("read")
         .details(
-            "Paths start at the working directory. Written with json or whole, each message is a file of its own "
+            "Paths start at the working directory. Where a path is a pattern, `meta.file` is the file that a message "
+            "came from. A pattern that no file matches is a mistake, as a missing file is; with `every` it is not. "
+            "A path that stands there as written is no pattern.\n"
+            "Written with json or whole, each message is a file of its own "
             "that takes the place of the one before. A message is done when its bytes are written. While the disk "
             "is full, messages wait.\n"
             "Directories that are missing on the way to a file are made. What a message fills into a path stays below "
@@ -102,6 +107,7 @@ const auto spec =
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {read: orders.csv, types: {id: integer, amount: number}}")
+        .example("file: {read: 'logs/*.ndjson'}")
         .example("file: {write: large.ndjson}")
         .example("file: {append: dead.ndjson, format: envelope}")
         .example("file: {append: notes.txt, format: lines}")
@@ -109,6 +115,15 @@ const auto spec =
         .verify(verify);
 
 // --------------------------------------------------------------------------------------------------------------- read
+
+/// What the role names: one file, or all that match, in order of name.
+std::vector<std::string> paths_of(const std::string& pattern, stage::Source& source) {
+  try {
+    return io::glob(source.core.files(), pattern);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "file: cannot look for " + pattern);
+  }
+}
 
 std::unique_ptr<runtime::Reader> open(const std::string& path, stage::Source& source) {
   try {
@@ -122,19 +137,41 @@ stage::Intake intake_of(const FileConfig& config) {
   return {format_of(config, *config.read), config.max_message, "the file", config.types};
 }
 
+/// Reads them one after the other. That one can't be read fails nothing but itself, unless it is the first.
+stage::Task<> read_all(const std::vector<std::string>& paths, const FileConfig& config, stage::Source& source,
+                       bool first_must_be_there) {
+  const stage::Intake intake = intake_of(config);
+  for (const std::string& path : paths) {
+    if (source.abandoned()) co_return;
+    if (io::is_pattern(*config.read)) source.origin = stage::origin_of(path);
+    std::unique_ptr<runtime::Reader> reader;
+    try {
+      reader = open(path, source);
+    } catch (const std::system_error& error) {
+      if (std::exchange(first_must_be_there, false)) throw;
+      source.refuse({}, {stage::Reason::io, error.what()});
+      continue;
+    }
+    first_must_be_there = false;
+    co_await intake.read(*reader, source);
+  }
+}
+
 stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
   stage::Ticks ticks(*config.every, source);
-  const stage::Intake intake = intake_of(config);
-  auto reader = open(*config.read, source);  // Missing from the start: a mistake. Missing later: it happens.
-  while (!source.abandoned()) {
-    if (reader) co_await intake.read(*reader, source);
-    reader.reset();
+  auto paths = paths_of(*config.read, source);
+  // A file that is missing from the start is a mistake; missing later, it happens. A pattern that nothing matches is
+  // a folder that is empty for now.
+  if (paths.empty()) source.log(observe::Level::warn, "no file matches yet", {{"pattern", *config.read}});
+  for (bool first = true; !source.abandoned(); first = false) {
+    co_await read_all(paths, config, source, first);
     co_await source.flush();
     ticks.next();
     ticks.skip_late("the file was not read when it was due, because nobody took what came before");
     co_await source.sleep_until(ticks.due());
+    paths.clear();
     try {
-      reader = open(*config.read, source);
+      paths = paths_of(*config.read, source);
     } catch (const std::system_error& error) {
       source.refuse({}, {stage::Reason::io, error.what()});
     }
@@ -146,10 +183,15 @@ stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
     co_await read_every(config, source);
     co_return;
   }
-  const auto reader = open(*config.read, source);
-  source.all_bytes = reader->size().value_or(0);
-  const stage::Intake intake = intake_of(config);
-  co_await intake.read(*reader, source);
+  const auto paths = paths_of(*config.read, source);
+  if (paths.empty()) {
+    throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory),
+                            "file: nothing matches " + *config.read);
+  }
+  for (const auto& path : paths) {
+    if (const auto status = source.core.files().status(path)) source.all_bytes += status->size;
+  }
+  co_await read_all(paths, config, source, true);
 }
 
 // -------------------------------------------------------------------------------------------------------------- write

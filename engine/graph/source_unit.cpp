@@ -289,6 +289,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     const Port port = output.heard(stage::failed_port) ? stage::failed_port : any_port_;
     if (output.heard(port)) {
       const Message failed = output.emit(port, bytes, core_.now());
+      driver_.sign(failed);
       failed.edit_metadata().line = why.line;
       failed.edit_metadata().failed = std::move(why);
       return;

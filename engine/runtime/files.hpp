@@ -6,10 +6,18 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "engine/runtime/core.hpp"
 
 namespace weir::runtime {
+
+/// Which regular file it is, by whatever name, and how long it is now.
+struct FileStatus {
+  std::uint64_t device = 0, inode = 0;
+  std::uint64_t size = 0;  ///< Bytes.
+  bool same_file(const FileStatus& other) const noexcept { return device == other.device && inode == other.inode; }
+};
 
 /// An open file, pipe or terminal, read from its beginning. Closed by its destructor. One coroutine at a time.
 class Reader {
@@ -19,6 +27,8 @@ class Reader {
   virtual Task<std::size_t> read(std::span<char> into) = 0;
   /// Bytes in all, where that is known (a regular file).
   virtual std::optional<std::uint64_t> size() const = 0;
+  virtual std::optional<FileStatus> status() const = 0;  ///< Of a regular file, whatever it is called by now.
+  virtual void seek(std::uint64_t offset) = 0;           ///< What is read next. Regular files only.
 };
 
 /// An open file, pipe or terminal to write to. Closed by its destructor. One coroutine at a time.
@@ -52,6 +62,9 @@ class Files {
   virtual void make_directories(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
   virtual bool is_directory(const std::string& path) = 0;
+  virtual std::optional<FileStatus> status(const std::string& path) = 0;  ///< Nothing where no regular file is.
+  /// The names in it, in no order, without `.` and `..`.
+  virtual std::vector<std::string> list(const std::string& directory) = 0;
 };
 
 }  // namespace weir::runtime

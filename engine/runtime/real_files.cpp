@@ -40,10 +40,15 @@ void sync_directory_of(const std::string& path) {
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno(directory.string());
 }
 
+std::optional<FileStatus> status_of(const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  return FileStatus{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size)};
+}
+
 class FileReader final : public Reader {
  public:
   FileReader(asio::io_context& io, UniqueFd fd, Sharing sharing, const std::string& path)
-      : descriptor_(io, std::move(fd), sharing, path) {}
+      : descriptor_(io, std::move(fd), sharing, path), path_(path) {}
 
   Task<std::size_t> read(std::span<char> into) override { return descriptor_.read(into); }
   std::optional<std::uint64_t> size() const override {
@@ -51,9 +56,18 @@ class FileReader final : public Reader {
     if (!descriptor_.regular() || ::fstat(descriptor_.fd(), &status) != 0) return std::nullopt;
     return static_cast<std::uint64_t>(status.st_size);
   }
+  std::optional<FileStatus> status() const override {
+    struct stat status {};
+    if (::fstat(descriptor_.fd(), &status) != 0) return std::nullopt;
+    return status_of(status);
+  }
+  void seek(std::uint64_t offset) override {
+    if (::lseek(descriptor_.fd(), static_cast<off_t>(offset), SEEK_SET) < 0) throw_errno(path_);
+  }
 
  private:
   Descriptor descriptor_;
+  std::string path_;
 };
 
 // `directory_too`: the file may be new, so its name must be made durable with its bytes.
@@ -238,6 +252,24 @@ bool RealFiles::is_directory(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0) return S_ISDIR(status.st_mode);
   if (errno == ENOENT || errno == ENOTDIR) return false;
   throw_errno(path);
+}
+
+std::optional<FileStatus> RealFiles::status(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return status_of(status);
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  throw_errno(path);
+}
+
+std::vector<std::string> RealFiles::list(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) throw std::system_error(error, directory);
+  return names;
 }
 
 }  // namespace weir::runtime

@@ -15,6 +15,7 @@ struct SimulatedFiles::File {
   std::uint64_t synced = 0;
   bool readable = true;
   bool regular = true;
+  std::uint64_t inode = 0;
 };
 
 struct SimulatedFiles::Disk {
@@ -26,8 +27,14 @@ struct SimulatedFiles::Disk {
   std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t read_bytes_max = 0;
   bool sync_fails = false;
+  std::uint64_t inodes = 0;  // That have been given out.
   std::optional<std::size_t> output_columns;
 
+  std::shared_ptr<File> make() {
+    auto file = std::make_shared<File>();
+    file->inode = ++inodes;
+    return file;
+  }
   std::uint64_t used() const {
     std::uint64_t sum = output->regular ? output->bytes.size() : 0;
     for (const auto& [path, file] : files) sum += file->bytes.size();
@@ -67,6 +74,11 @@ class SimulatedFiles::FileReader final : public Reader {
     if (!file_->regular) return std::nullopt;
     return file_->bytes.size();
   }
+  std::optional<FileStatus> status() const override {
+    if (!file_->regular) return std::nullopt;
+    return FileStatus{1, file_->inode, file_->bytes.size()};
+  }
+  void seek(std::uint64_t offset) override { at_ = offset; }
 
  private:
   std::shared_ptr<Disk> disk_;
@@ -136,7 +148,7 @@ std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mod
   if (is_directory(path)) fail(std::errc::is_a_directory, path);
   look_for_directory_of(path);
   auto& file = disk_->files[path];
-  if (!file) file = std::make_shared<File>();
+  if (!file) file = disk_->make();
   if (!file->readable) fail(std::errc::permission_denied, path);
   if (mode == Mode::truncate) {
     file->bytes.clear();
@@ -189,8 +201,27 @@ bool SimulatedFiles::is_directory(const std::string& path) {
   return prefix == "/" || disk_->directories.contains(prefix);
 }
 
+std::optional<FileStatus> SimulatedFiles::status(const std::string& path) {
+  const auto found = disk_->files.find(path);
+  if (found == disk_->files.end()) return std::nullopt;
+  return FileStatus{1, found->second->inode, found->second->bytes.size()};
+}
+
+std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
+  std::vector<std::string> names;
+  if (directory != "." && !is_directory(directory)) fail(std::errc::no_such_file_or_directory, directory);
+  const std::string wanted = directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
+  const auto add = [&](const std::string& path) {
+    if (path.starts_with('/') != directory.starts_with('/')) return;  // Of the two, none has a directory in its path.
+    if (path != "/" && directory_of(path) == wanted) names.push_back(path.substr(path.rfind('/') + 1));
+  };
+  for (const auto& [path, file] : disk_->files) add(path);
+  for (const auto& path : disk_->directories) add(path);
+  return names;
+}
+
 void SimulatedFiles::put(const std::string& path, std::string bytes) {
-  const auto file = std::make_shared<File>();
+  const auto file = disk_->make();
   file->bytes = std::move(bytes);
   file->synced = file->bytes.size();
   disk_->files[path] = file;
@@ -205,8 +236,12 @@ void SimulatedFiles::make_directory(const std::string& path) {
 void SimulatedFiles::make_unreadable(const std::string& path) {
   make_directory(directory_of(path));
   auto& file = disk_->files[path];
-  if (!file) file = std::make_shared<File>();
+  if (!file) file = disk_->make();
   file->readable = false;
+}
+void SimulatedFiles::add(const std::string& path, std::string_view bytes) { disk_->files.at(path)->bytes += bytes; }
+void SimulatedFiles::overwrite(const std::string& path, std::string bytes) {
+  disk_->files.at(path)->bytes = std::move(bytes);
 }
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
 void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }

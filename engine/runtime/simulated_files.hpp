@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/runtime/files.hpp"
@@ -27,9 +28,13 @@ class SimulatedFiles final : public Files {
   void make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
+  std::optional<FileStatus> status(const std::string& path) override;
+  std::vector<std::string> list(const std::string& directory) override;
 
   // What a test arranges.
   void put(const std::string& path, std::string bytes);
+  void add(const std::string& path, std::string_view bytes);     ///< To the end of the file that is there.
+  void overwrite(const std::string& path, std::string bytes);    ///< The same file, with other bytes.
   void make_directory(const std::string& path);
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
   void give_standard_input(std::string bytes);     ///< Then the end.

@@ -97,6 +97,12 @@ class Source : public Context {
   /// Whether nobody downstream takes anything any more: then return.
   virtual bool abandoned() const noexcept = 0;
 
+  /// What all that is read now carries, refused or not: `meta.file`, where many files are read. Null: nothing.
+  std::shared_ptr<message::Metadata> origin;
+  void sign(const Message& made) const {
+    if (origin) made.batch().share_metadata(made.row(), origin);
+  }
+
   /// For the progress line: bytes read of all there are, where the source knows.
   std::uint64_t read_bytes = 0;
   std::uint64_t all_bytes = 0;

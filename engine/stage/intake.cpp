@@ -6,7 +6,6 @@
 
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
-#include "engine/stage/records.hpp"
 
 namespace weir::stage {
 namespace {
@@ -28,82 +27,6 @@ void refuse_size(Source& source, std::string_view bytes, config::Size most, cons
   // Never more than the shortest beginning that is too long: what is shown must not depend on how reads are cut.
   source.refuse(bytes.substr(0, std::min<std::uint64_t>(shown_bytes, most.bytes)), std::move(why));
 }
-
-/// Makes messages of lines as they are found.
-class Lines {
- public:
-  Lines(Format format, config::Size most, const config::Map<std::string>& types, Source& source)
-      : format_(format), most_(most), source_(source), entered_(source.core.now()) {
-    if (format == Format::csv) records_.emplace(Records::Format::csv, types);
-    if (format == Format::logfmt) records_.emplace(Records::Format::logfmt, types);
-  }
-
-  /// A line is longer than may be. It is refused, and what is still to come of it passed over.
-  bool refuse_if_long(std::string_view begin) {
-    if (line_ == 0) begin = without_mark(begin);
-    if (begin.size() <= most_.bytes + 1) return false;  // One for a carriage return.
-    if (!skipping_) refuse_size(source_, begin, most_, the_line, line_ + 1);
-    skipping_ = true;
-    return true;
-  }
-  bool skipping() const { return skipping_; }
-
-  /// A whole line, without its end. It lies in the arena.
-  void put(const message::ArenaRef& arena, std::string_view line) {
-    ++line_;
-    if (std::exchange(skipping_, false)) return;
-    if (line_ == 1) line = without_mark(line);
-    if (records_) return put_record(line);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
-    message::Structure structure;
-    if (format_ == Format::ndjson) {
-      if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
-      if (const auto error = message::check_json_padded(line, &structure)) {
-        Failure why(Reason::decode,
-                    "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
-        why.line = line_;
-        return source_.refuse(line, std::move(why));
-      }
-    }
-    const auto made = source_.out.emit_shared(main_port, arena, line, entered_);
-    if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
-  }
-
-  /// No line follows.
-  void end() {
-    if (records_) made(records_->end());
-  }
-
-  void look_at_clock() { entered_ = source_.core.now(); }
-
- private:
-  void put_record(std::string_view line) {
-    const auto state = records_->put(line, line_);
-    const bool too_long = records_->record().size() > most_.bytes;
-    if (!too_long) return made(state);
-    refuse_size(source_, records_->record(), most_, "the record", records_->line());
-    records_->give_up();
-  }
-  void made(Records::State state) {
-    if (state == Records::State::object) {
-      const auto made = source_.out.emit(main_port, records_->object(), entered_);
-      made.batch().mark_json(made.row());
-    } else if (state == Records::State::wrong) {
-      Failure why(Reason::decode, records_->why());
-      why.line = records_->line();
-      source_.refuse(records_->record(), std::move(why));
-    }
-  }
-
-  const Format format_;
-  const config::Size most_;
-  Source& source_;
-  Time entered_;
-  std::int64_t line_ = 0;  // The last one seen, from 1.
-  bool skipping_ = false;  // Inside a line that was refused.
-  std::optional<Records> records_;
-};
 
 }  // namespace
 
@@ -138,43 +61,122 @@ Task<> Intake::read(runtime::Reader& reader, Source& source) const {
   return by_lines ? read_lines(reader, source) : read_whole(reader, source);
 }
 
-Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
-  Lines lines(format_, most_, types_, source);
-  const bool never_waits = reader.size().has_value();
-  message::ArenaRef arena;
-  std::string_view rest;  // The beginning of a line whose end is still to be read; it lies in the arena.
-  for (bool ended = false; !ended && !source.abandoned();) {
-    // A new arena each time: what was sent on may be read on another core while more is read here.
-    auto next = message::ArenaRef::make(std::max(message::arena_bytes, 2 * rest.size()));
-    if (!rest.empty()) std::memcpy(next->end(), rest.data(), rest.size());
-    next->commit(rest.size());
-    arena = std::move(next);
-    const std::span<char> room(arena->end(), arena->room());
-    const std::size_t size = co_await reader.read(room);
-    if (!never_waits) source.waited_outside();
-    arena->commit(size);
-    source.read_bytes += size;
-    ended = size == 0;
-    lines.look_at_clock();
+std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
+  auto metadata = std::make_shared<message::Metadata>();
+  message::append_quoted(metadata->own["file"], path);
+  return metadata;
+}
 
-    const char* begin = arena->data();
-    const char* const end = arena->end();
-    const char* look = begin + rest.size();
-    while (const auto* newline =
-               static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
-      lines.put(arena, {begin, static_cast<std::size_t>(newline - begin)});
-      begin = look = newline + 1;
-      if (source.full()) {
-        co_await source.flush();
-        lines.look_at_clock();
-      }
+LineIntake::LineIntake(Format format, config::Size most, const config::Map<std::string>& types, Source& source)
+    : format_(format), most_(most), source_(source), entered_(source.core.now()) {
+  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types);
+  if (format == Format::logfmt) records_ = std::make_unique<Records>(Records::Format::logfmt, types);
+}
+LineIntake::~LineIntake() = default;
+
+Task<std::size_t> LineIntake::read_some(runtime::Reader& reader) {
+  // A new arena each time: what was sent on may be read on another core while more is read here.
+  auto next = message::ArenaRef::make(std::max(message::arena_bytes, 2 * rest_.size()));
+  if (!rest_.empty()) std::memcpy(next->end(), rest_.data(), rest_.size());
+  next->commit(rest_.size());
+  const std::size_t before = rest_.size();
+  arena_ = std::move(next);
+  rest_ = {arena_->data(), before};
+  const std::span<char> room(arena_->end(), arena_->room());
+  const std::size_t size = co_await reader.read(room);
+  if (!never_waits_) never_waits_ = reader.size().has_value();
+  if (!*never_waits_) source_.waited_outside();
+  arena_->commit(size);
+  source_.read_bytes += size;
+  bytes_ += size;
+  entered_ = source_.core.now();
+
+  const char* begin = arena_->data();
+  const char* const end = arena_->end();
+  const char* look = begin + before;
+  while (const auto* newline =
+             static_cast<const char*>(std::memchr(look, '\n', static_cast<std::size_t>(end - look)))) {
+    put({begin, static_cast<std::size_t>(newline - begin)});
+    begin = look = newline + 1;
+    whole_bytes_ = bytes_ - static_cast<std::size_t>(end - begin);
+    if (source_.full()) {
+      co_await source_.flush();
+      entered_ = source_.core.now();
     }
-    rest = {begin, static_cast<std::size_t>(end - begin)};
-    if (ended && !rest.empty()) lines.put(arena, rest);
-    if (ended) lines.end();
-    if (lines.refuse_if_long(rest) || lines.skipping()) rest = {};
+  }
+  rest_ = {begin, static_cast<std::size_t>(end - begin)};
+  if (size > 0 && (refuse_if_long(rest_) || passing_over_)) rest_ = {};
+  co_return size;
+}
+
+void LineIntake::end() {
+  if (!rest_.empty()) put(rest_);
+  rest_ = {};
+  whole_bytes_ = bytes_;
+  if (records_) put_state(records_->end());
+}
+
+/// A line is longer than may be. It is refused, and what is still to come of it passed over.
+bool LineIntake::refuse_if_long(std::string_view begin) {
+  if (at_the_beginning_) begin = without_mark(begin);
+  if (begin.size() <= most_.bytes + 1) return false;  // One for a carriage return.
+  if (!passing_over_) refuse_size(source_, begin, most_, the_line, line_ + 1);
+  passing_over_ = true;
+  return true;
+}
+
+/// A whole line, without its end. It lies in the arena.
+void LineIntake::put(std::string_view line) {
+  ++line_;
+  const bool first = std::exchange(at_the_beginning_, false);
+  if (std::exchange(passing_over_, false)) return;
+  if (first) line = without_mark(line);
+  if (records_) return put_record(line);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
+  message::Structure structure;
+  if (format_ == Format::ndjson) {
+    if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
+    if (const auto error = message::check_json_padded(line, &structure)) {
+      Failure why(Reason::decode,
+                  "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
+      why.line = line_;
+      return source_.refuse(line, std::move(why));
+    }
+  }
+  const auto made = source_.out.emit_shared(main_port, arena_, line, entered_);
+  if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
+  source_.sign(made);
+}
+
+void LineIntake::put_record(std::string_view line) {
+  const auto state = records_->put(line, line_);
+  if (records_->record().size() <= most_.bytes) return put_state(state);
+  refuse_size(source_, records_->record(), most_, "the record", records_->line());
+  records_->give_up();
+}
+
+void LineIntake::put_state(Records::State state) {
+  if (state == Records::State::object) {
+    const auto made = source_.out.emit(main_port, records_->object(), entered_);
+    made.batch().mark_json(made.row());
+    source_.sign(made);
+  } else if (state == Records::State::wrong) {
+    Failure why(Reason::decode, records_->why());
+    why.line = records_->line();
+    source_.refuse(records_->record(), std::move(why));
+  }
+}
+
+Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
+  LineIntake lines(format_, most_, types_, source);
+  const bool never_waits = reader.size().has_value();
+  while (!source.abandoned()) {
+    const std::size_t size = co_await lines.read_some(reader);
+    if (size == 0) lines.end();
     // The next read may wait, for a pipe's writer. And where all was refused others must still get their turn.
     if (!never_waits || !source.out.pending()) co_await source.flush();
+    if (size == 0) break;
   }
 }
 
@@ -212,6 +214,7 @@ Task<> Intake::read_whole(runtime::Reader& reader, Source& source) const {
   }
   const auto made = source.emit_shared(arena, text);
   if (format_ == Format::json) made.batch().mark_json(made.row());
+  source.sign(made);
 }
 
 }  // namespace weir::stage

@@ -1,11 +1,15 @@
 // Bytes that a source reads, made into messages by their format.
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/config/spec.hpp"
 #include "engine/runtime/files.hpp"
 #include "engine/stage/context.hpp"
+#include "engine/stage/records.hpp"
 
 namespace weir::stage {
 
@@ -16,6 +20,51 @@ config::Extra formats();
 /// Tells, at the key that said so, what a source can't read, and what is wrong with `types`.
 void check_reading(Format format, const config::Map<std::string>& types, const std::string& key,
                    config::Written& written);
+
+/// What messages of this file carry: `meta.file`.
+std::shared_ptr<message::Metadata> origin_of(const std::string& path);
+
+/// The lines of one file or stream, made into messages as they are found.
+class LineIntake {
+ public:
+  /// `types`: as of Intake. Both outlive it.
+  LineIntake(Format format, config::Size most, const config::Map<std::string>& types, Source& source);
+  ~LineIntake();
+  LineIntake(const LineIntake&) = delete;
+  LineIntake& operator=(const LineIntake&) = delete;
+
+  /// Reads once, emits what lines are whole by that, and flushes where it is full. How many bytes came; 0 = the end.
+  Task<std::size_t> read_some(runtime::Reader& reader);
+  /// No more comes: what is there of a line is the last one.
+  void end();
+  /// What is read next is no beginning of a line: up to its end it is passed over.
+  void begin_inside_a_line() { passing_over_ = true; }
+  /// Lines came before those that are read here.
+  void count_from(std::int64_t lines) { line_ = lines; }
+
+  std::uint64_t whole_bytes() const { return whole_bytes_; }  ///< Of what was read: up to the end of the last line.
+  std::uint64_t bytes() const { return bytes_; }              ///< Read.
+  std::int64_t line() const { return line_; }                 ///< The last one that is whole, from 1.
+
+ private:
+  bool refuse_if_long(std::string_view begin);
+  void put(std::string_view line);
+  void put_record(std::string_view line);
+  void put_state(Records::State state);
+
+  const Format format_;
+  const config::Size most_;
+  Source& source_;
+  Time entered_;
+  std::int64_t line_ = 0;
+  bool passing_over_ = false;  // Inside a line that was refused.
+  bool at_the_beginning_ = true;
+  std::optional<bool> never_waits_;  // Not known before the first read.
+  std::unique_ptr<Records> records_;
+  message::ArenaRef arena_;
+  std::string_view rest_;  // The beginning of a line whose end is still to be read; it lies in the arena.
+  std::uint64_t bytes_ = 0, whole_bytes_ = 0;
+};
 
 /// Reads to the end and emits. What is longer than `most`, or is not what the format says, is refused by the source
 /// and the rest read. What comes out depends on the bytes alone, not on how the reads were cut.

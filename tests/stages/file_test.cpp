@@ -164,6 +164,68 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_missing_a_directory_or_closed_to_us_stops_th
   BOOST_TEST(fault("secret") == "file: cannot read secret: Permission denied");
 }
 
+BOOST_AUTO_TEST_CASE(a_pattern_names_several_files_which_are_read_in_order_of_name) {
+  Bench bench(
+      "stages:\n  in: {file: {read: 'logs/*.log'}}\n"
+      "  out: {from: in, do: [lua: 'return {meta.file, text}']}\n  kept: {from: out, file: {append: kept}}\n");
+  BOOST_TEST(bench.mistakes() == "");
+  bench.files().put("logs/b.log", "3\n4");
+  bench.files().put("logs/a.log", "1\n2\n");
+  bench.files().put("logs/c.txt", "5\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("kept") ==
+             "[\"logs/a.log\",\"1\"]\n[\"logs/a.log\",\"2\"]\n[\"logs/b.log\",\"3\"]\n[\"logs/b.log\",\"4\"]\n");
+}
+
+BOOST_AUTO_TEST_CASE(each_of_several_files_begins_anew) {
+  Alone file("file", "{read: '*.csv'}");
+  file.files().put("a.csv", "id,name\n1,Ann\n");
+  file.files().put("b.csv", "\xEF\xBB\xBFname,id\nBob,2\n");
+  file.run();
+  BOOST_TEST(file.out() == (Lines{R"({"id":"1","name":"Ann"})", R"({"name":"Bob","id":"2"})"}));
+  BOOST_TEST(file.source().all_bytes == file.source().read_bytes);
+}
+
+BOOST_AUTO_TEST_CASE(what_of_several_files_cannot_be_decoded_says_of_which_it_is) {
+  Bench bench(
+      "stages:\n  in: {file: {read: '*.ndjson'}}\n  good: {from: in, drop: {}}\n"
+      "  bad: {from: in.failed, do: [lua: 'return {meta.file, failed.line}']}\n  kept: {from: bad, file: {append: kept}}\n");
+  bench.files().put("a.ndjson", "1\n");
+  bench.files().put("b.ndjson", "1\n{\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("kept") == "[\"b.ndjson\",2]\n");
+}
+
+BOOST_AUTO_TEST_CASE(that_one_of_several_files_cannot_be_read_keeps_no_other_from_being_read) {
+  Alone file("file", "{read: '*'}");
+  file.files().put("a", "1\n");
+  file.files().make_unreadable("b");
+  file.files().put("c", "3\n");
+  file.run();
+  BOOST_TEST(file.out() == (Lines{"1", "3"}));
+  BOOST_REQUIRE_EQUAL(file.refused.size(), 1U);
+  BOOST_TEST(file.refused[0].second.text == "file: cannot read b: Permission denied");
+}
+
+BOOST_AUTO_TEST_CASE(a_pattern_that_nothing_matches_ends_the_stage) {
+  Alone file("file", "{read: 'logs/*.log'}");
+  file.run();
+  BOOST_TEST(file.fault == "file: nothing matches logs/*.log: No such file or directory");
+}
+
+BOOST_AUTO_TEST_CASE(with_every_a_pattern_may_match_nothing_for_now_and_is_looked_up_each_time) {
+  Alone file("file", "{read: '*.log', every: 10s}");
+  file.start();
+  file.run_for(5s);
+  file.files().put("a.log", "1\n");
+  file.files().put("b.log", "2\n");
+  file.run_for(10s);
+  file.files().remove("a.log");
+  file.run_for(10s);
+  BOOST_TEST(file.out() == (Lines{"1", "2", "2"}));
+  BOOST_TEST(file.refused.empty());
+}
+
 BOOST_AUTO_TEST_CASE(with_every_it_is_read_again_and_again) {
   Alone file("file", "{read: load, every: 10s}");
   file.files().put("load", "1\n");

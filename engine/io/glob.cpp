@@ -1,0 +1,97 @@
+#include "engine/io/glob.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <system_error>
+
+namespace weir::io {
+namespace {
+
+/// One byte of a name by what stands at `at` of the pattern, which is moved behind it.
+bool matches_byte(std::string_view pattern, std::size_t& at, char byte) {
+  if (pattern[at] == '?') return ++at, true;
+  if (pattern[at] == '[') {
+    std::size_t end = at + 1;
+    const bool none_of = end < pattern.size() && pattern[end] == '!';
+    if (none_of) ++end;
+    bool found = false;
+    for (bool first = true; end < pattern.size() && (first || pattern[end] != ']'); first = false) {
+      const char from = pattern[end];
+      char to = from;
+      if (end + 2 < pattern.size() && pattern[end + 1] == '-' && pattern[end + 2] != ']') {
+        to = pattern[end + 2];
+        end += 2;
+      }
+      found = found || (from <= byte && byte <= to);
+      ++end;
+    }
+    if (end < pattern.size()) {
+      at = end + 1;
+      return found != none_of;
+    }  // Not closed: a bracket.
+  } else if (pattern[at] == '\\' && at + 1 < pattern.size()) {
+    ++at;
+  }
+  return pattern[at++] == byte;
+}
+
+void look(runtime::Files& files, const std::string& found, std::string_view rest, std::vector<std::string>& paths) {
+  const auto slash = rest.find('/');
+  const std::string_view part = rest.substr(0, slash);
+  const bool last = slash == rest.npos;
+  const auto go_on = [&](std::string_view name) {
+    const std::string path = found + std::string(name);
+    if (last) {
+      if (files.exists(path) && !files.is_directory(path)) paths.push_back(path);
+    } else if (name.empty() || files.is_directory(path)) {
+      look(files, path + '/', rest.substr(slash + 1), paths);
+    }
+  };
+  if (!is_pattern(part)) return go_on(part);
+  std::vector<std::string> names;
+  try {
+    names = files.list(found.empty() ? "." : found);
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::no_such_file_or_directory) throw;
+  }
+  for (const auto& name : names) {
+    if (matches(part, name)) go_on(name);
+  }
+}
+
+}  // namespace
+
+bool is_pattern(std::string_view path) { return path.find_first_of("*?[") != path.npos; }
+
+bool matches(std::string_view pattern, std::string_view name) {
+  if (name.starts_with('.') && !pattern.starts_with('.')) return false;
+  std::size_t at = 0, byte = 0;
+  std::size_t after_star = pattern.npos, taken_to = 0;  // Where to go on with one byte more for the last star.
+  while (byte < name.size()) {
+    std::size_t next = at;
+    if (at < pattern.size() && pattern[at] == '*') {
+      after_star = ++at;
+      taken_to = byte;
+    } else if (at < pattern.size() && matches_byte(pattern, next, name[byte])) {
+      at = next;
+      ++byte;
+    } else if (after_star != pattern.npos) {
+      at = after_star;
+      byte = ++taken_to;
+    } else {
+      return false;
+    }
+  }
+  while (at < pattern.size() && pattern[at] == '*') ++at;
+  return at == pattern.size();
+}
+
+std::vector<std::string> glob(runtime::Files& files, const std::string& pattern) {
+  if (!is_pattern(pattern) || files.exists(pattern)) return {pattern};
+  std::vector<std::string> paths;
+  look(files, {}, pattern, paths);
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+}  // namespace weir::io

@@ -1,0 +1,23 @@
+// Patterns of paths: `logs/*.ndjson`.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/runtime/files.hpp"
+
+namespace weir::io {
+
+/// Whether a path has a `*`, a `?` or a `[` in it.
+bool is_pattern(std::string_view path);
+
+/// One name by one part of a pattern: `*` is any text, `?` any byte, `[a-z]` one of these, `[!a-z]` none of them, and
+/// after a backslash each is itself. A name that begins with a dot is only matched by a dot. Linear in name × pattern.
+bool matches(std::string_view pattern, std::string_view name);
+
+/// The paths of what is there and no directory, in the order of their bytes. A path that is no pattern, or that stands
+/// there as it is written, is that one. Throws std::system_error where a directory can't be read; one that is missing
+/// has nothing in it.
+std::vector<std::string> glob(runtime::Files& files, const std::string& pattern);
+
+}  // namespace weir::io

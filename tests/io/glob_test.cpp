@@ -1,0 +1,65 @@
+#include "engine/io/glob.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "engine/runtime/simulated_files.hpp"
+
+using namespace weir;
+using Paths = std::vector<std::string>;
+
+BOOST_AUTO_TEST_CASE(a_name_is_matched_as_a_shell_does) {
+  BOOST_TEST(io::matches("*.log", "a.log"));
+  BOOST_TEST(io::matches("*", ""));
+  BOOST_TEST(io::matches("a*b*c", "a-bb-bc"));
+  BOOST_TEST(!io::matches("a*b*c", "a-b-"));
+  BOOST_TEST(!io::matches("*.log", "a.log.1"));
+  BOOST_TEST(io::matches("a?c", "abc"));
+  BOOST_TEST(!io::matches("a?c", "ac"));
+  BOOST_TEST(io::matches("[a-cx]1", "b1"));
+  BOOST_TEST(io::matches("[a-cx]1", "x1"));
+  BOOST_TEST(!io::matches("[a-cx]1", "d1"));
+  BOOST_TEST(io::matches("[!0-9]*", "a"));
+  BOOST_TEST(!io::matches("[!0-9]*", "7"));
+  BOOST_TEST(io::matches("[]]", "]"));
+  BOOST_TEST(io::matches("a[", "a["));
+  BOOST_TEST(io::matches("\\*", "*"));
+  BOOST_TEST(!io::matches("\\*", "a"));
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_begins_with_a_dot_is_only_matched_by_a_dot) {
+  BOOST_TEST(!io::matches("*", ".hidden"));
+  BOOST_TEST(!io::matches("?hidden", ".hidden"));
+  BOOST_TEST(io::matches(".h*", ".hidden"));
+}
+
+BOOST_AUTO_TEST_CASE(a_pattern_that_might_be_tried_in_very_many_ways_is_told_at_once) {
+  BOOST_TEST(!io::matches("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", std::string(5000, 'a')));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_found_comes_in_order_of_name_and_directories_do_not) {
+  runtime::SimulatedFiles files;
+  for (const auto* path : {"logs/b.log", "logs/a.log", "logs/a.txt", "logs/x/c.log", "logs/y/a.log", "z.log"}) {
+    files.put(path, "");
+  }
+  files.make_directory("logs/dir.log");
+  BOOST_TEST(io::glob(files, "logs/*.log") == Paths({"logs/a.log", "logs/b.log"}));
+  BOOST_TEST(io::glob(files, "logs/*/*.log") == Paths({"logs/x/c.log", "logs/y/a.log"}));
+  BOOST_TEST(io::glob(files, "*/y/?.log") == Paths({"logs/y/a.log"}));
+  BOOST_TEST(io::glob(files, "*.log") == Paths({"z.log"}));
+  BOOST_TEST(io::glob(files, "none/*.log") == Paths());
+}
+
+BOOST_AUTO_TEST_CASE(a_path_below_the_root_is_found_too) {
+  runtime::SimulatedFiles files;
+  files.put("/var/log/a.log", "");
+  BOOST_TEST(io::glob(files, "/var/*/*.log") == Paths({"/var/log/a.log"}));
+  BOOST_TEST(io::glob(files, "/*/log/a.log") == Paths({"/var/log/a.log"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_path_that_stands_there_as_written_is_no_pattern) {
+  runtime::SimulatedFiles files;
+  files.put("a[1].log", "");
+  files.put("a1.log", "");
+  BOOST_TEST(io::glob(files, "a[1].log") == Paths({"a[1].log"}));
+  BOOST_TEST(io::glob(files, "plain") == Paths({"plain"}));
+}
