@@ -16,12 +16,51 @@ using message::TokenOwner;
 using stage::Batch;
 using stage::Port;
 
+/// The stretches that a source cuts its messages into, and how many tokens of each are still open. A token that may hold
+/// rows of several belongs to the oldest.
+class Stretches {
+ public:
+  /// The stretch of a token that is opened now.
+  std::uint64_t open() noexcept {
+    ++open_[static_cast<std::size_t>(oldest_unsent_ - first_)];
+    return oldest_unsent_;
+  }
+  void close(std::uint64_t stretch) noexcept { --open_[static_cast<std::size_t>(stretch - first_)]; }
+  /// Rows of an older stretch are emitted again.
+  void go_back_to(std::uint64_t stretch, bool unsent) noexcept {
+    if (!unsent) oldest_unsent_ = now_;
+    oldest_unsent_ = std::min(oldest_unsent_, stretch);
+  }
+  /// All that was emitted again has been sent.
+  void come_back() noexcept { oldest_unsent_ = now_; }
+  /// `unsent`: what was emitted before is not all in tokens yet.
+  std::uint64_t end(bool unsent) {
+    open_.push_back(0);
+    ++now_;
+    if (!unsent) oldest_unsent_ = now_;
+    return now_ - 1;
+  }
+  std::uint64_t answered(bool unsent) noexcept {
+    while (first_ < now_ && open_.front() == 0 && !(unsent && oldest_unsent_ <= first_)) {
+      open_.pop_front();
+      ++first_;
+      oldest_unsent_ = std::max(oldest_unsent_, first_);
+    }
+    return first_ - 1;
+  }
+
+ private:
+  std::uint64_t first_ = 1, now_ = 1, oldest_unsent_ = 1;
+  std::deque<std::size_t> open_{0};  // Of the stretches first_ … now_.
+};
+
 class SourceUnit final : public Unit, private TokenOwner {
  public:
   SourceUnit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core)
       : Unit(setting, planned, core, 0), driver_(*this), any_port_(head().planned->ports.size() - 1) {
     // 16 bits of chance keep the ids of two runs apart; below them the count.
     next_id_ = (core.random().next() & 0xffff) << 48;
+    driver_.data = setting.plan->pipeline.run.data;
   }
 
   void prepare() override {
@@ -72,6 +111,11 @@ class SourceUnit final : public Unit, private TokenOwner {
     void waited_outside() override { unit_.spent(observe::State::outside); }
     void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
     bool abandoned() const noexcept override { return unit_.abandoned(); }
+    std::uint64_t end_stretch() override { return unit_.stretches_.end(unit_.unsent()); }
+    std::uint64_t stretches_answered() override {
+      unit_.collect_acks();
+      return unit_.stretches_.answered(unit_.unsent());
+    }
 
    private:
     SourceUnit& unit_;
@@ -83,6 +127,8 @@ class SourceUnit final : public Unit, private TokenOwner {
     message::Retained kept;
     bool last = false;        ///< Sent as a failure: if that fails too, it is over.
     std::size_t handled = 0;  ///< Of its failures: sent again, or on.
+    std::uint64_t stretch = 0;
+    bool stopped = false;  ///< A failure of it was only a stop: what stands here is to be read again.
     Open* next = nullptr;
   };
 
@@ -128,6 +174,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       if (body_fault_) std::rethrow_exception(body_fault_);
       if (collect_acks(), open_ == 0 && failed_.empty()) break;
     }
+    if (driver_.before_end) co_await driver_.before_end();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }
@@ -171,6 +218,8 @@ class SourceUnit final : public Unit, private TokenOwner {
       spare_.pop_back();
       token->reopen(next_id_, rows);
     }
+    token->stretch = stretches_.open();
+    token->stopped = false;
     token->last = port == stage::failed_port || port == any_port_;
     batch.retain(token->kept);
     batch.open(token, next_id_);
@@ -208,6 +257,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       Open* next = open->next;
       open_ -= open->rows();
       if (open->failures().empty()) {
+        stretches_.close(open->stretch);
         open->kept.clear();
         if (spare_.size() < spare_most) {
           spare_.emplace_back(open);
@@ -218,7 +268,8 @@ class SourceUnit final : public Unit, private TokenOwner {
         left_ += open->failures().size();
         delete open;
       } else if (open->last) {
-        for (const auto& row : open->failures()) lost(row.failure);
+        for (const auto& row : open->failures()) lost(row.failure, *open);
+        close(*open);
         delete open;
       } else {
         failed_.push_back(std::unique_ptr<Open>(open));
@@ -246,6 +297,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     read_clock();
     while (!failed_.empty()) {
       Open* const open = failed_.front().get();
+      stretches_.go_back_to(open->stretch, unsent());
       while (open->handled < open->failures().size()) {
         const auto& row = open->failures()[open->handled++];
         const auto* metadata = open->kept.metadata(row.ordinal);
@@ -264,14 +316,22 @@ class SourceUnit final : public Unit, private TokenOwner {
           if (metadata) failed.edit_metadata() = *metadata;
           failed.edit_metadata().failed = told(row.failure, attempt);
         } else {
-          lost(row.failure);
+          lost(row.failure, *open);
         }
         if (output.full()) co_await pump();
       }
+      close(*open);
       failed_.pop_front();
     }
     co_await pump();
+    if (!unsent()) stretches_.come_back();
   }
+
+  /// All of it has been sent again, or on, or is lost.
+  void close(const Open& open) noexcept {
+    if (!open.stopped) stretches_.close(open.stretch);
+  }
+  bool unsent() { return head().output->pending(); }
 
   /// A failure of what was made of many says nothing of how often each of them was tried.
   static Failure told(Failure failure, int attempt) {
@@ -296,10 +356,14 @@ class SourceUnit final : public Unit, private TokenOwner {
     }
     ++counters.created;
     ++counters.failed[static_cast<std::size_t>(why.reason)];
-    lost(why);
+    tell_lost(why);
   }
 
-  void lost(const Failure& why) {
+  void lost(const Failure& why, Open& open) {
+    open.stopped = open.stopped || why.reason == message::Reason::stopped;
+    tell_lost(why);
+  }
+  void tell_lost(const Failure& why) {
     ++*setting_.unheard;
     driver_.log(observe::Level::error, "a message failed and nobody listens",
                 {{"failed_stage", why.stage}, {"why", why.text}});
@@ -317,6 +381,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   std::uint64_t replayed_ = 0;
   std::uint64_t rounds_ = 0;  // Of sending failures on: after each, what is held downstream is let go again.
   std::deque<std::unique_ptr<Open>> failed_;
+  Stretches stretches_;
   static constexpr std::size_t spare_most = 64;
   std::vector<std::unique_ptr<Open>> spare_;  // To be used again.
   alignas(64) std::atomic<Open*> answered_{nullptr};

@@ -97,6 +97,18 @@ class Source : public Context {
   /// Whether nobody downstream takes anything any more: then return.
   virtual bool abandoned() const noexcept = 0;
 
+  // A source that goes on where it was when weir is started again cuts what it emits into stretches. It writes down how
+  // far a stretch came only once that has been answered for good: done, heard by who takes failures, or lost and told.
+  // What was only stopped is not answered.
+  /// Ends one stretch and begins the next. The first is number 1. Flush before it.
+  virtual std::uint64_t end_stretch() = 0;
+  /// All stretches up to this one have been answered; 0: none.
+  virtual std::uint64_t stretches_answered() = 0;
+  /// Called once all has been answered, before the stage ends; also when it drains. It is not called when the drain
+  /// time runs out. It outlives the source's coroutine, so it owns what it needs.
+  std::function<Task<>()> before_end;
+  std::string data = "./weir-data";  ///< Folder for what is kept on disk (`run: {data}`).
+
   /// What all that is read now carries, refused or not: `meta.file`, where many files are read. Null: nothing.
   std::shared_ptr<message::Metadata> origin;
   void sign(const Message& made) const {

@@ -213,9 +213,12 @@ class Alone : public message::TokenOwner, public script::Host {
     }
     void refuse(std::string_view bytes, stage::Failure why) override { alone_.refused.emplace_back(bytes, why); }
     bool abandoned() const noexcept override { return alone_.abandoned_; }
+    std::uint64_t end_stretch() override { return ++stretches_; }
+    std::uint64_t stretches_answered() override { return alone_.hold ? 0 : stretches_; }
 
    private:
     Alone& alone_;
+    std::uint64_t stretches_ = 0;
   };
 
   class FakeDriver final : public stage::Driver {

@@ -1,0 +1,423 @@
+#include "engine/stage/follow.hpp"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <memory>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "engine/io/glob.hpp"
+#include "engine/stage/positions.hpp"
+
+namespace weir::stage {
+namespace {
+
+using runtime::FileStatus;
+
+/// How long a file that has lost its name is still read: whoever writes it may not have heard of that yet.
+constexpr Duration rest_of_old_file = std::chrono::seconds(5);
+/// Of one file at once, so that a large one does not keep the others waiting.
+constexpr std::uint64_t turn_bytes = 1 << 20;
+
+std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+/// Where the positions of a stage are kept. Of a stage inside another, `a/b`, the slash is no folder.
+std::string positions_path(const Source& source) {
+  std::string name = source.name();
+  std::replace(name.begin(), name.end(), '/', '.');
+  return source.data + "/" + source.pipeline + "/" + name + ".positions";
+}
+
+/// One file that is followed, by whatever name.
+struct Followed {
+  std::string path;
+  FileStatus file;
+  std::unique_ptr<runtime::Reader> reader;
+  std::unique_ptr<LineIntake> lines;
+  std::shared_ptr<message::Metadata> origin;
+  std::uint64_t began_at = 0;   // Where `lines` began to read.
+  std::uint64_t seen_size = 0;  // At the last look.
+  Beginning beginning;
+  bool named = true;   // It is still found where it is looked for.
+  bool closed = false;  // Nothing more is read of it.
+  Time last_came;      // Bytes; or it lost its name.
+  std::size_t open_marks = 0;
+  std::uint64_t done_offset = 0;  // What has been answered.
+  std::int64_t done_line = 0;
+
+  std::uint64_t read_to() const { return began_at + lines->bytes(); }
+  std::uint64_t whole_to() const { return began_at + lines->whole_bytes(); }
+};
+
+/// A stretch of what was emitted, and how far in its file it goes.
+struct Mark {
+  std::uint64_t stretch = 0;
+  std::shared_ptr<Followed> file;
+  std::uint64_t offset = 0;
+  std::int64_t line = 0;
+};
+
+class Follower {
+ public:
+  Follower(FollowSetting setting, Source& source)
+      : setting_(std::move(setting)),
+        source_(source),
+        many_(io::is_pattern(setting_.pattern)),
+        positions_(positions_path(source), source.core) {}
+
+  /// Finds what is there, and where to go on. What is wrong now keeps the stage from starting.
+  Task<> begin() {
+    auto& files = source_.core.files();
+    if (!many_ && files.exists(setting_.pattern) && !files.status(setting_.pattern)) {
+      const auto why = files.is_directory(setting_.pattern) ? std::errc::is_a_directory : std::errc::invalid_argument;
+      throw std::system_error(std::make_error_code(why), "file: cannot follow " + setting_.pattern);
+    }
+    auto stored = co_await positions_.read();
+    at_end_ = !stored && setting_.from_end;
+    if (stored) stored_ = std::move(*stored);
+    starting_ = true;
+    co_await look();
+    co_await find_renamed();
+    starting_ = at_end_ = false;
+    std::vector<Position> positions = done();
+    co_await positions_.write(positions);  // From here on it is known where it began, whatever happens.
+    wrote_ = source_.core.now();
+  }
+
+  /// One look at all of them.
+  Task<> round() {
+    co_await look();
+    // Before anything of it goes on: it may be renamed, and weir killed, and then nobody else knew of it.
+    if (std::exchange(new_ones_, false)) co_await write_down();
+    const auto files = files_;
+    for (const auto& file : files) {
+      if (source_.abandoned()) co_return;
+      co_await read(file);
+    }
+    co_await write_down();
+  }
+
+  /// Writes down what has been answered since, if anything.
+  Task<> write_down() {
+    take_answers();
+    if (!changed_) co_return;
+    std::vector<Position> positions = done();
+    try {
+      co_await positions_.write(positions);
+      changed_ = false;
+      if (std::exchange(told_unwritten_, false)) {
+        source_.log(observe::Level::info, "the positions are written again", {{"path", positions_.path()}});
+      }
+    } catch (const std::system_error& error) {
+      if (!std::exchange(told_unwritten_, true)) {
+        source_.log(observe::Level::warn, "how far was read can't be written down; what comes now would come again",
+                    {{"err", error.what()}});
+      }
+    }
+    wrote_ = source_.core.now();
+  }
+
+  /// All that was emitted has been answered; its coroutine may have ended in the middle of a file.
+  Task<> write_down_at_the_end() {
+    const auto last = source_.end_stretch();
+    if (source_.stretches_answered() >= last) {
+      marks_.clear();
+      for (const auto& file : files_) {
+        file->open_marks = 0;
+        changed_ = changed_ || file->done_offset != file->whole_to();
+        file->done_offset = file->whole_to();
+        file->done_line = file->lines->line();
+      }
+    }
+    co_await write_down();
+  }
+
+ private:
+  // ------------------------------------------------------------------------------------------------------ finding them
+
+  Task<> look() {
+    std::vector<std::string> paths;
+    try {
+      paths = io::glob(source_.core.files(), setting_.pattern);
+      complained_.erase(setting_.pattern);
+    } catch (const std::system_error& error) {
+      complain(setting_.pattern, "file: cannot look for " + setting_.pattern, error);
+      co_return;  // What is open is read on under its name.
+    }
+    std::vector<std::shared_ptr<Followed>> named;
+    for (const auto& path : paths) {
+      std::shared_ptr<Followed> file = known(path);
+      if (!file) file = co_await open(path);
+      if (file && std::find(named.begin(), named.end(), file) == named.end()) named.push_back(file);
+    }
+    for (const auto& file : files_) {
+      const bool found = std::find(named.begin(), named.end(), file) != named.end();
+      if (file->named && !found) file->last_came = source_.core.now();
+      file->named = found;
+    }
+    // The rest of a file comes before what took its name.
+    std::stable_partition(files_.begin(), files_.end(), [](const auto& file) { return !file->named; });
+  }
+
+  /// That which is open already, by whatever name it was.
+  std::shared_ptr<Followed> known(const std::string& path) {
+    std::optional<FileStatus> status;
+    try {
+      status = source_.core.files().status(path);
+    } catch (const std::system_error&) {
+      return nullptr;  // To open it will say why.
+    }
+    if (!status) return nullptr;
+    for (const auto& file : files_) {
+      if (file->closed || !file->file.same_file(*status)) continue;
+      if (file->path != path) {
+        file->path = path;
+        if (many_) file->origin = origin_of(path);
+        changed_ = true;
+      }
+      return file;
+    }
+    return nullptr;
+  }
+
+  Task<std::shared_ptr<Followed>> open(const std::string& path) {
+    auto file = std::make_shared<Followed>();
+    file->path = path;
+    std::optional<FileStatus> status;
+    try {
+      if (!source_.core.files().status(path)) co_return nullptr;  // It is not there now, or is no regular file.
+      file->reader = source_.core.files().open(path);
+      status = file->reader->status();
+      complained_.erase(path);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::no_such_file_or_directory) complain(path, "file: cannot read " + path, error);
+      co_return nullptr;
+    }
+    if (!status) co_return nullptr;
+    file->file = *status;
+    file->last_came = source_.core.now();
+    if (many_) file->origin = origin_of(path);
+    begin_at(*file, 0, 0);
+    co_await go_on_where_it_was(*file);
+    file->beginning = co_await look_at_beginning(*file, Beginning::most_bytes);
+    if (at_end_) co_await go_to_end(*file);
+    files_.push_back(file);
+    changed_ = new_ones_ = true;
+    co_return file;
+  }
+
+  void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
+    file.lines = std::make_unique<LineIntake>(setting_.format, setting_.most, *setting_.types, source_);
+    file.lines->count_from(line);
+    file.began_at = file.done_offset = offset;
+    file.done_line = line;
+    file.reader->seek(offset);
+  }
+
+  Task<> go_on_where_it_was(Followed& file) {
+    const auto same = [&file](const Position& position) {
+      return position.inode == file.file.inode && (position.device == file.file.device || position.path == file.path);
+    };
+    const auto found = std::find_if(stored_.begin(), stored_.end(), same);
+    if (found == stored_.end()) co_return;
+    const Position position = *found;
+    const Beginning now = co_await look_at_beginning(file, position.beginning.bytes);
+    if (now != position.beginning || file.file.size < position.offset) {
+      // Still to be looked for by another name, where that is the reason.
+      if (now == position.beginning) forget(position);
+      source_.log(observe::Level::info, "the file is another one than it was; it is read from its beginning",
+                  {{"path", file.path}});
+      co_return;
+    }
+    begin_at(file, position.offset, position.line);
+    forget(position);
+  }
+  void forget(const Position& position) {
+    std::erase_if(stored_, [&position](const Position& other) {
+      return other.inode == position.inode && other.device == position.device;
+    });
+  }
+
+  Task<> go_to_end(Followed& file) {
+    if (file.file.size == 0) co_return;
+    std::array<char, 1> last{'\n'};
+    file.reader->seek(file.file.size - 1);
+    co_await file.reader->read(last);
+    begin_at(file, file.file.size, 0);
+    if (last[0] != '\n') file.lines->begin_inside_a_line();
+  }
+
+  /// Reads what stands there, and goes back to where it was.
+  Task<Beginning> look_at_beginning(Followed& file, std::uint64_t bytes_most) {
+    std::array<char, Beginning::most_bytes> bytes;
+    const std::size_t most = std::min<std::uint64_t>(bytes_most, bytes.size());
+    std::size_t size = 0;
+    file.reader->seek(0);
+    while (size < most) {
+      const std::span<char> room(bytes.data() + size, most - size);
+      const std::size_t more = co_await file.reader->read(room);
+      if (more == 0) break;
+      size += more;
+    }
+    file.reader->seek(file.read_to());
+    co_return beginning_of({bytes.data(), size});
+  }
+
+  /// What was followed and is not where it was: renamed while weir did not run, it is in the same folder.
+  Task<> find_renamed() {
+    const auto left = std::exchange(stored_, {});
+    for (const auto& position : left) {
+      bool found = false;
+      try {
+        const std::string directory = directory_of(position.path);
+        for (const auto& name : source_.core.files().list(directory.empty() ? "." : directory)) {
+          const auto status = source_.core.files().status(directory + name);
+          if (!status || status->inode != position.inode || status->device != position.device) continue;
+          const std::string path = directory + name;
+          if (known(path)) continue;
+          stored_ = {position};
+          const auto file = co_await open(path);
+          found = file && stored_.empty();
+          if (file && !found) files_.pop_back();  // Another one, that is none of ours.
+        }
+      } catch (const std::system_error&) {
+        // It is gone with its folder.
+      }
+      stored_.clear();
+      if (!found) {
+        source_.log(observe::Level::warn, "a file that was followed is gone; what it still held is not read",
+                    {{"path", position.path}, {"read_bytes", position.offset}});
+      }
+    }
+  }
+
+  void complain(const std::string& of, const std::string& what, const std::system_error& error) {
+    if (starting_ && !many_) throw std::system_error(error.code(), what);
+    if (!complained_.insert(of).second) return;
+    source_.refuse({}, {Reason::io, what + ": " + error.code().message()});
+  }
+
+  // ------------------------------------------------------------------------------------------------------ reading them
+
+  Task<> read(const std::shared_ptr<Followed>& file) {
+    if (file->closed) co_return;
+    const auto status = file->reader->status();
+    const std::uint64_t size = status ? status->size : 0;
+    if (size != file->seen_size || size < file->read_to()) {
+      co_await look_for_another_beginning(*file, size);
+      file->seen_size = size;
+    }
+    source_.origin = file->origin;
+    std::uint64_t left = file->named ? turn_bytes : ~std::uint64_t{0};
+    for (std::uint64_t came = 1; came > 0 && left > 0 && file->read_to() < size;) {
+      came = co_await file->lines->read_some(*file->reader);
+      left -= std::min(left, came);
+      if (came > 0) file->last_came = source_.core.now();
+      co_await mark(file);
+      if (source_.abandoned()) co_return;
+      if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
+      source_.origin = file->origin;
+    }
+    more_to_read_ = more_to_read_ || left == 0;
+    if (file->named || source_.core.now() - file->last_came < rest_of_old_file) co_return;
+    file->lines->end();
+    co_await mark(file);
+    file->closed = true;
+    changed_ = true;
+    file->reader.reset();
+  }
+
+  Task<> look_for_another_beginning(Followed& file, std::uint64_t size) {
+    const Beginning now = co_await look_at_beginning(file, file.beginning.bytes);
+    if (now != file.beginning || size < file.read_to()) {
+      source_.log(observe::Level::info, "the file was cut; it is read from its beginning", {{"path", file.path}});
+      begin_at(file, 0, 0);
+      file.beginning = {};
+      // What is still to be answered of its old bytes says nothing of the new ones.
+      std::erase_if(marks_, [&file](const Mark& mark) { return mark.file.get() == &file; });
+      file.open_marks = 0;
+      changed_ = true;
+    }
+    if (file.beginning.bytes < Beginning::most_bytes) {
+      file.beginning = co_await look_at_beginning(file, Beginning::most_bytes);
+    }
+  }
+
+  Task<> mark(const std::shared_ptr<Followed>& file) {
+    co_await source_.flush();
+    const std::uint64_t offset = file->whole_to();
+    const std::uint64_t before = marked_to(*file);
+    if (offset == before) co_return;
+    marks_.push_back({source_.end_stretch(), file, offset, file->lines->line()});
+    ++file->open_marks;
+  }
+  std::uint64_t marked_to(const Followed& file) const {
+    if (file.open_marks == 0) return file.done_offset;
+    const auto last = std::find_if(marks_.rbegin(), marks_.rend(), [&](const Mark& m) { return m.file.get() == &file; });
+    return last->offset;
+  }
+
+  // ---------------------------------------------------------------------------------------------------- how far it got
+
+  void take_answers() {
+    const auto answered = source_.stretches_answered();
+    while (!marks_.empty() && marks_.front().stretch <= answered) {
+      const Mark& mark = marks_.front();
+      mark.file->done_offset = mark.offset;
+      mark.file->done_line = mark.line;
+      --mark.file->open_marks;
+      changed_ = true;
+      marks_.pop_front();
+    }
+    const auto over = [](const auto& file) { return file->closed && file->open_marks == 0; };
+    std::erase_if(files_, over);
+  }
+
+  std::vector<Position> done() const {
+    std::vector<Position> positions;
+    for (const auto& file : files_) {
+      positions.push_back({file->path, file->file.device, file->file.inode, file->beginning, file->done_offset,
+                           file->done_line});
+    }
+    return positions;
+  }
+
+ public:
+  /// A file was left in the middle for the others: there is more to read at once.
+  bool has_more() { return std::exchange(more_to_read_, false); }
+
+ private:
+  const FollowSetting setting_;
+  Source& source_;
+  const bool many_;
+  Positions positions_;
+  std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
+  bool starting_ = false, at_end_ = false;
+  std::vector<std::shared_ptr<Followed>> files_;  // Those without a name first.
+  std::deque<Mark> marks_;
+  bool changed_ = false;   // Since it was written down.
+  bool new_ones_ = false;  // Among files_, since then.
+  bool told_unwritten_ = false, more_to_read_ = false;
+  Time wrote_{};
+  std::set<std::string> complained_;
+};
+
+Task<> write_down_at_the_end(std::shared_ptr<Follower> follower) { co_await follower->write_down_at_the_end(); }
+
+}  // namespace
+
+Task<> follow(FollowSetting setting, Source& source) {
+  const auto poll = setting.poll;
+  const auto follower = std::make_shared<Follower>(std::move(setting), source);
+  co_await follower->begin();
+  source.before_end = [follower] { return write_down_at_the_end(follower); };
+  while (!source.abandoned()) {
+    co_await follower->round();
+    if (!follower->has_more()) co_await source.sleep(poll);
+  }
+}
+
+}  // namespace weir::stage

@@ -1,0 +1,27 @@
+// Files that grow, read as they do: `tail -F`, with a place to go on from.
+#pragma once
+#include <string>
+
+#include "engine/stage/intake.hpp"
+
+namespace weir::stage {
+
+struct FollowSetting {
+  std::string pattern;              ///< A path, or a pattern of several.
+  Format format = Format::lines;    ///< lines, ndjson or logfmt.
+  config::Size most;                ///< Of a line.
+  const config::Map<std::string>* types;  ///< As of Intake.
+  Duration poll{};                  ///< Between two looks.
+  bool from_end = false;            ///< Of what is there the very first time only what comes is read.
+};
+
+/// Reads what is there, then every `poll` what has come, until nobody takes it any more. What is done with is written
+/// down in Source::data, in `PIPELINE/STAGE.positions`; a file is known again by its number and its first bytes.
+///
+/// - A file that is renamed or removed is read on, before others, until nothing has come for five seconds; then what it
+///   still holds of a line is the last one. One that was renamed within its folder while weir did not run is found.
+/// - A file that is shorter than what was read of it, or begins otherwise, is read anew.
+/// - Half a line waits for its end.
+Task<> follow(FollowSetting setting, Source& source);
+
+}  // namespace weir::stage
