@@ -1,9 +1,9 @@
 // encode: writes values as a text in some format.
 #include "engine/io/binary_text.hpp"
 #include "engine/io/csv.hpp"
-#include "engine/io/logfmt.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/placing.hpp"
+#include "engine/stage/record_lines.hpp"
 
 namespace weir::stages {
 namespace {
@@ -67,23 +67,15 @@ class Encode : public stage::MessageOperator<Encode> {
         return columns_.empty() ? csv_of_list(document, *value) : csv_of_object(document, *value);
       case Coding::logfmt: {
         if (kind != Kind::object) return no("an object");
-        std::string scratch;
-        for (auto member = document.first(*value); member; member = document.next(member)) {
-          const auto key = document.key(member, scratch);
-          if (!io::is_logfmt_key(key)) {
-            return message::Failure(stage::Reason::type,
-                                    "the key '" + std::string(key) + "' of " + placing_.name() +
-                                        " cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote");
-          }
-          if (!made_.empty()) made_ += ' ';
-          made_ += key;
-          made_ += '=';
-          if (document.kind(member) != Kind::null) io::append_logfmt(made_, plain(document, member));
+        if (const auto key = stage::append_logfmt_record(made_, document, *value)) {
+          return message::Failure(stage::Reason::type,
+                                  "the key '" + *key + "' of " + placing_.name() +
+                                      " cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote");
         }
         return std::nullopt;
       }
       default:
-        return add_bytes(plain(document, *value));
+        return add_bytes(stage::plain_text(document, *value));
     }
   }
 
@@ -100,21 +92,13 @@ class Encode : public stage::MessageOperator<Encode> {
   }
   message::Done csv_of_object(message::Document& document, message::Node object) {
     if (document.kind(object) != Kind::object) return no("an object");
-    for (const auto& column : columns_) {
-      if (&column != &columns_.front()) made_ += ',';
-      if (const auto node = document.find(object, column)) add_csv(document, node);
-    }
-    if (made_.empty()) made_ = "\"\"";
+    stage::append_csv_record(made_, document, object, columns_);
     return std::nullopt;
   }
   void add_csv(message::Document& document, message::Node node) {
-    if (document.kind(node) != Kind::null) io::append_csv(made_, plain(document, node));
+    if (document.kind(node) != Kind::null) io::append_csv(made_, stage::plain_text(document, node));
   }
 
-  static std::string_view plain(message::Document& document, message::Node node) {
-    const auto text = document.string(node);
-    return text ? *text : document.raw(node);
-  }
   message::Done add_bytes(std::string_view bytes) {
     if (format_ == Coding::base64) {
       io::append_base64(made_, bytes);

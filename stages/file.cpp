@@ -1,18 +1,16 @@
 // file: reads a file message by message, or writes messages to one.
 #include <algorithm>
-#include <cstring>
-#include <list>
-#include <map>
 #include <system_error>
 
+#include "engine/io/compress.hpp"
 #include "engine/io/glob.hpp"
 #include "engine/runtime/files.hpp"
 #include "engine/script/text.hpp"
-#include "engine/stage/envelope.hpp"
+#include "engine/stage/follow.hpp"
 #include "engine/stage/intake.hpp"
 #include "engine/stage/kind.hpp"
-#include "engine/stage/lineup.hpp"
 #include "engine/stage/ticks.hpp"
+#include "engine/stage/written_files.hpp"
 
 namespace weir::stages {
 namespace {
@@ -21,17 +19,31 @@ using namespace std::chrono_literals;
 
 using stage::Format;
 
+/// Where a file that is followed is begun the very first time.
+enum class Start : std::uint8_t { beginning, end };
+
 struct FileConfig {
   std::optional<std::string> read, follow;
   std::optional<config::Template> write, append;
   std::optional<Format> format;
   config::Map<std::string> types;
   std::optional<config::Duration> every;
+  config::Duration poll{250ms};
+  Start start = Start::beginning;
+  std::vector<std::string> columns;
+  std::optional<io::Compression> compress;
+  std::string fsync = "never";
+  std::optional<stage::Rotation> rotate;
   config::Size max_message{16 * 1024 * 1024};
 };
 
+io::Compression compression_of(const FileConfig& config, std::string_view path) {
+  return config.compress.value_or(io::compression_of(path));
+}
+
 Format format_of(const FileConfig& config, std::string_view path) {
   if (config.format) return *config.format;
+  path = io::without_compression(path);
   if (path.ends_with(".ndjson") || path.ends_with(".jsonl")) return Format::ndjson;
   if (path.ends_with(".json")) return Format::json;
   if (path.ends_with(".csv")) return Format::csv;
@@ -39,32 +51,55 @@ Format format_of(const FileConfig& config, std::string_view path) {
 }
 
 void verify(const FileConfig& config, config::Written& written) {
-  if (config.follow) {
-    written.error("follow", "`follow` comes with a later version of weir", "`read` with `every` reads a file again");
-    return;
-  }
-  const char* role = config.read ? "read" : config.write ? "write" : "append";
-  const std::string path = config.read ? *config.read : config.write ? config.write->text() : config.append->text();
+  const bool reads = config.read || config.follow;
+  const char* role = config.read ? "read" : config.follow ? "follow" : config.write ? "write" : "append";
+  const std::string path = config.read     ? *config.read
+                           : config.follow ? *config.follow
+                           : config.write  ? config.write->text()
+                                           : config.append->text();
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
   const char* const said = config.format ? "format" : role;
-  if (config.read) stage::check_reading(format, config.types, said, written);
-  if (!config.read && (format == Format::csv || format == Format::logfmt)) {
-    written.error(
-        said,
-        std::string("writing ") + (format == Format::csv ? "csv" : "logfmt") + " comes with a later version of weir",
-        "`encode` makes a text of it, and `format: lines` writes that");
+  if (reads) stage::check_reading(format, config.types, said, written);
+  if (config.follow && format != Format::lines && format != Format::ndjson && format != Format::logfmt) {
+    written.error(said, "`follow` reads lines, each by itself",
+                  "write `format: lines`, `format: ndjson` or `format: logfmt`");
   }
   if (config.append && (format == Format::json || format == Format::whole)) {
     written.error(config.format ? "format" : role, "`append` adds lines", "write `format: ndjson` or `format: lines`");
   }
+  if (config.follow && compression_of(config, path) != io::Compression::none) {
+    written.error(role, "a compressed file does not grow line by line", "`read` reads it");
+  }
+  if (!config.columns.empty() && format != Format::csv) {
+    written.error("columns", "only csv has columns");
+  }
+  if (config.fsync != "never" && config.fsync != "always" && !config::parse_duration(config.fsync)) {
+    written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
+  }
+  if (config.rotate && !config.rotate->size && !config.rotate->every) {
+    written.error("rotate", "when?", "say `size: 100MiB` or `every: 1d`");
+  }
 }
+
+const auto rotate_spec =
+    config::Spec<stage::Rotation>("rotate", "When a file is put aside.")
+        .field("size", &stage::Rotation::size, "Before a line that would make it longer than this.", config::above(0),
+               config::sample("100MiB"))
+        .field("every", &stage::Rotation::every,
+               "With the first message after each step of this length, counted from 1970 in UTC: `1d` is midnight.",
+               config::above(0), config::sample("1d"))
+        .field("keep", &stage::Rotation::keep, "So many of those that were put aside; the oldest are removed.",
+               config::at_least(0), config::sample("7"));
 
 const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
         .role("read", &FileConfig::read, "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name.",
               config::sample("orders.ndjson"))
-        .role("follow", &FileConfig::follow, "Comes with a later version.", config::sample("app.log"))
+        .role("follow", &FileConfig::follow,
+              "Path of the file to read as it grows, as `tail -F` does, or a pattern of several. It goes on where it "
+              "was when weir is started again.",
+              config::sample("app.log"))
         .role("write", &FileConfig::write,
               "Path of the file to make anew. It appears when all is written. With `{{ }}`, one file for each path "
               "that comes of it.",
@@ -76,15 +111,14 @@ const auto spec =
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
             ".csv, else lines. csv: the first record names the fields, each further one is an object. logfmt: each "
-            "line "
-            "is an object. Both are only read. envelope: each line is an object of `failed`, `meta` and `text`, to "
-            "keep what failed; it is only written.",
+            "line is an object. envelope: each line is an object of `failed`, `meta` and `text`, to keep what failed "
+            "until `weir replay` sends it again; it is only written.",
             stage::formats())
         .field("types", &FileConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
                "null.",
                config::sample("{id: integer}"))
-        .only_with("read")
+        .only_with("read", "follow")
         .field("every", &FileConfig::every,
                "Reads the file again after this time, the first time at once. While what was read is not taken, it is "
                "not read again; each time is counted as dropped (slow).",
@@ -92,11 +126,44 @@ const auto spec =
         .only_with("read")
         .field("max_message", &FileConfig::max_message, "A longer line, or file, fails (size).", config::above(0),
                config::at_most(1024.0 * 1024 * 1024))
-        .only_with("read")
+        .only_with("read", "follow")
+        .field("poll", &FileConfig::poll, "How often is looked for what has come.", config::above(0))
+        .only_with("follow")
+        .field("start", &FileConfig::start,
+               "Where what is there the very first time is begun. What appears later is always read from its "
+               "beginning.",
+               config::one_of({{"beginning", Start::beginning}, {"end", Start::end}}))
+        .only_with("follow")
+        .field("columns", &FileConfig::columns,
+               "Of csv: the fields that are written, in this order. Left out: those of the first record of the file, "
+               "or of the first message; a message with others fails (type). What is missing or null is empty.",
+               config::sample("[id, name, amount]"))
+        .only_with("write", "append")
+        .field("compress", &FileConfig::compress,
+               "What is read or written is compressed. Left out, the name's ending says it: .gz, .zst, else none.",
+               config::one_of({{"none", io::Compression::none},
+                               {"gzip", io::Compression::gzip},
+                               {"zstd", io::Compression::zstd}}))
+        .only_with("read", "write", "append")
+        .field("fsync", &FileConfig::fsync,
+               "never: a message is done when the system has its bytes; they outlive weir, not a loss of power. always: "
+               "it is done when they are on the disk. A duration: done as with never, and on the disk so much later at "
+               "the most. A file that is written anew is on the disk before it gets its name, whatever stands here.",
+               config::sample("1s"))
+        .only_with("write", "append")
+        .group("rotate", &FileConfig::rotate, rotate_spec,
+               "Puts the file aside as `NAME-TIME.ENDING` and begins a new one.")
+        .only_with("append")
         .details(
             "Paths start at the working directory. Where a path is a pattern, `meta.file` is the file that a message "
             "came from. A pattern that no file matches is a mistake, as a missing file is; with `every` it is not. "
             "A path that stands there as written is no pattern.\n"
+            "What is followed may not be there yet, be renamed or removed, or be cut and begun anew. A file that has "
+            "lost its name is read on, before the one that took its place, until nothing has come for 5 s. Half a "
+            "line is no message until its end has come. How far was read is kept in "
+            "`weir-data/PIPELINE/STAGE.positions` (see `run: {data}`), and only of messages that are done or have "
+            "failed for good: when weir is killed the last ones come again, and none is lost. A file is known again "
+            "by its number on the disk and its first 1,024 bytes. Without that file of positions all is begun again.\n"
             "Written with json or whole, each message is a file of its own "
             "that takes the place of the one before. A message is done when its bytes are written. While the disk "
             "is full, messages wait.\n"
@@ -108,9 +175,12 @@ const auto spec =
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {read: orders.csv, types: {id: integer, amount: number}}")
         .example("file: {read: 'logs/*.ndjson'}")
+        .example("file: {follow: '/var/log/nginx/*.log', start: end}")
         .example("file: {write: large.ndjson}")
         .example("file: {append: dead.ndjson, format: envelope}")
         .example("file: {append: notes.txt, format: lines}")
+        .example("file: {append: events.ndjson, rotate: {size: 100MiB, every: 1d, keep: 7}, fsync: 1s}")
+        .example("file: {write: sums.csv.gz, columns: [customer, total]}")
         .example("file: {write: 'pages/{{ msg.id }}.html', format: whole}")
         .verify(verify);
 
@@ -153,6 +223,7 @@ stage::Task<> read_all(const std::vector<std::string>& paths, const FileConfig& 
       continue;
     }
     first_must_be_there = false;
+    reader = io::decompress(compression_of(config, path), std::move(reader), "file: " + path);
     co_await intake.read(*reader, source);
   }
 }
@@ -178,6 +249,12 @@ stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
   }
 }
 
+stage::Task<> follow_file(const FileConfig& config, stage::Source& source) {
+  stage::FollowSetting setting{*config.follow,   format_of(config, *config.follow), config.max_message, &config.types,
+                               config.poll,      config.start == Start::end};
+  co_await stage::follow(std::move(setting), source);
+}
+
 stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
   if (config.every) {
     co_await read_every(config, source);
@@ -189,6 +266,10 @@ stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
                             "file: nothing matches " + *config.read);
   }
   for (const auto& path : paths) {
+    if (compression_of(config, path) != io::Compression::none) {  // How much will come of it is not known.
+      source.all_bytes = 0;
+      break;
+    }
     if (const auto status = source.core.files().status(path)) source.all_bytes += status->size;
   }
   co_await read_all(paths, config, source, true);
@@ -196,86 +277,13 @@ stage::Task<> read_file(const FileConfig& config, stage::Source& source) {
 
 // -------------------------------------------------------------------------------------------------------------- write
 
-/// What a file is called until it is whole. In the same folder, so that renaming it is one step.
-std::string unfinished(const std::string& path) { return path + ".part"; }
-
 /// The row may be written in this format. Where not, it has failed.
 bool accept(stage::Batch& batch, std::size_t row, Format format, stage::Output& out) {
-  if (format != Format::ndjson && format != Format::json) return true;
+  if (format != Format::json) return true;
   if (batch.is_json(row)) return true;
-  out.fail(batch, row, {stage::Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
+  out.fail(batch, row, {stage::Reason::decode, "the payload is no JSON; `format: whole` would write it as it is"});
   return false;
 }
-
-/// Adds these rows, and fails those that are not what the format says.
-void add(stage::Lineup& lines, stage::Batch& batch, const std::vector<std::size_t>& rows, Format format,
-         stage::Driver& driver) {
-  std::string envelope;
-  for (const std::size_t row : rows) {
-    if (format == Format::envelope) {
-      envelope.clear();
-      const auto age = driver.core.now() - batch.entered(row);
-      stage::append_envelope(envelope, batch, row, driver.core.wall() - age);
-      lines.add(row, envelope);
-    } else if (accept(batch, row, format, driver.out)) {
-      lines.add(row, batch.payload(row));
-    }
-  }
-}
-
-/// Makes the directories that are missing on the way to it as well. `meant`: what it shall be called in the end.
-std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
-                                        stage::Driver& driver) {
-  auto& files = driver.core.files();
-  const auto slash = path.rfind('/');
-  const std::string directory = slash == path.npos ? std::string() : path.substr(0, slash);
-  std::string what = "write " + meant;
-  try {
-    if (files.is_directory(meant)) throw std::system_error(std::make_error_code(std::errc::is_a_directory));
-    try {
-      return files.create(path, mode);
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::no_such_file_or_directory || directory.empty()) throw;
-    }
-    what = "make the directory " + directory;
-    files.make_directories(directory);
-    what = "write " + meant;
-    return files.create(path, mode);
-  } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), "file: cannot " + what);
-  }
-}
-
-/// A file that is not finished, removed unless it was renamed or left.
-class Unfinished {
- public:
-  Unfinished(const std::string& path, stage::Driver& driver) : path_(path), driver_(driver) {}
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-  ~Unfinished() {
-    if (finished_) return;
-    try {
-      driver_.core.files().remove(unfinished(path_));
-    } catch (const std::system_error&) {
-      // It is gone already, or stays behind under a name that says what it is.
-    }
-  }
-  void finish() {
-    driver_.core.files().rename(unfinished(path_), path_);
-    finished_ = true;
-  }
-  /// It holds messages that are done: nobody will send them again.
-  void leave() {
-    if (std::exchange(finished_, true)) return;
-    driver_.log(observe::Level::warn, "stopped before the file was whole; what was written until then stays",
-                {{"path", unfinished(path_)}});
-  }
-
- private:
-  const std::string& path_;
-  stage::Driver& driver_;
-  bool finished_ = false;  // It is no more ours to remove.
-};
 
 // ------------------------------------------------------------------------------------------------- where each row goes
 
@@ -351,82 +359,18 @@ void fail_all(const Share& share, stage::Batch& batch, const stage::Failure& why
   for (const std::size_t row : share.rows) driver.out.fail(batch, row, why);
 }
 
-/// Files of lines that are open, at most 256.
-class OpenFiles {
- public:
-  OpenFiles(bool append, Format format, stage::Driver& driver) : append_(append), format_(format), driver_(driver) {}
-  OpenFiles(const OpenFiles&) = delete;
-  OpenFiles& operator=(const OpenFiles&) = delete;
-  ~OpenFiles() {
-    for (auto& file : files_) {
-      if (file.unfinished && file.lineup && file.lineup->holds_messages()) file.unfinished->leave();
-    }
-  }
-
-  /// Throws std::system_error where it can't be made; nothing: too many are open.
-  stage::Lineup* open(const std::string& path) {
-    if (const auto found = by_path_.find(path); found != by_path_.end()) {
-      files_.splice(files_.begin(), files_, found->second);
-      return &*files_.front().lineup;
-    }
-    if (files_.size() == most) {
-      if (!append_) return nullptr;
-      by_path_.erase(files_.back().path);
-      files_.pop_back();
-    }
-    // No file can take the place of a device.
-    const bool in_place = append_ || path.starts_with("/dev/");
-    auto writer = in_place ? create(path, runtime::Files::Mode::append, path, driver_)
-                           : create(unfinished(path), runtime::Files::Mode::truncate, path, driver_);
-    auto& file = files_.emplace_front(path);
-    by_path_[path] = files_.begin();
-    if (!in_place) file.unfinished.emplace(file.path, driver_);
-    return &file.lineup.emplace(file.path, format_ == Format::ndjson, std::move(writer), driver_);
-  }
-
-  /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
-  stage::Task<> finish() {
-    std::exception_ptr fault;
-    for (auto& file : files_) {
-      if (!file.unfinished) continue;
-      try {
-        co_await file.lineup->sync();  // Or a crash of the machine might leave an empty file under the name.
-        file.unfinished->finish();
-      } catch (const std::system_error&) {
-        fault = std::current_exception();
-      }
-    }
-    if (fault) std::rethrow_exception(fault);
-  }
-
- private:
-  static constexpr std::size_t most = 256;
-  struct File {
-    explicit File(std::string at) : path(std::move(at)) {}
-    std::string path;
-    std::optional<Unfinished> unfinished;
-    std::optional<stage::Lineup> lineup;
-  };
-  const bool append_;
-  const Format format_;
-  stage::Driver& driver_;
-  std::list<File> files_;  // The last used first.
-  std::map<std::string, std::list<File>::iterator> by_path_;
-};
-
-stage::Task<> write_lines(const Path& path, bool append, Format format, stage::Driver& driver) {
-  OpenFiles files(append, format, driver);
+stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Driver& driver) {
   // That nothing can be written there is told now, not with the first message.
-  if (path.constant()) files.open(*path.constant());
+  if (path.constant()) co_await files.open(*path.constant());
   while (auto delivery = co_await driver.receive()) {
     stage::Batch& batch = **delivery;
     const auto shares = deal(path, batch, driver);
     for (std::size_t next = 0; next < shares.size(); ++next) {
       const Share& share = shares[next];
-      stage::Lineup* file = nullptr;
+      stage::WrittenFiles::File* file = nullptr;
       stage::Failure why(stage::Reason::full, "too many files at once, " + share.path + " would be one more");
       try {
-        file = files.open(share.path);
+        file = co_await files.open(share.path);
       } catch (const std::system_error& error) {
         why = {stage::Reason::io, error.what()};
       }
@@ -435,9 +379,7 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
         continue;
       }
       try {
-        add(*file, batch, share.rows, format, driver);
-        const std::error_code error = co_await file->write(batch);
-        if (error) file->fail_left(batch, error);
+        co_await files.write(*file, batch, share.rows);
       } catch (const runtime::Stopped&) {
         const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
         while (++next < shares.size()) fail_all(shares[next], batch, stopped, driver);
@@ -448,12 +390,24 @@ stage::Task<> write_lines(const Path& path, bool append, Format format, stage::D
   co_await files.finish();
 }
 
+stage::Task<> write_lines(const Path& path, stage::WritingSetting setting, stage::Driver& driver) {
+  stage::WrittenFiles files(std::move(setting), driver);
+  std::exception_ptr leaving;
+  try {
+    co_await write_all(path, files, driver);
+  } catch (...) {
+    leaving = std::current_exception();
+  }
+  co_await files.close();
+  if (leaving) std::rethrow_exception(leaving);
+}
+
 /// One message as a file that is there whole or not at all.
 stage::Task<std::error_code> replace_file(const std::string& path, std::string_view bytes, stage::Driver& driver) {
   std::error_code error;
   try {
-    const auto writer = create(unfinished(path), runtime::Files::Mode::truncate, path, driver);
-    Unfinished file(path, driver);  // Not before it is ours: a file that is busy is another's.
+    const auto writer = stage::create(stage::unfinished(path), runtime::Files::Mode::truncate, path, driver);
+    stage::Unfinished file(path, driver);  // Not before it is ours: a file that is busy is another's.
     co_await writer->write(bytes);
     co_await writer->sync();
     file.finish();
@@ -463,25 +417,29 @@ stage::Task<std::error_code> replace_file(const std::string& path, std::string_v
   co_return error;
 }
 
-stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver) {
+stage::Task<> write_each(const Path& path, Format format, io::Compression compression, stage::Driver& driver) {
   if (path.constant()) {
     // That nothing can be written there is told now, not with the first message.
-    const auto writer = create(unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
-    const Unfinished file(*path.constant(), driver);
+    const auto writer = stage::create(stage::unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
+    const stage::Unfinished file(*path.constant(), driver);
   }
   std::string at = path.constant() ? *path.constant() : std::string();
+  std::string packed;
   stage::Patience patience(at, driver);
   while (auto delivery = co_await driver.receive()) {
     stage::Batch& batch = **delivery;
     for (std::size_t row = 0; row < batch.size(); ++row) {
       if (!accept(batch, row, format, driver.out)) continue;
+      packed.clear();
+      if (compression != io::Compression::none) io::compress(compression, batch.payload(row), packed);
+      const std::string_view bytes = packed.empty() ? batch.payload(row) : std::string_view(packed);
       if (!path.constant()) {
         if (auto failure = path.of(stage::Message(batch, row), at)) {
           driver.out.fail(batch, row, std::move(*failure));
           continue;
         }
       }
-      std::error_code error = co_await replace_file(at, batch.payload(row), driver);
+      std::error_code error = co_await replace_file(at, bytes, driver);
       while (stage::disk_full(error)) {
         try {
           co_await patience.wait();
@@ -491,7 +449,7 @@ stage::Task<> write_each(const Path& path, Format format, stage::Driver& driver)
           }
           throw;
         }
-        error = co_await replace_file(at, batch.payload(row), driver);
+        error = co_await replace_file(at, bytes, driver);
       }
       patience.over();
       if (error) {
@@ -507,15 +465,25 @@ stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
   const config::Template& written = config.write ? *config.write : *config.append;
   const Path path(written, driver);
   const Format format = format_of(config, written.text());
+  const auto compression = compression_of(config, written.text());
   if (format == Format::json || format == Format::whole) {
-    co_await write_each(path, format, driver);
-  } else {
-    co_await write_lines(path, config.append.has_value(), format, driver);
+    co_await write_each(path, format, compression, driver);
+    co_return;
   }
+  stage::WritingSetting setting;
+  setting.append = config.append.has_value();
+  setting.format = format;
+  setting.columns = config.columns;
+  setting.compression = compression;
+  setting.durability = {config.fsync == "always", config::parse_duration(config.fsync)};
+  setting.rotation = config.rotate;
+  co_await write_lines(path, std::move(setting), driver);
 }
 
 const stage::Register registered(spec, [](auto config) {
-  auto configured = config->read ? stage::source_of(config, read_file) : stage::sink_of(config, write_file);
+  auto configured = config->read     ? stage::source_of(config, read_file)
+                    : config->follow ? stage::source_of(config, follow_file)
+                                     : stage::sink_of(config, write_file);
   configured.touches = stage::Touches::fs;
   configured.goes_to = config->write ? config->write : config->append;
   return configured;

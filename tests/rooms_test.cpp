@@ -85,6 +85,7 @@ const std::vector<Gate> gates = {
     {"curl", {"curl/"}, {"engine/io/"}},
     {"wslay", {"wslay/"}, {"engine/io/"}},
     {"zlib", {"zlib.h", "zconf.h"}, {"engine/io/"}},
+    {"zstd", {"zstd.h", "zstd_errors.h", "zdict.h"}, {"engine/io/"}},
     {"OpenSSL", {"openssl/"}, {"engine/io/"}},
     {"NATS", {"nats/", "nats.h"}, {"engine/io/"}},
     {"LMDB", {"lmdb.h"}, {"engine/io/"}},
@@ -327,7 +328,8 @@ BOOST_AUTO_TEST_CASE(a_library_stays_behind_its_gate) {
       {"http_parser.h", "engine/io/http.cpp", "engine/command/admin.cpp"},
       {"curl/curl.h", "engine/io/http_client.cpp", "stages/http.cpp"},
       {"openssl/ssl.h", "engine/io/tls.cpp", "engine/runtime/core.cpp"},
-      {"zlib.h", "engine/io/gzip.cpp", "stages/file.cpp"},
+      {"zlib.h", "engine/io/compress.cpp", "stages/file.cpp"},
+      {"zstd.h", "engine/io/compress.cpp", "engine/stage/lineup.cpp"},
       {"asio.hpp", "engine/runtime/core.cpp", "engine/flow/channel.cpp"},
       {"asio/ip/tcp.hpp", "engine/io/listener.cpp", "stages/http.cpp"},
   };

@@ -191,7 +191,11 @@ struct Doubles::Inside {
     const bool again = without("every");
     without("restart");
     for (auto& entry : once.entries) {
-      if (entry.key == "follow") entry.key = "read";
+      if (entry.key != "follow") continue;
+      entry.key = "read";
+      without("poll");
+      without("start");
+      break;
     }
     config::Diagnostics ignored;  // It was good before.
     const auto& scope = node->scope;

@@ -5,8 +5,8 @@
 
 namespace weir::stage {
 
-Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver)
-    : name_(std::move(name)), json_(json), writer_(std::move(writer)), driver_(driver), patience_(name_, driver) {}
+Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver, Care care)
+    : name_(std::move(name)), json_(json), care_(care), writer_(std::move(writer)), driver_(driver), patience_(name_, driver) {}
 
 void Lineup::add(std::size_t row, std::string_view line) {
   const std::size_t begin = bytes_.size();
@@ -18,6 +18,7 @@ void Lineup::add(std::size_t row, std::string_view line) {
 
 Task<std::error_code> Lineup::write(Batch& batch) {
   if (json_) blank(0, '\r');  // Of all at once: one search is quicker than many.
+  if (care_.compression != io::Compression::none) pack();
   std::error_code error;
   std::size_t begin = 0;  // What comes before is there, in whole lines.
   while (next_ < ends_.size()) {
@@ -29,6 +30,7 @@ Task<std::error_code> Lineup::write(Batch& batch) {
       error = failed.code();
     }
     const std::size_t written = error ? begin + writer_->written() : bytes_.size();
+    if (care_.sync && next_ < ends_.size() && ends_[next_].bytes <= written) co_await make_durable(batch);
     for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
       begin = ends_[next_].bytes;
       driver_.out.pass(batch, ends_[next_].row);
@@ -48,6 +50,26 @@ Task<std::error_code> Lineup::write(Batch& batch) {
   patience_.over();
   begin_anew();
   co_return std::error_code();
+}
+
+/// All of it is there, or nothing.
+void Lineup::pack() {
+  packed_.clear();
+  if (!bytes_.empty()) io::compress(care_.compression, bytes_, packed_);
+  bytes_.swap(packed_);
+  for (auto& end : ends_) end.bytes = bytes_.size();
+}
+
+Task<> Lineup::make_durable(Batch& batch) {
+  std::error_code error;
+  try {
+    co_await writer_->sync();
+    co_return;
+  } catch (const std::system_error& failed) {
+    error = failed.code();
+  }
+  fail_left(batch, error);
+  throw std::system_error(error, "file: cannot sync " + name_);
 }
 
 void Lineup::fail_left(Batch& batch, const std::error_code& error) {

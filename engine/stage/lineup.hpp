@@ -6,11 +6,18 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/io/compress.hpp"
 #include "engine/runtime/files.hpp"
 #include "engine/stage/context.hpp"
 #include "engine/stage/full_disk.hpp"
 
 namespace weir::stage {
+
+/// What else is done with lines before their messages pass.
+struct Care {
+  io::Compression compression = io::Compression::none;  ///< What is written at once becomes one member.
+  bool sync = false;                                    ///< They are made durable first.
+};
 
 /// The lines of one delivery at a time: added row by row, then written together. A message passes when its line is
 /// there whole. No half line stays behind where there is an end to cut; on a full disk all waits.
@@ -18,17 +25,23 @@ class Lineup {
  public:
   /// `name`: of what is written, for failures and the log. `json`: each line is JSON; its line breaks, which are white
   /// space there, become blanks.
-  Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver);
+  Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver, Care care = {});
   Lineup(const Lineup&) = delete;
   Lineup& operator=(const Lineup&) = delete;
 
   /// A row of the batch that is written next.
   void add(std::size_t row, std::string_view line);
   /// Writes what was added. What it returns, if anything, is why the rows after those that passed are still without a
-  /// verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself.
+  /// verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself; so it
+  /// does where they can't be made durable, and then throws std::system_error: what was written is not to be trusted.
   Task<std::error_code> write(Batch& batch);
   void fail_left(Batch& batch, const std::error_code& error);
   void drop_left(Batch& batch, Dropped why);
+
+  std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the rows that were added.
+  std::uint64_t size() const { return writer_->size(); }       ///< Of the file, without those.
+  /// What is written from here on goes there. Nothing was added.
+  void go_on_with(std::unique_ptr<runtime::Writer> writer) { writer_ = std::move(writer); }
 
   Task<> sync() { return writer_->sync(); }
   /// Of the terminal that it goes to, if it does.
@@ -44,12 +57,16 @@ class Lineup {
   void blank(std::size_t begin, char line_break);
   void cut(std::size_t bytes);
   void begin_anew();
+  void pack();
+  Task<> make_durable(Batch& batch);
 
   const std::string name_;
   const bool json_;
+  const Care care_;
   std::unique_ptr<runtime::Writer> writer_;
   Driver& driver_;
   Patience patience_;
+  std::string packed_;
   std::string bytes_;      // Of one delivery; reused.
   std::vector<End> ends_;  // Of the rows that are to be written.
   std::size_t next_ = 0;   // The first of ends_ that has no verdict.

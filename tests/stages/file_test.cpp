@@ -591,16 +591,14 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_its_cure) {
   const std::string lines = "`append` adds lines; write `format: ndjson` or `format: lines`";
   BOOST_TEST(mistake("{append: a.json}") == lines);
   BOOST_TEST(mistake("{append: a.txt, format: whole}") == lines);
-  BOOST_TEST(mistake("{follow: a.log}") ==
-             "`follow` comes with a later version of weir; `read` with `every` reads a file again");
   BOOST_TEST(
       mistake("{read: a, format: envelope}") ==
       "reading envelope comes with a later version of weir; `format: ndjson` reads each as the object that it is");
-  for (const char* format : {"csv", "logfmt"}) {
-    BOOST_TEST(mistake(std::string("{write: a, format: ") + format + "}") ==
-               std::string("writing ") + format +
-                   " comes with a later version of weir; `encode` makes a text of it, and `format: lines` writes that");
-  }
+  BOOST_TEST(mistake("{write: a.txt, columns: [a]}") == "only csv has columns");
+  BOOST_TEST(mistake("{write: a.txt, fsync: 1}") == "expected never, always or a duration, found '1'; such as 1s");
+  BOOST_TEST(mistake("{append: a.txt, rotate: {keep: 3}}") == "when?; say `size: 100MiB` or `every: 1d`");
+  BOOST_TEST(mistake("{write: a.txt, rotate: {every: 1d}}") == "'rotate' goes with append, not with write");
+  BOOST_TEST(mistake("{follow: a.log.gz}") == "a compressed file does not grow line by line; `read` reads it");
   BOOST_TEST(mistake("{read: a.csv, types: {id: intger}}") ==
              "there is no type 'intger' for the field 'id'; did you mean 'integer'?");
   BOOST_TEST(mistake("{read: a.txt, types: {id: integer}}") ==

@@ -1,0 +1,29 @@
+// Compressed bytes, by gzip (RFC 1952) and Zstandard (RFC 8878).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/runtime/files.hpp"
+
+namespace weir::io {
+
+enum class Compression : std::uint8_t { none, gzip, zstd };
+
+/// By the ending of its name: `.gz`, `.zst`.
+Compression compression_of(std::string_view path);
+/// Without that ending.
+std::string_view without_compression(std::string_view path);
+
+/// Appends the bytes as one whole member (gzip) or frame (zstd). Members may follow each other: together they are what
+/// their contents are together. Throws std::bad_alloc.
+void compress(Compression by, std::string_view bytes, std::string& out);
+
+/// Reads what another reader gives, as it was before it was compressed; members follow each other. Suspends where that
+/// one does. Its size is not known. Throws std::system_error(bad_message) where the bytes are damaged or end
+/// too early, what that one throws, and invalid_argument out of seek().
+std::unique_ptr<runtime::Reader> decompress(Compression by, std::unique_ptr<runtime::Reader> compressed,
+                                            std::string name);
+
+}  // namespace weir::io

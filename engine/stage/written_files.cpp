@@ -1,0 +1,365 @@
+#include "engine/stage/written_files.hpp"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "engine/io/csv.hpp"
+#include "engine/runtime/rfc3339.hpp"
+#include "engine/stage/envelope.hpp"
+#include "engine/stage/record_lines.hpp"
+
+namespace weir::stage {
+namespace {
+
+/// Where what tells files apart goes: before the last ending, and that of compressed ones.
+std::size_t before_ending(const std::string& path) {
+  const std::string_view plain = io::without_compression(path);
+  const auto slash = plain.rfind('/');
+  const auto name = slash == plain.npos ? 0 : slash + 1;
+  const auto dot = plain.rfind('.');
+  return dot == plain.npos || dot <= name ? plain.size() : dot;
+}
+
+constexpr std::string_view a_time = "00000000T000000.000Z";
+
+bool looks_like_a_time(std::string_view text) {
+  if (text.size() != a_time.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (a_time[i] == '0' ? !digit : text[i] != a_time[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string unfinished(const std::string& path) { return path + ".part"; }
+
+std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
+                                        Driver& driver) {
+  auto& files = driver.core.files();
+  const auto slash = path.rfind('/');
+  const std::string directory = slash == path.npos ? std::string() : path.substr(0, slash);
+  std::string what = "write " + meant;
+  try {
+    if (files.is_directory(meant)) throw std::system_error(std::make_error_code(std::errc::is_a_directory));
+    try {
+      return files.create(path, mode);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::no_such_file_or_directory || directory.empty()) throw;
+    }
+    what = "make the directory " + directory;
+    files.make_directories(directory);
+    what = "write " + meant;
+    return files.create(path, mode);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "file: cannot " + what);
+  }
+}
+
+Unfinished::~Unfinished() {
+  if (finished_) return;
+  try {
+    driver_.core.files().remove(unfinished(path_));
+  } catch (const std::system_error&) {
+    // It is gone already, or stays behind under a name that says what it is.
+  }
+}
+
+void Unfinished::finish() {
+  driver_.core.files().rename(unfinished(path_), path_);
+  finished_ = true;
+}
+
+void Unfinished::leave() {
+  if (std::exchange(finished_, true)) return;
+  driver_.log(observe::Level::warn, "stopped before the file was whole; what was written until then stays",
+              {{"path", unfinished(path_)}});
+}
+
+std::string put_aside_name(const std::string& path, runtime::WallTime at) {
+  std::string time = runtime::rfc3339(at);
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  std::string name = path;
+  name.insert(before_ending(path), "-" + time);
+  return name;
+}
+
+WrittenFiles::~WrittenFiles() {
+  for (auto& file : files_) {
+    if (file.unfinished && file.lineup && file.lineup->holds_messages()) file.unfinished->leave();
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- opening
+
+std::unique_ptr<runtime::Writer> WrittenFiles::make(const std::string& path, bool in_place) {
+  return in_place ? create(path, runtime::Files::Mode::append, path, driver_)
+                  : create(unfinished(path), runtime::Files::Mode::truncate, path, driver_);
+}
+
+Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
+  if (const auto found = by_path_.find(path); found != by_path_.end()) {
+    files_.splice(files_.begin(), files_, found->second);
+    co_return &files_.front();
+  }
+  auto pass = co_await gate_.enter();
+  if (files_.size() == most) {
+    if (!setting_.append) co_return nullptr;
+    if (files_.back().dirty) co_await sync(files_.back());
+    by_path_.erase(files_.back().path);
+    files_.pop_back();
+  }
+  // No file can take the place of a device.
+  const bool in_place = setting_.append || path.starts_with("/dev/");
+  auto writer = make(path, in_place);
+  const bool packed = setting_.compression != io::Compression::none;
+  if (in_place && !packed && writer->size() > 0 && !co_await ends_a_line(path, writer->size())) {
+    co_await writer->write(std::string_view("\n"));
+  }
+  auto& file = files_.emplace_front(path);
+  by_path_[path] = files_.begin();
+  if (!in_place) file.unfinished.emplace(file.path, driver_);
+  const Care care{setting_.compression, setting_.durability.always};
+  file.lineup.emplace(file.path, setting_.format == Format::ndjson, std::move(writer), driver_, care);
+  file.columns = setting_.columns;
+  file.period = period_now();
+  if (setting_.append && file.lineup->size() > 0) {
+    file.has_header = true;
+    if (setting_.format == Format::csv && file.columns.empty()) co_await learn_columns(file);
+  }
+  co_return &file;
+}
+
+/// Whether the first line can be added to it: half a one may have been left by who was killed while writing it.
+Task<bool> WrittenFiles::ends_a_line(const std::string& path, std::uint64_t size) {
+  std::array<char, 1> last{'\n'};
+  try {
+    const auto reader = driver_.core.files().open(path);
+    reader->seek(size - 1);
+    co_await reader->read(last);
+  } catch (const std::system_error&) {
+    // It may be written and not read: who does that knows how it ends.
+  }
+  co_return last[0] == '\n';
+}
+
+/// A file of CSV that is there already says what its columns are.
+Task<> WrittenFiles::learn_columns(File& file) {
+  std::string text;
+  try {
+    const auto reader = io::decompress(setting_.compression, driver_.core.files().open(file.path), file.path);
+    std::array<char, 4096> bytes;
+    while (text.find('\n') == text.npos && text.size() < message::arena_bytes) {
+      const std::size_t size = co_await reader->read(bytes);
+      if (size == 0) break;
+      text.append(bytes.data(), size);
+    }
+  } catch (const std::system_error&) {
+    co_return;  // The first message says it.
+  }
+  std::vector<std::string_view> fields;
+  std::string scratch;
+  if (io::read_csv(std::string_view(text).substr(0, text.find('\n')), fields, scratch)) co_return;
+  file.columns.assign(fields.begin(), fields.end());
+}
+
+// ------------------------------------------------------------------------------------------------------------- writing
+
+Task<> WrittenFiles::write(File& file, Batch& batch, const std::vector<std::size_t>& rows) {
+  auto pass = co_await gate_.enter();
+  if (fault_) std::rethrow_exception(fault_);
+  const bool rotates = setting_.rotation.has_value();
+  if (rotates && setting_.rotation->every && file.period != period_now()) co_await rotate(file);
+  Lineup& lineup = *file.lineup;
+  for (const std::size_t row : rows) {
+    if (!line_of(file, batch, row)) continue;
+    if (rotates && setting_.rotation->size) {
+      const std::uint64_t before = lineup.size() + lineup.waiting_bytes();
+      if (before > 0 && before + line_.size() + 1 > setting_.rotation->size->bytes) {
+        co_await write_added(file, batch);
+        co_await rotate(file);
+        if (!line_of(file, batch, row)) continue;  // Now with a header.
+      }
+    }
+    lineup.add(row, line_);
+    file.has_header = true;
+  }
+  co_await write_added(file, batch);
+  if (setting_.durability.always) file.dirty = false;
+  if (setting_.durability.every && !syncing_) {
+    syncing_ = driver_.core.spawn(sync_from_time_to_time(), [this](std::exception_ptr fault) {
+      fault_ = fault;
+      syncing_ended_.wake();
+    });
+  }
+}
+
+Task<> WrittenFiles::write_added(File& file, Batch& batch) {
+  file.dirty = true;
+  const std::error_code error = co_await file.lineup->write(batch);
+  if (error) file.lineup->fail_left(batch, error);
+}
+
+/// Makes line_ of the row, or fails it.
+bool WrittenFiles::line_of(File& file, Batch& batch, std::size_t row) {
+  line_.clear();
+  switch (setting_.format) {
+    case Format::envelope: {
+      const auto age = driver_.core.now() - batch.entered(row);
+      append_envelope(line_, batch, row, driver_.core.wall() - age);
+      return true;
+    }
+    case Format::ndjson:
+      if (!batch.is_json(row)) {
+        driver_.out.fail(batch, row,
+                         {Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
+        return false;
+      }
+      line_ += batch.payload(row);
+      return true;
+    case Format::csv:
+    case Format::logfmt: {
+      message::Document& document = batch.document(row);
+      if (document.kind(document.root()) != message::Kind::object) {
+        driver_.out.fail(batch, row, {Reason::type, "the payload is no object, so it has no fields to write"});
+        return false;
+      }
+      if (setting_.format == Format::csv) return csv_line(file, batch, row);
+      const auto wrong = append_logfmt_record(line_, document, document.root());
+      if (!wrong) return true;
+      driver_.out.fail(batch, row,
+                       {Reason::type, "the key '" + *wrong +
+                                          "' cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote"});
+      return false;
+    }
+    default:
+      line_ += batch.payload(row);
+      return true;
+  }
+}
+
+bool WrittenFiles::csv_line(File& file, Batch& batch, std::size_t row) {
+  message::Document& document = batch.document(row);
+  std::string scratch;
+  if (setting_.columns.empty()) {
+    // What has a field more would lose it.
+    const bool first = file.columns.empty();
+    for (auto member = document.first(document.root()); member; member = document.next(member)) {
+      const auto key = document.key(member, scratch);
+      if (first) {
+        file.columns.emplace_back(key);
+      } else if (std::find(file.columns.begin(), file.columns.end(), key) == file.columns.end()) {
+        driver_.out.fail(batch, row,
+                         {Reason::type, "there is no column for the field '" + std::string(key) +
+                                            "'; `columns` says which are written"});
+        return false;
+      }
+    }
+    if (file.columns.empty()) {
+      driver_.out.fail(batch, row, {Reason::type, "the first object has no fields; `columns` says which are written"});
+      return false;
+    }
+  }
+  if (!file.has_header) {
+    for (const auto& column : file.columns) {
+      if (&column != &file.columns.front()) line_ += ',';
+      io::append_csv(line_, column);
+    }
+    line_ += '\n';
+  }
+  append_csv_record(line_, document, document.root(), file.columns);
+  return true;
+}
+
+// ------------------------------------------------------------------------------------------------------------ rotation
+
+std::int64_t WrittenFiles::period_now() const {
+  if (!setting_.rotation || !setting_.rotation->every) return 0;
+  return driver_.core.wall().time_since_epoch() / *setting_.rotation->every;
+}
+
+/// What can't be put aside is written on.
+Task<> WrittenFiles::rotate(File& file) {
+  file.period = period_now();
+  if (file.lineup->size() == 0) co_return;  // Empty, or no regular file.
+  auto& files = driver_.core.files();
+  // Always a later one than before, so that the order of the names is that of the files.
+  auto at = std::max(driver_.core.wall(), last_aside_ + std::chrono::milliseconds(1));
+  try {
+    if (file.dirty && (setting_.durability.always || setting_.durability.every)) co_await sync(file);
+    std::string aside = put_aside_name(file.path, at);
+    while (files.exists(aside)) aside = put_aside_name(file.path, at += std::chrono::milliseconds(1));
+    files.rename(file.path, aside);
+    last_aside_ = at;
+    file.lineup->go_on_with(make(file.path, true));
+    file.has_header = false;
+    if (setting_.rotation->keep) remove_old(file);
+  } catch (const std::system_error& error) {
+    driver_.log(observe::Level::warn, "the file can't be rotated; it is written on",
+                {{"path", file.path}, {"err", error.code().message()}});
+  }
+}
+
+void WrittenFiles::remove_old(const File& file) {
+  auto& files = driver_.core.files();
+  const auto slash = file.path.rfind('/');
+  const std::string directory = slash == file.path.npos ? std::string() : file.path.substr(0, slash + 1);
+  const std::string begin = file.path.substr(directory.size(), before_ending(file.path) - directory.size()) + "-";
+  const std::string end = file.path.substr(before_ending(file.path));
+  std::vector<std::string> old;
+  for (const auto& name : files.list(directory.empty() ? "." : directory)) {
+    if (name.size() != begin.size() + a_time.size() + end.size() || !name.starts_with(begin) || !name.ends_with(end) ||
+        !looks_like_a_time(std::string_view(name).substr(begin.size(), a_time.size()))) {
+      continue;
+    }
+    old.push_back(name);
+  }
+  std::sort(old.begin(), old.end());  // The oldest first.
+  const auto keep = static_cast<std::size_t>(*setting_.rotation->keep);
+  for (std::size_t i = 0; i + keep < old.size(); ++i) files.remove(directory + old[i]);
+}
+
+// ---------------------------------------------------------------------------------------------------------- durability
+
+Task<> WrittenFiles::sync(File& file) {
+  try {
+    co_await file.lineup->sync();
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "file: cannot sync " + file.path);
+  }
+  file.dirty = false;
+}
+
+Task<> WrittenFiles::sync_from_time_to_time() {
+  for (;;) {
+    co_await driver_.core.sleep(*setting_.durability.every);
+    auto pass = co_await gate_.enter();
+    for (auto& file : files_) {
+      if (file.dirty) co_await sync(file);
+    }
+  }
+}
+
+Task<> WrittenFiles::finish() {
+  std::exception_ptr fault = fault_;
+  for (auto& file : files_) {
+    try {
+      // Or a crash of the machine might leave an empty file under the name.
+      if (file.unfinished || (file.dirty && setting_.durability.every)) co_await sync(file);
+      if (file.unfinished) file.unfinished->finish();
+    } catch (const std::system_error&) {
+      fault = std::current_exception();
+    }
+  }
+  if (fault) std::rethrow_exception(fault);
+}
+
+Task<> WrittenFiles::close() {
+  if (syncing_ && syncing_->running()) syncing_->stop();
+  while (syncing_ && syncing_->running()) co_await syncing_ended_.wait_through();
+}
+
+}  // namespace weir::stage

@@ -1,0 +1,124 @@
+// Files that are written a line each message: whole under their name, rotated, made durable, no more than 256 at once.
+#pragma once
+#include <cstdint>
+#include <exception>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/flow/event.hpp"
+#include "engine/io/compress.hpp"
+#include "engine/runtime/wait.hpp"
+#include "engine/stage/intake.hpp"
+#include "engine/stage/lineup.hpp"
+
+namespace weir::stage {
+
+/// What a file is called until it is whole. In the same folder, so that renaming it is one step.
+std::string unfinished(const std::string& path);
+
+/// Makes the directories that are missing on the way to it as well. `meant`: what it shall be called in the end.
+std::unique_ptr<runtime::Writer> create(const std::string& path, runtime::Files::Mode mode, const std::string& meant,
+                                        Driver& driver);
+
+/// A file that is not finished, removed unless it was renamed or left. Both outlive it.
+class Unfinished {
+ public:
+  Unfinished(const std::string& path, Driver& driver) : path_(path), driver_(driver) {}
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  ~Unfinished();
+  void finish();
+  void leave();  ///< It holds messages that are done: nobody will send them again.
+
+ private:
+  const std::string& path_;
+  Driver& driver_;
+  bool finished_ = false;  // It is no more ours to remove.
+};
+
+/// When a file that is appended to is put aside, and how many of those stay.
+struct Rotation {
+  std::optional<config::Size> size;
+  std::optional<config::Duration> every;  ///< In steps from the beginning of 1970, UTC.
+  std::optional<std::int64_t> keep;
+};
+
+/// When written bytes are made durable.
+struct Durability {
+  bool always = false;           ///< Before their messages are done.
+  std::optional<Duration> every;  ///< So long after they were written at the latest.
+};
+
+struct WritingSetting {
+  bool append = false;
+  Format format = Format::lines;
+  std::vector<std::string> columns;  ///< Of csv. None: as in the file, or in the first message.
+  io::Compression compression = io::Compression::none;
+  Durability durability;
+  std::optional<Rotation> rotation;
+};
+
+/// `logs/app.log` → `logs/app-20261126T091500.123Z.log`, and the same before `.gz`.
+std::string put_aside_name(const std::string& path, runtime::WallTime at);
+
+/// The files that are open. One coroutine at a time.
+class WrittenFiles {
+ public:
+  WrittenFiles(WritingSetting setting, Driver& driver) : setting_(std::move(setting)), driver_(driver) {}
+  WrittenFiles(const WrittenFiles&) = delete;
+  WrittenFiles& operator=(const WrittenFiles&) = delete;
+  ~WrittenFiles();
+
+  struct File {
+    explicit File(std::string at) : path(std::move(at)) {}
+    std::string path;
+    std::optional<Unfinished> unfinished;
+    std::optional<Lineup> lineup;
+    std::vector<std::string> columns;  // Of csv; none: not known yet.
+    bool has_header = false;
+    bool dirty = false;        // Written since it was made durable.
+    std::int64_t period = 0;   // Of rotation by time, that it was begun in.
+  };
+
+  /// Throws std::system_error where it can't be made; null: too many are open.
+  Task<File*> open(const std::string& path);
+  /// Gives each of these rows its verdict. Throws std::system_error where what was written can't be made durable.
+  Task<> write(File& file, Batch& batch, const std::vector<std::size_t>& rows);
+  /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
+  Task<> finish();
+  /// Ends what runs beside. To be awaited before this is destroyed, also when it is left by an exception.
+  Task<> close();
+
+ private:
+  static constexpr std::size_t most = 256;
+
+  std::unique_ptr<runtime::Writer> make(const std::string& path, bool in_place);
+  Task<bool> ends_a_line(const std::string& path, std::uint64_t size);
+  Task<> learn_columns(File& file);
+  Task<> write_added(File& file, Batch& batch);
+  bool line_of(File& file, Batch& batch, std::size_t row);
+  bool csv_line(File& file, Batch& batch, std::size_t row);
+  std::int64_t period_now() const;
+  Task<> rotate(File& file);
+  void remove_old(const File& file);
+  Task<> sync(File& file);
+  Task<> sync_from_time_to_time();
+
+  const WritingSetting setting_;
+  Driver& driver_;
+  std::list<File> files_;  // The last used first.
+  std::map<std::string, std::list<File>::iterator> by_path_;
+  std::string line_;  // Of one row; reused.
+  runtime::WallTime last_aside_{};
+  flow::Gate gate_{driver_.core};
+  std::unique_ptr<runtime::Coroutine> syncing_;
+  runtime::Waiter syncing_ended_{driver_.core};
+  std::exception_ptr fault_;  // Of that.
+};
+
+}  // namespace weir::stage

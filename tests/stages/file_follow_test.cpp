@@ -1,0 +1,400 @@
+// file: what grows is read as it does, through renaming, cutting and removing, and goes on where it was.
+#include <boost/test/unit_test.hpp>
+#include <optional>
+#include <string>
+
+#include "engine/config/loader.hpp"
+#include "engine/graph/running.hpp"
+#include "engine/observe/log.hpp"
+#include "engine/runtime/simulated.hpp"
+#include "tests/stages/alone.hpp"
+
+using namespace weir;
+using namespace weir::tests;
+
+namespace {
+
+/// A machine whose disk outlives the weir that runs on it.
+class Machine {
+ public:
+  /// `options`: of the stage that follows, from its role on. `rest`: the other stages.
+  explicit Machine(const std::string& options = "follow: app.log",
+                   const std::string& rest = "  out: {from: in, file: {append: out}}\n")
+      : yaml_("stages:\n  in: {file: {" + options + "}}\n" + rest) {
+    observe::Log::Options kept;
+    kept.sink = [this](std::string_view line) { log += line; };
+    observe::program_log().set(std::move(kept));
+  }
+  ~Machine() {
+    if (running_) kill();
+    observe::program_log().set({});
+  }
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  void start() {
+    config::Diagnostics diagnostics;
+    auto pipeline = config::load(
+        std::make_shared<config::Source>(config::Source{"p.yaml", yaml_}), {},
+        [](const std::string&) { return std::optional<std::string>(); }, diagnostics);
+    BOOST_REQUIRE_MESSAGE(pipeline && !diagnostics.has_errors(), diagnostics.render());
+    auto plan = graph::compile(std::move(*pipeline), stage::Catalog::linked(), diagnostics);
+    BOOST_REQUIRE_MESSAGE(plan && !diagnostics.has_errors(), diagnostics.render());
+    ended_ = false;
+    running_ = std::make_unique<graph::Running>(std::move(*plan), runtime, 0, budget_, graph::RunOptions());
+    running_->start([this](const graph::Ending& ending) {
+      ended_ = true;
+      ending_ = ending;
+    });
+    wait(1s);
+  }
+  void wait(runtime::Duration time) { runtime.run_for(time); }
+  /// As by SIGTERM.
+  void drain() {
+    running_->drain();
+    gone();
+  }
+  /// What was not written down by then is not.
+  void kill() {
+    running_->stop();
+    gone();
+  }
+  std::string out(const std::string& path = "out") {
+    return runtime.files().exists(path) ? runtime.files().text(path) : std::string();
+  }
+  runtime::SimulatedFiles& files() { return runtime.files(); }
+  const graph::Ending& ending() const { return ending_; }
+  bool has_ended() const { return ended_; }
+
+  runtime::SimulatedRuntime runtime{1};
+  std::string log;
+
+ private:
+  void gone() {
+    for (int i = 0; !ended_ && i < 600; ++i) wait(1s);
+    BOOST_REQUIRE(ended_);
+    running_.reset();
+  }
+
+  const std::string yaml_;
+  flow::Budget budget_{std::uint64_t{1} << 28};
+  std::unique_ptr<graph::Running> running_;
+  bool ended_ = false;
+  graph::Ending ending_;
+};
+
+const std::string named = "  lines: {from: in, do: [lua: 'return {meta.file, text}']}\n  out: {from: lines, file: {append: out}}\n";
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------------------------- what comes
+
+BOOST_AUTO_TEST_CASE(what_is_there_is_read_and_then_what_comes) {
+  Machine machine;
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n");
+  machine.files().add("app.log", "3\n");
+  machine.wait(300ms);
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(how_often_is_looked_is_said_by_poll) {
+  Machine machine("follow: app.log, poll: 10s");
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.files().add("app.log", "2\n");
+  machine.wait(8s);
+  BOOST_TEST(machine.out() == "1\n");
+  machine.wait(2s);
+  BOOST_TEST(machine.out() == "1\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(half_a_line_is_no_message_until_its_end_has_come) {
+  Machine machine;
+  machine.files().put("app.log", "1\nha");
+  machine.start();
+  machine.files().add("app.log", "lf");
+  machine.wait(10s);
+  BOOST_TEST(machine.out() == "1\n");
+  machine.files().add("app.log", "\n3");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\nhalf\n");
+}
+
+BOOST_AUTO_TEST_CASE(with_start_end_only_what_comes_is_read_and_of_half_a_line_nothing) {
+  Machine machine("follow: '*.log', start: end");
+  machine.files().put("a.log", "1\n2\n");
+  machine.files().put("b.log", "1\nha");
+  machine.start();
+  machine.files().add("a.log", "3\n");
+  machine.files().add("b.log", "lf\n3\n");
+  machine.files().put("c.log", "new\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "3\n3\nnew\n");
+  machine.kill();
+  machine.files().add("a.log", "4\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "3\n3\nnew\n4\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_appears_later_is_read_from_its_beginning) {
+  Machine machine("follow: logs/app.log");
+  machine.start();
+  machine.files().put("logs/app.log", "1\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_is_refused_and_the_next_one_read) {
+  Machine machine("follow: app.log, max_message: 10B",
+                  "  out: {from: in, file: {append: out}}\n"
+                  "  bad: {from: in.failed, do: [lua: 'return {failed.kind, failed.line}']}\n"
+                  "  told: {from: bad, file: {append: told}}\n");
+  machine.files().put("app.log", "1\n" + std::string(200'000, 'x'));
+  machine.start();
+  machine.files().add("app.log", std::string(200'000, 'x') + "\n3\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n3\n");
+  BOOST_TEST(machine.out("told") == "[\"size\",2]\n");
+  machine.kill();
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n3\n");
+}
+
+// ------------------------------------------------------------------------------------------------- other files by a name
+
+BOOST_AUTO_TEST_CASE(the_rest_of_a_renamed_file_is_read_before_the_one_that_took_its_name) {
+  Machine machine;
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.files().add("app.log", "2\n");
+  machine.files().rename("app.log", "app.log.1");
+  machine.files().put("app.log", "4\n");
+  machine.files().add("app.log.1", "3\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n");
+  // Who writes has not heard of it yet.
+  machine.files().add("app.log.1", "late\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\nlate\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_last_line_of_a_renamed_file_needs_no_end) {
+  Machine machine;
+  machine.files().put("app.log", "1\n2");
+  machine.start();
+  machine.files().rename("app.log", "app.log.1");
+  machine.wait(4s);
+  BOOST_TEST(machine.out() == "1\n");
+  machine.wait(2s);
+  BOOST_TEST(machine.out() == "1\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_removed_is_read_to_its_end) {
+  Machine machine;
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.files().add("app.log", "2\n");
+  machine.files().remove("app.log");
+  machine.wait(10s);
+  machine.files().put("app.log", "3\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_renamed_within_the_pattern_is_not_read_twice) {
+  Machine machine("follow: 'app.log*'", named);
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.files().rename("app.log", "app.log.1");
+  machine.files().put("app.log", "2\n");
+  machine.wait(1s);
+  machine.files().add("app.log.1", "3\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log.1\",\"3\"]\n");
+  machine.kill();
+  machine.start();
+  machine.files().rename("app.log.1", "app.log.2");
+  machine.wait(10s);
+  BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log.1\",\"3\"]\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_cut_is_read_anew) {
+  Machine machine;
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.files().overwrite("app.log", "3\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+  // So is one that by then is longer than it was.
+  machine.files().overwrite("app.log", "4\n5\n6\n7\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n6\n7\n");
+  machine.drain();
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n6\n7\n");
+}
+
+// ------------------------------------------------------------------------------------------------------- going on
+
+BOOST_AUTO_TEST_CASE(started_again_it_goes_on_where_it_was) {
+  Machine machine;
+  machine.files().put("app.log", "1\n2\nha");
+  machine.start();
+  machine.drain();
+  BOOST_TEST(machine.out() == "1\n2\n");
+  machine.files().add("app.log", "lf\n4\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\nhalf\n4\n");
+  machine.kill();
+  machine.start();
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\nhalf\n4\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_number_of_a_line_is_that_in_the_file_also_after_a_start) {
+  Machine machine("follow: app.ndjson",
+                  "  good: {from: in, drop: {}}\n  bad: {from: in.failed, do: [lua: 'return failed.line']}\n"
+                  "  told: {from: bad, file: {append: out}}\n");
+  machine.files().put("app.ndjson", "1\n2\n");
+  machine.start();
+  machine.drain();
+  machine.files().add("app.ndjson", "3\n{\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "4\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_renamed_while_weir_did_not_run_is_read_to_its_end_first) {
+  Machine machine("follow: logs/app.log");
+  machine.files().put("logs/app.log", "1\n");
+  machine.start();
+  machine.kill();
+  machine.files().add("logs/app.log", "2\n");
+  machine.files().rename("logs/app.log", "logs/app.log.1");
+  machine.files().put("logs/app.log", "3\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_removed_while_weir_did_not_run_is_told) {
+  Machine machine;
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.kill();
+  machine.files().remove("app.log");
+  machine.files().put("app.log", "2\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n");
+  BOOST_TEST(machine.log.find("a file that was followed is gone") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(another_file_with_the_number_of_the_old_one_is_read_from_its_beginning) {
+  Machine machine;
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.kill();
+  machine.files().overwrite("app.log", "3\n4\n5\n");  // As if it had been made anew, and the number used again.
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n");
+}
+
+BOOST_AUTO_TEST_CASE(only_what_is_done_is_written_down) {
+  // The disk of the sink is full: what was read has not arrived.
+  Machine machine;
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.files().add("app.log", "3\n");
+  std::uint64_t used = 0;
+  for (const auto& path : machine.files().paths()) used += machine.files().text(path).size();
+  machine.files().set_capacity(used + 1);
+  machine.wait(2s);
+  machine.kill();
+  machine.files().set_capacity(1'000'000);
+  BOOST_TEST(machine.out() == "1\n2\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_held_downstream_comes_again_after_a_kill_and_not_after_a_drain) {
+  const std::string three = "  some: {from: in, batch: {count: 3, within: 1h, as: lines}}\n  out: {from: some, file: {append: out}}\n";
+  {
+    Machine machine("follow: app.log", three);
+    machine.files().put("app.log", "1\n2\n3\n4\n");
+    machine.start();
+    machine.kill();
+    BOOST_TEST(machine.out() == "1\n2\n3\n");
+    machine.files().add("app.log", "5\n6\n");
+    machine.start();
+    // Of the four that came at once one was not done: all of them come again.
+    BOOST_TEST(machine.out() == "1\n2\n3\n1\n2\n3\n4\n5\n6\n");
+  }
+  Machine machine("follow: app.log", three);
+  machine.files().put("app.log", "1\n2\n3\n4\n");
+  machine.start();
+  machine.drain();
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n");
+  machine.files().add("app.log", "5\n6\n7\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n6\n7\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_failed_for_good_does_not_come_again) {
+  Machine machine("follow: app.ndjson",
+                  "  out: {from: in, do: [where: msg.a == 1]}\n  kept: {from: out, file: {append: out}}\n"
+                  "  dead: {from: any.failed, file: {append: dead}}\n");
+  machine.files().put("app.ndjson", "{\"a\":1}\n{\n[]\n");
+  machine.start();
+  const auto dead = machine.out("dead");
+  BOOST_TEST(dead != "");
+  machine.kill();
+  machine.start();
+  BOOST_TEST(machine.out() == "{\"a\":1}\n");
+  BOOST_TEST(machine.out("dead") == dead);
+}
+
+BOOST_AUTO_TEST_CASE(positions_that_weir_did_not_write_are_not_guessed_at) {
+  Machine machine;
+  machine.files().put("app.log", "1\n");
+  machine.files().put("./weir-data/p/in.positions", "{\"path\":\"app.log\"}\n");
+  machine.start();
+  BOOST_TEST(machine.has_ended());
+  BOOST_TEST((machine.ending().fault != nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(a_hundred_thousand_lines_in_many_pieces_arrive_once_and_in_order) {
+  Machine machine;
+  machine.files().put("app.log", "");
+  machine.start();
+  std::string all;
+  for (int i = 0; i < 100'000; ++i) {
+    const std::string line = std::to_string(i) + "\n";
+    all += line;
+    machine.files().add("app.log", line);
+    if (i % 5'000 == 4'321) machine.wait(300ms);
+    if (i % 20'000 == 12'345) {
+      machine.files().rename("app.log", "app.log." + std::to_string(i));
+      machine.files().put("app.log", "");
+      machine.wait(1s);
+    }
+  }
+  machine.wait(1s);
+  BOOST_TEST((machine.out() == all));
+}
+
+// ------------------------------------------------------------------------------------------------------------ mistakes
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_following_is_refused) {
+  const auto mistake = [](const std::string& yaml) { return Read("file", yaml).mistake(); };
+  BOOST_TEST(mistake("{follow: a.csv}") ==
+             "`follow` reads lines, each by itself; write `format: lines`, `format: ndjson` or `format: logfmt`");
+  BOOST_TEST(mistake("{follow: a.log, every: 1s}") == "'every' goes with read, not with follow");
+  BOOST_TEST(mistake("{read: a.log, poll: 1s}") == "'poll' goes with follow, not with read");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_cannot_be_followed) {
+  Machine machine;
+  machine.files().make_directory("app.log");
+  machine.start();
+  BOOST_TEST(machine.has_ended());
+}

@@ -1,0 +1,284 @@
+// file: what is written as CSV and logfmt, compressed, put aside, and made durable.
+#include <boost/test/unit_test.hpp>
+#include <string>
+
+#include "engine/io/compress.hpp"
+#include "engine/stage/written_files.hpp"
+#include "tests/stages/alone.hpp"
+#include "tests/support/bench.hpp"
+
+using namespace weir;
+using namespace weir::tests;
+using Lines = std::vector<std::string>;
+
+namespace {
+
+/// What stands in `path` when these were delivered one after the other.
+std::string written(const std::string& yaml, const std::vector<Lines>& deliveries, const std::string& path,
+                    const std::string& before = {}) {
+  Alone file("file", yaml);
+  if (!before.empty()) file.files().put(path, before);
+  file.start();
+  for (const auto& payloads : deliveries) file.deliver(payloads);
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.ended);
+  BOOST_TEST(file.fault == "");
+  return file.files().text(path);
+}
+
+std::string read_again(const std::string& name, const std::string& bytes) {
+  Alone file("file", "{read: " + name + ", format: lines}");
+  file.files().put(name, bytes);
+  file.run();
+  std::string all;
+  for (const auto& line : file.out()) all += line + "\n";
+  return all;
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------------------- CSV and logfmt
+
+BOOST_AUTO_TEST_CASE(the_first_message_says_what_the_columns_of_csv_are) {
+  BOOST_TEST(written("{write: a.csv}",
+                     {{R"({"id":1,"name":"Ann"})", R"({"name":"B, \"q\"","id":null})"}, {R"({"id":[1,2]})"}}, "a.csv") ==
+             "id,name\n1,Ann\n,\"B, \"\"q\"\"\"\n\"[1,2]\",\n");
+}
+
+BOOST_AUTO_TEST_CASE(columns_say_which_fields_are_written_and_in_which_order) {
+  BOOST_TEST(written("{write: a.csv, columns: [name, 'the id']}", {{R"({"the id":1,"name":"Ann","more":2})", "{}"}},
+                     "a.csv") == "name,the id\nAnn,1\n,\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_field_without_a_column_is_not_lost_without_a_word) {
+  Alone file("file", "{append: a.csv}");
+  file.start();
+  file.deliver({R"({"a":1})", R"({"a":2,"b":3})", "[]", R"({"a":4})"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().text("a.csv") == "a\n1\n4\n");
+  BOOST_REQUIRE_EQUAL(file.failed.size(), 2U);
+  BOOST_TEST((file.failed[0].failure.reason == Reason::type));
+  BOOST_TEST(file.failed[0].failure.text == "there is no column for the field 'b'; `columns` says which are written");
+  BOOST_TEST(file.failed[1].failure.text == "the payload is no object, so it has no fields to write");
+}
+
+BOOST_AUTO_TEST_CASE(csv_that_is_added_to_keeps_its_header_and_its_columns) {
+  BOOST_TEST(written("{append: a.csv}", {{R"({"a":1,"b":2})"}}, "a.csv", "b,a\n0,0\n") == "b,a\n0,0\n2,1\n");
+}
+
+BOOST_AUTO_TEST_CASE(each_file_of_csv_has_its_header) {
+  Bench bench(
+      "stages:\n  in: {generate: {range: 1..4, msg: {n: '{{ i }}', k: '{{ i % 2 }}'}}}\n"
+      "  out: {from: in, file: {write: 'out/{{ msg.k }}.csv'}}\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("out/0.csv") == "n,k\n2,0\n4,0\n");
+  BOOST_TEST(bench.files().text("out/1.csv") == "n,k\n1,1\n3,1\n");
+}
+
+BOOST_AUTO_TEST_CASE(csv_is_read_again_as_what_was_written) {
+  const std::string hard = R"({"a":"x\ny","b":"\"","c":" blank ","d":""})";
+  const auto bytes = written("{write: a.csv}", {{hard}}, "a.csv");
+  Alone file("file", "{read: a.csv}");
+  file.files().put("a.csv", bytes);
+  file.run();
+  BOOST_TEST(file.out() == Lines{hard});
+}
+
+BOOST_AUTO_TEST_CASE(logfmt_is_written_a_pair_for_each_field) {
+  Alone file("file", "{append: a.log, format: logfmt}");
+  file.start();
+  file.deliver({R"({"level":"info","msg":"all \"well\"\n","n":1.50,"no":null})", R"({"a b":1})"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().text("a.log") == "level=info msg=\"all \\\"well\\\"\\n\" n=1.50 no=\n");
+  BOOST_REQUIRE_EQUAL(file.failed.size(), 1U);
+  BOOST_TEST(file.failed[0].failure.text ==
+             "the key 'a b' cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote");
+}
+
+BOOST_AUTO_TEST_CASE(half_a_line_that_somebody_left_is_ended_before_the_next_one) {
+  BOOST_TEST(written("{append: a.txt}", {{"2"}}, "a.txt", "1\nha") == "1\nha\n2\n");
+  BOOST_TEST(written("{append: a.txt}", {{"2"}}, "a.txt", "1\n") == "1\n2\n");
+}
+
+// ---------------------------------------------------------------------------------------------------------- compression
+
+BOOST_AUTO_TEST_CASE(what_is_compressed_by_its_name_is_read_again_by_it) {
+  for (const std::string name : {"a.txt.gz", "a.txt.zst"}) {
+    const auto bytes = written("{append: " + name + "}", {{"one", "two"}, {"three"}}, name);
+    BOOST_TEST(bytes.substr(0, 2) == (name.ends_with("gz") ? "\x1f\x8b" : "\x28\xb5"));
+    BOOST_TEST(read_again(name, bytes) == "one\ntwo\nthree\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_format_is_that_of_the_name_before_it_was_compressed) {
+  const auto bytes = written("{write: a.csv.gz}", {{R"({"a":1})"}}, "a.csv.gz");
+  BOOST_TEST(read_again("a.csv.gz", bytes) == "a\n1\n");
+  Alone file("file", "{read: a.csv.gz}");
+  file.files().put("a.csv.gz", bytes);
+  file.run();
+  BOOST_TEST(file.out() == Lines{R"({"a":"1"})"});
+}
+
+BOOST_AUTO_TEST_CASE(compress_says_it_where_the_name_does_not) {
+  const auto bytes = written("{append: a.txt, compress: zstd}", {{"one"}}, "a.txt");
+  BOOST_TEST(read_again("b.zst", bytes) == "one\n");
+  BOOST_TEST(written("{append: a.gz, compress: none}", {{"one"}}, "a.gz") == "one\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_whole_file_can_be_compressed_too) {
+  const auto bytes = written("{write: a.json.gz}", {{R"({"a":1})"}}, "a.json.gz");
+  Alone file("file", "{read: a.json.gz}");
+  file.files().put("a.json.gz", bytes);
+  file.run();
+  BOOST_TEST(file.out() == Lines{R"({"a":1})"});
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_half_of_a_compressed_member) {
+  Alone file("file", "{append: a.gz}");
+  file.files().set_capacity(60);
+  file.start();
+  file.deliver({"one"});
+  file.deliver({"a line that is a good deal longer, 0123456789 abcdefghijklmnopqrstuvwxyz, and has no place"});
+  file.run_for(1s);
+  BOOST_TEST(file.done == 1U);
+  BOOST_TEST(read_again("a.gz", file.files().text("a.gz")) == "one\n");
+  file.files().set_capacity(10'000);
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.done == 2U);
+  BOOST_TEST(read_again("a.gz", file.files().text("a.gz")).find("no place\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_file_ends_the_stage) {
+  Alone file("file", "{read: a.gz}");
+  file.files().put("a.gz", "no gzip");
+  file.run();
+  BOOST_TEST(file.fault == "file: a.gz is damaged, or ends too early: Bad message");
+}
+
+// ------------------------------------------------------------------------------------------------------------- rotation
+
+BOOST_AUTO_TEST_CASE(a_name_gets_its_time_before_its_ending) {
+  const runtime::WallTime at(std::chrono::sys_days(std::chrono::year(2026) / 11 / 26) + 9h + 15min + 123ms);
+  BOOST_TEST(stage::put_aside_name("logs/app.log", at) == "logs/app-20261126T091500.123Z.log");
+  BOOST_TEST(stage::put_aside_name("a.b.ndjson.gz", at) == "a.b-20261126T091500.123Z.ndjson.gz");
+  BOOST_TEST(stage::put_aside_name("logs.d/app", at) == "logs.d/app-20261126T091500.123Z");
+  BOOST_TEST(stage::put_aside_name(".hidden", at) == ".hidden-20261126T091500.123Z");
+}
+
+BOOST_AUTO_TEST_CASE(no_file_grows_beyond_its_size_and_no_line_is_cut) {
+  Alone file("file", "{append: a.txt, rotate: {size: 10B}}");
+  file.start();
+  file.deliver({"1234", "1234", "x", "123456789012345", "y"});
+  file.deliver({"z"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.done == 6U);
+  Lines texts;
+  for (const auto& path : file.files().paths()) texts.push_back(file.files().text(path));
+  BOOST_TEST(texts == (Lines{"1234\n1234\n", "x\n", "123456789012345\n", "y\nz\n"}));
+  BOOST_TEST(file.files().paths().back() == "a.txt");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_put_aside_with_the_first_message_of_a_new_period) {
+  Alone file("file", "{append: a.csv, rotate: {every: 1h}}");
+  file.start();
+  file.deliver({R"({"a":1})"});
+  file.run_for(30min);
+  file.deliver({R"({"a":2})"});
+  file.run_for(5h);
+  BOOST_TEST(file.files().paths() == Lines{"a.csv"});
+  file.deliver({R"({"a":3})"});
+  file.run_for(1s);
+  BOOST_REQUIRE_EQUAL(file.files().paths().size(), 2U);
+  BOOST_TEST(file.files().text(file.files().paths()[0]) == "a\n1\n2\n");
+  BOOST_TEST(file.files().text("a.csv") == "a\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(only_so_many_old_ones_are_kept_and_no_other_file_is_touched) {
+  Alone file("file", "{append: logs/a.txt, rotate: {size: 2B, keep: 2}}");
+  file.files().put("logs/a-old.txt", "");
+  file.files().put("logs/a-20200101T000000.000Z.log", "");
+  file.start();
+  for (int i = 1; i < 7; ++i) file.deliver({std::to_string(i)});
+  file.end();
+  file.runtime.run_until_idle();
+  Lines texts;
+  for (const auto& path : file.files().paths()) texts.push_back(file.files().text(path));
+  BOOST_TEST(texts == (Lines{"", "4\n", "5\n", "", "6\n"}));
+}
+
+BOOST_AUTO_TEST_CASE(compressed_files_are_put_aside_as_well) {
+  Alone file("file", "{append: a.txt.gz, rotate: {size: 25B}}");
+  file.start();
+  file.deliver({"one"});
+  file.deliver({"two"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_REQUIRE_EQUAL(file.files().paths().size(), 2U);
+  BOOST_TEST(read_again("a.gz", file.files().text(file.files().paths()[0])) == "one\n");
+  BOOST_TEST(read_again("a.gz", file.files().text("a.txt.gz")) == "two\n");
+}
+
+// ----------------------------------------------------------------------------------------------------------- durability
+
+BOOST_AUTO_TEST_CASE(by_default_nothing_that_is_added_waits_for_the_disk) {
+  Alone file("file", "{append: a.txt}");
+  file.start();
+  file.deliver({"1"});
+  file.run_for(1h);
+  BOOST_TEST(file.done == 1U);
+  BOOST_TEST(file.files().synced("a.txt") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(with_fsync_always_a_message_is_done_when_it_is_on_the_disk) {
+  Alone file("file", "{append: a.txt, fsync: always}");
+  file.start();
+  file.deliver({"1", "2"});
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.done == 2U);
+  BOOST_TEST(file.files().synced("a.txt") == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(what_the_disk_does_not_take_is_not_done_and_ends_the_stage) {
+  Alone file("file", "{append: a.txt, fsync: always}");
+  file.start();
+  file.files().fail_sync(true);
+  file.deliver({"1", "2"});
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.done == 0U);
+  BOOST_TEST(file.failed.size() == 2U);
+  BOOST_TEST(file.fault == "file: cannot sync a.txt: Input/output error");
+}
+
+BOOST_AUTO_TEST_CASE(with_a_duration_it_is_on_the_disk_so_much_later) {
+  Alone file("file", "{append: '{{ text }}.txt', fsync: 10s}");
+  file.start();
+  file.deliver({"a", "b"});
+  file.run_for(1s);
+  BOOST_TEST(file.done == 2U);
+  BOOST_TEST(file.files().synced("a.txt") == 0U);
+  file.run_for(10s);
+  BOOST_TEST(file.files().synced("a.txt") == 2U);
+  BOOST_TEST(file.files().synced("b.txt") == 2U);
+  file.deliver({"a"});
+  file.end();
+  file.run_for(1s);
+  BOOST_TEST(file.ended);
+  BOOST_TEST(file.files().synced("a.txt") == 4U);  // Also when it ends before.
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_fails_later_ends_the_stage_with_the_next_message) {
+  Alone file("file", "{append: a.txt, fsync: 10s}");
+  file.start();
+  file.deliver({"1"});
+  file.run_for(1s);
+  file.files().fail_sync(true);
+  file.run_for(20s);
+  file.deliver({"2"});
+  file.run_for(1s);
+  BOOST_TEST(file.fault == "file: cannot sync a.txt: Input/output error");
+}
