@@ -60,7 +60,7 @@ void verify(const FileConfig& config, config::Written& written) {
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
   const char* const said = config.format ? "format" : role;
-  if (reads) stage::check_reading(format, config.types, said, written);
+  if (reads) stage::check_reading(format, config.types, written);
   if (config.follow && format != Format::lines && format != Format::ndjson && format != Format::logfmt) {
     written.error(said, "`follow` reads lines, each by itself",
                   "write `format: lines`, `format: ndjson` or `format: logfmt`");
@@ -112,7 +112,7 @@ const auto spec =
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
             ".csv, else lines. csv: the first record names the fields, each further one is an object. logfmt: each "
             "line is an object. envelope: each line is an object of `failed`, `meta` and `text`, to keep what failed "
-            "until `weir replay` sends it again; it is only written.",
+            "and can be sent again: what is read of it is the text, with its `meta`.",
             stage::formats())
         .field("types", &FileConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
@@ -203,6 +203,26 @@ std::unique_ptr<runtime::Reader> open(const std::string& path, stage::Source& so
   }
 }
 
+/// As much of a file as there was when it was opened. Who reads what failed may add to the same file what fails again.
+class AsItWas final : public runtime::Reader {
+ public:
+  AsItWas(std::unique_ptr<runtime::Reader> reader, std::uint64_t bytes) : reader_(std::move(reader)), left_(bytes) {}
+  stage::Task<std::size_t> read(std::span<char> into) override {
+    if (left_ == 0) co_return 0;
+    const std::span<char> room = into.first(std::min<std::uint64_t>(into.size(), left_));
+    const std::size_t size = co_await reader_->read(room);
+    left_ -= size;
+    co_return size;
+  }
+  std::optional<std::uint64_t> size() const override { return reader_->size(); }
+  std::optional<runtime::FileStatus> status() const override { return reader_->status(); }
+  void seek(std::uint64_t offset) override { reader_->seek(offset); }
+
+ private:
+  const std::unique_ptr<runtime::Reader> reader_;
+  std::uint64_t left_;
+};
+
 stage::Intake intake_of(const FileConfig& config) {
   return {format_of(config, *config.read), config.max_message, "the file", config.types};
 }
@@ -223,6 +243,9 @@ stage::Task<> read_all(const std::vector<std::string>& paths, const FileConfig& 
       continue;
     }
     first_must_be_there = false;
+    if (const auto size = reader->size(); size && format_of(config, *config.read) == Format::envelope) {
+      reader = std::make_unique<AsItWas>(std::move(reader), *size);
+    }
     reader = io::decompress(compression_of(config, path), std::move(reader), "file: " + path);
     co_await intake.read(*reader, source);
   }

@@ -15,7 +15,7 @@ struct StdinConfig {
 };
 
 void verify(const StdinConfig& config, config::Written& written) {
-  stage::check_reading(config.format, config.types, "format", written);
+  stage::check_reading(config.format, config.types, written);
 }
 
 const auto spec =
@@ -24,7 +24,7 @@ const auto spec =
             "format", &StdinConfig::format,
             "lines: each line is a message. ndjson: each line is JSON. json: all of it is one JSON value. whole: all "
             "of it is one message, whatever it holds. csv: the first record names the fields, each further one is an "
-            "object. logfmt: each line is an object. envelope comes with a later version.",
+            "object. logfmt: each line is an object. envelope: each line is one, of which the text is the message.",
             stage::formats())
         .field("types", &StdinConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "

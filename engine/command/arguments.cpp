@@ -22,6 +22,7 @@ struct VerbWord {
 
 constexpr std::array verbs{
     VerbWord{"run", Verb::run, "Runs pipelines until they have read everything or are told to end."},
+    VerbWord{"replay", Verb::replay, "Sends what failed, as `format: envelope` kept it, to a stage again."},
     VerbWord{"check", Verb::check, "Finds every mistake in pipeline files and runs nothing."},
     VerbWord{"test", Verb::test, "Runs the tests in pipeline files, on virtual time and touching nothing outside."},
     VerbWord{"graph", Verb::graph, "Shows how the stages of a file are wired and what runs together."},
@@ -35,7 +36,7 @@ constexpr std::array verbs{
 };
 constexpr std::string_view hidden_verb = "reference";
 
-constexpr std::array<std::string_view, 5> later_verbs{"top", "tap", "why", "replay", "tasks"};
+constexpr std::array<std::string_view, 4> later_verbs{"top", "tap", "why", "tasks"};
 
 std::string usage_text() {
   std::string text = "weir runs pipelines of stages written in YAML.\n\nUsage: weir VERB [ARGUMENT...]\n\n";
@@ -137,6 +138,19 @@ void add_overrides(CLI::App& app, Arguments& arguments) {
       ->take_all()
       ->allow_extra_args(false);
 }
+void add_running(CLI::App& app, Arguments& arguments) {
+  app.add_option("--admin", arguments.admin, "Where metrics and health are served; 127.0.0.1:9797 unless told.")
+      ->type_name("ADDRESS:PORT|off");
+  choice<observe::Log::Format>(app, "--log-format", arguments.log_format,
+                               {{"logfmt", observe::Log::Format::logfmt}, {"json", observe::Log::Format::json}},
+                               "How the log is written.");
+  choice<observe::Level>(app, "--log-level", arguments.log_level,
+                         {{"debug", observe::Level::debug},
+                          {"info", observe::Level::info},
+                          {"warn", observe::Level::warn},
+                          {"error", observe::Level::error}},
+                         "What the log holds at least.");
+}
 void add_output(CLI::App& app, Arguments& arguments) {
   choice<Output>(app, "--output", arguments.output, {{"text", Output::text}, {"json", Output::json}},
                  "For people or for programs.");
@@ -158,17 +172,16 @@ void describe(CLI::App& app, const VerbWord& verb, Arguments& arguments) {
       app.add_option("--for", "Begins the drain after this time.")
           ->type_name("DURATION")
           ->check(CLI::Validator(DurationText(arguments.run_for), ""));
-      app.add_option("--admin", arguments.admin, "Where metrics and health are served; 127.0.0.1:9797 unless told.")
-          ->type_name("ADDRESS:PORT|off");
-      choice<observe::Log::Format>(app, "--log-format", arguments.log_format,
-                                   {{"logfmt", observe::Log::Format::logfmt}, {"json", observe::Log::Format::json}},
-                                   "How the log is written.");
-      choice<observe::Level>(app, "--log-level", arguments.log_level,
-                             {{"debug", observe::Level::debug},
-                              {"info", observe::Level::info},
-                              {"warn", observe::Level::warn},
-                              {"error", observe::Level::error}},
-                             "What the log holds at least.");
+      add_running(app, arguments);
+      break;
+    case Verb::replay:
+      app.add_option("FILE", arguments.envelopes, "What failed, as `format: envelope` has written it.")
+          ->required()
+          ->type_name("");
+      app.add_option("PIPELINE", arguments.files, "The pipeline file.")->required()->type_name("")->expected(1);
+      app.add_option("--to", arguments.to, "The stage that takes it.")->required()->type_name("STAGE");
+      add_overrides(app, arguments);
+      add_running(app, arguments);
       break;
     case Verb::check:
       add_files(app, arguments);

@@ -10,7 +10,7 @@
 
 namespace weir::command {
 
-enum class Verb { run, check, test, graph, list, explain, new_file, schema, completion, version, reference };
+enum class Verb { run, replay, check, test, graph, list, explain, new_file, schema, completion, version, reference };
 enum class Shell { bash, zsh, fish };
 enum class Output { text, json };
 enum class GraphFormat { text, dot, json };
@@ -27,6 +27,8 @@ struct Arguments {
   GraphFormat graph_format = GraphFormat::text;
   std::vector<std::string> only;        ///< `--only TEXT`: tests whose name holds one of them; all, if empty
   std::string kind;                     ///< Or what else `new` and `explain` take; for `new` perhaps nothing
+  std::string envelopes;                ///< The file that `weir replay` reads,
+  std::string to;                       ///< and `--to`, the stage that gets what is in it.
   std::optional<std::string> write_to;  ///< `-o FILE`
   Shell shell = Shell::bash;
 };

@@ -16,6 +16,7 @@
 #include "engine/command/fault.hpp"
 #include "engine/command/new_file.hpp"
 #include "engine/command/reference.hpp"
+#include "engine/command/replay.hpp"
 #include "engine/command/run.hpp"
 #include "engine/command/schema.hpp"
 #include "engine/command/test.hpp"
@@ -33,6 +34,8 @@ int run_verb(const stage::Catalog& catalog, const Arguments& arguments, Streams&
   switch (arguments.verb) {
     case Verb::run:
       return run(catalog, arguments, streams);
+    case Verb::replay:
+      return replay(catalog, arguments, streams);
     case Verb::check:
       return check(catalog, arguments, streams);
     case Verb::test:

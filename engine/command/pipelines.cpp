@@ -56,7 +56,8 @@ void Checked::print(Streams& streams) const {
 }
 
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog, Tests tests) {
+                    const stage::Catalog& catalog, Tests tests,
+                    const std::function<void(config::Node&)>& edit) {
   Checked checked;
   for (const auto& path : paths) {
     CheckedFile& file = checked.files.emplace_back();
@@ -64,6 +65,7 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
     const auto source = config::read_source(path, file.diagnostics);
     auto root = source ? config::read(source, overrides, file.diagnostics) : std::nullopt;
     if (!root) continue;
+    if (edit) edit(*root);
     auto pipeline = config::load(source, *root, config::Scope::process_environment, false, file.diagnostics);
     // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
     if (pipeline) file.plan = graph::compile(std::move(*pipeline), catalog, file.diagnostics);

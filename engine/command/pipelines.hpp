@@ -1,5 +1,6 @@
 // From paths on the command line to plans that may run, or to everything that is wrong with them.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ class Checked {
 /// Whether a file's `tests:` are looked at too: `weir run` must not fail by them.
 enum class Tests { ignored, checked };
 
-/// Reads and compiles every file, whatever is wrong with those before it.
+/// Reads and compiles every file, whatever is wrong with those before it. `edit`: what is done to each tree first.
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog, Tests tests = Tests::ignored);
+                    const stage::Catalog& catalog, Tests tests = Tests::ignored,
+                    const std::function<void(config::Node&)>& edit = {});
 
 }  // namespace weir::command

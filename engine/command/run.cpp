@@ -249,7 +249,10 @@ int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const 
 }  // namespace
 
 int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
-  auto checked = check_files(arguments.files, arguments.overrides, catalog);
+  return run(check_files(arguments.files, arguments.overrides, catalog), arguments, streams);
+}
+
+int run(Checked checked, const Arguments& arguments, Streams& streams) {
   refuse_shared_input(checked);
   checked.print(streams);
   if (checked.has_errors()) return exit_code::configuration;

@@ -1,5 +1,6 @@
 #include "engine/stage/envelope.hpp"
 
+#include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 #include "engine/message/metadata.hpp"
 #include "engine/runtime/rfc3339.hpp"
@@ -76,6 +77,36 @@ void append_envelope(std::string& out, const message::Batch& batch, std::size_t 
   }
   whole.text("text", batch.payload(row));
   whole.end();
+}
+
+std::string open_envelope(std::string_view line, std::string& text, message::Metadata& metadata) {
+  message::Document document;
+  document.bind(line);
+  const auto root = document.root();
+  if (document.kind(root) != message::Kind::object) return "an object was expected";
+  const auto payload = document.string(document.find(root, "text"));
+  if (!payload) return "there is no `text`";
+  text = *payload;
+  const auto meta = document.find(root, "meta");
+  if (!meta) return {};
+  if (document.kind(meta) != message::Kind::object) return "`meta` is no object";
+  std::string scratch;
+  for (auto member = document.first(meta); member; member = document.next(member)) {
+    const std::string name(document.key(member, scratch));
+    if (name == "id" || name == "time" || name == "attempt") continue;
+    std::string* const column = name == "key"     ? &metadata.key
+                                : name == "event" ? &metadata.event
+                                : name == "alert" ? &metadata.alert
+                                                  : nullptr;
+    if (!column) {
+      metadata.own[name] = document.raw(member);
+    } else if (const auto value = document.string(member)) {
+      *column = *value;
+    } else {
+      return "`meta." + name + "` is no text";
+    }
+  }
+  return {};
 }
 
 }  // namespace weir::stage

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "engine/message/batch.hpp"
 
@@ -11,5 +12,9 @@ namespace weir::stage {
 /// id, time, attempt and whatever else was set, `text` the payload. What of it is no UTF-8 becomes U+FFFD.
 /// `entered`: when it entered weir.
 void append_envelope(std::string& out, const message::Batch& batch, std::size_t row, runtime::WallTime entered);
+
+/// Takes one apart again: `text`, and of `meta` what is not the engine's own to say (id, time, attempt). Why it is none;
+/// empty: it is one. The line is JSON and followed by `padding` readable bytes.
+std::string open_envelope(std::string_view line, std::string& text, message::Metadata& metadata);
 
 }  // namespace weir::stage

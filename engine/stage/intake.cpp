@@ -6,6 +6,7 @@
 
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
+#include "engine/stage/envelope.hpp"
 
 namespace weir::stage {
 namespace {
@@ -40,12 +41,7 @@ config::Extra formats() {
                          {"logfmt", Format::logfmt}});
 }
 
-void check_reading(Format format, const config::Map<std::string>& types, const std::string& key,
-                   config::Written& written) {
-  if (format == Format::envelope) {
-    written.error(key, "reading envelope comes with a later version of weir",
-                  "`format: ndjson` reads each as the object that it is");
-  }
+void check_reading(Format format, const config::Map<std::string>& types, config::Written& written) {
   if (!types.empty() && format != Format::csv && format != Format::logfmt) {
     written.error("types", "only the fields of csv and logfmt have types given to them");
   }
@@ -135,7 +131,7 @@ void LineIntake::put(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
   message::Structure structure;
-  if (format_ == Format::ndjson) {
+  if (format_ == Format::ndjson || format_ == Format::envelope) {
     if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
     if (const auto error = message::check_json_padded(line, &structure)) {
       Failure why(Reason::decode,
@@ -144,9 +140,25 @@ void LineIntake::put(std::string_view line) {
       return source_.refuse(line, std::move(why));
     }
   }
+  if (format_ == Format::envelope) return put_envelope(line);
   const auto made = source_.out.emit_shared(main_port, arena_, line, entered_);
   if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
   source_.sign(made);
+}
+
+/// It is JSON.
+void LineIntake::put_envelope(std::string_view line) {
+  std::string text;
+  auto metadata = std::make_shared<message::Metadata>();
+  const std::string wrong = open_envelope(line, text, *metadata);
+  if (wrong.empty()) {
+    const auto made = source_.out.emit(main_port, text, entered_);
+    made.batch().share_metadata(made.row(), std::move(metadata));
+    return;
+  }
+  Failure why(Reason::decode, "no envelope: " + wrong);
+  why.line = line_;
+  source_.refuse(line, std::move(why));
 }
 
 void LineIntake::put_record(std::string_view line) {

@@ -17,9 +17,8 @@ namespace weir::stage {
 enum class Format : std::uint8_t { lines, ndjson, json, whole, csv, envelope, logfmt };
 /// The words for them, for a spec.
 config::Extra formats();
-/// Tells, at the key that said so, what a source can't read, and what is wrong with `types`.
-void check_reading(Format format, const config::Map<std::string>& types, const std::string& key,
-                   config::Written& written);
+/// Tells what is wrong with `types`.
+void check_reading(Format format, const config::Map<std::string>& types, config::Written& written);
 
 /// What messages of this file carry: `meta.file`.
 std::shared_ptr<message::Metadata> origin_of(const std::string& path);
@@ -49,6 +48,7 @@ class LineIntake {
  private:
   bool refuse_if_long(std::string_view begin);
   void put(std::string_view line);
+  void put_envelope(std::string_view line);
   void put_record(std::string_view line);
   void put_state(Records::State state);
 

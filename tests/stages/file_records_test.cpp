@@ -96,6 +96,37 @@ BOOST_AUTO_TEST_CASE(logfmt_lines_are_objects) {
   BOOST_TEST(got.bad.starts_with("[\"decode\",3,\"not logfmt: "));
 }
 
+BOOST_AUTO_TEST_CASE(an_envelope_that_is_read_is_the_message_that_it_keeps) {
+  Bench bench(
+      "stages:\n  in: {file: {read: dead, format: envelope}}\n"
+      "  out: {from: in, do: [lua: 'return {text, meta.key, meta.shop, meta.attempt}']}\n"
+      "  kept: {from: out, file: {append: out}}\n"
+      "  why: {from: in.failed, do: [lua: 'return {failed.line, failed.text}']}\n  told: {from: why, file: {append: told}}\n");
+  BOOST_TEST_REQUIRE(bench.mistakes() == "");
+  bench.files().put("dead", R"({"failed":null,"meta":{"id":7,"time":"x","attempt":3,"key":"k","shop":{"n":1}},"text":"a\nb"}
+{"text":"","meta":{"key":"l","shop":2}}
+{"meta":{}}
+{"text":"a","meta":[]}
+{"text":"a","meta":{"key":1}}
+[]
+)");
+  bench.run();
+  BOOST_TEST(bench.files().text("out") == R"(["a\nb","k","{\"n\":1}",1])" "\n" R"(["","l",2,1])" "\n");
+  BOOST_TEST(bench.files().text("told") ==
+             "[3,\"no envelope: there is no `text`\"]\n[4,\"no envelope: `meta` is no object\"]\n"
+             "[5,\"no envelope: `meta.key` is no text\"]\n[6,\"no envelope: an object was expected\"]\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_added_to_a_file_of_envelopes_while_it_is_read_is_not_read) {
+  Bench bench(
+      "stages:\n  in: {file: {read: dead, format: envelope}}\n  bad: {from: in, lua: 'fail(\"no\")'}\n"
+      "  out: {from: bad, drop: {}}\n  dead: {from: any.failed, file: {append: dead, format: envelope}}\n");
+  bench.files().put("dead", "{\"text\":\"1\"}\n{\"text\":\"2\"}\n");
+  bench.run();
+  const auto text = bench.files().text("dead");
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 4);
+}
+
 BOOST_AUTO_TEST_CASE(an_envelope_keeps_what_failed_and_why) {
   Bench bench(R"(
 stages:

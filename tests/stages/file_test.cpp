@@ -591,9 +591,6 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_its_cure) {
   const std::string lines = "`append` adds lines; write `format: ndjson` or `format: lines`";
   BOOST_TEST(mistake("{append: a.json}") == lines);
   BOOST_TEST(mistake("{append: a.txt, format: whole}") == lines);
-  BOOST_TEST(
-      mistake("{read: a, format: envelope}") ==
-      "reading envelope comes with a later version of weir; `format: ndjson` reads each as the object that it is");
   BOOST_TEST(mistake("{write: a.txt, columns: [a]}") == "only csv has columns");
   BOOST_TEST(mistake("{write: a.txt, fsync: 1}") == "expected never, always or a duration, found '1'; such as 1s");
   BOOST_TEST(mistake("{append: a.txt, rotate: {keep: 3}}") == "when?; say `size: 100MiB` or `every: 1d`");

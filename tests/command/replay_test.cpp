@@ -1,0 +1,107 @@
+// weir replay: what failed is sent to a stage again.
+#include "engine/command/replay.hpp"
+
+#include "tests/support/weir.hpp"
+
+using namespace weir::tests;
+
+namespace {
+
+std::vector<std::string> weir_replay(std::vector<std::string> words) {
+  words.insert(words.begin(), {WEIR_BINARY, "replay"});
+  words.insert(words.end(), {"--admin", "off"});
+  return words;
+}
+
+/// Orders whose amount is above what is allowed fail.
+std::string orders(const TemporaryFolder& folder) {
+  return "vars: {most: '${MOST:-10}'}\n"
+         "stages:\n"
+         "  in: {file: {read: '" + folder.path("in.ndjson") + "'}}\n"
+         "  noted: {from: in, do: [meta: {seen: '{{ msg.n }}'}]}\n"
+         "  checked: {from: noted, lua: 'if msg.n > num(vars.most) then fail(\"too much\") end'}\n"
+         "  line: {from: checked, set: {seen: '{{ meta.seen }}', n: '{{ msg.n }}'}}\n"
+         "  out: {from: line, file: {append: '" + folder.path("out") + "'}}\n"
+         "  dead: {from: [checked.failed, any.failed], file: {append: '" + folder.path("dead.ndjson") + "', format: envelope}}\n"
+         "tests: [{name: none, expect: []}]\n";
+}
+
+/// It has run once, with 20 and 30 failed.
+struct AfterARun {
+  AfterARun() {
+    folder.file("in.ndjson", "{\"n\":1}\n{\"n\":20}\n{\"n\":30}\n");
+    pipeline = folder.file("p.yaml", orders(folder));
+    const auto end = ran({pipeline});
+    BOOST_TEST(end.code == 0, end.err);
+    BOOST_TEST(text_of(folder.path("out")) == "{\"n\":1,\"seen\":1}\n");
+    dead = folder.path("dead.ndjson");
+  }
+  ChildEnd replay(const std::string& to, const std::string& most, const std::string& file = {}) {
+    return Child(weir_replay({file.empty() ? dead : file, pipeline, "--to", to}), {"MOST=" + most}).end();
+  }
+  TemporaryFolder folder;
+  std::string pipeline, dead;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_failed_goes_to_the_stage_again_with_its_meta_and_on_from_there) {
+  AfterARun after;
+  const auto end = after.replay("checked", "100");
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_again_goes_where_failures_go_and_does_not_come_round) {
+  AfterARun after;
+  const auto before = text_of(after.dead);
+  const auto end = after.replay("checked", "25");
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n");
+  const auto now = text_of(after.dead);
+  BOOST_TEST(now.starts_with(before));
+  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 3);
+}
+
+BOOST_AUTO_TEST_CASE(to_a_source_it_is_as_if_that_had_read_it) {
+  AfterARun after;
+  const auto end = after.replay("in", "100");
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_envelope_is_a_failure) {
+  AfterARun after;
+  const auto file = after.folder.file("mixed", "{\"text\":\"{\\\"n\\\":2}\"}\n{\"n\":3}\n\nnothing\n");
+  const auto end = after.replay("line", "100", file);
+  BOOST_TEST(end.code == 0, end.err);  // The dead letters are heard.
+  BOOST_TEST(contains(text_of(after.dead), "no envelope: there is no `text`"));
+  BOOST_TEST(contains(text_of(after.dead), "not JSON"));
+}
+
+BOOST_AUTO_TEST_CASE(an_unheard_failure_is_told_by_the_exit_code) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  const auto pipeline = folder.file(
+      "p.yaml", "stages:\n  in: {generate: {range: 1..3}}\n  never: {from: in, lua: 'fail(\"no\")'}\n"
+                "  out: {from: never, stdout: {}}\n");
+  BOOST_TEST(Child(weir_replay({file, pipeline, "--to", "never"})).end().code == 1);
+  const auto end = Child(weir_replay({file, pipeline, "--to", "out"})).end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(end.out == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_is_not_there_and_a_file_that_is_not_there_are_told_apart) {
+  AfterARun after;
+  auto end = after.replay("cheked", "1");
+  BOOST_TEST(end.code == 64);
+  BOOST_TEST(end.err ==
+             "weir: --to: there is no stage 'cheked' in " + after.pipeline + "\n  = did you mean 'checked'?\n");
+  end = after.replay("checked", "1", after.folder.path("none"));
+  BOOST_TEST(end.code == 69, end.err);
+  end = Child(weir_replay({after.dead, after.folder.path("none.yaml"), "--to", "x"})).end();
+  BOOST_TEST(end.code == 78, end.err);
+  end = Child(weir_replay({after.dead, after.pipeline})).end();
+  BOOST_TEST(end.code == 64);
+  BOOST_TEST(contains(end.err, "--to is required"), end.err);
+}
