@@ -94,7 +94,8 @@ const auto rotate_spec =
 
 const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
-        .role("read", &FileConfig::read, "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name.",
+        .role("read", &FileConfig::read,
+              "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name.",
               config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow,
               "Path of the file to read as it grows, as `tail -F` does, or a pattern of several. It goes on where it "
@@ -141,15 +142,15 @@ const auto spec =
         .only_with("write", "append")
         .field("compress", &FileConfig::compress,
                "What is read or written is compressed. Left out, the name's ending says it: .gz, .zst, else none.",
-               config::one_of({{"none", io::Compression::none},
-                               {"gzip", io::Compression::gzip},
-                               {"zstd", io::Compression::zstd}}))
+               config::one_of(
+                   {{"none", io::Compression::none}, {"gzip", io::Compression::gzip}, {"zstd", io::Compression::zstd}}))
         .only_with("read", "write", "append")
-        .field("fsync", &FileConfig::fsync,
-               "never: a message is done when the system has its bytes; they outlive weir, not a loss of power. always: "
-               "it is done when they are on the disk. A duration: done as with never, and on the disk so much later at "
-               "the most. A file that is written anew is on the disk before it gets its name, whatever stands here.",
-               config::sample("1s"))
+        .field(
+            "fsync", &FileConfig::fsync,
+            "never: a message is done when the system has its bytes; they outlive weir, not a loss of power. always: "
+            "it is done when they are on the disk. A duration: done as with never, and on the disk so much later at "
+            "the most. A file that is written anew is on the disk before it gets its name, whatever stands here.",
+            config::sample("1s"))
         .only_with("write", "append")
         .group("rotate", &FileConfig::rotate, rotate_spec,
                "Puts the file aside as `NAME-TIME.ENDING` and begins a new one.")
@@ -273,8 +274,8 @@ stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
 }
 
 stage::Task<> follow_file(const FileConfig& config, stage::Source& source) {
-  stage::FollowSetting setting{*config.follow,   format_of(config, *config.follow), config.max_message, &config.types,
-                               config.poll,      config.start == Start::end};
+  stage::FollowSetting setting{*config.follow, format_of(config, *config.follow), config.max_message, &config.types,
+                               config.poll,    config.start == Start::end};
   co_await stage::follow(std::move(setting), source);
 }
 
@@ -443,7 +444,8 @@ stage::Task<std::error_code> replace_file(const std::string& path, std::string_v
 stage::Task<> write_each(const Path& path, Format format, io::Compression compression, stage::Driver& driver) {
   if (path.constant()) {
     // That nothing can be written there is told now, not with the first message.
-    const auto writer = stage::create(stage::unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
+    const auto writer =
+        stage::create(stage::unfinished(*path.constant()), runtime::Files::Mode::truncate, *path.constant(), driver);
     const stage::Unfinished file(*path.constant(), driver);
   }
   std::string at = path.constant() ? *path.constant() : std::string();

@@ -56,8 +56,7 @@ void Checked::print(Streams& streams) const {
 }
 
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog, Tests tests,
-                    const std::function<void(config::Node&)>& edit) {
+                    const stage::Catalog& catalog, Tests tests, const std::function<void(config::Node&)>& edit) {
   Checked checked;
   for (const auto& path : paths) {
     CheckedFile& file = checked.files.emplace_back();

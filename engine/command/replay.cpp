@@ -57,7 +57,9 @@ std::vector<Node> inputs(const Node& stage) {
 void keep_inputs(Node& stage, const std::set<std::string>& kept) {
   Node* const from = find(stage, "from");
   if (!from) return;
-  const auto gone = [&kept](const std::string& read) { return !kept.contains(stage_of(read)) && stage_of(read) != "any"; };
+  const auto gone = [&kept](const std::string& read) {
+    return !kept.contains(stage_of(read)) && stage_of(read) != "any";
+  };
   std::erase_if(from->items, [&](const Node& item) { return gone(item.text); });
   if (Node* const edge = find(stage, "edge")) {  // One that it no longer has.
     const auto& stages = inputs(stage);
@@ -135,8 +137,8 @@ int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& s
     for (const auto& entry : stages ? stages->entries : std::vector<Node::Entry>()) others->push_back(entry.key);
   });
   if (others && !checked.has_errors()) {
-    streams.err << "weir: --to: there is no stage '" << arguments.to << "' in " << arguments.files.front() << "\n  = "
-                << config::did_you_mean(arguments.to, *others, "one of " + config::listed(*others)) << "\n";
+    streams.err << "weir: --to: there is no stage '" << arguments.to << "' in " << arguments.files.front()
+                << "\n  = " << config::did_you_mean(arguments.to, *others, "one of " + config::listed(*others)) << "\n";
     return exit_code::usage;
   }
   return run(std::move(checked), arguments, streams);

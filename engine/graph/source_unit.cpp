@@ -16,8 +16,8 @@ using message::TokenOwner;
 using stage::Batch;
 using stage::Port;
 
-/// The stretches that a source cuts its messages into, and how many tokens of each are still open. A token that may hold
-/// rows of several belongs to the oldest.
+/// The stretches that a source cuts its messages into, and how many tokens of each are still open. A token that may
+/// hold rows of several belongs to the oldest.
 class Stretches {
  public:
   /// The stretch of a token that is opened now.

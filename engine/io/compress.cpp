@@ -66,7 +66,9 @@ class Decompressing : public runtime::Reader {
   }
   std::optional<std::uint64_t> size() const override { return std::nullopt; }
   std::optional<runtime::FileStatus> status() const override { return compressed_->status(); }
-  void seek(std::uint64_t) override { throw std::system_error(std::make_error_code(std::errc::invalid_argument), name_); }
+  void seek(std::uint64_t) override {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument), name_);
+  }
 
  protected:
   /// Of left_ as much as goes into the room. How many bytes that made.

@@ -210,7 +210,8 @@ std::optional<FileStatus> SimulatedFiles::status(const std::string& path) {
 std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   std::vector<std::string> names;
   if (directory != "." && !is_directory(directory)) fail(std::errc::no_such_file_or_directory, directory);
-  const std::string wanted = directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
+  const std::string wanted =
+      directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
   const auto add = [&](const std::string& path) {
     if (path.starts_with('/') != directory.starts_with('/')) return;  // Of the two, none has a directory in its path.
     if (path != "/" && directory_of(path) == wanted) names.push_back(path.substr(path.rfind('/') + 1));

@@ -33,8 +33,8 @@ class SimulatedFiles final : public Files {
 
   // What a test arranges.
   void put(const std::string& path, std::string bytes);
-  void add(const std::string& path, std::string_view bytes);     ///< To the end of the file that is there.
-  void overwrite(const std::string& path, std::string bytes);    ///< The same file, with other bytes.
+  void add(const std::string& path, std::string_view bytes);   ///< To the end of the file that is there.
+  void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes.
   void make_directory(const std::string& path);
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
   void give_standard_input(std::string bytes);     ///< Then the end.

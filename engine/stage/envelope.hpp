@@ -13,8 +13,8 @@ namespace weir::stage {
 /// `entered`: when it entered weir.
 void append_envelope(std::string& out, const message::Batch& batch, std::size_t row, runtime::WallTime entered);
 
-/// Takes one apart again: `text`, and of `meta` what is not the engine's own to say (id, time, attempt). Why it is none;
-/// empty: it is one. The line is JSON and followed by `padding` readable bytes.
+/// Takes one apart again: `text`, and of `meta` what is not the engine's own to say (id, time, attempt). Why it is
+/// none; empty: it is one. The line is JSON and followed by `padding` readable bytes.
 std::string open_envelope(std::string_view line, std::string& text, message::Metadata& metadata);
 
 }  // namespace weir::stage

@@ -41,9 +41,9 @@ struct Followed {
   std::uint64_t began_at = 0;   // Where `lines` began to read.
   std::uint64_t seen_size = 0;  // At the last look.
   Beginning beginning;
-  bool named = true;   // It is still found where it is looked for.
+  bool named = true;    // It is still found where it is looked for.
   bool closed = false;  // Nothing more is read of it.
-  Time last_came;      // Bytes; or it lost its name.
+  Time last_came;       // Bytes; or it lost its name.
   std::size_t open_marks = 0;
   std::uint64_t done_offset = 0;  // What has been answered.
   std::int64_t done_line = 0;
@@ -356,7 +356,8 @@ class Follower {
   }
   std::uint64_t marked_to(const Followed& file) const {
     if (file.open_marks == 0) return file.done_offset;
-    const auto last = std::find_if(marks_.rbegin(), marks_.rend(), [&](const Mark& m) { return m.file.get() == &file; });
+    const auto last =
+        std::find_if(marks_.rbegin(), marks_.rend(), [&](const Mark& m) { return m.file.get() == &file; });
     return last->offset;
   }
 
@@ -379,8 +380,8 @@ class Follower {
   std::vector<Position> done() const {
     std::vector<Position> positions;
     for (const auto& file : files_) {
-      positions.push_back({file->path, file->file.device, file->file.inode, file->beginning, file->done_offset,
-                           file->done_line});
+      positions.push_back(
+          {file->path, file->file.device, file->file.inode, file->beginning, file->done_offset, file->done_line});
     }
     return positions;
   }

@@ -6,7 +6,12 @@
 namespace weir::stage {
 
 Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> writer, Driver& driver, Care care)
-    : name_(std::move(name)), json_(json), care_(care), writer_(std::move(writer)), driver_(driver), patience_(name_, driver) {}
+    : name_(std::move(name)),
+      json_(json),
+      care_(care),
+      writer_(std::move(writer)),
+      driver_(driver),
+      patience_(name_, driver) {}
 
 void Lineup::add(std::size_t row, std::string_view line) {
   const std::size_t begin = bytes_.size();

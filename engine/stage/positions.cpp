@@ -75,7 +75,8 @@ Task<std::optional<std::vector<Position>>> Positions::read() {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     if (!read_line(std::string_view(text).substr(begin, end - begin), positions.emplace_back())) {
-      throw Fault("what is in " + path_ + " says nowhere to go on from; without that file all is read from the beginning");
+      throw Fault("what is in " + path_ +
+                  " says nowhere to go on from; without that file all is read from the beginning");
     }
     begin = end + 1;
   }

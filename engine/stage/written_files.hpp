@@ -50,7 +50,7 @@ struct Rotation {
 
 /// When written bytes are made durable.
 struct Durability {
-  bool always = false;           ///< Before their messages are done.
+  bool always = false;            ///< Before their messages are done.
   std::optional<Duration> every;  ///< So long after they were written at the latest.
 };
 
@@ -81,8 +81,8 @@ class WrittenFiles {
     std::optional<Lineup> lineup;
     std::vector<std::string> columns;  // Of csv; none: not known yet.
     bool has_header = false;
-    bool dirty = false;        // Written since it was made durable.
-    std::int64_t period = 0;   // Of rotation by time, that it was begun in.
+    bool dirty = false;       // Written since it was made durable.
+    std::int64_t period = 0;  // Of rotation by time, that it was begun in.
   };
 
   /// Throws std::system_error where it can't be made; null: too many are open.

@@ -17,12 +17,18 @@ std::vector<std::string> weir_replay(std::vector<std::string> words) {
 std::string orders(const TemporaryFolder& folder) {
   return "vars: {most: '${MOST:-10}'}\n"
          "stages:\n"
-         "  in: {file: {read: '" + folder.path("in.ndjson") + "'}}\n"
+         "  in: {file: {read: '" +
+         folder.path("in.ndjson") +
+         "'}}\n"
          "  noted: {from: in, do: [meta: {seen: '{{ msg.n }}'}]}\n"
          "  checked: {from: noted, lua: 'if msg.n > num(vars.most) then fail(\"too much\") end'}\n"
          "  line: {from: checked, set: {seen: '{{ meta.seen }}', n: '{{ msg.n }}'}}\n"
-         "  out: {from: line, file: {append: '" + folder.path("out") + "'}}\n"
-         "  dead: {from: [checked.failed, any.failed], file: {append: '" + folder.path("dead.ndjson") + "', format: envelope}}\n"
+         "  out: {from: line, file: {append: '" +
+         folder.path("out") +
+         "'}}\n"
+         "  dead: {from: [checked.failed, any.failed], file: {append: '" +
+         folder.path("dead.ndjson") +
+         "', format: envelope}}\n"
          "tests: [{name: none, expect: []}]\n";
 }
 
@@ -49,7 +55,8 @@ BOOST_AUTO_TEST_CASE(what_failed_goes_to_the_stage_again_with_its_meta_and_on_fr
   AfterARun after;
   const auto end = after.replay("checked", "100");
   BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
+  BOOST_TEST(text_of(after.folder.path("out")) ==
+             "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_fails_again_goes_where_failures_go_and_does_not_come_round) {
@@ -67,7 +74,8 @@ BOOST_AUTO_TEST_CASE(to_a_source_it_is_as_if_that_had_read_it) {
   AfterARun after;
   const auto end = after.replay("in", "100");
   BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
+  BOOST_TEST(text_of(after.folder.path("out")) ==
+             "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_envelope_is_a_failure) {
@@ -82,9 +90,10 @@ BOOST_AUTO_TEST_CASE(what_is_no_envelope_is_a_failure) {
 BOOST_AUTO_TEST_CASE(an_unheard_failure_is_told_by_the_exit_code) {
   const TemporaryFolder folder;
   const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
-  const auto pipeline = folder.file(
-      "p.yaml", "stages:\n  in: {generate: {range: 1..3}}\n  never: {from: in, lua: 'fail(\"no\")'}\n"
-                "  out: {from: never, stdout: {}}\n");
+  const auto pipeline =
+      folder.file("p.yaml",
+                  "stages:\n  in: {generate: {range: 1..3}}\n  never: {from: in, lua: 'fail(\"no\")'}\n"
+                  "  out: {from: never, stdout: {}}\n");
   BOOST_TEST(Child(weir_replay({file, pipeline, "--to", "never"})).end().code == 1);
   const auto end = Child(weir_replay({file, pipeline, "--to", "out"})).end();
   BOOST_TEST(end.code == 0, end.err);

@@ -1,4 +1,5 @@
-// A file that is followed by a weir that is killed again and again: no line is lost, and after a drain none comes twice.
+// A file that is followed by a weir that is killed again and again: no line is lost, and after a drain none comes
+// twice.
 #include <filesystem>
 
 #include "tests/support/weir.hpp"
@@ -8,9 +9,8 @@ using namespace weir::tests;
 namespace {
 
 std::string following(const TemporaryFolder& folder) {
-  return "run: {data: '" + folder.path("data") + "'}\nstages:\n" +
-         "  in: {file: {follow: '" + folder.path("app.log") + "', poll: 5ms}}\n" +
-         "  kept: {from: in, file: {append: '" + folder.path("out") + "'}}\n" +
+  return "run: {data: '" + folder.path("data") + "'}\nstages:\n" + "  in: {file: {follow: '" + folder.path("app.log") +
+         "', poll: 5ms}}\n" + "  kept: {from: in, file: {append: '" + folder.path("out") + "'}}\n" +
          // Each thousandth is shown, so that the test knows how far it is without looking at a clock.
          "  some: {from: in, where: 'contains(text, \"000 \")'}\n  screen: {from: some, stdout: {}}\n";
 }

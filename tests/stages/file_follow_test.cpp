@@ -83,7 +83,8 @@ class Machine {
   graph::Ending ending_;
 };
 
-const std::string named = "  lines: {from: in, do: [lua: 'return {meta.file, text}']}\n  out: {from: lines, file: {append: out}}\n";
+const std::string named =
+    "  lines: {from: in, do: [lua: 'return {meta.file, text}']}\n  out: {from: lines, file: {append: out}}\n";
 
 }  // namespace
 
@@ -162,7 +163,8 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_is_refused_and_the_next_one_read) {
   BOOST_TEST(machine.out() == "1\n3\n");
 }
 
-// ------------------------------------------------------------------------------------------------- other files by a name
+// ------------------------------------------------------------------------------------------------- other files by a
+// name
 
 BOOST_AUTO_TEST_CASE(the_rest_of_a_renamed_file_is_read_before_the_one_that_took_its_name) {
   Machine machine;
@@ -317,7 +319,8 @@ BOOST_AUTO_TEST_CASE(only_what_is_done_is_written_down) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_held_downstream_comes_again_after_a_kill_and_not_after_a_drain) {
-  const std::string three = "  some: {from: in, batch: {count: 3, within: 1h, as: lines}}\n  out: {from: some, file: {append: out}}\n";
+  const std::string three =
+      "  some: {from: in, batch: {count: 3, within: 1h, as: lines}}\n  out: {from: some, file: {append: out}}\n";
   {
     Machine machine("follow: app.log", three);
     machine.files().put("app.log", "1\n2\n3\n4\n");

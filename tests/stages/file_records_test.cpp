@@ -101,9 +101,11 @@ BOOST_AUTO_TEST_CASE(an_envelope_that_is_read_is_the_message_that_it_keeps) {
       "stages:\n  in: {file: {read: dead, format: envelope}}\n"
       "  out: {from: in, do: [lua: 'return {text, meta.key, meta.shop, meta.attempt}']}\n"
       "  kept: {from: out, file: {append: out}}\n"
-      "  why: {from: in.failed, do: [lua: 'return {failed.line, failed.text}']}\n  told: {from: why, file: {append: told}}\n");
+      "  why: {from: in.failed, do: [lua: 'return {failed.line, failed.text}']}\n  told: {from: why, file: {append: "
+      "told}}\n");
   BOOST_TEST_REQUIRE(bench.mistakes() == "");
-  bench.files().put("dead", R"({"failed":null,"meta":{"id":7,"time":"x","attempt":3,"key":"k","shop":{"n":1}},"text":"a\nb"}
+  bench.files().put("dead",
+                    R"({"failed":null,"meta":{"id":7,"time":"x","attempt":3,"key":"k","shop":{"n":1}},"text":"a\nb"}
 {"text":"","meta":{"key":"l","shop":2}}
 {"meta":{}}
 {"text":"a","meta":[]}
@@ -111,7 +113,10 @@ BOOST_AUTO_TEST_CASE(an_envelope_that_is_read_is_the_message_that_it_keeps) {
 []
 )");
   bench.run();
-  BOOST_TEST(bench.files().text("out") == R"(["a\nb","k","{\"n\":1}",1])" "\n" R"(["","l",2,1])" "\n");
+  BOOST_TEST(bench.files().text("out") == R"(["a\nb","k","{\"n\":1}",1])"
+                                          "\n"
+                                          R"(["","l",2,1])"
+                                          "\n");
   BOOST_TEST(bench.files().text("told") ==
              "[3,\"no envelope: there is no `text`\"]\n[4,\"no envelope: `meta` is no object\"]\n"
              "[5,\"no envelope: `meta.key` is no text\"]\n[6,\"no envelope: an object was expected\"]\n");

@@ -189,7 +189,8 @@ BOOST_AUTO_TEST_CASE(each_of_several_files_begins_anew) {
 BOOST_AUTO_TEST_CASE(what_of_several_files_cannot_be_decoded_says_of_which_it_is) {
   Bench bench(
       "stages:\n  in: {file: {read: '*.ndjson'}}\n  good: {from: in, drop: {}}\n"
-      "  bad: {from: in.failed, do: [lua: 'return {meta.file, failed.line}']}\n  kept: {from: bad, file: {append: kept}}\n");
+      "  bad: {from: in.failed, do: [lua: 'return {meta.file, failed.line}']}\n  kept: {from: bad, file: {append: "
+      "kept}}\n");
   bench.files().put("a.ndjson", "1\n");
   bench.files().put("b.ndjson", "1\n{\n");
   bench.run();
