@@ -224,3 +224,10 @@ BOOST_AUTO_TEST_CASE(any_name_that_a_file_can_have_is_good) {
     BOOST_TEST(end.out == "1\n2\n", name);
   }
 }
+
+BOOST_AUTO_TEST_CASE(a_pattern_that_matches_nothing_is_a_file_that_is_missing) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml", printing(folder.path("*.log")))});
+  BOOST_TEST(end.code == 69, end.err);
+  BOOST_TEST(contains(end.err, "nothing matches"), end.err);
+}

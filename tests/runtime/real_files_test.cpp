@@ -3,11 +3,13 @@
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "engine/runtime/files.hpp"
 #include "tests/runtime/on_core.hpp"
@@ -99,6 +101,34 @@ Task<> write_fifo(Core& core, std::string path, std::string text) {
   co_await writer->write(text);
 }
 
+Task<> known_by_its_number(Core& core, const Folder& folder) {
+  auto& files = core.files();
+  std::ofstream(folder / "a") << "one\ntwo\n";
+  const auto reader = files.open(folder / "a");
+  const auto first = files.status(folder / "a");
+  BOOST_REQUIRE(first);
+  BOOST_TEST(first->size == 8U);
+  BOOST_REQUIRE(reader->status());
+  BOOST_TEST(first->same_file(*reader->status()));
+  reader->seek(4);
+  const std::string rest = co_await read_all(*reader);
+  BOOST_TEST(rest == "two\n");
+  files.rename(folder / "a", folder / "b");
+  std::ofstream(folder / "a") << "three\n";
+  BOOST_TEST(!files.status(folder / "a")->same_file(*reader->status()));
+  BOOST_TEST(files.status(folder / "b")->same_file(*reader->status()));
+  std::ofstream(folder / "b", std::ios::app) << "more\n";
+  const std::string more = co_await read_all(*reader);
+  BOOST_TEST(more == "more\n");
+  BOOST_TEST(!files.status(folder / "none"));
+  BOOST_TEST(!files.status(folder.path));  // No regular file.
+  BOOST_TEST(!files.status("/dev/null"));
+  auto names = files.list(folder.path);
+  std::sort(names.begin(), names.end());
+  BOOST_TEST(names == (std::vector<std::string>{"a", "b"}));
+  BOOST_CHECK_THROW(files.list(folder / "none"), std::system_error);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(what_is_written_can_be_cut_renamed_read_and_removed) {
@@ -180,4 +210,9 @@ BOOST_AUTO_TEST_CASE(a_fifo_waits_for_its_other_side_and_carries_everything) {
     });
     BOOST_TEST((text == sent));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_known_by_its_number_whatever_it_is_called) {
+  const Folder folder;
+  on_core([&](Core& core) { return known_by_its_number(core, folder); });
 }
