@@ -136,6 +136,8 @@ class Follower {
   }
 
  private:
+  using All = std::vector<std::shared_ptr<Followed>>;
+
   // ------------------------------------------------------------------------------------------------------ finding them
 
   Task<> look() {
@@ -147,9 +149,9 @@ class Follower {
       complain(setting_.pattern, "file: cannot look for " + setting_.pattern, error);
       co_return;  // What is open is read on under its name.
     }
-    std::vector<std::shared_ptr<Followed>> named;
+    All named;
     for (const auto& path : paths) {
-      std::shared_ptr<Followed> file = known(path);
+      std::shared_ptr<Followed> file = known(path, named);
       if (!file) file = co_await open(path);
       if (file && std::find(named.begin(), named.end(), file) == named.end()) named.push_back(file);
     }
@@ -162,8 +164,8 @@ class Follower {
     std::stable_partition(files_.begin(), files_.end(), [](const auto& file) { return !file->named; });
   }
 
-  /// That which is open already, by whatever name it was.
-  std::shared_ptr<Followed> known(const std::string& path) {
+  /// That which is open already, by whatever name it was. One of `named` has two names, and keeps the first.
+  std::shared_ptr<Followed> known(const std::string& path, const All& named) {
     std::optional<FileStatus> status;
     try {
       status = source_.core.files().status(path);
@@ -173,7 +175,8 @@ class Follower {
     if (!status) return nullptr;
     for (const auto& file : files_) {
       if (file->closed || !file->file.same_file(*status)) continue;
-      if (file->path != path) {
+      const bool has_a_name = std::find(named.begin(), named.end(), file) != named.end();
+      if (file->path != path && !has_a_name) {
         file->path = path;
         if (many_) file->origin = origin_of(path);
         changed_ = true;
@@ -277,7 +280,7 @@ class Follower {
           const auto status = source_.core.files().status(directory + name);
           if (!status || status->inode != position.inode || status->device != position.device) continue;
           const std::string path = directory + name;
-          if (known(path)) continue;
+          if (known(path, {})) continue;
           stored_ = {position};
           const auto file = co_await open(path);
           found = file && stored_.empty();
@@ -397,7 +400,7 @@ class Follower {
   Positions positions_;
   std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
   bool starting_ = false, at_end_ = false;
-  std::vector<std::shared_ptr<Followed>> files_;  // Those without a name first.
+  All files_;  // Those without a name first.
   std::deque<Mark> marks_;
   bool changed_ = false;   // Since it was written down.
   bool new_ones_ = false;  // Among files_, since then.

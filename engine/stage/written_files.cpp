@@ -102,8 +102,9 @@ std::unique_ptr<runtime::Writer> WrittenFiles::make(const std::string& path, boo
 
 Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   if (const auto found = by_path_.find(path); found != by_path_.end()) {
-    files_.splice(files_.begin(), files_, found->second);
-    co_return &files_.front();
+    // Not while they are gone through to be made durable.
+    if (const auto pass = gate_.try_enter()) files_.splice(files_.begin(), files_, found->second);
+    co_return &*found->second;
   }
   auto pass = co_await gate_.enter();
   if (files_.size() == most) {
@@ -344,6 +345,7 @@ Task<> WrittenFiles::sync_from_time_to_time() {
 }
 
 Task<> WrittenFiles::finish() {
+  co_await close();
   std::exception_ptr fault = fault_;
   for (auto& file : files_) {
     try {

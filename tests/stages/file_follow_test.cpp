@@ -222,6 +222,17 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_renamed_within_the_pattern_is_not_read_twice
   BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log.1\",\"3\"]\n");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_renamed_while_it_is_read_keeps_its_place_in_a_drain) {
+  Machine machine("follow: 'app.log*'", named);
+  machine.files().put("app.log", "1\n");
+  machine.start();
+  machine.files().add("app.log", "2\n");
+  machine.files().rename("app.log", "app.log.1");
+  machine.drain();
+  machine.start();
+  BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log.1\",\"2\"]\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_is_cut_is_read_anew) {
   Machine machine;
   machine.files().put("app.log", "1\n2\n");
