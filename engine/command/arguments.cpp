@@ -96,7 +96,10 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
     return refused(streams, "'" + option->results()[most] + "' is one argument too many", help);
   }
   std::string what = error.what();
-  if (what.ends_with(" is required")) what = app.get_name() + " needs a " + what.substr(0, what.find(' '));
+  if (what.ends_with(" is required")) {
+    const std::string missing = what.substr(0, what.find(' '));
+    what = app.get_name() + (missing.starts_with('-') ? " needs " : " needs a ") + missing;
+  }
   return refused(streams, what, help);
 }
 

@@ -313,7 +313,8 @@ class SourceUnit final : public Unit, private TokenOwner {
           failed.edit_metadata().failed = told(row.failure, attempt);
         } else if (output.heard(any_port_)) {
           const Message failed = output.emit(any_port_, row.payload, open->kept.entered());
-          if (metadata) failed.edit_metadata() = *metadata;
+          const auto* const carried = row.metadata ? row.metadata.get() : metadata;
+          if (carried) failed.edit_metadata() = *carried;
           failed.edit_metadata().failed = told(row.failure, attempt);
         } else {
           lost(row.failure, *open);

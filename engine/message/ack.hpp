@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 namespace weir::message {
 
 class Token;
+
+struct Metadata;
 
 /// Whoever opened a token. It must outlive the token.
 class TokenOwner {
@@ -25,11 +28,12 @@ class TokenOwner {
 
 /// One failed row of a token.
 struct FailedRow {
-  FailedRow(std::uint32_t row, Failure why, std::string bytes)
-      : ordinal(row), failure(std::move(why)), payload(std::move(bytes)) {}
+  FailedRow(std::uint32_t row, Failure why, std::string bytes, std::shared_ptr<const Metadata> carried)
+      : ordinal(row), failure(std::move(why)), payload(std::move(bytes)), metadata(std::move(carried)) {}
   std::uint32_t ordinal;  ///< Which of the token's rows, from 0.
   Failure failure;
-  std::string payload;  ///< The message as it entered the stage that failed it.
+  std::string payload;                       ///< The message as it entered the stage that failed it,
+  std::shared_ptr<const Metadata> metadata;  ///< and what it carried; may be null.
 };
 
 /// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows
@@ -57,7 +61,8 @@ class Token {
     if (open_.fetch_sub(rows, std::memory_order_acq_rel) == rows) owner_->completed(*this);
   }
   /// One outstanding row ended badly and nobody listens where it did.
-  void fail(std::uint64_t id, Failure failure, std::string payload) noexcept;
+  void fail(std::uint64_t id, Failure failure, std::string payload,
+            std::shared_ptr<const Metadata> metadata = nullptr) noexcept;
 
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }

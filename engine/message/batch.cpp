@@ -387,7 +387,14 @@ void Batch::done_all() noexcept {
 
 void Batch::fail(std::size_t row, Failure failure) noexcept {
   if (Token* token = release_token(row)) {
-    token->fail(id(row), std::move(failure), std::string(payload(row)));
+    std::shared_ptr<const Metadata> metadata = has_metadata_ ? metadata_[row] : nullptr;
+    if (metadata && !metadata->groups.empty()) {
+      // Its end is told when all of the token have ended, and some of them may wait for its group.
+      const auto alone = std::make_shared<Metadata>(*metadata);
+      alone->groups.clear();
+      metadata = alone;
+    }
+    token->fail(id(row), std::move(failure), std::string(payload(row)), std::move(metadata));
   }
 }
 

@@ -26,7 +26,7 @@ std::string orders(const TemporaryFolder& folder) {
          "  out: {from: line, file: {append: '" +
          folder.path("out") +
          "'}}\n"
-         "  dead: {from: [checked.failed, any.failed], file: {append: '" +
+         "  dead: {from: any.failed, file: {append: '" +
          folder.path("dead.ndjson") +
          "', format: envelope}}\n"
          "tests: [{name: none, expect: []}]\n";
@@ -112,5 +112,5 @@ BOOST_AUTO_TEST_CASE(a_stage_that_is_not_there_and_a_file_that_is_not_there_are_
   BOOST_TEST(end.code == 78, end.err);
   end = Child(weir_replay({after.dead, after.pipeline})).end();
   BOOST_TEST(end.code == 64);
-  BOOST_TEST(contains(end.err, "--to is required"), end.err);
+  BOOST_TEST(contains(end.err, "weir replay needs --to"), end.err);
 }

@@ -70,6 +70,19 @@ BOOST_AUTO_TEST_CASE(where_nobody_listens_to_the_source_it_leaves_by_any_failed)
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(by_any_failed_it_carries_what_was_noted_on_its_way) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..2}}
+  b: {from: a, meta: {tenant: 't{{ msg }}'}}
+  c: {from: b, lua: 'fail("no")'}
+  e: {from: any.failed, lua: 'return {tenant = meta.tenant, at = failed.stage}'}
+  f: {from: e, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"at\":\"c\",\"tenant\":\"t1\"}\n{\"at\":\"c\",\"tenant\":\"t2\"}\n");
+}
+
 BOOST_AUTO_TEST_CASE(whoever_listens_where_it_failed_ends_it_there) {
   Bench bench(pipeline("  dead: {from: work.failed, file: {append: dead.txt}}\n"));
   fails(bench, "work", {{"2", 1}});
