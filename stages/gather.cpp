@@ -22,7 +22,7 @@ struct GatherConfig {
 const auto spec =
     config::Spec<GatherConfig>("gather", "Makes one message again of all that one list became.")
         .field("of", &GatherConfig::of, "The stage that made the messages: an `expand`, or a `generate` with `each`.",
-               config::not_empty(), config::sample("split"))
+               config::not_empty(), config::sample("input"))
         .required()
         .field("into", &GatherConfig::into, "The field of the new message that holds the list of their payloads.",
                config::not_empty(), config::sample("items"))
@@ -34,7 +34,7 @@ const auto spec =
             "`STAGE.failed` as well, or say `on_error: pass`. The new message has the metadata of the one that arrived "
             "first; when it is done, so are all of which it was made. At most 1,000 lists are open at once: messages "
             "of further ones fail here, as do those that belong to no list of that stage.")
-        .example("gather: {of: split, into: items}");
+        .example("gather: {of: input, into: items}");
 
 class Gather : public stage::Operator, private message::Groups::Listener {
  public:

@@ -14,6 +14,11 @@ std::string sample_of(const FieldDeclaration& field) {
   if (!field.sample.empty()) return field.sample;
   if (!field.choices.empty()) return field.choices.front();
   const std::string& type = field.type;
+  if (type == "map" && field.nested && !field.nested->fields.empty()) {
+    const auto& first = field.nested->fields.front();
+    const std::string inner = sample_of(first);
+    return inner.empty() ? inner : "{" + first.key + ": " + inner + "}";
+  }
   if (type.starts_with("list of ")) {
     FieldDeclaration one;
     one.type = type.substr(8);

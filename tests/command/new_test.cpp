@@ -81,8 +81,8 @@ BOOST_AUTO_TEST_CASE(it_names_every_option_of_the_kind_and_what_it_is_when_left_
   for (const auto& [name, kind] : catalog().all()) {
     const auto text = said_by({"new", name}).out;
     for (const auto& field : kind->declaration().fields) {
-      const bool written = contains(text, "\n      " + field.key + ": ");
-      const bool to_write = contains(text, "\n      #" + field.key + ": ");
+      const bool written = contains(text, "\n      " + field.key + ":");
+      const bool to_write = contains(text, "\n      #" + field.key + ":");
       BOOST_TEST((written || to_write), name << " does not show " << field.key << "\n" << text);
       if (!field.fallback.empty()) BOOST_TEST(contains(text, "default " + field.fallback), name << " " << field.key);
     }

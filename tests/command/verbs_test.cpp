@@ -149,9 +149,14 @@ BOOST_AUTO_TEST_CASE(explain_leaves_no_option_of_any_kind_without_type_meaning_a
   for (const auto& [name, kind] : catalog.all()) {
     const auto& declaration = kind->declaration();
     BOOST_TEST(!declaration.examples.empty(), name);
+    std::vector<weir::config::FieldDeclaration> fields = declaration.fields;
     for (const auto& field : declaration.fields) {
+      if (field.nested) fields.insert(fields.end(), field.nested->fields.begin(), field.nested->fields.end());
+    }
+    for (const auto& field : fields) {
       BOOST_TEST(!field.type.empty(), name << "." << field.key);
       BOOST_TEST(!field.help.empty(), name << "." << field.key);
+      if (field.nested) continue;
       const bool shown = !weir::config::sample_of(field).empty() || !field.fallback.empty();
       BOOST_TEST(shown, name << "." << field.key << " has neither an example nor a default");
     }

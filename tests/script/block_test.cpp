@@ -64,9 +64,9 @@ BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
 
 BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   BOOST_TEST(checked("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
-  BOOST_TEST(checked("state.n = 1") ==
-             "there is no 'state' here yet "
-             "(a later version of weir gives 'lua' a table per key by 'state: {key, forget}')");
+  BOOST_TEST(
+      checked("state.n = 1") ==
+      "there is no 'state' here (a 'lua' stage has a table for each key by 'state: {key: …, forget: 1h}' beside it)");
   BOOST_TEST(checked("sleep(1)") == "there is no 'sleep' here (it is known in 'generate' only)");
   BOOST_TEST(checked("emit(1)", Setting::generate) ==
              "there is no 'emit' here (only 'lua:' can call it, on a message)");

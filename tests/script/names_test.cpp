@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(result_request_and_failed_tell_what_happened) {
   BOOST_TEST(run_with("return {result.status, result.headers.content_type, result.msg.id[1], result.code == nil}") ==
              R"([201,"x",5,true])");
   BOOST_TEST(run_with("msg.r = result.msg") == R"({"r":{"id":[5]}})");
-  BOOST_TEST(run_with("result.msg.id = 1") == "type: only msg can be changed");
+  BOOST_TEST(run_with("result.msg.id = 1") == "type: only msg and state can be changed");
   BOOST_TEST(run_with("return {request.method, request.query.q, failed.kind, failed.text, failed.attempts}") ==
              R"(["GET","1","status","it said 500",1])");
   BOOST_TEST(after("return {result.status == nil, result.msg == nil, request == nil, failed == nil}") ==
