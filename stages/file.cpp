@@ -228,7 +228,8 @@ stage::Intake intake_of(const FileConfig& config) {
   return {format_of(config, *config.read), config.max_message, "the file", config.types};
 }
 
-/// Reads them one after the other. That one can't be read fails nothing but itself, unless it is the first.
+/// Reads them one after the other. That one can't be read fails nothing but itself, unless it is the first that can't
+/// be opened, or the only one.
 stage::Task<> read_all(const std::vector<std::string>& paths, const FileConfig& config, stage::Source& source,
                        bool first_must_be_there) {
   const stage::Intake intake = intake_of(config);
@@ -248,7 +249,12 @@ stage::Task<> read_all(const std::vector<std::string>& paths, const FileConfig& 
       reader = std::make_unique<AsItWas>(std::move(reader), *size);
     }
     reader = io::decompress(compression_of(config, path), std::move(reader), "file: " + path);
-    co_await intake.read(*reader, source);
+    try {
+      co_await intake.read(*reader, source);
+    } catch (const std::system_error& error) {
+      if (paths.size() == 1 && !config.every) throw;
+      source.refuse({}, {stage::Reason::io, error.what()});
+    }
   }
 }
 

@@ -144,9 +144,9 @@ class Follower {
     std::vector<std::string> paths;
     try {
       paths = io::glob(source_.core.files(), setting_.pattern);
-      complained_.erase(setting_.pattern);
+      complained_.erase(looking);
     } catch (const std::system_error& error) {
-      complain(setting_.pattern, "file: cannot look for " + setting_.pattern, error);
+      complain(looking, "file: cannot look for " + setting_.pattern, error);
       co_return;  // What is open is read on under its name.
     }
     All named;
@@ -235,7 +235,14 @@ class Follower {
                   {{"path", file.path}});
       co_return;
     }
+    std::array<char, 1> before{'\n'};
+    if (position.offset > 0) {
+      file.reader->seek(position.offset - 1);
+      co_await file.reader->read(before);
+    }
     begin_at(file, position.offset, position.line);
+    // It was begun at its end, in the middle of a line.
+    if (before[0] != '\n') file.lines->begin_inside_a_line();
     forget(position);
   }
   void forget(const Position& position) {
@@ -406,6 +413,8 @@ class Follower {
   bool new_ones_ = false;  // Among files_, since then.
   bool told_unwritten_ = false, more_to_read_ = false;
   Time wrote_{};
+  // Paths that can't be read, and `looking`: each is told once until it can be again. A pattern may be a path as well.
+  static constexpr const char* looking = "";
   std::set<std::string> complained_;
 };
 

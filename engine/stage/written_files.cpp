@@ -109,7 +109,13 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   auto pass = co_await gate_.enter();
   if (files_.size() == most) {
     if (!setting_.append) co_return nullptr;
-    if (files_.back().dirty) co_await sync(files_.back());
+    if (files_.back().dirty && setting_.durability.every) {
+      try {
+        co_await sync(files_.back());
+      } catch (const std::system_error&) {
+        fault_ = std::current_exception();  // Of that one: no reason to fail what is for another.
+      }
+    }
     by_path_.erase(files_.back().path);
     files_.pop_back();
   }
@@ -201,7 +207,9 @@ Task<> WrittenFiles::write(File& file, Batch& batch, const std::vector<std::size
 Task<> WrittenFiles::write_added(File& file, Batch& batch) {
   file.dirty = true;
   const std::error_code error = co_await file.lineup->write(batch);
-  if (error) file.lineup->fail_left(batch, error);
+  if (!error) co_return;
+  file.lineup->fail_left(batch, error);
+  if (file.lineup->size() == 0) file.has_header = false;  // It was to be the first line.
 }
 
 /// Makes line_ of the row, or fails it.
@@ -282,25 +290,42 @@ std::int64_t WrittenFiles::period_now() const {
   return driver_.core.wall().time_since_epoch() / *setting_.rotation->every;
 }
 
-/// What can't be put aside is written on.
+/// What can't be put aside is written on; so is what was, while no new file can be made in its place.
 Task<> WrittenFiles::rotate(File& file) {
   file.period = period_now();
   if (file.lineup->size() == 0) co_return;  // Empty, or no regular file.
+  if (file.dirty && (setting_.durability.always || setting_.durability.every)) co_await sync(file);
   auto& files = driver_.core.files();
+  const auto warn = [&](std::string_view what, const std::system_error& error) {
+    driver_.log(observe::Level::warn, what, {{"path", file.path}, {"err", error.code().message()}});
+  };
   // Always a later one than before, so that the order of the names is that of the files.
   auto at = std::max(driver_.core.wall(), last_aside_ + std::chrono::milliseconds(1));
   try {
-    if (file.dirty && (setting_.durability.always || setting_.durability.every)) co_await sync(file);
     std::string aside = put_aside_name(file.path, at);
     while (files.exists(aside)) aside = put_aside_name(file.path, at += std::chrono::milliseconds(1));
-    files.rename(file.path, aside);
     last_aside_ = at;
-    file.lineup->go_on_with(make(file.path, true));
-    file.has_header = false;
-    if (setting_.rotation->keep) remove_old(file);
+    files.rename(file.path, aside);
   } catch (const std::system_error& error) {
-    driver_.log(observe::Level::warn, "the file can't be rotated; it is written on",
-                {{"path", file.path}, {"err", error.code().message()}});
+    if (files.exists(file.path)) {
+      warn("the file can't be rotated; it is written on", error);
+      co_return;
+    }
+    // It has its new name, now or since the last try.
+  }
+  try {
+    file.lineup->go_on_with(make(file.path, true));
+  } catch (const std::system_error& error) {
+    file.period = period_now() - 1;  // So that the next message tries again.
+    warn("the file was put aside and no new one can be made; the old one is written on", error);
+    co_return;
+  }
+  file.has_header = false;
+  if (!setting_.rotation->keep) co_return;
+  try {
+    remove_old(file);
+  } catch (const std::system_error& error) {
+    warn("files that were put aside can't be removed", error);
   }
 }
 
@@ -326,12 +351,13 @@ void WrittenFiles::remove_old(const File& file) {
 // ---------------------------------------------------------------------------------------------------------- durability
 
 Task<> WrittenFiles::sync(File& file) {
+  file.dirty = false;
   try {
     co_await file.lineup->sync();
   } catch (const std::system_error& error) {
+    file.failed = true;
     throw std::system_error(error.code(), "file: cannot sync " + file.path);
   }
-  file.dirty = false;
 }
 
 Task<> WrittenFiles::sync_from_time_to_time() {
@@ -348,6 +374,7 @@ Task<> WrittenFiles::finish() {
   co_await close();
   std::exception_ptr fault = fault_;
   for (auto& file : files_) {
+    if (file.failed) continue;  // Asked again it might say that all is well.
     try {
       // Or a crash of the machine might leave an empty file under the name.
       if (file.unfinished || (file.dirty && setting_.durability.every)) co_await sync(file);

@@ -82,6 +82,7 @@ class WrittenFiles {
     std::vector<std::string> columns;  // Of csv; none: not known yet.
     bool has_header = false;
     bool dirty = false;       // Written since it was made durable.
+    bool failed = false;      // To be made durable: what it holds is not to be trusted.
     std::int64_t period = 0;  // Of rotation by time, that it was begun in.
   };
 

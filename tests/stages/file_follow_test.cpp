@@ -139,6 +139,16 @@ BOOST_AUTO_TEST_CASE(with_start_end_only_what_comes_is_read_and_of_half_a_line_n
   BOOST_TEST(machine.out() == "3\n3\nnew\n4\n");
 }
 
+BOOST_AUTO_TEST_CASE(half_a_line_that_was_passed_over_is_passed_over_after_a_restart_too) {
+  Machine machine("follow: b.log, start: end");
+  machine.files().put("b.log", "1\nha");
+  machine.start();
+  machine.drain();
+  machine.files().add("b.log", "lf\n3\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "3\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_appears_later_is_read_from_its_beginning) {
   Machine machine("follow: logs/app.log");
   machine.start();
