@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 
 #include "engine/config/yaml.hpp"
@@ -30,7 +31,10 @@ class Inclusion {
   Inclusion(Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
 
   void run() {
-    if (root_.place.source) seen_.insert(root_.place.source->name);
+    if (root_.place.source) seen_.insert(normal(root_.place.source->name));
+    if (const Node* vars = root_.find("vars")) {
+      for (const auto& entry : vars->entries) own_vars_.insert(entry.key);
+    }
     const Node files = *root_.find(include_key);  // A copy: what is joined may move the entries.
     follow(files);
     std::erase_if(root_.entries, [](const Node::Entry& entry) { return entry.key == include_key; });
@@ -58,6 +62,7 @@ class Inclusion {
       const auto& from = file.place.source->name;
       path = from.substr(0, from.rfind('/') == std::string::npos ? 0 : from.rfind('/') + 1) + path;
     }
+    path = normal(path);
     if (!seen_.insert(path).second) return;
     Diagnostics reading;
     const auto source = read_source(path, reading);
@@ -106,16 +111,20 @@ class Inclusion {
       const Node::Entry* const same = to->entry(entry.key);
       if (!same) {
         to->entries.push_back(entry);
-      } else if (from.key != "vars") {
+      } else if (from.key != "vars" || !own_vars_.contains(entry.key)) {
         diagnostics_.error(entry.key_place, fmt::format("'{}' is also in {}", entry.key, same->key_place.str()),
                            "one of them needs another name", from.key + "." + entry.key);
       }
     }
   }
 
+  /// One name for each file, however it is spelt.
+  static std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
+
   Node& root_;
   Diagnostics& diagnostics_;
-  std::set<std::string> seen_;
+  std::set<std::string> seen_;      // Files.
+  std::set<std::string> own_vars_;  // Of the root.
 };
 
 }  // namespace

@@ -246,6 +246,14 @@ void OwnKinds::add(const std::string& name, const Place& place, const Node& body
     return;
   }
   const Kind& kind = *find(use->key);
+  // Kinds of kinds multiply: thirty of two stages each would be a thousand million.
+  if (pipeline.instances.size() + pipeline.stages.size() >= stages_most) {
+    if (!std::exchange(told_too_many_, true)) {
+      diagnostics_.error(use->key_place, fmt::format("the kinds make more than {} stages of this file", stages_most),
+                         "a kind that uses others twice doubles what they make", "stages." + name);
+    }
+    return;
+  }
   const std::string path = "stages." + name;
   for (const auto& entry : body.entries) {
     if (&entry == use) continue;

@@ -42,6 +42,8 @@ class OwnKinds {
   Node given(const Kind& kind, const Node::Entry& use, const Scope& scope, const std::string& path);
 
   std::vector<Kind> kinds_;
+  static constexpr std::size_t stages_most = 5000;  // Of a file, with the instances that hold them.
+  bool told_too_many_ = false;
   std::vector<std::string> open_;  // Kinds that are being put in, from the outside in.
   Diagnostics& diagnostics_;
 };

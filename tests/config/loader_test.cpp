@@ -256,6 +256,30 @@ BOOST_AUTO_TEST_CASE(an_included_file_gives_stages_vars_and_kinds) {
   BOOST_TEST(got.pipeline->tests.is_null());
 }
 
+BOOST_AUTO_TEST_CASE(kinds_that_multiply_are_refused_before_they_fill_the_memory) {
+  std::string text = "kinds:\n";
+  for (int k = 1; k <= 30; ++k) {
+    const std::string next = "k" + std::to_string(k + 1);
+    text += "  k" + std::to_string(k) + ": {stages: {x: {" + next + ": {}}, y: {from: x, " + next + ": {}}}}\n";
+  }
+  text += "  k31: {stages: {x: {pass: {}}}}\nstages: {a: {generate: {range: 1..3}}, b: {from: a, k1: {}}}\n";
+  const auto told = load_text(text).told;
+  BOOST_TEST(told.find("the kinds make more than 5000 stages of this file") != told.npos, told);
+  BOOST_TEST(told.size() < 1000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_one_however_it_is_spelt_and_two_that_are_included_may_not_give_the_same_var) {
+  const Folder folder(
+      {{"main.yaml",
+        "include: [more.yaml, ./more.yaml, other.yaml, ./main.yaml]\nstages: {a: {generate: {range: 1..3}}}\n"},
+       {"more.yaml", "include: ./more.yaml\nvars: {depth: 1}\nstages: {c: {from: a, drop: {}}}\n"},
+       {"other.yaml", "vars: {depth: 2}\n"}});
+  const auto told = folder.load().told;
+  BOOST_TEST(told.find("other.yaml:1:8: error: 'depth' is also in ") != told.npos, told);
+  BOOST_TEST(told.find("'c' is also in") == told.npos, told);
+  BOOST_TEST(told.find("'a' is also in") == told.npos, told);
+}
+
 BOOST_AUTO_TEST_CASE(mistakes_of_an_included_file_are_told_where_they_stand) {
   const Folder folder(
       {{"main.yaml", "include: [other.yaml, gone.yaml, 7.yaml/]\nstages: {a: {generate: {range: 1..3}}}\n"},
