@@ -103,6 +103,7 @@ int written(const std::string& path, const std::string& text, Streams& streams) 
                            : failed(exit_code::system, "");
   }
   if (std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() || std::fflush(file.get()) != 0) {
+    std::remove(path.c_str());  // Half of it is no file to start from.
     return failed(exit_code::io, "");
   }
   streams.err << "weir: wrote " << path << "\n  = weir test " << path << " tries it, weir run " << path << " runs it\n";

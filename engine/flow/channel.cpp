@@ -291,7 +291,10 @@ bool Inbox::next_of(Edge& edge, Item& item) {
   item = std::move(items.front());
   items.pop_front();
   // With the lock held: whoever finds that nothing waits must also find that all is home.
-  if (item.batch) edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
+  if (!item.batch) return true;
+  edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
+                         std::memory_order_relaxed);
+  edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
   return true;
 }
 
@@ -303,8 +306,10 @@ std::optional<Arrival> Inbox::receive_from(Edge& edge) {
     ++ended_;
   }
   if (item.mark != Mark::none) return Arrival(item.mark, &edge);
-  edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
-                         std::memory_order_relaxed);
+  if (!edge.oldest_) {
+    edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
+                           std::memory_order_relaxed);
+  }
   return Arrival(Delivery(std::move(item.batch), &edge, item.charged, item.from_budget));
 }
 

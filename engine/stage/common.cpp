@@ -94,9 +94,10 @@ const config::Spec<Common>& common_spec() {
           .field("merge", &Common::merge,
                  "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
                  config::sample("{code: '{{ result.code }}'}"))
-          .group("state", &Common::state, state_spec(),
-                 "Gives `lua` the table `state`, one for each key. It is kept only if the code succeeds; a table that "
-                 "is empty is forgotten. For `lua`.")
+          .group(
+              "state", &Common::state, state_spec(),
+              "Gives `lua` the table `state`, one for each key, of at most 64 KiB as JSON. It is kept only if the code "
+              "succeeds; a table that is empty is forgotten. For `lua`.")
           .field("timeout", &Common::timeout, "How long one call may take; for stages that call.", config::above(0))
           .field("on_error", &Common::on_error,
                  "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. "
