@@ -10,37 +10,16 @@
 
 #include "engine/command/command.hpp"
 #include "engine/command/new_file.hpp"
+#include "tests/support/said.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
+using weir::tests::catalog;
+using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
-
-struct Said {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-const weir::stage::Catalog& catalog() {
-  static const auto linked = weir::stage::Catalog::linked();
-  return linked;
-}
-
-Said said_by(const std::vector<std::string>& words) {
-  std::ostringstream out, err;
-  weir::command::Streams streams{out, err};
-  const int code = weir::command::run_command(catalog(), words, streams);
-  return {code, out.str(), err.str()};
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using weir::tests::text_of;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

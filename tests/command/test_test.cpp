@@ -13,37 +13,23 @@
 
 #include "engine/command/command.hpp"
 #include "engine/message/json.hpp"
+#include "tests/support/said.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
+using weir::tests::Said;
 using weir::tests::TemporaryFolder;
+using weir::tests::text_of;
 
 const fs::path repository = WEIR_SOURCE_DIR;
 const std::string trials = "tests/command/trials/";
 
-struct Said {
-  int code;
-  std::string out;
-  std::string err;
-};
-
 /// As from the repository's root: so the paths in what is said are the same everywhere.
 Said said_by(const std::vector<std::string>& words) {
-  static const auto catalog = weir::stage::Catalog::linked();
   fs::current_path(repository);
-  std::ostringstream out, err;
-  weir::command::Streams streams{out, err};
-  const int code = weir::command::run_command(catalog, words, streams);
-  return {code, out.str(), err.str()};
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  return weir::tests::said_by(words);
 }
 
 /// The first line in which two texts differ, so that a failure can be read.

@@ -7,25 +7,14 @@
 
 #include "engine/command/command.hpp"
 #include "engine/message/json.hpp"
+#include "tests/support/said.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
 
+using weir::tests::catalog;
+using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
-
-struct Said {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-Said said_by(const std::vector<std::string>& words) {
-  static const auto catalog = weir::stage::Catalog::linked();
-  std::ostringstream out, err;
-  weir::command::Streams streams{out, err};
-  const int code = weir::command::run_command(catalog, words, streams);
-  return {code, out.str(), err.str()};
-}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

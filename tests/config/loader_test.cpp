@@ -10,6 +10,7 @@
 
 #include "engine/config/loader.hpp"
 #include "engine/config/yaml.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
@@ -209,43 +210,27 @@ BOOST_AUTO_TEST_CASE(the_name_of_a_pipeline) {
   BOOST_TEST(pipeline_name(".yaml") == ".yaml");
 }
 
-/// A folder with these files in it; gone at the end.
-class Folder {
- public:
-  explicit Folder(std::initializer_list<std::pair<const char*, std::string>> files) {
-    char name[] = "/tmp/weir-include-XXXXXX";
-    path = mkdtemp(name);
-    for (const auto& [file, text] : files) {
-      names_.push_back(path + "/" + file);
-      std::ofstream(names_.back()) << text;
-    }
-  }
-  ~Folder() {
-    for (const auto& name : names_) unlink(name.c_str());
-    rmdir(path.c_str());
-  }
-  Loaded load() const {
-    Diagnostics diagnostics;
-    Loaded loaded;
-    loaded.pipeline = load_file(names_.front(), {}, {}, diagnostics);
-    loaded.told = diagnostics.render();
-    return loaded;
-  }
-  std::string path;
-
- private:
-  std::vector<std::string> names_;
-};
+/// The first of these files, with the others beside it.
+Loaded load_first(const weir::tests::TemporaryFolder& folder,
+                  std::initializer_list<std::pair<const char*, std::string>> files) {
+  for (const auto& [name, text] : files) folder.file(name, text);
+  Diagnostics diagnostics;
+  Loaded loaded;
+  loaded.pipeline = load_file(folder.path(files.begin()->first), {}, {}, diagnostics);
+  loaded.told = diagnostics.render();
+  return loaded;
+}
 
 BOOST_AUTO_TEST_CASE(an_included_file_gives_stages_vars_and_kinds) {
-  const Folder folder({{"main.yaml",
-                        "include: [kinds.yaml, more.yaml]\nvars: {depth: 3}\nstages: {a: {generate: {range: 1..3}}, "
-                        "b: {from: a, small: {most: 2}}}\n"},
-                       {"kinds.yaml",
-                        "include: more.yaml\nvars: {depth: 1, wide: 9}\nkinds: {small: {options: {most: {type: "
-                        "integer}}, stages: {w: {where: 'true'}}}}\ntests: [{name: its own}]\n"},
-                       {"more.yaml", "stages: {c: {from: b, drop: {}}}\n"}});
-  const auto got = folder.load();
+  const weir::tests::TemporaryFolder folder;
+  const auto got =
+      load_first(folder, {{"main.yaml",
+                           "include: [kinds.yaml, more.yaml]\nvars: {depth: 3}\nstages: {a: {generate: {range: 1..3}}, "
+                           "b: {from: a, small: {most: 2}}}\n"},
+                          {"kinds.yaml",
+                           "include: more.yaml\nvars: {depth: 1, wide: 9}\nkinds: {small: {options: {most: {type: "
+                           "integer}}, stages: {w: {where: 'true'}}}}\ntests: [{name: its own}]\n"},
+                          {"more.yaml", "stages: {c: {from: b, drop: {}}}\n"}});
   BOOST_TEST(got.told == "");
   BOOST_REQUIRE(got.pipeline.has_value());
   BOOST_TEST(got.pipeline->name == "main");
@@ -269,23 +254,30 @@ BOOST_AUTO_TEST_CASE(kinds_that_multiply_are_refused_before_they_fill_the_memory
 }
 
 BOOST_AUTO_TEST_CASE(a_file_is_one_however_it_is_spelt_and_two_that_are_included_may_not_give_the_same_var) {
-  const Folder folder(
-      {{"main.yaml",
-        "include: [more.yaml, ./more.yaml, other.yaml, ./main.yaml]\nstages: {a: {generate: {range: 1..3}}}\n"},
-       {"more.yaml", "include: ./more.yaml\nvars: {depth: 1}\nstages: {c: {from: a, drop: {}}}\n"},
-       {"other.yaml", "vars: {depth: 2}\n"}});
-  const auto told = folder.load().told;
+  const weir::tests::TemporaryFolder folder;
+  const auto told =
+      load_first(
+          folder,
+          {{"main.yaml",
+            "include: [more.yaml, ./more.yaml, other.yaml, ./main.yaml]\nstages: {a: {generate: {range: 1..3}}}\n"},
+           {"more.yaml", "include: ./more.yaml\nvars: {depth: 1}\nstages: {c: {from: a, drop: {}}}\n"},
+           {"other.yaml", "vars: {depth: 2}\n"}})
+          .told;
   BOOST_TEST(told.find("other.yaml:1:8: error: 'depth' is also in ") != told.npos, told);
   BOOST_TEST(told.find("'c' is also in") == told.npos, told);
   BOOST_TEST(told.find("'a' is also in") == told.npos, told);
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_of_an_included_file_are_told_where_they_stand) {
-  const Folder folder(
-      {{"main.yaml", "include: [other.yaml, gone.yaml, 7.yaml/]\nstages: {a: {generate: {range: 1..3}}}\n"},
-       {"other.yaml", "include: main.yaml\nrun: {drain: 1s}\nstges: {}\nstages:\n  a: {drop: {}}\n  B: {drop: {}}\n"}});
-  const auto told = folder.load().told;
-  BOOST_TEST(told.find("other.yaml:5:3: error: 'a' is also in " + folder.path + "/main.yaml:2:10") != told.npos, told);
+  const weir::tests::TemporaryFolder folder;
+  const auto told =
+      load_first(folder,
+                 {{"main.yaml", "include: [other.yaml, gone.yaml, 7.yaml/]\nstages: {a: {generate: {range: 1..3}}}\n"},
+                  {"other.yaml",
+                   "include: main.yaml\nrun: {drain: 1s}\nstges: {}\nstages:\n  a: {drop: {}}\n  B: {drop: {}}\n"}})
+          .told;
+  BOOST_TEST(told.find("other.yaml:5:3: error: 'a' is also in " + folder.path("main.yaml") + ":2:10") != told.npos,
+             told);
   BOOST_TEST(told.find("other.yaml:2:1: error: 'run' belongs to the file that is run") != told.npos, told);
   BOOST_TEST(told.find("other.yaml:3:1: error: a pipeline has no key 'stges'") != told.npos, told);
   BOOST_TEST(told.find("other.yaml:6:3: error: 'B' is no name of a stage") != told.npos, told);

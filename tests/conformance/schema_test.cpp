@@ -11,33 +11,18 @@
 
 #include "engine/command/command.hpp"
 #include "tests/support/child.hpp"
+#include "tests/support/said.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
+using weir::tests::catalog;
 using weir::tests::Child;
+using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
 
 const fs::path repository = WEIR_SOURCE_DIR;
-
-struct Said {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-const weir::stage::Catalog& catalog() {
-  static const auto linked = weir::stage::Catalog::linked();
-  return linked;
-}
-
-Said said_by(const std::vector<std::string>& words) {
-  std::ostringstream out, err;
-  weir::command::Streams streams{out, err};
-  const int code = weir::command::run_command(catalog(), words, streams);
-  return {code, out.str(), err.str()};
-}
 
 std::vector<std::string> files_in(const fs::path& folder) {
   std::vector<std::string> files;

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/support/bench.hpp"
+#include "tests/support/programs.hpp"
 
 using namespace std::chrono_literals;
 using namespace weir;
@@ -20,14 +21,6 @@ void balances(Bench& bench) {
 
 std::uint64_t dropped(Bench& bench, const std::string& stage, Dropped why) {
   return bench.stage(stage).dropped_by(why);
-}
-
-void slow_work(Bench& bench) {
-  bench.runtime.programs().script("work", [](const runtime::Command&) {
-    runtime::Behaviour behaviour;
-    behaviour.steps.push_back({10ms, "", ""});
-    return behaviour;
-  });
 }
 
 std::string with_full_edge(const std::string& when_full, const std::string& more = "") {

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/support/bench.hpp"
+#include "tests/support/programs.hpp"
 
 using namespace std::chrono_literals;
 using namespace weir;
@@ -118,19 +119,6 @@ stages:
   BOOST_TEST(bench.stage("c").in == 1000U);
   BOOST_TEST(bench.stage("b").in == 1000U - static_cast<std::uint64_t>(channel(bench, "a.main->b").depth));
 }
-
-namespace {
-
-/// Takes 10 ms for each message.
-void slow_work(Bench& bench) {
-  bench.runtime.programs().script("work", [](const runtime::Command&) {
-    runtime::Behaviour behaviour;
-    behaviour.steps.push_back({10ms, "", ""});
-    return behaviour;
-  });
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(an_edge_that_drops_its_oldest_keeps_the_latest) {
   Bench bench(R"(

@@ -18,6 +18,7 @@
 using namespace weir;
 using namespace std::chrono_literals;
 using tests::TemporaryFolder;
+using tests::text_of;
 
 namespace {
 
@@ -72,11 +73,6 @@ const observe::StageSnapshot& stage_of(const observe::PipelineSnapshot& snapshot
     if (stage.stage == name) return stage;
   }
   throw std::runtime_error("no stage " + name);
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::ptrdiff_t open_descriptors() {

@@ -37,8 +37,8 @@ class Bench {
   void advance(runtime::Duration time);  ///< Lets virtual time pass.
   /// Starts, unless started, and goes on until it has ended. Throws std::runtime_error if it stands still before.
   void run(runtime::Duration most = std::chrono::hours(24 * 365));
-  void drain();  ///< As SIGTERM does.
-  void stop();   ///< As a second one does.
+  void drain();                         ///< As SIGTERM does.
+  void stop();                          ///< As a second one does.
   void destroy() { running_.reset(); }  ///< As its owner does as soon as it has ended.
   bool has_ended() const { return ended_; }
   const graph::Ending& ending() const { return ending_; }

@@ -41,13 +41,6 @@ inline bool machine_can(const std::string& what, const std::string& script) {
   return false;
 }
 
-inline std::string text_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 /// "1\n2\n…": how many lines count up from 1 without a gap and make up the whole text; 0 where one does not.
 inline std::uint64_t counted_up(const std::string& text) {
   std::istringstream lines(text);
