@@ -17,13 +17,6 @@ namespace {
 
 using config::Node;
 
-Node* find(Node& map, std::string_view key) {
-  for (auto& entry : map.entries) {
-    if (entry.key == key) return &entry.value;
-  }
-  return nullptr;
-}
-
 Node text_node(std::string text, const config::Place& place) {
   Node node;
   node.kind = Node::Kind::scalar;
@@ -55,13 +48,13 @@ std::vector<Node> inputs(const Node& stage) {
 
 /// Keeps of what it reads that which these give.
 void keep_inputs(Node& stage, const std::set<std::string>& kept) {
-  Node* const from = find(stage, "from");
+  Node* const from = stage.find("from");
   if (!from) return;
   const auto gone = [&kept](const std::string& read) {
     return !kept.contains(stage_of(read)) && stage_of(read) != "any";
   };
   std::erase_if(from->items, [&](const Node& item) { return gone(item.text); });
-  if (Node* const edge = find(stage, "edge")) {  // One that it no longer has.
+  if (Node* const edge = stage.find("edge")) {  // One that it no longer has.
     const auto& stages = inputs(stage);
     std::erase_if(edge->entries, [&](const Node::Entry& entry) {
       const auto of = [&](const Node& item) { return stage_of(item.text) == stage_of(entry.key); };
@@ -88,8 +81,8 @@ Node reading(const std::string& envelopes, const config::Place& place) {
 }  // namespace
 
 bool begin_at(Node& root, const std::string& to, const std::string& envelopes) {
-  Node* const stages = find(root, "stages");
-  Node* const first = stages ? find(*stages, to) : nullptr;
+  Node* const stages = root.find("stages");
+  Node* const first = stages ? stages->find(to) : nullptr;
   if (!first) return false;
 
   std::set<std::string> kept{to};
@@ -107,9 +100,9 @@ bool begin_at(Node& root, const std::string& to, const std::string& envelopes) {
   std::erase_if(root.entries, [](const Node::Entry& entry) { return entry.key == "tests"; });
   for (auto& entry : stages->entries) keep_inputs(entry.value, kept);
 
-  Node* const begin = find(*stages, to);
+  Node* const begin = stages->find(to);
   const config::Place place = begin->place;
-  Node* const from = find(*begin, "from");
+  Node* const from = begin->find("from");
   if (!from) {
     *begin = reading(envelopes, place);
     return true;

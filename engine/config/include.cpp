@@ -19,13 +19,6 @@ bool is_one_of(const auto& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-Node* child(Node& map, std::string_view key) {
-  for (auto& entry : map.entries) {
-    if (entry.key == key) return &entry.value;
-  }
-  return nullptr;
-}
-
 class Inclusion {
  public:
   Inclusion(Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
@@ -95,7 +88,7 @@ class Inclusion {
   }
 
   void join(const Node::Entry& from) {
-    Node* const to = child(root_, from.key);
+    Node* const to = root_.find(from.key);
     if (!to || to->is_null()) {
       std::erase_if(root_.entries, [&](const Node::Entry& entry) { return entry.key == from.key; });
       root_.entries.push_back(from);

@@ -144,8 +144,7 @@ bool apply_override(Node& root, const std::string& path, Node value, Place place
       next = &at->items[static_cast<std::size_t>(*index)];
     } else if (at->is_map() || (at->is_null() && last)) {
       at->kind = Node::Kind::map;
-      for (auto& entry : at->entries)
-        if (entry.key == key) next = &entry.value;
+      next = at->find(key);
       // `run`, `vars` and `admin` need not be written to be set.
       const bool may_grow =
           last ||

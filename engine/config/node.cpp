@@ -1,5 +1,7 @@
 #include "engine/config/node.hpp"
 
+#include <utility>
+
 namespace weir::config {
 
 const Node::Entry* Node::entry(std::string_view key) const {
@@ -12,6 +14,8 @@ const Node* Node::find(std::string_view key) const {
   const Entry* found = entry(key);
   return found ? &found->value : nullptr;
 }
+
+Node* Node::find(std::string_view key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
 
 std::string Node::found() const {
   switch (kind) {

@@ -29,6 +29,7 @@ struct Node {
 
   /// The value under a key, or nothing; nothing too where this is no map.
   const Node* find(std::string_view key) const;
+  Node* find(std::string_view key);
   const Entry* entry(std::string_view key) const;
 
   /// How a message names what was found: `"many"`, `5`, `a list`, `a map`, `nothing`.
