@@ -80,8 +80,7 @@ class Expand : public stage::Operator {
           continue;
         }
         element_ = *first;
-        position_ = 0;
-        open_group();
+        list_.begin(groups_.get());
       }
       // One message may become more than may be put out at once: then it goes on here when called again.
       message::Document& document = message.document();
@@ -104,7 +103,7 @@ class Expand : public stage::Operator {
       if (!in_field_) set_kept(message);
       element_ = {};
       join_group(message);
-      list_.reset();
+      list_.end();
       out.pass(message);
     }
     return row;
@@ -162,11 +161,7 @@ class Expand : public stage::Operator {
   }
 
   void join_group(const stage::Message& made) {
-    if (list_) made.edit_metadata().groups.emplace_back(list_->share(), position_++);
-  }
-  void open_group() {
-    auto group = groups_ ? groups_->open() : nullptr;
-    if (group) list_.emplace(std::move(group), 0);
+    if (list_) made.edit_metadata().groups.push_back(list_.next());
   }
 
   void set_kept(const stage::Message& made) {
@@ -192,8 +187,7 @@ class Expand : public stage::Operator {
   std::string kept_text_;
   std::vector<Kept> values_;
   std::string frame_, made_;
-  std::optional<message::GroupMark> list_;  // While not all of its messages have been made.
-  std::size_t position_ = 0;
+  message::OpenList list_;  // Of the message at hand.
 };
 
 const stage::Register registered(spec, [](auto config) {

@@ -177,36 +177,32 @@ class Maker {
       if (left_ > 0) put(now);
       return true;
     }
-    if (item_ == 0) open_group();
+    if (item_ == 0) list_.begin(source_.opens.get());
     while (left_ > 0 && item_ < items_.size()) {
       put(now);
       if (++item_ < items_.size() && pause()) return false;
     }
     item_ = 0;
-    opening_.reset();
+    list_.end();
     return true;
   }
 
   /// Puts out all there is, until the output is full.
   void fill(stage::Time now) {
     if (form_ == Form::number) return fill_numbers(now);
-    if (lists_ && item_ == 0) open_group();
+    if (lists_ && item_ == 0) list_.begin(source_.opens.get());
     while (left_ > 0) {
       put(now);
       if (lists_) ++item_;
-      if (left_ == 0) opening_.reset();
+      if (left_ == 0) list_.end();
       if (pause()) return;
     }
   }
 
  private:
-  void open_group() {
-    auto group = source_.opens ? source_.opens->open() : nullptr;
-    if (group) opening_.emplace(std::move(group), 0);
-  }
   void put_out(std::string_view payload, stage::Time now) {
     const auto made = out_.emit(stage::main_port, payload, now);
-    if (opening_) made.edit_metadata().groups.emplace_back(opening_->share(), item_);
+    if (list_) made.edit_metadata().groups.push_back(list_.next());
   }
 
   enum class Form : std::uint8_t { constant, number, item, tree, text };
@@ -290,10 +286,10 @@ class Maker {
   std::vector<script::Tree> items_;
   bool lists_ = false;
   bool refused_ = false;
-  std::size_t item_ = 0;                       // The next one of the list.
-  std::optional<message::GroupMark> opening_;  // Of the list at hand, where somebody gathers it.
-  std::int64_t number_ = 1;                    // The next one's `i`.
-  std::uint64_t left_ = 0;                     // Messages until it ends.
+  std::size_t item_ = 0;     // The next one of the list.
+  message::OpenList list_;   // Of the list at hand, where somebody gathers it.
+  std::int64_t number_ = 1;  // The next one's `i`.
+  std::uint64_t left_ = 0;   // Messages until it ends.
   std::string payload_, item_json_;
 };
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -108,6 +109,25 @@ class Groups : public std::enable_shared_from_this<Groups> {
   std::size_t open_ = 0;
   std::uint64_t next_ = 0;
   std::vector<Listener*> listeners_;
+};
+
+/// The list that a stage makes messages of just now: while it is not ended its group can't be complete.
+class OpenList {
+ public:
+  /// `groups`: null where nobody gathers; then, and where too many are open, the messages are of no group.
+  void begin(Groups* groups) {
+    auto group = groups ? groups->open() : nullptr;
+    if (group) first_.emplace(std::move(group), 0);
+    next_ = 0;
+  }
+  void end() noexcept { first_.reset(); }
+  explicit operator bool() const noexcept { return first_.has_value(); }
+  /// The mark of the next message. Only while a group is open.
+  GroupMark next() { return {first_->share(), next_++}; }
+
+ private:
+  std::optional<GroupMark> first_;
+  std::size_t next_ = 0;
 };
 
 inline void Group::count_down() noexcept {
