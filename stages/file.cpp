@@ -50,6 +50,15 @@ Format format_of(const FileConfig& config, std::string_view path) {
   return Format::lines;
 }
 
+/// `fsync: never | always | DURATION`; nothing where it is none of these.
+std::optional<stage::Durability> durability_of(const std::string& fsync) {
+  stage::Durability durability;
+  durability.always = fsync == "always";
+  if (durability.always || fsync == "never") return durability;
+  durability.every = config::parse_duration(fsync);
+  return durability.every ? std::optional(durability) : std::nullopt;
+}
+
 void verify(const FileConfig& config, config::Written& written) {
   const bool reads = config.read || config.follow;
   const char* role = config.read ? "read" : config.follow ? "follow" : config.write ? "write" : "append";
@@ -74,7 +83,7 @@ void verify(const FileConfig& config, config::Written& written) {
   if (!config.columns.empty() && format != Format::csv) {
     written.error("columns", "only csv has columns");
   }
-  if (config.fsync != "never" && config.fsync != "always" && !config::parse_duration(config.fsync)) {
+  if (!durability_of(config.fsync)) {
     written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
   }
   if (config.rotate && !config.rotate->size && !config.rotate->every) {
@@ -506,7 +515,7 @@ stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
   setting.format = format;
   setting.columns = config.columns;
   setting.compression = compression;
-  setting.durability = {config.fsync == "always", config::parse_duration(config.fsync)};
+  setting.durability = *durability_of(config.fsync);
   setting.rotation = config.rotate;
   co_await write_lines(path, std::move(setting), driver);
 }

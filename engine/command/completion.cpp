@@ -1,7 +1,5 @@
 #include "engine/command/completion.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "engine/command/explain.hpp"
@@ -11,6 +9,8 @@
 namespace weir::command {
 namespace {
 
+using config::listed;
+
 constexpr const char* files = "FILE";
 
 /// What may stand behind the verb, where it is a word that weir knows; pipeline files are for the shell to find.
@@ -18,14 +18,8 @@ std::vector<std::string> words_behind(const stage::Catalog& catalog, const VerbW
   if (!verb.values.empty()) return verb.values;
   if (verb.takes.empty() || verb.takes == files) return {};
   if (verb.takes == "KIND") return explained_words(catalog);
-  auto words = catalog.names();
-  for (const auto& application : applications()) words.emplace_back(application.name);
-  std::sort(words.begin(), words.end());
-  words.erase(std::unique(words.begin(), words.end()), words.end());
-  return words;
+  return words_for_new(catalog);
 }
-
-std::string joined(const std::vector<std::string>& words, const std::string& by) { return config::listed(words, by); }
 
 std::vector<std::string> option_names(const VerbWords& verb) {
   std::vector<std::string> names;
@@ -59,13 +53,13 @@ std::string bash(const stage::Catalog& catalog) {
       std::vector<std::string> patterns;
       for (const auto& name : option.names) patterns.push_back(verb.verb + ":" + name);
       values += fmt::format(
-          "    {}) {} ;;\n", joined(patterns, "|"),
-          option.takes == files ? "_weir_files; return" : "words=" + quoted(joined(option.values, " ")) + "; value=1");
+          "    {}) {} ;;\n", listed(patterns, "|"),
+          option.takes == files ? "_weir_files; return" : "words=" + quoted(listed(option.values, " ")) + "; value=1");
     }
-    options += fmt::format("    {}) options={} ;;\n", verb.verb, quoted(joined(option_names(verb), " ")));
+    options += fmt::format("    {}) options={} ;;\n", verb.verb, quoted(listed(option_names(verb), " ")));
     const auto words = words_behind(catalog, verb);
     if (verb.takes == files) behind += fmt::format("    {}) _weir_files yaml; return ;;\n", verb.verb);
-    if (!words.empty()) behind += fmt::format("    {}) words={} ;;\n", verb.verb, quoted(joined(words, " ")));
+    if (!words.empty()) behind += fmt::format("    {}) words={} ;;\n", verb.verb, quoted(listed(words, " ")));
   }
   return "# Completion of weir for bash: source <(weir completion bash)\n"
          "# Files that may hold any character, one on a line of compgen, kept whole; with `yaml` only pipelines.\n"
@@ -82,7 +76,7 @@ std::string bash(const stage::Catalog& catalog) {
          "  COMPREPLY=()\n"
          "  if ((COMP_CWORD == 1)); then\n"
          "    COMPREPLY=($(compgen -W " +
-         quoted(joined(verbs, " ")) +
+         quoted(listed(verbs, " ")) +
          " -- \"$word\"))\n"
          "    return\n"
          "  fi\n"
@@ -129,7 +123,7 @@ std::string zsh(const stage::Catalog& catalog) {
         if (!option.takes.empty()) {
           one += ":" + zsh_text(option.takes) + ":";
           if (option.takes == files) one += "_files";
-          if (!option.values.empty()) one += "(" + joined(option.values, " ") + ")";
+          if (!option.values.empty()) one += "(" + listed(option.values, " ") + ")";
         }
         arguments += " \\\n        " + quoted(one);
       }
@@ -137,7 +131,7 @@ std::string zsh(const stage::Catalog& catalog) {
     const auto words = words_behind(catalog, verb);
     if (verb.takes == files) arguments += " \\\n        " + quoted("*:pipeline:_files -g \"*.(yaml|yml)(-.)\"");
     if (!words.empty())
-      arguments += " \\\n        " + quoted("1:" + zsh_text(verb.takes) + ":(" + joined(words, " ") + ")");
+      arguments += " \\\n        " + quoted("1:" + zsh_text(verb.takes) + ":(" + listed(words, " ") + ")");
     cases += "    " + verb.verb + ")\n      _arguments" + arguments + "\n      ;;\n";
   }
   return "#compdef weir\n"
@@ -178,13 +172,13 @@ std::string fish(const stage::Catalog& catalog) {
       std::string value;
       if (!option.takes.empty()) {
         value = option.takes == files ? " -r -F" : " -x";
-        if (!option.values.empty()) value += " -a " + fish_quoted(joined(option.values, " "));
+        if (!option.values.empty()) value += " -a " + fish_quoted(listed(option.values, " "));
       }
       out += here + names + value + " -d " + fish_quoted(option.help) + "\n";
     }
     const auto words = words_behind(catalog, verb);
     if (verb.takes == files) out += here + " -a '(__fish_complete_suffix .yaml)'\n";
-    if (!words.empty()) out += here + " -a " + fish_quoted(joined(words, " ")) + "\n";
+    if (!words.empty()) out += here + " -a " + fish_quoted(listed(words, " ")) + "\n";
   }
   return out;
 }

@@ -82,10 +82,9 @@ int unknown(const stage::Catalog& catalog, const std::string& name, Streams& str
     streams.err << "weir: '" << name << "' comes with a later version\n  = weir new lists what there is\n";
     return exit_code::usage;
   }
-  auto words = catalog.names();
-  for (const auto& application : applications()) words.emplace_back(application.name);
   streams.err << "weir: there is no kind or application '" << name
-              << "'\n  = " << config::did_you_mean(name, words, "weir new lists what there is") << "\n";
+              << "'\n  = " << config::did_you_mean(name, words_for_new(catalog), "weir new lists what there is")
+              << "\n";
   return exit_code::usage;
 }
 
@@ -123,6 +122,14 @@ std::string with_own_words(std::string_view text) {
 }
 
 }  // namespace
+
+std::vector<std::string> words_for_new(const stage::Catalog& catalog) {
+  auto words = catalog.names();
+  for (const auto& application : applications()) words.emplace_back(application.name);
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
+}
 
 std::string_view Application::summary() const {
   auto line = text.substr(0, text.find('\n'));

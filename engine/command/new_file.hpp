@@ -21,6 +21,9 @@ struct Application {
 /// By their names. Made by CMakeLists.txt from pipelines/*.yaml.
 const std::vector<Application>& applications();
 
+/// Every word that `weir new` takes, in order: kinds and applications; one that is both comes once.
+std::vector<std::string> words_for_new(const stage::Catalog& catalog);
+
 /// A kind in a small pipeline that `weir check` and `weir test` take as it is, with everything it can be told as
 /// comments. Nothing if there is no such kind.
 std::optional<std::string> kind_to_start_from(const stage::Catalog& catalog, const std::string& name);
