@@ -4,7 +4,7 @@
 packages_to_run=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates procps
   libasio-dev libyaml-cpp-dev libconcurrentqueue-dev prometheus-cpp-dev liblua5.4-dev libsimdjson-dev libre2-dev
-  libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev
+  libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev
 )
 
 packages_to_test=(

@@ -56,6 +56,8 @@ struct Failure {
   runtime::WallTime at{};            ///< Filled in by the engine.
   int attempts = 1;
   bool may_pass = false;  ///< Whether trying again may help; see transient().
+  /// How long whoever failed asks to be left alone (Retry-After), from `at` on.
+  std::optional<runtime::Duration> retry_after;
 };
 
 /// Whether a source that can replay sends such a message again (semantics 12). A status counts only when 429 or 5xx:

@@ -31,6 +31,8 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> params, query, headers;
 };
 
+class Asker;
+
 /// What a message's metadata is called, beside names of the user's own.
 inline constexpr std::array metadata_names{"id", "time", "key", "attempt", "event", "alert"};
 
@@ -40,6 +42,8 @@ struct Metadata {
   std::optional<Failure> failed;
   std::shared_ptr<const Result> result;
   std::shared_ptr<const Request> request;
+  std::shared_ptr<Asker> asker;           ///< Who waits for an answer to it; null: nobody.
+  std::optional<runtime::Time> deadline;  ///< From then on it is not worth working on.
   std::string key, event, alert;
   int attempt = 1;
   std::optional<std::int64_t> line;        ///< Line of the input it came from, from 1.
