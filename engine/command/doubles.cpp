@@ -384,6 +384,12 @@ struct Doubles::Inside {
       if (status >= 400) {
         failure = Failure(Reason::status, "answered " + std::to_string(status));
         failure->may_pass = status == 429 || status >= 500;
+        for (const auto& [name, value] : fake.headers) {
+          const auto seconds = config::parse_integer(value);
+          if ((name == "retry-after" || name == "Retry-After" || name == "retry_after") && seconds) {
+            failure->retry_after = std::chrono::seconds(*seconds);
+          }
+        }
       }
       co_return failure;
     }

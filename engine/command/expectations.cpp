@@ -459,6 +459,11 @@ void compare_figures(const ExpectConfig& expected, const Figures& figures, confi
   check("filtered", expected.filtered, cells.filtered);
   check("dropped", expected.dropped, dropped);
   check("errors", expected.errors, observe::total(cells.errors));
+  if (expected.breaker && cells.breaker != std::string(word(*expected.breaker))) {
+    failures.error(expected.place, "of " + name + ": expected the breaker " + std::string(word(*expected.breaker)) +
+                                       ", it is " + cells.breaker.value_or("none") +
+                                       (expected.at ? " at " + shown(*expected.at) : " at the end"));
+  }
 }
 
 }  // namespace

@@ -174,7 +174,11 @@ const auto expect_spec =
         .only_with("of")
         .group("errors", &ExpectConfig::errors, amount_spec, "Failures, heard or not.")
         .only_with("of")
-        .field("breaker", &ExpectConfig::later, "Comes with a later version.")
+        .field("breaker", &ExpectConfig::breaker, "The state of its breaker; of several keys the worst.",
+               config::one_of({{"closed", policy::Circuit::closed},
+                               {"open", policy::Circuit::open},
+                               {"half_open", policy::Circuit::half_open}}))
+        .only_with("of")
         .field("queue", &ExpectConfig::later, "Comes with a later version.")
         .field("edge", &ExpectConfig::later, "Comes with a later version.")
         .field("status", &ExpectConfig::later, "Comes with a later version.")
@@ -186,11 +190,11 @@ const auto expect_spec =
         .example("- {from: print, msg: {n: 2}}")
         .verify([](const ExpectConfig& expect, config::Written& written) {
           refuse_later(
-              {"answered", "got", "breaker", "queue", "edge", "status", "headers", "subject", "topic", "client"},
+              {"answered", "got", "queue", "edge", "status", "headers", "subject", "topic", "client"},
               written);
           verify_payload({"msg", "has", "text"}, written);
           const bool figures = expect.in || expect.out || expect.calls || expect.filtered || expect.dropped ||
-                               expect.errors || expect.later;
+                               expect.errors || expect.breaker || expect.later;
           if (expect.of && !figures) {
             written.error("of", "it does not say which figure", "such as `out: 2`, `calls: {at_most: 3}`");
           }
@@ -339,6 +343,9 @@ class Against {
     if (expect.of) {
       const auto place = place_of(written, "of", expect.place);
       const auto* of = stage(*expect.of, place);
+      if (of && expect.breaker && !of->common.breaker) {
+        diagnostics_.error(place_of(written, "breaker", expect.place), "'" + of->name + "' has no breaker");
+      }
       if (of && expect.calls && of->configured.shape != Shape::call) {
         diagnostics_.error(place_of(written, "calls", expect.place), "'" + of->name + "' calls nobody");
       }

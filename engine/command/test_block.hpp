@@ -67,6 +67,7 @@ struct ExpectConfig {
   std::optional<FailedExpectation> failed;
   config::Map<config::Value> meta;
   std::optional<Amount> in, out, calls, filtered, dropped, errors;
+  std::optional<policy::Circuit> breaker;
   std::optional<config::Value> later;
   config::Place place;
 };

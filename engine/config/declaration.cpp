@@ -49,6 +49,7 @@ std::string sample_of(const FieldDeclaration& field) {
 std::vector<std::string> facts(const FieldDeclaration& field) {
   std::vector<std::string> all;
   if (!field.choices.empty()) all.push_back("one of " + listed(field.choices, ", "));
+  if (!field.also.empty()) all.push_back("or " + listed(field.also, ", "));
   if (field.required)
     all.push_back("required");
   else if (!field.role && !field.fallback.empty())
@@ -170,6 +171,7 @@ void markdown_rows(const Declaration& declaration, std::string& out, const std::
     std::string meaning = field.help;
     if (!field.choices.empty()) meaning += " One of `" + listed(field.choices, "`, `") + "`.";
     if (!field.range.empty()) meaning += " Must be " + field.range + ".";
+    if (!field.also.empty()) meaning += " Or `" + listed(field.also, "`, `") + "`.";
     if (field.one_or_more) meaning += " One, or a list.";
     if (!field.only_with.empty()) meaning += " With `" + listed(field.only_with, "` or `") + "`.";
     if (field.secret_ok) meaning += " May hold `${secret.name}`.";
@@ -221,7 +223,10 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
     if (field.above) schema += fmt::format(R"(,"exclusiveMinimum":{})", *field.above);
     if (field.at_least) schema += fmt::format(R"(,"minimum":{})", *field.at_least);
     if (field.at_most) schema += fmt::format(R"(,"maximum":{})", *field.at_most);
-    return any_of(schema + "}");
+    if (field.also.empty()) return any_of(schema + "}");
+    std::vector<std::string> words;
+    for (const auto& word : field.also) words.push_back(json_text(word));
+    return any_of(fmt::format(R"({{"anyOf":[{}}},{{"enum":[{}]}}]}})", schema, listed(words, ",")));
   }
   const std::string_view some = field.above ? "(?=.*[1-9])" : "";
   if (type == "duration") return any_of(pattern(fmt::format("^{}{}{}$", some, amount, span)));

@@ -29,6 +29,7 @@ struct FieldDeclaration {
   bool one_or_more = false;  ///< A list that may be written as its one element.
   bool any_name = false;     ///< It stands for every other key with a map behind it; `key` is what to call those.
   std::vector<std::string> choices;
+  std::vector<std::string> also;              ///< Words that may stand in the place of a number.
   std::vector<std::string> only_with;         ///< Roles it goes with; all, if empty.
   std::shared_ptr<const Declaration> nested;  ///< For a map with keys of its own, or a list of such maps.
 };

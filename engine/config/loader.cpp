@@ -43,8 +43,9 @@ const auto secret_spec = Spec<SecretSettings>("secret", "Where a secret stands."
                                     not_empty(), sample("/run/secrets/api"))
                              .required();
 
-constexpr std::array<std::string_view, 3> later{"limits", "breakers", "places"};
-const std::vector<std::string> top_keys{"stages", "vars", "secrets", "run", "admin", "kinds", "include", "tests"};
+constexpr std::array<std::string_view, 1> later{"places"};
+const std::vector<std::string> top_keys{"stages", "vars",  "secrets", "limits",  "breakers",
+                                        "run",    "admin", "kinds",   "include", "tests"};
 
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
   if (node.is_map()) return true;
@@ -268,6 +269,11 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
     pipeline.admin = admin_spec.read(*admin, reader);
   }
   if (const Node* tests = root.find("tests")) pipeline.tests = *tests;
+  for (const auto& [key, into] : {std::pair("limits", &pipeline.limits), std::pair("breakers", &pipeline.breakers)}) {
+    const Node* named = root.find(key);
+    if (!named || named->is_null() || !expect_map(*named, diagnostics, key, "names and what they stand for")) continue;
+    *into = *named;
+  }
 
   OwnKinds own(root.find("kinds"), diagnostics);
   if (const Node* kinds = root.find("kinds")) {

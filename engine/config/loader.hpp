@@ -56,7 +56,8 @@ struct Pipeline {
   std::vector<std::pair<std::string, Place>> own_kinds;
   RunSettings run;
   AdminSettings admin;
-  Node tests;  ///< As written; null if there are none.
+  Node tests;             ///< As written; null if there are none.
+  Node limits, breakers;  ///< Maps as written, or null.
 
   const StageNode* find(std::string_view stage) const;
 };

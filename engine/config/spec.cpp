@@ -88,6 +88,11 @@ Extra one_of(std::initializer_list<Choice> choices) {
   extra.choices = choices;
   return extra;
 }
+Extra or_word(const char* word, std::int64_t number) {
+  Extra extra;
+  extra.also.emplace_back(word, number);
+  return extra;
+}
 Extra sample(std::string as_written) {
   Extra extra;
   extra.sample = std::move(as_written);
@@ -261,6 +266,10 @@ void describe(detail::Field& field, std::string key, std::string help, const std
       field.choices.push_back(choice);
       declaration.choices.push_back(choice.word);
     }
+    for (const auto& word : extra.also) {
+      field.also.push_back(word);
+      declaration.also.push_back(word.word);
+    }
     for (const auto& check : extra.checks) {
       field.checks.push_back(check);
       const bool counted = declaration.type.ends_with("integer") || declaration.type.ends_with("number");
@@ -302,6 +311,12 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
       for (const auto& entry : filled->entries)
         if (std::find(check.names.begin(), check.names.end(), entry.key) != check.names.end())
           reader.error(entry.key_place, fmt::format("'{}' may not be a name here", entry.key), "weir uses it itself");
+  for (const auto& word : field.also) {
+    if (filled->is_scalar() && filled->text == word.word) {
+      *static_cast<std::int64_t*>(member) = word.value;
+      return;
+    }
+  }
   if (!field.ops->read(*filled, reader, field.choices, member)) return;
   if (field.statements)
     for (std::size_t i = code_before; i < reader.code.size(); ++i)

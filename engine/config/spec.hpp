@@ -35,6 +35,7 @@ struct Choice {
   std::string word;
   long long value = 0;
   Choice(const char* only_word) : word(only_word) {}
+  Choice(const char* with_word, std::int64_t number) : word(with_word), value(number) {}
   template <class E>
     requires std::is_enum_v<E>
   Choice(const char* with_word, E meaning) : word(with_word), value(static_cast<long long>(meaning)) {}
@@ -44,12 +45,16 @@ struct Choice {
 struct Extra {
   std::vector<Choice> choices;
   std::vector<Check> checks;
+  std::vector<Choice> also;
   std::string sample;
   bool statements = false;
   Extra(Check check) : checks{std::move(check)} {}
   Extra() = default;
 };
 Extra one_of(std::initializer_list<Choice> choices);
+/// Of an integer field: a word that may stand in the place of the number, and the number that it stands for, which no
+/// check looks at.
+Extra or_word(const char* word, std::int64_t number);
 Extra sample(std::string as_written);  ///< For explain; without it one is made up from the type.
 Extra statements();                    ///< Of a Lua field: a block of statements, not one expression.
 
@@ -71,7 +76,7 @@ struct Field {
   FieldDeclaration declaration;
   std::shared_ptr<const TypeOps> ops;
   std::shared_ptr<const TypeOps> element;  ///< Of lists and maps.
-  std::vector<Choice> choices;
+  std::vector<Choice> choices, also;
   std::vector<Check> checks;
   bool statements = false;
   std::function<void*(void* config)> member;

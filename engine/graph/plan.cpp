@@ -424,7 +424,7 @@ std::vector<PortRef> outputs(const Plan& plan, const std::string& from, const Pl
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, Diagnostics& diagnostics) {
   Plan plan;
   plan.pipeline = std::move(pipeline);
-  StageReader reader(catalog, diagnostics);
+  StageReader reader(catalog, plan.pipeline, diagnostics);
   for (const auto& node : plan.pipeline.stages) reader.read(node, plan.stages);
   for (const auto& [name, place] : plan.pipeline.own_kinds) {
     if (!catalog.find(name)) continue;

@@ -71,6 +71,18 @@ struct Running::Inside {
       const auto found = groups.find(stage);
       return found == groups.end() ? nullptr : found->second;
     };
+    setting.limit = [this](const stage::LimitConfig& limit) {
+      if (limit.shared.empty()) return std::make_shared<policy::Limit>(limit.rule());
+      auto& named = limits[limit.shared];
+      if (!named) named = std::make_shared<policy::Limit>(limit.rule());
+      return named;
+    };
+    setting.breaker = [this](const stage::BreakerConfig& breaker) {
+      if (breaker.shared.empty()) return std::make_shared<policy::Breakers>(breaker.rule());
+      auto& named = breakers[breaker.shared];
+      if (!named) named = std::make_shared<policy::Breakers>(breaker.rule());
+      return named;
+    };
     for (const auto& planned : plan.stages) {
       if (planned.gathers && !groups[*planned.gathers]) groups[*planned.gathers] = std::make_shared<message::Groups>();
     }
@@ -269,6 +281,8 @@ struct Running::Inside {
 
   Plan plan;
   std::map<std::size_t, std::shared_ptr<message::Groups>> groups;  // Of the stages that a `gather` waits for.
+  std::map<std::string, std::shared_ptr<policy::Limit>> limits;    // Those that have a name.
+  std::map<std::string, std::shared_ptr<policy::Breakers>> breakers;
   runtime::Runtime& runtime;
   runtime::Core& home;
   flow::Budget& budget;

@@ -8,6 +8,61 @@ namespace weir::graph {
 
 using config::Node;
 
+StageReader::StageReader(const stage::Catalog& catalog, const config::Pipeline& pipeline,
+                         config::Diagnostics& diagnostics)
+    : catalog_(catalog), diagnostics_(diagnostics) {
+  read_named(pipeline.limits, stage::limit_spec(), "limits", pipeline.scope, named_.limits);
+  read_named(pipeline.breakers, stage::breaker_spec(), "breakers", pipeline.scope, named_.breakers);
+}
+
+template <class Policy>
+void StageReader::read_named(const Node& written, const config::Spec<Policy>& spec, const char* under,
+                             const config::Scope& scope, std::map<std::string, Policy>& into) {
+  for (const auto& entry : written.entries) {
+    const std::string path = std::string(under) + "." + entry.key;
+    config::check_name(entry.key, entry.key_place, "a policy", path, diagnostics_);
+    config::Reader reader(diagnostics_, scope, path);
+    const auto errors = diagnostics_.error_count();
+    Policy policy = spec.read(entry.value, reader);
+    check_code(reader, script::Setting::message);
+    if (diagnostics_.error_count() == errors) resolve(policy, path);
+    policy.shared = entry.key;
+    into.emplace(entry.key, std::move(policy));
+  }
+}
+
+template <class Policy>
+bool StageReader::take_named(Policy& policy, const std::map<std::string, Policy>& named, const char* under,
+                             std::string hint, const std::string& path) {
+  const auto found = named.find(policy.word);
+  if (found == named.end()) {
+    std::vector<std::string> names;
+    for (const auto& [name, other] : named) names.push_back(name);
+    diagnostics_.error(policy.place, "there is no '" + policy.word + "' under `" + under + ":`",
+                       config::did_you_mean(policy.word, names, std::move(hint)), path);
+    return false;
+  }
+  const auto place = policy.place;
+  policy = found->second;
+  policy.place = place;
+  return true;
+}
+
+void StageReader::resolve(stage::LimitConfig& limit, const std::string& path) {
+  if (limit.word.empty()) return;
+  if (const auto rate = config::parse_rate(limit.word); rate && rate->count > 0) {
+    limit.rate = rate;
+    return;
+  }
+  take_named(limit, named_.limits, "limits", "a rate is written 10/s, 100/m or 1/10s", path);
+}
+
+void StageReader::resolve(stage::BreakerConfig& breaker, const std::string& path) {
+  if (!breaker.word.empty()) {
+    take_named(breaker, named_.breakers, "breakers", "write `{failures: 5, recover_after: 5s}`", path);
+  }
+}
+
 void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>& stages) {
   const Node::Entry* kind = find_kind(node);
   PlannedStage planned = read_common(node);
@@ -26,7 +81,12 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
   planned.name = node.name;
   planned.place = node.place;
   config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
+  const auto errors = diagnostics_.error_count();
   planned.common = stage::common_spec().read(node.body, reader, others_);
+  if (diagnostics_.error_count() == errors) {
+    if (planned.common.limit) resolve(*planned.common.limit, reader.path + ".limit");
+    if (planned.common.breaker) resolve(*planned.common.breaker, reader.path + ".breaker");
+  }
   check_code(reader, script::Setting::message);
   return planned;
 }
@@ -51,6 +111,10 @@ void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Re
   planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
   planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
   if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
+  if (planned.configured.limit) {
+    planned.common.limit = planned.configured.limit;
+    resolve(*planned.common.limit, reader.path + "." + kind.key);
+  }
   // A source has no message yet; the code that makes one has its number and its element.
   const bool makes = planned.configured.shape == stage::Shape::source;
   const auto setting = makes                  ? script::Setting::generate
@@ -192,6 +256,27 @@ void StageReader::check_edge(const PlannedStage& planned) {
   }
 }
 
+void StageReader::check_policies(const config::StageNode& node, const PlannedStage& planned) {
+  const auto& configured = planned.configured;
+  const bool calls = configured.shape == stage::Shape::call;
+  const auto refuse = [&](const char* key, const std::string& what, std::string hint) {
+    const auto* entry = node.body.entry(key);
+    if (!entry) return;
+    diagnostics_.error(entry->key_place, what, std::move(hint), "stages." + node.name + "." + key);
+  };
+  if (!calls && planned.common.workers == stage::adaptive_workers) {
+    refuse("workers", "only how long calls take says how many are best", "write a number");
+  }
+  if (!calls || !configured.brings_result) {
+    const std::string what = calls ? "'" + planned.kind->name() + "' calls nobody" : "this stage calls nobody";
+    refuse("retry", what + ": there is nothing to try again", "");
+    refuse("breaker", what + ": there is nothing to stop calling", "");
+  }
+  if (calls || configured.listens) return;
+  refuse("limit", "a limit stands on a stage that calls or listens", "put a stage `throttle: 10/s` before it");
+  refuse("deadline", "a deadline stands on a stage that calls or listens", "what it sets goes with the message");
+}
+
 void StageReader::check(const config::StageNode& node, const PlannedStage& planned) {
   using stage::Shape;
   const auto shape = planned.configured.shape;
@@ -215,6 +300,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("workers")) refuse("workers", "this source takes no workers");
   }
   if (planned.common.edge) check_edge(planned);
+  check_policies(node, planned);
   if (shape != Shape::call) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");

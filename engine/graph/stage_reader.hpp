@@ -1,5 +1,6 @@
 // Reads the stages of a file: which key is the kind, what the others say, and which of them do not go together.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,11 +9,17 @@
 
 namespace weir::graph {
 
+/// What stands under `limits:` and `breakers:`.
+struct NamedPolicies {
+  std::map<std::string, stage::LimitConfig> limits;
+  std::map<std::string, stage::BreakerConfig> breakers;
+};
+
 /// Reads one stage after the other. All mistakes go to the diagnostics; what comes back with one is not to be run.
 class StageReader {
  public:
-  StageReader(const stage::Catalog& catalog, config::Diagnostics& diagnostics)
-      : catalog_(catalog), diagnostics_(diagnostics) {}
+  /// `pipeline`: of which it reads what its stages may name.
+  StageReader(const stage::Catalog& catalog, const config::Pipeline& pipeline, config::Diagnostics& diagnostics);
 
   /// Adds the stage to the end: one, or each step of a `do`.
   void read(const config::StageNode& node, std::vector<PlannedStage>& stages);
@@ -28,9 +35,20 @@ class StageReader {
   const Entry* find_kind(const config::StageNode& node);
   void check(const config::StageNode& node, const PlannedStage& planned);
   void check_edge(const PlannedStage& planned);
+  void check_policies(const config::StageNode& node, const PlannedStage& planned);
+  template <class Policy>
+  void read_named(const config::Node& written, const config::Spec<Policy>& spec, const char* under,
+                  const config::Scope& scope, std::map<std::string, Policy>& into);
+  void resolve(stage::LimitConfig& limit, const std::string& path);
+  void resolve(stage::BreakerConfig& breaker, const std::string& path);
+  /// Of what stands alone: the one of that name, marked as shared. False, and an error told, where there is none.
+  template <class Policy>
+  bool take_named(Policy& policy, const std::map<std::string, Policy>& named, const char* under, std::string hint,
+                  const std::string& path);
 
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;
+  NamedPolicies named_;
   std::vector<std::string> others_;  // Keys of the stage at hand that are no common ones.
 };
 

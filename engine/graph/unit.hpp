@@ -55,6 +55,9 @@ struct UnitSetting {
   std::function<script::Engine&(runtime::Core&)> scripts;
   /// The groups of a stage that some `gather` waits for; null of any other.
   std::function<std::shared_ptr<message::Groups>(std::size_t stage)> groups;
+  /// The buckets of a limit, the circuits of a breaker: those of one that has a name are the same for all who name it.
+  std::function<std::shared_ptr<policy::Limit>(const stage::LimitConfig&)> limit;
+  std::function<std::shared_ptr<policy::Breakers>(const stage::BreakerConfig&)> breaker;
   std::uint64_t* unheard = nullptr;  ///< Home core.
 };
 

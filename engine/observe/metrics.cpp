@@ -134,6 +134,15 @@ void write_stage(Exposition& to, const std::string& pipeline, const StageSnapsho
   to.add(metric("weir_ack_replayed_total"), labels, stage.ack_replayed);
   to.add(metric("weir_child_up"), labels, stage.children);
   to.add(metric("weir_child_restarts_total"), labels, stage.child_restarts);
+  if (stage.breaker) {
+    for (const std::string_view state : {"closed", "open", "half_open"}) {
+      to.add(metric("weir_circuit_breaker_state"), with(labels, "state", state), *stage.breaker == state ? 1.0 : 0.0);
+    }
+  }
+  to.add(metric("weir_ratelimit_tokens"), labels, stage.limit_tokens);
+  to.add(metric("weir_ratelimit_waiting_messages"), labels, stage.limit_waiting);
+  to.add(metric("weir_ratelimit_wait_seconds_total"), labels, stage.limit_wait_s);
+  to.add(metric("weir_retries_total"), labels, stage.retries);
 }
 
 void write_channel(Exposition& to, const std::string& pipeline, const ChannelSnapshot& channel) {

@@ -71,6 +71,11 @@ struct StageSnapshot {
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
   std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
+  std::optional<std::string> breaker;         ///< closed, open or half_open: the worst of its keys.
+  std::optional<std::int64_t> limit_waiting;  ///< Messages that wait for their limit.
+  std::optional<double> limit_wait_s;         ///< How long messages have waited for it, all together.
+  std::optional<double> limit_tokens;         ///< Of a limit without keys: what could go at once.
+  std::optional<std::uint64_t> retries;       ///< Calls made again.
 
   std::uint64_t& dropped_by(Dropped reason) { return dropped[static_cast<std::size_t>(reason)]; }
 

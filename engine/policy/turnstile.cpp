@@ -40,13 +40,13 @@ void Turnstile::set_due(Queues::iterator queue, Time due) {
   by_due_.emplace(std::pair(due, queue->second.number), queue);
 }
 
-Turnstile::Through Turnstile::let_through(Time now) {
+Turnstile::Through Turnstile::let_through(Time now, std::size_t most) {
   Through through;
   while (!by_end_.empty() && by_end_.begin()->first <= now) {
     through.late.push_back(by_end_.begin()->second);
     leave(through.late.back());
   }
-  while (!by_due_.empty() && by_due_.begin()->first.first <= now) {
+  while (through.admitted.size() < most && !by_due_.empty() && by_due_.begin()->first.first <= now) {
     const auto queue = by_due_.begin()->second;
     const Waiting& first = queue->second.waiting.front();
     if (const auto later = limit_.take(queue->first, first.cost, now)) {

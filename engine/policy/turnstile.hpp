@@ -33,7 +33,8 @@ class Turnstile {
     std::vector<Ticket> admitted;  ///< They have their token.
     std::vector<Ticket> late;      ///< Their time came first.
   };
-  Through let_through(Time now);
+  /// Admits at most `most`.
+  Through let_through(Time now, std::size_t most = static_cast<std::size_t>(-1));
   /// When to ask again; nothing: nobody waits.
   std::optional<Time> due() const;
 

@@ -88,7 +88,10 @@ const config::Spec<Common>& common_spec() {
           .one_or_more()
           .field("description", &Common::description, "For people.")
           .group("edge", &Common::edge, edge_spec(), "What may wait before this stage.")
-          .field("workers", &Common::workers, "So many messages at once.", config::at_least(1), config::at_most(10000))
+          .field("workers", &Common::workers,
+                 "So many messages at once; adaptive: as many as whoever is called answers best, found by watching how "
+                 "long it takes, for stages that call.",
+                 config::at_least(1), config::at_most(10000), config::or_word("adaptive", adaptive_workers))
           .field("order", &Common::order, "Whether several workers keep the order of the messages.",
                  config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
           .field("merge", &Common::merge,
@@ -98,7 +101,18 @@ const config::Spec<Common>& common_spec() {
               "state", &Common::state, state_spec(),
               "Gives `lua` the table `state`, one for each key, of at most 64 KiB as JSON. It is kept only if the code "
               "succeeds; a table that is empty is forgotten. For `lua`.")
+          .group("limit", &Common::limit, limit_spec(),
+                 "How often this stage may begin with a message: a rate, the name of one under `limits:`, or a map; "
+                 "for stages that call or listen, and `throttle`.")
+          .group("breaker", &Common::breaker, breaker_spec(),
+                 "When this stage stops calling for a while; for stages that call.")
+          .group("retry", &Common::retry, retry_spec(),
+                 "How often a call that failed is made again: a number, or a map; for stages that call.")
           .field("timeout", &Common::timeout, "How long one call may take; for stages that call.", config::above(0))
+          .field("deadline", &Common::deadline,
+                 "How long a message may take from here on, all waits and calls included; what is left of it goes with "
+                 "the message. For stages that call or listen.",
+                 config::above(0))
           .field("on_error", &Common::on_error,
                  "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. "
                  "pass: it goes "
@@ -139,35 +153,10 @@ const config::Declaration& do_declaration() {
 }
 
 bool comes_later(std::string_view word) {
-  static constexpr auto words = std::to_array<std::string_view>({"cache",
-                                                                 "limit",
-                                                                 "breaker",
-                                                                 "retry",
-                                                                 "hedge",
-                                                                 "deadline",
-                                                                 "http",
-                                                                 "http_server",
-                                                                 "reply",
-                                                                 "websocket",
-                                                                 "websocket_server",
-                                                                 "nats",
-                                                                 "mqtt",
-                                                                 "queue",
-                                                                 "rename",
-                                                                 "remove",
-                                                                 "keep",
-                                                                 "expand",
-                                                                 "aggregate",
-                                                                 "gather",
-                                                                 "alert",
-                                                                 "dedupe",
-                                                                 "take",
-                                                                 "decode",
-                                                                 "encode",
-                                                                 "parse",
-                                                                 "meta",
-                                                                 "html",
-                                                                 "throttle"});
+  static constexpr auto words = std::to_array<std::string_view>(
+      {"cache", "hedge",  "http",   "http_server", "reply",  "websocket", "websocket_server", "nats",  "mqtt",
+       "queue", "rename", "remove", "keep",        "expand", "aggregate", "gather",           "alert", "dedupe",
+       "take",  "decode", "encode", "parse",       "meta",   "html",      "throttle"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/config/spec.hpp"
 #include "engine/stage/output.hpp"
+#include "engine/stage/policies.hpp"
 
 namespace weir::stage {
 
@@ -38,15 +39,21 @@ struct StateConfig {
   Store store = Store::memory;
 };
 
+/// What `workers: adaptive` is as a number.
+inline constexpr std::int64_t adaptive_workers = 0;
+
 struct Common {
   std::vector<std::string> from;
   config::Place place;
   std::optional<EdgeConfig> edge;
-  std::int64_t workers = 1;
+  std::int64_t workers = 1;  ///< Or adaptive_workers.
   Order order = Order::kept;
   std::optional<config::Map<config::Value>> merge;
   std::optional<StateConfig> state;
-  std::optional<config::Duration> timeout;
+  std::optional<LimitConfig> limit;
+  std::optional<BreakerConfig> breaker;
+  std::optional<RetryConfig> retry;
+  std::optional<config::Duration> timeout, deadline;
   OnError on_error = OnError::fail;
   std::string description;
 

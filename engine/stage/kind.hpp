@@ -10,6 +10,7 @@
 #include "engine/config/spec.hpp"
 #include "engine/stage/context.hpp"
 #include "engine/stage/operator.hpp"
+#include "engine/stage/policies.hpp"
 
 namespace weir::stage {
 
@@ -45,12 +46,15 @@ struct Configured {
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
   Touches touches = Touches::nothing;  ///< By this configuration.
-  bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
-  bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
-  bool opens_groups = false;    ///< Its messages know of which list they are: a `gather` may wait for them.
-  std::size_t group_most = 0;   ///< So many messages of one list count on the source one by one; 0: as one.
-  std::string gathers;          ///< The stage whose groups it waits for.
-  std::string instead_of_from;  ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  bool prints = false;               ///< Writes to the standard output: where that is a terminal, nobody draws over it.
+  bool reads_input = false;          ///< Reads the standard input: of that a program has one, so one stage of it may.
+  bool listens = false;              ///< Others come to it, and may be kept waiting or turned away.
+  bool brings_result = true;         ///< Of a call: somebody is called, who may fail, and whose answer is the result.
+  std::optional<LimitConfig> limit;  ///< Where the kind itself is one.
+  bool opens_groups = false;         ///< Its messages know of which list they are: a `gather` may wait for them.
+  std::size_t group_most = 0;        ///< So many messages of one list count on the source one by one; 0: as one.
+  std::string gathers;               ///< The stage whose groups it waits for.
+  std::string instead_of_from;       ///< Of a source: the cure for whoever gives it a `from`; may be empty.
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
   std::optional<config::Template> goes_to;
 

@@ -1,0 +1,74 @@
+// The policies around a stage that calls: who may begin, who must wait and for what, and who tries again.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/graph/unit.hpp"
+#include "engine/policy/backoff.hpp"
+#include "engine/policy/breaker.hpp"
+#include "engine/policy/limit.hpp"
+#include "engine/policy/retry_budget.hpp"
+#include "engine/policy/turnstile.hpp"
+#include "engine/script/text.hpp"
+
+namespace weir::graph {
+
+/// What a limit says of one message.
+struct Toll {
+  std::string key;
+  double cost = 1;
+};
+
+/// A stage's `limit`, with its code compiled. That core's thread only; the buckets may be shared.
+class StageLimit {
+ public:
+  StageLimit(const stage::LimitConfig& config, std::shared_ptr<policy::Limit> limit, stage::Context& context,
+             bool listens);
+
+  /// Whose bucket, and how much of it.
+  message::Outcome<Toll> toll(const message::Message& message) const;
+  stage::Over over() const { return over_; }
+  bool keyed() const { return config_.key.has_value(); }
+  const stage::LimitConfig& config() const { return config_; }
+  policy::Limit& bucket() const { return *limit_; }
+  /// The failure of one that finds no token until then.
+  message::Failure refused(runtime::Time now, std::optional<runtime::Time> until) const;
+
+ private:
+  const stage::LimitConfig& config_;
+  std::shared_ptr<policy::Limit> limit_;
+  stage::Over over_;
+  std::optional<script::Text> key_, cost_;
+};
+
+/// A stage's `breaker`, with its code compiled. That core's thread only; the circuits may be shared.
+class StageBreaker {
+ public:
+  StageBreaker(const stage::BreakerConfig& config, std::shared_ptr<policy::Breakers> breakers, stage::Context& context,
+               std::function<void()> changed);
+  ~StageBreaker();
+  StageBreaker(const StageBreaker&) = delete;
+  StageBreaker& operator=(const StageBreaker&) = delete;
+
+  message::Outcome<std::string> key(const message::Message& message) const;
+  policy::Breakers& circuits() const { return *breakers_; }
+  bool holds() const { return config_.when_open == stage::WhenOpen::hold; }
+  message::Failure refused(const std::string& key, runtime::Time now) const;
+  /// Tells the circuit how a call ended. What says nothing of the other side changes nothing.
+  void judge(const std::string& key, policy::Breaker::Permit permit, const message::Done& failed,
+             runtime::Duration took, runtime::Time now);
+
+ private:
+  const stage::BreakerConfig& config_;
+  std::shared_ptr<policy::Breakers> breakers_;
+  std::uint64_t listener_ = 0;
+  std::optional<script::Text> key_;
+  stage::Context& context_;
+};
+
+}  // namespace weir::graph

@@ -1,0 +1,172 @@
+#include "engine/stage/policies.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace weir::stage {
+namespace {
+
+/// "10%" is 0.1.
+std::optional<double> parse_share(const std::string& text) {
+  if (text.size() < 2 || text.back() != '%') return std::nullopt;
+  const auto percent = config::parse_number(std::string_view(text).substr(0, text.size() - 1));
+  if (!percent || *percent < 0 || *percent > 100) return std::nullopt;
+  return *percent / 100;
+}
+
+std::vector<std::string> reason_words() {
+  std::vector<std::string> words;
+  for (int i = 0; i < message::reasons; ++i) words.emplace_back(message::word(static_cast<message::Reason>(i)));
+  return words;
+}
+
+}  // namespace
+
+policy::LimitRule LimitConfig::rule() const {
+  policy::LimitRule rule;
+  rule.tokens = rate->count;
+  rule.period = rate->period;
+  rule.burst = burst ? static_cast<double>(*burst) : std::max(1.0, rate->per_s());
+  rule.keys = static_cast<std::size_t>(keys);
+  return rule;
+}
+
+policy::BreakerRule BreakerConfig::rule() const {
+  policy::BreakerRule rule;
+  rule.failures = failures;
+  rule.failure_rate = failure_rate;
+  rule.window = window.value_or(rule.window);
+  rule.min_calls = min_calls.value_or(rule.min_calls);
+  rule.slow = slow;
+  rule.recover_after = recover_after;
+  rule.probes = probes;
+  rule.keys = static_cast<std::size_t>(keys);
+  return rule;
+}
+
+double RetryConfig::budget_share() const { return parse_share(budget).value_or(0); }
+
+bool RetryConfig::again_after(const message::Failure& failure) const {
+  using message::Reason;
+  // What the policies themselves say is no failure of the call.
+  if (failure.reason == Reason::open || failure.reason == Reason::limit || failure.reason == Reason::deadline) {
+    return false;
+  }
+  if (!on) return failure.may_pass || message::transient(failure.reason);
+  return std::find(on->begin(), on->end(), message::word(failure.reason)) != on->end();
+}
+
+config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
+  return config::Spec<LimitConfig>(std::move(name), std::move(summary))
+      .scalar(&LimitConfig::word, "A rate such as 10/s, or the name of one under `limits:`.", config::not_empty(),
+              config::sample("10/s"))
+      .field("rate", &LimitConfig::rate, "So many in so long.", config::sample("100/m"))
+      .required()
+      .field("burst", &LimitConfig::burst,
+             "So many may go at once after a pause. Left out: a second's worth, at least 1. In any time t at most "
+             "rate × t + burst go.",
+             config::at_least(1))
+      .field("key", &LimitConfig::key, "Whose limit it is: each key has its own.", config::sample("'{{ msg.tenant }}'"))
+      .field("cost", &LimitConfig::cost, "How much of the limit a message uses. Left out: 1.",
+             config::sample("'{{ msg.tokens }}'"))
+      .field("over", &LimitConfig::over,
+             "What happens to a message that comes too early. wait: it waits, and no other key waits for it. fail: "
+             "it fails (limit). drop: it is gone, and counted. Left out: wait; of a stage that listens: fail.",
+             config::one_of({{"wait", Over::wait}, {"fail", Over::fail}, {"drop", Over::drop}}))
+      .field("max_wait", &LimitConfig::max_wait, "Who has waited for so long fails (limit).", config::above(0))
+      .field("keys", &LimitConfig::keys,
+             "Keys at once; a key that has not used its limit for a while needs none. "
+             "Further ones share one limit.",
+             config::at_least(1), config::at_most(10'000'000))
+      .field("over_key", &LimitConfig::over_key,
+             "One key may hold a quarter of the places before the stage while it waits. What is beyond: fail: fails "
+             "(limit). block: holds up what comes after it.",
+             config::one_of({{"fail", OverKey::fail}, {"block", OverKey::block}}))
+      .place(&LimitConfig::place)
+      .verify([](const LimitConfig& limit, config::Written& written) {
+        if (limit.rate && limit.rate->count <= 0) written.error("rate", "nothing would ever go");
+      });
+}
+
+const config::Spec<LimitConfig>& limit_spec() {
+  static const auto spec = limit_spec_of("limit", "How often the stage may begin with a message.");
+  return spec;
+}
+
+const config::Spec<BreakerConfig>& breaker_spec() {
+  static const auto spec =
+      config::Spec<BreakerConfig>("breaker", "When the stage stops calling, and when it tries again.")
+          .scalar(&BreakerConfig::word, "The name of one under `breakers:`.", config::not_empty(),
+                  config::sample("payments"))
+          .field("failures", &BreakerConfig::failures, "So many failures in a row open it.", config::at_least(1))
+          .field("failure_rate", &BreakerConfig::failure_rate,
+                 "Such a share of failures among the calls of the window opens it: 0.5 is half of them.",
+                 config::above(0), config::at_most(1))
+          .field("window", &BreakerConfig::window, "How far back `failure_rate` looks. Left out: 10s.",
+                 config::above(0))
+          .field("min_calls", &BreakerConfig::min_calls,
+                 "So many calls in the window before a share means anything. Left out: 10.", config::at_least(1))
+          .field("slow", &BreakerConfig::slow, "A call that took longer counts as a failure.", config::above(0))
+          .field("recover_after", &BreakerConfig::recover_after, "So long it stays open; then it tries.",
+                 config::above(0))
+          .field("probes", &BreakerConfig::probes, "So many calls try at once. Do all go well, it closes.",
+                 config::at_least(1))
+          .field("key", &BreakerConfig::key, "Whose breaker it is: each key has its own.",
+                 config::sample("'{{ msg.host }}'"))
+          .field("keys", &BreakerConfig::keys, "Keys at once; further ones share one breaker.", config::at_least(1),
+                 config::at_most(10'000'000))
+          .field("when_open", &BreakerConfig::when_open,
+                 "What happens to a message that finds it open. hold: it waits, with its worker. fail: it fails "
+                 "(open). Neither is an attempt.",
+                 config::one_of({{"hold", WhenOpen::hold}, {"fail", WhenOpen::fail}}))
+          .place(&BreakerConfig::place)
+          .verify([](const BreakerConfig& breaker, config::Written& written) {
+            if (!breaker.word.empty()) return;
+            if (!breaker.failures && !breaker.failure_rate) {
+              written.error("breaker", "it does not say what opens it", "such as `failures: 5`, `failure_rate: 0.5`");
+            }
+            if (breaker.failure_rate) return;
+            for (const auto& [key, there] : {std::pair("window", breaker.window.has_value()),
+                                             std::pair("min_calls", breaker.min_calls.has_value())}) {
+              if (there) written.error(key, "'" + std::string(key) + "' is of `failure_rate`, which is not there");
+            }
+          });
+  return spec;
+}
+
+const config::Spec<RetryConfig>& retry_spec() {
+  static const auto spec =
+      config::Spec<RetryConfig>("retry", "How often a call that failed is made again, with the message as it came.")
+          .scalar(&RetryConfig::attempts, "Calls in all, the first one counted.", config::at_least(1))
+          .field("attempts", &RetryConfig::attempts, "Calls in all, the first one counted.", config::at_least(1),
+                 config::at_most(1'000'000))
+          .field("backoff", &RetryConfig::backoff,
+                 "The pause before the next call: anywhere between the least and a ceiling that doubles up to the "
+                 "most.",
+                 config::sample("500ms..30s"))
+          .field("on", &RetryConfig::on,
+                 "The kinds of failure after which it tries again. Left out: those that may pass, among them a status "
+                 "of 429 and from 500 on.",
+                 config::sample("[connect, timeout]"))
+          .field("budget", &RetryConfig::budget,
+                 "Of the calls such a share is made again at the most, beside ten a second, so that a service that is "
+                 "down is not asked a multiple. `100%` is no limit.",
+                 config::sample("10%"))
+          .verify([](const RetryConfig& retry, config::Written& written) {
+            if (!parse_share(retry.budget)) {
+              written.error("budget", "expected a share such as 10%, found '" + retry.budget + "'");
+            }
+            if (retry.backoff.from <= retry.backoff.from.zero()) {
+              written.error("backoff", "a pause of nothing would be a storm", "write `100ms..10s`");
+            }
+            if (!retry.on) return;
+            const auto words = reason_words();
+            for (const auto& word : *retry.on) {
+              if (std::find(words.begin(), words.end(), word) != words.end()) continue;
+              written.error("on", "'" + word + "' is no kind of failure", "they are " + config::listed(words));
+            }
+          });
+  return spec;
+}
+
+}  // namespace weir::stage
