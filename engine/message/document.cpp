@@ -292,23 +292,26 @@ void Document::hide_duplicates(std::uint32_t object) {
     records_[object].flags |= has_hidden;
     --records_[object].count;
   };
-  bool simple = members <= 16;
-  for (std::uint32_t i = first; simple && i < first + members; ++i) simple = !(records_[i].flags & key_escaped);
-  if (simple) {
+  bool simple = false;  // Few keys, and none that has to be decoded.
+  if (members <= 16) {
     // Keys that fall into different ones of 256 places are different; mostly all do.
-    std::uint64_t taken[4] = {};
-    bool apart = true;
-    for (std::uint32_t i = first; i < first + members; ++i) {
-      const Record& record = records_[i];
+    std::uint64_t taken[4] = {}, twice = 0;
+    unsigned flags = 0;
+    const Record* const records = records_.data() + first;
+    for (const Record* record = records; record != records + members; ++record) {
+      flags |= record->flags;
       // Of an empty key: what stands between its quotes and around, the same for all of them.
-      const auto begin = static_cast<unsigned char>(*record.key);
-      const auto end = static_cast<unsigned char>(record.key[std::ptrdiff_t{record.key_size} - 1]);
-      const unsigned place = (record.key_size * 37 + begin * 5 + end * 11) & 255;
+      const auto begin = static_cast<unsigned char>(*record->key);
+      const auto end = static_cast<unsigned char>(record->key[std::ptrdiff_t{record->key_size} - 1]);
+      const unsigned place = (record->key_size * 37 + begin * 5 + end * 11) & 255;
       const std::uint64_t bit = std::uint64_t{1} << (place & 63);
-      apart = apart && !(taken[place >> 6] & bit);
+      twice |= taken[place >> 6] & bit;
       taken[place >> 6] |= bit;
     }
-    if (apart) return;
+    simple = !(flags & key_escaped);
+    if (simple && twice == 0) return;
+  }
+  if (simple) {
     for (std::uint32_t i = first; i + 1 < first + members; ++i) {
       const Record& record = records_[i];
       for (std::uint32_t j = i + 1; j < first + members; ++j) {
@@ -364,25 +367,26 @@ bool Document::key_is(const Record& record, std::string_view key) const {
 
 Document::Found Document::search(std::uint32_t object, std::string_view key) const {
   Found found;
-  const auto look = [&](std::uint32_t index) {
-    const Record& record = records_[index];
-    if ((record.flags & removed) || !key_is(record, key)) return;
+  const Record* const records = records_.data();
+  const auto found_at = [&found](std::uint32_t index) {
     if (found.index != none) found.others = true;
     found.index = index;
   };
-  const Record& container = records_[object];
+  const Record& container = records[object];
   const std::uint32_t end = container.first + container.in_place;  // If it has no members, `first` is not used.
   if (container.in_place > 0) {
-    const Record* const records = records_.data();
+    // Most members end at their size or their first byte; behind an empty key there is still its quote.
+    const char first = key.empty() ? '"' : key.front();
     for (std::uint32_t i = container.first; i < end; ++i) {
-      // Most members end here, without a call.
-      if (records[i].key_size == key.size() || (records[i].flags & key_escaped)) look(i);
+      const Record& record = records[i];
+      if ((record.key_size != key.size() || *record.key != first) && !(record.flags & key_escaped)) continue;
+      if (!(record.flags & removed) && key_is(record, key)) found_at(i);
     }
   }
   if (container.last != none && (container.in_place == 0 || container.last != end - 1)) {
-    for (std::uint32_t i = container.in_place > 0 ? records_[end - 1].next : container.first; i != none;
-         i = records_[i].next) {
-      look(i);
+    for (std::uint32_t i = container.in_place > 0 ? records[end - 1].next : container.first; i != none;
+         i = records[i].next) {
+      if (!(records[i].flags & removed) && key_is(records[i], key)) found_at(i);
     }
   }
   return found;
@@ -575,7 +579,11 @@ std::optional<std::string_view> Document::encode(const Value& value, std::size_t
       const std::string_view text = without_blanks(value.text_);
       if (text.empty()) return std::nullopt;
       const Kind kind = glance(text.data(), text.size());
-      if (kind == Kind::invalid || (container(kind) && depth + nesting(text) > json_depth)) return std::nullopt;
+      if (kind == Kind::invalid) return std::nullopt;
+      // Each container takes two bytes, so that a short text needs no look.
+      if (container(kind) && depth + text.size() / 2 > json_depth && depth + nesting(text) > json_depth) {
+        return std::nullopt;
+      }
       return keep(text);
     }
   }
@@ -806,7 +814,8 @@ struct Appender {
 // Recursive, but no deeper than json_depth.
 template <class Sink>
 void Document::emit(Sink& sink, std::uint32_t index) const {
-  const Record& container = records_[index];
+  const Record* const records = records_.data();
+  const Record& container = records[index];
   if (!(container.flags & below_edited) || !(container.flags & listed)) {
     sink.put(container.value, container.value_size);
     return;
@@ -815,7 +824,7 @@ void Document::emit(Sink& sink, std::uint32_t index) const {
   sink.put(object ? "{" : "[", 1);
   bool any = false;
   for (std::uint32_t i = container.first; i != none;) {
-    const Record& record = records_[i];
+    const Record& record = records[i];
     if (record.flags & removed) {
       i = record.next;
       continue;
@@ -826,10 +835,8 @@ void Document::emit(Sink& sink, std::uint32_t index) const {
     if (!(record.flags & edited)) {
       // A run of untouched members lies as one piece in the text it was parsed from.
       const Record* last = &record;
-      while (last->next == static_cast<std::uint32_t>(last - records_.data()) + 1 &&
-             !(records_[last->next].flags & (edited | removed))) {
-        last = &records_[last->next];
-      }
+      while (last->next == static_cast<std::uint32_t>(last - records) + 1 && !(last[1].flags & (edited | removed)))
+        ++last;
       sink.put(begin, static_cast<std::size_t>(last->value - begin) + last->value_size);
       i = last->next;
       continue;
@@ -838,7 +845,11 @@ void Document::emit(Sink& sink, std::uint32_t index) const {
       sink.put(begin, record.key_size + std::size_t{2});
       sink.put(":", 1);
     }
-    emit(sink, i);
+    if (record.flags & below_edited) {
+      emit(sink, i);
+    } else {
+      sink.put(record.value, record.value_size);
+    }
     i = record.next;
   }
   sink.put(object ? "}" : "]", 1);

@@ -1,7 +1,10 @@
 // JSON text: the strict check, strings between quotes, the structural index.
+#include <rapidcheck.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -145,6 +148,90 @@ BOOST_AUTO_TEST_CASE(a_text_that_has_been_changed_gets_one_verdict_from_both_che
     accepted += slow;
   }
   BOOST_TEST(accepted > 1000);
+}
+
+/// Any JSON text, with blanks wherever they may stand.
+std::string any_json(int depth) {
+  const auto blanks = [] { return *rc::gen::element<std::string>("", "", "", " ", "\n", "\t\r ", "    "); };
+  const auto string = [] {
+    std::string text = "\"";
+    for (int pieces = *rc::gen::inRange(0, 6); pieces > 0; --pieces) {
+      text += *rc::gen::element<std::string>(
+          "a", "plain text", "fifteen bytes..", "sixteen bytes...", "\x7f", "/", "{[:,]}", "\\\"", "\\\\", "\\n", "\\/",
+          "\\u0041", "\\uFFFF", "\\ud83d\\uDe00", "\xc3\xa4", "\xe2\x82\xac\xe2\x82\xac", "\xf0\x9f\x98\x80");
+    }
+    return text + '"';
+  };
+  const int kind = *rc::gen::inRange(0, depth > 0 ? 8 : 5);
+  if (kind == 0) return *rc::gen::element<std::string>("true", "false", "null");
+  if (kind == 1)
+    return *rc::gen::element<std::string>("0", "-0", "7", "-12", "1.5", "0.25e7", "1E+9", "1e-999", "-3e5");
+  if (kind == 2) return std::to_string(*rc::gen::arbitrary<std::int64_t>());
+  if (kind < 5) return string();
+  const bool object = kind < 7;
+  std::string text = object ? "{" : "[";
+  text += blanks();
+  for (int members = *rc::gen::inRange(0, 5), i = 0; i < members; ++i) {
+    if (i > 0) text += ',' + blanks();
+    if (object) text += string() + blanks() + ':' + blanks();
+    text += any_json(depth - 1) + blanks();
+  }
+  return text + (object ? '}' : ']');
+}
+
+/// A text damaged in up to three places.
+std::string damaged(std::string text) {
+  const std::string spice = "{}[]\",:\\/0123456789-+.eEutrfalsn \n\t\x01\x7f\xc3\xa4\xe2\xed\xf0\x9f\x98\x80\xff";
+  for (int edits = *rc::gen::inRange(0, 4); edits > 0 && !text.empty(); --edits) {
+    const auto at = *rc::gen::inRange<std::size_t>(0, text.size());
+    const char other = spice[*rc::gen::inRange<std::size_t>(0, spice.size())];
+    switch (*rc::gen::inRange(0, 5)) {
+      case 0:
+        text[at] = other;
+        break;
+      case 1:
+        text.insert(at, 1, other);
+        break;
+      case 2:
+        text.erase(at, *rc::gen::inRange<std::size_t>(1, 4));
+        break;
+      case 3:
+        text.insert(at, text.substr(*rc::gen::inRange<std::size_t>(0, text.size()), 5));
+        break;
+      default:
+        text.resize(at + 1);
+    }
+  }
+  return text;
+}
+
+BOOST_AUTO_TEST_CASE(the_quick_check_says_of_any_text_what_the_plain_loop_says_and_finds_the_same_structure) {
+  const auto say = [](const std::optional<JsonError>& error) {
+    return error ? std::to_string(error->offset) + ": " + error->what : "ok";
+  };
+  BOOST_TEST(rc::check([&] {
+    const std::string whole = any_json(4);
+    RC_ASSERT(!check_json_slowly(whole));
+    for (int i = 0; i < 20; ++i) {
+      const std::string text = i == 0 ? whole : damaged(whole);
+      const std::string slow = say(check_json_slowly(text));
+      // A piece of memory that is no longer than the text, so that a sanitizer sees a look behind it.
+      const auto bare = std::make_unique<char[]>(text.size());
+      std::copy(text.begin(), text.end(), bare.get());
+      RC_ASSERT(say(check_json({bare.get(), text.size()})) == slow);
+      Structure found;
+      const Padded padded(text, *rc::gen::element(' ', '"', '1', ']', '}', '\\', '\0'));
+      RC_ASSERT(say(check_json_padded(padded.view(), &found)) == slow);
+      if (slow != "ok") {
+        RC_ASSERT(!found.offsets);
+      } else if (found.offsets) {
+        const Structure plain = structure_of_short(text);
+        RC_ASSERT(std::equal(found.offsets, found.offsets + found.count, plain.offsets, plain.offsets + plain.count));
+      } else {
+        RC_ASSERT(text.find_first_of("[{") != text.find_first_not_of(" \n\t\r"));  // Only of scalars may there be none.
+      }
+    }
+  }));
 }
 
 BOOST_AUTO_TEST_CASE(every_beginning_of_a_text_is_refused) {
