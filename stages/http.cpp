@@ -236,10 +236,10 @@ const auto spec =
             "offers it with TLS. A redirect to another server is followed without authorization and cookies. Neither "
             "netrc nor a proxy of the environment is used.\n"
             "In the host of the URL a `{{ }}` may give a name and a port, and no more; in its path no `.` or `..`.")
+        .example("http: {get: 'http://127.0.0.1:9001/users/{{ msg.id }}', ok: [404]}", "{id: 7}")
         .example(
-            "http: {get: 'http://127.0.0.1:9001/users/{{ msg.id }}', query: {lang: en}, ok: [404]}\n"
-            "merge: {user: '{{ result.status == 200 and result.msg or nil }}'}",
-            "{id: 7}")
+            "http: {get: 'http://127.0.0.1:9001/search', query: {q: '{{ msg.words }}'}}\n"
+            "merge: {found: '{{ result.msg.total }}', took: '{{ result.seconds }}'}")
         .example(
             "http:\n"
             "  post: https://api.example.com/v1/orders\n"

@@ -2,12 +2,20 @@
 #include "engine/io/http_client.hpp"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <condition_variable>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,6 +27,54 @@
 #include "tests/support/child.hpp"
 #include "tests/support/peer.hpp"
 #include "tests/support/temporary_folder.hpp"
+
+namespace {
+
+/// The name server, as far as this program asks it: it never answers for `slow.test` until it is let go.
+struct Names {
+  std::mutex mutex;
+  std::condition_variable news;
+  int asked = 0, waiting = 0;
+  bool held = true;
+
+  static Names& all() {
+    static Names names;
+    return names;
+  }
+  void wait() {
+    std::unique_lock lock(mutex);
+    ++asked;
+    ++waiting;
+    news.notify_all();
+    news.wait(lock, [this] { return !held; });
+    --waiting;
+    news.notify_all();
+  }
+  int asked_for() {
+    const std::lock_guard lock(mutex);
+    return asked;
+  }
+  void let_go() {
+    std::unique_lock lock(mutex);
+    held = false;
+    news.notify_all();
+    news.wait(lock, [this] { return waiting == 0; });
+  }
+};
+
+}  // namespace
+
+// libcurl calls this one: a program's own function goes before a library's.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name && std::strcmp(name, "slow.test") == 0) {
+    Names::all().wait();
+    return EAI_AGAIN;
+  }
+  if (name && std::strcmp(name, "nobody.test") == 0) return EAI_NONAME;
+  return real(name, service, hints, found);
+}
 
 namespace {
 
@@ -488,10 +544,82 @@ BOOST_AUTO_TEST_CASE(nobody_at_the_port_and_a_name_that_is_none_fail_as_connect)
     url = gone.url();
   }
   BOOST_TEST(kind(ask(get(url))) == "connect");
+  BOOST_TEST(kind(ask(get("http://nobody.test/"))) == "connect");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_server_that_never_answers_holds_nobody_up) {
   HttpClientOptions options;
-  options.connect_time = 20s;
-  const auto nameless = kind(ask(get("http://nobody.invalid/"), options));
-  BOOST_TEST(nameless == "connect");
+  options.connect_time = 50ms;
+  const auto late = ask(get("http://slow.test/"), options);
+  BOOST_TEST(kind(late) == "timeout", why(late));
+  BOOST_TEST((late.time >= 50ms && late.time < 10s));
+  BOOST_TEST(Names::all().asked_for() == 1);
+  // Nor one who is stopped: the core goes on, and the client goes.
+  std::vector<HttpReply> got;
+  const auto runtime = runtime::make_real({});
+  std::unique_ptr<runtime::Coroutine> calling;
+  std::vector<HttpCall> calls;
+  calls.push_back(get("http://slow.test/"));
+  const std::function<void()> look = [&] {
+    if (Names::all().asked_for() == 1) {
+      runtime->core(0).post(look);
+    } else {
+      calling->stop();
+    }
+  };
+  runtime->run([&] {
+    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
+                                     [&](std::exception_ptr) { runtime->stop(); });
+    runtime->core(0).post(look);
+  });
+  BOOST_TEST(got.empty());
+  Names::all().let_go();
+}
+
+namespace {
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(without_descriptors_a_call_fails_as_connect_and_the_next_one_goes_on) {
+  Peer peer(replies([](const std::string&) { return ok("x", "connection: close\r\n"); }));
+  std::vector<HttpReply> got;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  // Of the loop itself, all are open when the first line runs.
+  const auto starved = [&](Core& core) -> Task<> {
+    HttpClient client(core, {});
+    for (int round = 0; round < 3; ++round) {
+      rlimit none = before;
+      if (round == 1) none.rlim_cur = 3;
+      ::setrlimit(RLIMIT_NOFILE, &none);
+      HttpCall call = get(peer.url());
+      HttpReply reply = co_await client.call(std::move(call));
+      got.push_back(std::move(reply));
+    }
+  };
+  runtime::on_core(starved);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  BOOST_TEST(kind(got.at(0)) == "no failure");
+  BOOST_TEST(kind(got.at(1)) == "connect", why(got.at(1)));
+  BOOST_TEST(kind(got.at(2)) == "no failure");
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_is_left_of_many_calls_good_and_bad) {
+  Peer peer([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    if (connection.number() % 2 == 0) connection.answer("x", "connection: close\r\n");
+  });
+  const auto before = open_descriptors();
+  std::vector<HttpCall> calls;
+  for (int i = 0; i < 400; ++i) calls.push_back(get(peer.url()));
+  const auto got = ask(std::move(calls));
+  BOOST_TEST(std::count_if(got.begin(), got.end(), [](const HttpReply& reply) { return !reply.failure; }) == 200);
+  peer.end();
+  BOOST_TEST(open_descriptors() == before - 1);  // The peer's own.
 }
 
 BOOST_AUTO_TEST_CASE(who_never_says_hello_or_never_answers_or_never_ends_is_left_in_time) {
