@@ -12,6 +12,7 @@
 #include <cstring>
 #include <new>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -157,7 +158,10 @@ Reason reason_of(CURLcode code, std::string_view text) {
   }
 }
 
-/// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does.
+using Sockets = std::unordered_set<curl_socket_t>;
+
+/// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does. One that only
+/// rests between two requests stays registered, which spares most of the system calls.
 template <class Inside>
 struct Watch {
   Watch(Inside& of, curl_socket_t socket) : inside(&of), fd(socket), descriptor(of.core.executor()) {}
@@ -181,6 +185,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
+  Sockets connections;      // Those whose end close() hears of; the others are of the threads that resolve names.
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -193,6 +198,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   // What libcurl asks for. It is never called from in here.
   void on_socket(curl_socket_t fd, int what) noexcept;
+  static int close(void* of, curl_socket_t fd) noexcept;
   void on_timer(long milliseconds) noexcept;
   void release(curl_socket_t fd) noexcept;
   void arm(const std::shared_ptr<Watched>& watch);
@@ -209,46 +215,61 @@ class Transfer {
  public:
   using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
-  Transfer(HttpClientOptions const& options, runtime::Core& core, const HttpCall& call, HttpReply& reply)
-      : news(core), options_(options), call_(call), reply_(reply) {}
+  /// `opened`: where the sockets of its connections are noted.
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, const HttpCall& call,
+           HttpReply& reply)
+      : news(core), options_(options), opened_(opened), call_(call), reply_(reply) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
   void prepare(CURL* easy) {
     easy_ = easy;
     const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
-    set(CURLOPT_PRIVATE, static_cast<void*>(this));
+    for (const auto option : {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
+      set(option, static_cast<void*>(this));
+    }
     set(CURLOPT_ERRORBUFFER, error_.data());
+    set(CURLOPT_URL, call_.url.c_str());
+    prepare_request();
+  }
+  /// Makes a handle forget what a transfer left in it, where that may be gone soon; what holds for all stays.
+  static void forget(CURL* easy) noexcept {
+    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    set(CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
+    set(CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));  // Makes it a POST …
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
+    set(CURLOPT_HTTPGET, 1L);  // … and this a GET, with no HEAD left either.
+    set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+    set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
+  }
+  /// What holds for all calls: said once, for it costs as much as a request.
+  static void prepare_for_all(CURL* easy, const HttpClientOptions& options) {
+    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
     set(CURLOPT_NOSIGNAL, 1L);
     // A name that nobody answers for is resolved by a thread, which a transfer that is taken back would be made to
     // wait for, and with it this whole core.
     set(CURLOPT_QUICK_EXIT, 1L);
-    set(CURLOPT_URL, call_.url.c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_FOLLOWLOCATION, 0L);  // follow() does.
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_USERAGENT, "weir/" WEIR_VERSION);  // Where the headers say nothing else.
     set(CURLOPT_ACCEPT_ENCODING, "");              // All that it knows.
-    set(CURLOPT_PROXY, options_.proxy.c_str());
-    set(CURLOPT_NOPROXY, options_.proxy.empty() ? "*" : "");
+    set(CURLOPT_PROXY, options.proxy.c_str());
+    set(CURLOPT_NOPROXY, options.proxy.empty() ? "*" : "");
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(CURLOPT_TCP_KEEPALIVE, 1L);
     set(CURLOPT_CONNECTTIMEOUT_MS,
-        static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(options_.connect_time).count()));
+        static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(options.connect_time).count()));
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!options_.ca.empty()) {
-      set(CURLOPT_CAINFO, options_.ca.c_str());
+    if (!options.ca.empty()) {
+      set(CURLOPT_CAINFO, options.ca.c_str());
       set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Nobody else is believed then.
     }
-    if (!options_.cert.empty()) set(CURLOPT_SSLCERT, options_.cert.c_str());
-    if (!options_.key.empty()) set(CURLOPT_SSLKEY, options_.key.c_str());
+    if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
+    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
     set(CURLOPT_OPENSOCKETFUNCTION, static_cast<curl_opensocket_callback>(&Transfer::open));
-    set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
     set(CURLOPT_HEADERFUNCTION, static_cast<curl_write_callback>(&Transfer::take_header));
-    set(CURLOPT_HEADERDATA, static_cast<void*>(this));
     set(CURLOPT_WRITEFUNCTION, static_cast<curl_write_callback>(&Transfer::take_body));
-    set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-    prepare_request();
   }
 
   void finish(CURLcode code) {
@@ -288,8 +309,6 @@ class Transfer {
       set(CURLOPT_POST, 1L);
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
       set(CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
-    } else {
-      set(CURLOPT_HTTPGET, 1L);
     }
     if (call_.method != (sends ? "POST" : call_.method == "HEAD" ? "HEAD" : "GET")) {
       set(CURLOPT_CUSTOMREQUEST, call_.method.c_str());
@@ -328,10 +347,12 @@ class Transfer {
     auto& transfer = *static_cast<Transfer*>(of);
     try {
       if (transfer.options_.public_only && !transfer.may_connect(*address)) return CURL_SOCKET_BAD;
+      const auto fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+      if (fd >= 0) transfer.opened_.insert(fd);
+      return fd;
     } catch (const std::bad_alloc&) {
       return CURL_SOCKET_BAD;
     }
-    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   }
   bool may_connect(const curl_sockaddr& address) {
     std::array<char, INET6_ADDRSTRLEN> shown{};
@@ -443,6 +464,7 @@ class Transfer {
 
  private:
   const HttpClientOptions& options_;
+  Sockets& opened_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -489,6 +511,9 @@ CURL* HttpClient::Inside::take_handle() {
   if (idle.empty()) {
     CURL* const easy = curl_easy_init();
     if (!easy) throw std::bad_alloc();
+    Transfer::prepare_for_all(easy, options);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, static_cast<curl_closesocket_callback>(&Inside::close));
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
     return easy;
   }
   CURL* const easy = idle.back();
@@ -498,7 +523,7 @@ CURL* HttpClient::Inside::take_handle() {
 
 void HttpClient::Inside::give_back(CURL* easy) noexcept {
   curl_multi_remove_handle(multi, easy);  // Nothing is done where it is out already.
-  curl_easy_reset(easy);
+  Transfer::forget(easy);
   if (idle.size() < idle_handles) {
     idle.push_back(easy);
   } else {
@@ -507,7 +532,13 @@ void HttpClient::Inside::give_back(CURL* easy) noexcept {
 }
 
 void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
-  if (what == CURL_POLL_REMOVE) return release(fd);
+  if (what == CURL_POLL_REMOVE) {
+    const auto found = watches.find(fd);
+    if (found == watches.end()) return;
+    if (!connections.contains(fd)) return release(fd);
+    found->second->wants = 0;  // Until it is wanted again, or close().
+    return;
+  }
   auto& watch = watches[fd];
   if (!watch) {
     watch = std::make_shared<Watched>(*this, fd);
@@ -518,6 +549,13 @@ void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
   }
   watch->wants = what;
   arm(watch);
+}
+
+int HttpClient::Inside::close(void* of, curl_socket_t fd) noexcept {
+  auto& inside = *static_cast<Inside*>(of);
+  inside.release(fd);
+  inside.connections.erase(fd);
+  return ::close(fd);
 }
 
 void HttpClient::Inside::release(curl_socket_t fd) noexcept {
@@ -610,7 +648,7 @@ runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply,
     CURL* const easy;
   };
   const Time begun = core.now();
-  Transfer transfer(options, core, call, reply);
+  Transfer transfer(core, options, connections, call, reply);
   const Handle handle(*this);
   transfer.prepare(handle.easy);
   if (curl_multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
