@@ -82,6 +82,7 @@ struct Doubles::Inside {
     files,  ///< By the kind itself: the text is the content of its file, or its standard input.
     child,  ///< By the kind itself: a simulated program prints the text.
     run,    ///< By the kind's own call: one run of the program for each entry.
+    whole,  ///< The text is what one call over the network brought.
     lines   ///< Each line is a message; of a kind whose outside can't be simulated.
   };
   struct Event {
@@ -105,7 +106,7 @@ struct Doubles::Inside {
     const std::vector<FakeConfig>* entries = nullptr;  ///< Null: the test has no fake for it.
     std::vector<std::int64_t> used;                    ///< By entry, over restarts.
     Configured real;
-    bool program = false;
+    bool program = false, net = false;
     std::vector<Came>* sent = nullptr;  ///< Where nobody reads its results, and the test asks for what it sends.
   };
 
@@ -210,6 +211,8 @@ struct Doubles::Inside {
     } else if (planned.configured.touches == Touches::proc) {
       source.reading = again ? Reading::run : Reading::child;
       if (source.once.shape != (again ? Shape::call : Shape::source)) source.reading = Reading::lines;
+    } else if (again && source.once.shape == Shape::call) {
+      source.reading = Reading::whole;
     }
   }
 
@@ -285,7 +288,7 @@ struct Doubles::Inside {
       source.refuse({}, Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text));
       co_return;
     }
-    if (fake.msg) text = fake.msg->json() + "\n";
+    if (fake.msg) text = fake.msg->json() + (played.reading == Reading::whole ? "" : "\n");
     const std::string errors = fake.error_text ? fake.error_text->text() : std::string();
     switch (played.reading) {
       case Reading::files:
@@ -301,6 +304,9 @@ struct Doubles::Inside {
         inside.next_child = behaviour(fake, false, text, errors);
         co_await run_once(played, source);
         break;
+      case Reading::whole:
+        take(played, fake, std::move(text), source);
+        break;
       case Reading::lines:
         for (std::string_view rest = text; !rest.empty();) {
           const auto end = std::min(rest.find('\n'), rest.size());
@@ -309,6 +315,38 @@ struct Doubles::Inside {
           if (source.full()) co_await source.flush();
         }
         break;
+    }
+  }
+
+  /// What a call with such an answer brings.
+  static std::shared_ptr<message::Result> result_of(const FakeConfig& fake, std::string text) {
+    auto result = std::make_shared<message::Result>();
+    result->status = static_cast<int>(fake.status.value_or(200));
+    for (const auto& [name, value] : fake.headers) {
+      std::string key = name;
+      for (char& c : key) c = c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      result->headers.emplace_back(std::move(key), value);
+    }
+    result->text = std::move(text);
+    result->seconds = std::chrono::duration<double>(fake.after).count();
+    return result;
+  }
+  static message::Done judge(const Configured& kind, const message::Result& result, runtime::WallTime now) {
+    if (kind.judge) return kind.judge(result, now);
+    const int status = result.status.value_or(0);
+    if (status < 400) return std::nullopt;
+    Failure failure(Reason::status, "answered " + std::to_string(status));
+    failure.may_pass = status == 429 || status >= 500;
+    return failure;
+  }
+
+  /// As at a tick: the reply is the message.
+  static void take(const Source& played, const FakeConfig& fake, std::string text, stage::Source& source) {
+    const std::shared_ptr<const message::Result> result = result_of(fake, std::move(text));
+    if (auto failure = judge(played.once, *result, source.core.wall())) {
+      source.refuse(result->text, std::move(*failure));
+    } else {
+      source.emit(result->text).edit_metadata().result = result;
     }
   }
 
@@ -335,7 +373,7 @@ struct Doubles::Inside {
    public:
     FakedCall(Inside& inside, Inside::Call& faked, stage::Context& context)
         : inside_(inside), faked_(faked), context_(context) {
-      if (faked.program) real_ = faked.real.make_call(context);
+      if (faked.program || faked.net) real_ = faked.real.make_call(context);
       if (!faked.entries) return;
       for (const auto& entry : *faked.entries) {
         auto& compiled = entries_.emplace_back();
@@ -347,13 +385,16 @@ struct Doubles::Inside {
     }
 
     stage::Task<message::Done> call(Message message) override {
+      std::string text, errors, sends;
+      message::Done failure;
+      if (faked_.net) failure = real_->compose(message, sends);
+      if (failure) co_return failure;  // Nobody is called by it.
       ++inside_.record.calls[faked_.name];
       if (faked_.sent) {
-        faked_.sent->push_back(came_of(message));
-        faked_.sent->back().at = context_.core.now();
+        Came& came = faked_.sent->emplace_back(came_of(message));
+        came.at = context_.core.now();
+        if (faked_.net) came.payload = std::move(sends);
       }
-      std::string text, errors;
-      message::Done failure;
       const auto chosen = choose(message, failure);
       if (!chosen) co_return failure;
       const FakeConfig& fake = (*faked_.entries)[*chosen];
@@ -370,27 +411,9 @@ struct Doubles::Inside {
       if (fake.failed) {
         co_return Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text);
       }
-      auto result = std::make_shared<message::Result>();
-      result->status = static_cast<int>(fake.status.value_or(200));
-      for (const auto& [name, value] : fake.headers) {
-        std::string key = name;
-        for (char& c : key) c = c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-        result->headers.emplace_back(std::move(key), value);
-      }
-      result->text = std::move(text);
-      result->seconds = std::chrono::duration<double>(fake.after).count();
-      const int status = *result->status;
+      auto result = result_of(fake, std::move(text));
+      failure = judge(faked_.real, *result, context_.core.wall());
       message.edit_metadata().result = std::move(result);
-      if (status >= 400) {
-        failure = Failure(Reason::status, "answered " + std::to_string(status));
-        failure->may_pass = status == 429 || status >= 500;
-        for (const auto& [name, value] : fake.headers) {
-          const auto seconds = config::parse_integer(value);
-          if ((name == "retry-after" || name == "Retry-After" || name == "retry_after") && seconds) {
-            failure->retry_after = std::chrono::seconds(*seconds);
-          }
-        }
-      }
       co_return failure;
     }
 
@@ -449,6 +472,7 @@ struct Doubles::Inside {
     call.name = planned.name;
     call.real = planned.configured;
     call.program = planned.configured.touches == Touches::proc;
+    call.net = planned.configured.touches == Touches::net;
     for (const auto& [name, entries] : trial.config.fake) {
       if (name != planned.name) continue;
       call.entries = &entries;

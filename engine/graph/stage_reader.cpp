@@ -72,6 +72,7 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
     if (diagnostics_.error_count() == errors) check(node, planned);
+    if (!planned.common.timeout) planned.common.timeout = planned.configured.default_timeout;
   }
   stages.push_back(std::move(planned));
 }

@@ -145,6 +145,12 @@ class Call {
   /// Calls outside and puts what came into the message's metadata as `result`. Failed: the reason. Stopped out of a
   /// co_await (its time is over, or the program stops): let it pass and leave nothing running.
   virtual Task<message::Done> call(Message message) = 0;
+  /// What call() would send for the message, without sending it: `weir test` asks for it, in place of a call. Failed:
+  /// as call() would, before anything is sent. A kind that does not tell sends the payload.
+  virtual message::Done compose(const Message& message, std::string& sent) {
+    sent = message.text();
+    return std::nullopt;
+  }
 };
 
 }  // namespace weir::stage

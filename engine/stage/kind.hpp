@@ -55,6 +55,10 @@ struct Configured {
   std::size_t group_most = 0;        ///< So many messages of one list count on the source one by one; 0: as one.
   std::string gathers;               ///< The stage whose groups it waits for.
   std::string instead_of_from;       ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  /// Of a call: the `timeout` of a stage that names none.
+  std::optional<Duration> default_timeout;
+  /// Of a call that brings a status: whether that is a failure. `weir test` asks it about what a `fake` answers.
+  std::function<message::Done(const message::Result&, runtime::WallTime now)> judge;
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
   std::optional<config::Template> goes_to;
 

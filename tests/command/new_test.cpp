@@ -116,8 +116,8 @@ BOOST_AUTO_TEST_CASE(applications_that_are_to_come_say_what_they_wait_for) {
   for (const auto* name : {"api_gateway", "microservices", "task_automation", "web_crawler", "iot"}) {
     BOOST_TEST(contains(said_by({"new", name}).err, "comes with a later version: it needs "), name);
   }
-  BOOST_TEST(said_by({"new", "http"}).err ==
-             "weir: 'http' comes with a later version\n  = weir new lists what there is\n");
+  BOOST_TEST(said_by({"new", "mqtt"}).err ==
+             "weir: 'mqtt' comes with a later version\n  = weir new lists what there is\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_is_nearly_right_is_told) {

@@ -1,0 +1,760 @@
+#include "engine/io/http_client.hpp"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <asio/posix/stream_descriptor.hpp>
+#include <cstring>
+#include <new>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "engine/config/values.hpp"
+#include "engine/runtime/assert.hpp"
+#include "engine/runtime/wait.hpp"
+
+namespace weir::io {
+
+namespace {
+
+using message::Failure;
+using message::Reason;
+using runtime::Time;
+using namespace std::string_view_literals;
+
+constexpr long idle_connections = 256;
+constexpr std::size_t idle_handles = 256;
+constexpr std::size_t head_bytes_most = 256 * 1024;
+// Zeros compress 1:1000. What is compressed better than this was made to be so, or holds nothing.
+constexpr std::uint64_t ratio_most = 200;
+constexpr std::uint64_t ratio_free = 1024 * 1024;  // So much may come at any ratio.
+constexpr std::uint64_t read_bytes = 16 * 1024;    // libcurl has counted all that it has read, but for its last read.
+constexpr std::size_t error_bytes_most = 200;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+std::string lower(std::string_view text) {
+  std::string small(text);
+  std::transform(small.begin(), small.end(), small.begin(), [](char c) { return lower(c); });
+  return small;
+}
+std::string_view trimmed(std::string_view text) {
+  constexpr auto blanks = " \t\r\n"sv;
+  const auto from = text.find_first_not_of(blanks);
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(blanks) - from + 1);
+}
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
+           "!#$%&'*+-.^_`|~"sv.find(c) != std::string_view::npos;
+  });
+}
+bool is_http(std::string_view url) {
+  const auto scheme = lower(url.substr(0, 8));
+  return scheme.starts_with("http://") || scheme == "https://";
+}
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Why it can be no request; what a message put into it must not make a second header or request of it.
+message::Done wrong(const HttpCall& call) {
+  if (!is_token(call.method)) return Failure(Reason::type, "'" + call.method + "' is no HTTP method");
+  if (is_one_of(call.method, {"CONNECT", "TRACE"})) {
+    return Failure(Reason::type, "the method " + call.method + " is not for a client like this one");
+  }
+  if (!is_http(call.url)) return Failure(Reason::type, "the URL does not begin with http:// or https://");
+  // libcurl would take the next part for it.
+  const auto host = call.url.find("://") + 3;
+  if (host == call.url.size() || "/?#"sv.find(call.url[host]) != std::string_view::npos) {
+    return Failure(Reason::type, "the URL names no host");
+  }
+  if (call.url.find('\0') != std::string::npos) return Failure(Reason::type, "the URL holds a NUL byte");
+  for (const auto& [name, value] : call.headers) {
+    if (!is_token(name)) return Failure(Reason::type, "'" + name + "' can't be the name of a header");
+    if (value.find_first_of("\r\n\0"sv) != std::string::npos) {
+      return Failure(Reason::type, "the header '" + name + "' would hold a line break or a NUL byte");
+    }
+  }
+  return std::nullopt;
+}
+
+/// Scheme, host and port, for comparison; empty where it is no URL.
+std::string origin_of(const std::string& url) {
+  std::string origin;
+  CURLU* const parsed = curl_url();
+  if (parsed && curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
+    for (const auto part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
+      char* text = nullptr;
+      if (curl_url_get(parsed, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK) {
+        origin += lower(text) + " ";
+      }
+      curl_free(text);
+    }
+  }
+  curl_url_cleanup(parsed);
+  return origin;
+}
+
+bool redirects(int status) { return (status >= 301 && status <= 303) || status == 307 || status == 308; }
+
+/// What is asked after a redirect, as browsers do it.
+void follow(HttpCall& call, int status, std::string location) {
+  const bool to_get = status == 303 ? call.method != "HEAD" : status <= 302 && call.method == "POST";
+  if (to_get) {
+    call.method = "GET";
+    call.body.reset();
+  }
+  // What is said to one server is no other's business.
+  const bool elsewhere = origin_of(call.url) != origin_of(location);
+  std::erase_if(call.headers, [&](const auto& header) {
+    const std::string name = lower(header.first);
+    return (to_get && name.starts_with("content-")) ||
+           (elsewhere && is_one_of(name, {"authorization", "cookie", "proxy-authorization", "host"}));
+  });
+  call.url = std::move(location);
+}
+
+Reason reason_of(CURLcode code, std::string_view text) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_PROXY:
+      return Reason::connect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Reason::timeout;
+    case CURLE_SSL_CONNECT_ERROR:
+      // Broken off in the middle: that says nothing about certificates, and may be better next time.
+      for (const auto broken : {"SSL_ERROR_SYSCALL"sv, "Connection reset"sv, "unexpected eof"sv}) {
+        if (text.find(broken) != std::string_view::npos) return Reason::connect;
+      }
+      return Reason::tls;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_USE_SSL_FAILED:
+      return Reason::tls;
+    case CURLE_URL_MALFORMAT:
+      return Reason::type;
+    case CURLE_OUT_OF_MEMORY:
+      return Reason::memory;
+    default:
+      return Reason::io;
+  }
+}
+
+using Sockets = std::unordered_set<curl_socket_t>;
+
+/// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does. One that only
+/// rests between two requests stays registered, which spares most of the system calls.
+template <class Inside>
+struct Watch {
+  Watch(Inside& of, curl_socket_t socket) : inside(&of), fd(socket), descriptor(of.core.executor()) {}
+  Inside* inside;  // Null once it is released.
+  const curl_socket_t fd;
+  asio::posix::stream_descriptor descriptor;
+  int wants = 0, waits = 0;  // CURL_POLL_IN and CURL_POLL_OUT.
+};
+
+}  // namespace
+
+struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
+  Inside(runtime::Core& on, HttpClientOptions chosen);
+  ~Inside();
+
+  runtime::Core& core;
+  const HttpClientOptions options;
+  CURLM* multi = nullptr;
+  std::vector<CURL*> idle;
+  std::size_t calls = 0;
+
+  using Watched = Watch<Inside>;
+  std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
+  Sockets connections;      // Those whose end close() hears of; the others are of the threads that resolve names.
+  std::optional<Time> due;  // When libcurl wants to be called;
+  std::unique_ptr<runtime::Alarm> alarm;
+  Time alarm_at{};
+  bool kicked = false;  // or soon.
+
+  CURL* take_handle();
+  void give_back(CURL* easy) noexcept;
+  /// One request and its reply, until `end`. `location`: where it redirects to.
+  runtime::Task<> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
+
+  // What libcurl asks for. It is never called from in here.
+  void on_socket(curl_socket_t fd, int what) noexcept;
+  static int close(void* of, curl_socket_t fd) noexcept;
+  void on_timer(long milliseconds) noexcept;
+  void release(curl_socket_t fd) noexcept;
+  void arm(const std::shared_ptr<Watched>& watch);
+  void wait_for(const std::shared_ptr<Watched>& watch, int way);
+  void set_alarm();
+
+  void act(curl_socket_t fd, int events);
+};
+
+namespace {
+
+/// One request under way. Taken out of libcurl's hands when it goes, whatever has come of it.
+class Transfer {
+ public:
+  using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+  /// `opened`: where the sockets of its connections are noted.
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, const HttpCall& call,
+           HttpReply& reply)
+      : news(core), options_(options), opened_(opened), call_(call), reply_(reply) {}
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  void prepare(CURL* easy) {
+    easy_ = easy;
+    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    for (const auto option : {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
+      set(option, static_cast<void*>(this));
+    }
+    set(CURLOPT_ERRORBUFFER, error_.data());
+    set(CURLOPT_URL, call_.url.c_str());
+    prepare_request();
+  }
+  /// Makes a handle forget what a transfer left in it, where that may be gone soon; what holds for all stays.
+  static void forget(CURL* easy) noexcept {
+    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    set(CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
+    set(CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));  // Makes it a POST …
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
+    set(CURLOPT_HTTPGET, 1L);  // … and this a GET, with no HEAD left either.
+    set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
+    set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
+  }
+  /// What holds for all calls: said once, for it costs as much as a request.
+  static void prepare_for_all(CURL* easy, const HttpClientOptions& options) {
+    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    set(CURLOPT_NOSIGNAL, 1L);
+    // A name that nobody answers for is resolved by a thread, which a transfer that is taken back would be made to
+    // wait for, and with it this whole core.
+    set(CURLOPT_QUICK_EXIT, 1L);
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_FOLLOWLOCATION, 0L);  // follow() does.
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+    set(CURLOPT_USERAGENT, "weir/" WEIR_VERSION);  // Where the headers say nothing else.
+    set(CURLOPT_ACCEPT_ENCODING, "");              // All that it knows.
+    set(CURLOPT_PROXY, options.proxy.c_str());
+    set(CURLOPT_NOPROXY, options.proxy.empty() ? "*" : "");
+    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_CONNECTTIMEOUT_MS,
+        static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(options.connect_time).count()));
+    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    if (!options.ca.empty()) {
+      set(CURLOPT_CAINFO, options.ca.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Nobody else is believed then.
+    }
+    if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
+    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
+    set(CURLOPT_OPENSOCKETFUNCTION, static_cast<curl_opensocket_callback>(&Transfer::open));
+    set(CURLOPT_HEADERFUNCTION, static_cast<curl_write_callback>(&Transfer::take_header));
+    set(CURLOPT_WRITEFUNCTION, static_cast<curl_write_callback>(&Transfer::take_body));
+  }
+
+  void finish(CURLcode code) {
+    done = true;
+    long status = 0;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    reply_.status = static_cast<int>(status);
+    const char* url = nullptr;
+    if (curl_easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
+    if (layers_ > 0 && call_.method != "HEAD") {
+      std::erase_if(reply_.headers, [](const auto& header) {
+        return is_one_of(header.first, {"content-encoding", "content-length"});
+      });
+    }
+    std::erase_if(reply_.headers, [](const auto& header) { return header.first == "transfer-encoding"; });
+    if (refused_) {
+      reply_.failure = std::move(refused_);
+    } else if (code != CURLE_OK) {
+      reply_.failure = failure_of(code);
+    }
+    news.wake();
+  }
+
+  runtime::Waiter news;
+  bool done = false;
+  bool answered = false;  ///< The head of its reply is there.
+  std::string location;
+
+ private:
+  void prepare_request() {
+    const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy_, option, value); };
+    const bool sends = call_.body || is_one_of(call_.method, {"POST", "PUT", "PATCH"});
+    if (call_.method == "HEAD") {
+      set(CURLOPT_NOBODY, 1L);
+    } else if (sends) {
+      const std::string_view body = call_.body.value_or("");
+      set(CURLOPT_POST, 1L);
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+      set(CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
+    }
+    if (call_.method != (sends ? "POST" : call_.method == "HEAD" ? "HEAD" : "GET")) {
+      set(CURLOPT_CUSTOMREQUEST, call_.method.c_str());
+    }
+    bool typed = false;
+    for (const auto& [name, value] : call_.headers) {
+      typed |= lower(name) == "content-type";
+      // A name alone would take away what libcurl itself says.
+      add_header(trimmed(value).empty() ? name + ";" : name + ": " + value);
+    }
+    if (sends) {
+      if (!typed) add_header("Content-Type:");
+      add_header("Expect:");  // Or a server that does not know it costs a second.
+    }
+    set(CURLOPT_HTTPHEADER, headers_.get());
+  }
+  void add_header(const std::string& line) {
+    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
+    if (!longer) throw std::bad_alloc();
+    static_cast<void>(headers_.release());
+    headers_.reset(longer);
+  }
+
+  Failure failure_of(CURLcode code) const {
+    std::string text = error_[0] ? error_.data() : curl_easy_strerror(code);
+    if (text.size() > error_bytes_most) text.resize(error_bytes_most);
+    return {reason_of(code, text), text};
+  }
+  /// Ends the transfer, from inside a function that libcurl calls.
+  bool refuse(Reason reason, std::string text) {
+    refused_ = Failure(reason, std::move(text));
+    return false;
+  }
+
+  static curl_socket_t open(void* of, curlsocktype, curl_sockaddr* address) noexcept {
+    auto& transfer = *static_cast<Transfer*>(of);
+    try {
+      if (transfer.options_.public_only && !transfer.may_connect(*address)) return CURL_SOCKET_BAD;
+      const auto fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+      if (fd >= 0) transfer.opened_.insert(fd);
+      return fd;
+    } catch (const std::bad_alloc&) {
+      return CURL_SOCKET_BAD;
+    }
+  }
+  bool may_connect(const curl_sockaddr& address) {
+    std::array<char, INET6_ADDRSTRLEN> shown{};
+    std::array<std::uint8_t, 16> bytes{};
+    std::size_t size = 0;
+    // What lies in the union behind `addr` may be unaligned for its own type: copied out.
+    if (address.family == AF_INET && address.addrlen >= sizeof(sockaddr_in)) {
+      sockaddr_in in{};
+      std::memcpy(&in, &address.addr, sizeof in);
+      std::memcpy(bytes.data(), &in.sin_addr, size = 4);
+    } else if (address.family == AF_INET6 && address.addrlen >= sizeof(sockaddr_in6)) {
+      sockaddr_in6 in{};
+      // libcurl's own struct has room for a sockaddr_storage there.
+      std::memcpy(static_cast<void*>(&in), static_cast<const void*>(&address.addr), sizeof in);
+      std::memcpy(bytes.data(), &in.sin6_addr, size = 16);
+    }
+    if (is_public_address({bytes.data(), size})) {
+      private_ = {};
+      return true;
+    }
+    if (size > 0) ::inet_ntop(address.family, bytes.data(), shown.data(), shown.size());
+    private_ = shown.data();
+    return false;
+  }
+
+  static std::size_t take_header(char* bytes, std::size_t, std::size_t size, void* of) noexcept {
+    auto& transfer = *static_cast<Transfer*>(of);
+    try {
+      return transfer.header({bytes, size}) ? size : 0;
+    } catch (const std::bad_alloc&) {
+      transfer.refuse(Reason::memory, "no memory for the head of the reply");
+      return 0;
+    }
+  }
+  bool header(std::string_view line) {
+    head_bytes_ += line.size();
+    if (head_bytes_ > head_bytes_most) {
+      return refuse(Reason::size, "the head of the reply is larger than 256KiB");
+    }
+    if (line.starts_with("HTTP/")) {
+      // Another one after a `100 Continue`.
+      reply_.headers.clear();
+      layers_ = 0;
+      head_over_ = false;
+      informs_ = line.find(" 1") == line.find(' ');
+      return true;
+    }
+    if (head_over_) return true;  // What comes behind the body.
+    if (trimmed(line).empty()) {
+      head_over_ = true;
+      answered |= !informs_;
+      return true;
+    }
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return true;
+    auto& [name, value] = reply_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
+                                                      std::string(trimmed(line.substr(colon + 1))));
+    if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(lower(value));
+    if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
+    return true;
+  }
+  void count_layers(std::string_view value) {
+    while (!value.empty()) {
+      const auto comma = std::min(value.find(','), value.size());
+      const auto coding = trimmed(value.substr(0, comma));
+      layers_ += !coding.empty() && coding != "identity" && coding != "chunked";
+      value.remove_prefix(std::min(comma + 1, value.size()));
+    }
+  }
+
+  static std::size_t take_body(char* bytes, std::size_t, std::size_t size, void* of) noexcept {
+    auto& transfer = *static_cast<Transfer*>(of);
+    try {
+      return transfer.body({bytes, size}) ? size : 0;
+    } catch (const std::bad_alloc&) {
+      transfer.refuse(Reason::memory, "no memory for the body of the reply");
+      return 0;
+    }
+  }
+  bool body(std::string_view bytes) {
+    std::string& body = reply_.body;
+    if (body.empty()) {
+      curl_off_t length = -1;
+      curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+      if (length > 0 && static_cast<std::uint64_t>(length) > options_.max_body) return too_large();
+      if (length > 0 && layers_ == 0) body.reserve(static_cast<std::size_t>(length));
+    }
+    if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) return too_large();
+    if (const std::uint64_t size = body.size() + bytes.size(); layers_ > 0 && size > ratio_free) {
+      curl_off_t read = 0;
+      curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &read);
+      if (size > ratio_most * (static_cast<std::uint64_t>(read) + read_bytes)) {
+        return refuse(Reason::size, "the reply is compressed by more than 200 to 1");
+      }
+    }
+    body.append(bytes);
+    return true;
+  }
+  bool too_large() {
+    return refuse(Reason::size, "the reply is larger than " + config::show(config::Size{options_.max_body}));
+  }
+
+ public:
+  /// Of one that could connect to nobody: the address it was not allowed to.
+  void judge_address() {
+    if (private_.empty() || !reply_.failure || reply_.failure->reason != Reason::connect) return;
+    reply_.failure->text = "the address is not public: " + private_;
+  }
+
+ private:
+  const HttpClientOptions& options_;
+  Sockets& opened_;
+  const HttpCall& call_;
+  HttpReply& reply_;
+  CURL* easy_ = nullptr;
+  Headers headers_{nullptr, &curl_slist_free_all};
+  std::array<char, CURL_ERROR_SIZE> error_{};
+  message::Done refused_;
+  std::string private_;
+  std::size_t head_bytes_ = 0;
+  int layers_ = 0;
+  bool head_over_ = false, informs_ = false;
+};
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------------- libcurl on the core
+
+HttpClient::Inside::Inside(runtime::Core& on, HttpClientOptions chosen) : core(on), options(std::move(chosen)) {
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  multi = ready == CURLE_OK ? curl_multi_init() : nullptr;
+  if (!multi) throw std::bad_alloc();
+  const auto set = [this](CURLMoption option, auto value) { curl_multi_setopt(multi, option, value); };
+  const curl_socket_callback watch = [](CURL*, curl_socket_t fd, int what, void* of, void*) noexcept {
+    static_cast<Inside*>(of)->on_socket(fd, what);
+    return 0;
+  };
+  const curl_multi_timer_callback remind = [](CURLM*, long milliseconds, void* of) noexcept {
+    static_cast<Inside*>(of)->on_timer(milliseconds);
+    return 0;
+  };
+  set(CURLMOPT_SOCKETFUNCTION, watch);
+  set(CURLMOPT_SOCKETDATA, static_cast<void*>(this));
+  set(CURLMOPT_TIMERFUNCTION, remind);
+  set(CURLMOPT_TIMERDATA, static_cast<void*>(this));
+  set(CURLMOPT_MAXCONNECTS, idle_connections);
+}
+
+HttpClient::Inside::~Inside() {
+  for (CURL* const easy : idle) curl_easy_cleanup(easy);
+  curl_multi_cleanup(multi);
+  while (!watches.empty()) release(watches.begin()->first);
+}
+
+CURL* HttpClient::Inside::take_handle() {
+  if (idle.empty()) {
+    CURL* const easy = curl_easy_init();
+    if (!easy) throw std::bad_alloc();
+    Transfer::prepare_for_all(easy, options);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, static_cast<curl_closesocket_callback>(&Inside::close));
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
+    return easy;
+  }
+  CURL* const easy = idle.back();
+  idle.pop_back();
+  return easy;
+}
+
+void HttpClient::Inside::give_back(CURL* easy) noexcept {
+  curl_multi_remove_handle(multi, easy);  // Nothing is done where it is out already.
+  Transfer::forget(easy);
+  if (idle.size() < idle_handles) {
+    idle.push_back(easy);
+  } else {
+    curl_easy_cleanup(easy);
+  }
+}
+
+void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
+  if (what == CURL_POLL_REMOVE) {
+    const auto found = watches.find(fd);
+    if (found == watches.end()) return;
+    if (!connections.contains(fd)) return release(fd);
+    found->second->wants = 0;  // Until it is wanted again, or close().
+    return;
+  }
+  auto& watch = watches[fd];
+  if (!watch) {
+    watch = std::make_shared<Watched>(*this, fd);
+    asio::error_code error;
+    watch->descriptor.assign(fd, error);
+    // Not to be watched: the call ends when its time does.
+    if (error) return;
+  }
+  watch->wants = what;
+  arm(watch);
+}
+
+int HttpClient::Inside::close(void* of, curl_socket_t fd) noexcept {
+  auto& inside = *static_cast<Inside*>(of);
+  inside.release(fd);
+  inside.connections.erase(fd);
+  return ::close(fd);
+}
+
+void HttpClient::Inside::release(curl_socket_t fd) noexcept {
+  const auto found = watches.find(fd);
+  if (found == watches.end()) return;
+  found->second->inside = nullptr;
+  if (found->second->descriptor.is_open()) found->second->descriptor.release();
+  watches.erase(found);
+}
+
+void HttpClient::Inside::arm(const std::shared_ptr<Watched>& watch) {
+  for (const int way : {CURL_POLL_IN, CURL_POLL_OUT}) {
+    if ((watch->wants & way) && !(watch->waits & way)) wait_for(watch, way);
+  }
+}
+
+void HttpClient::Inside::wait_for(const std::shared_ptr<Watched>& watch, int way) {
+  using asio::posix::stream_descriptor;
+  watch->waits |= way;
+  watch->descriptor.async_wait(way == CURL_POLL_IN ? stream_descriptor::wait_read : stream_descriptor::wait_write,
+                               [watch, way](const asio::error_code& error) {
+                                 watch->waits &= ~way;
+                                 if (error || !watch->inside) return;
+                                 if (watch->wants & way) {
+                                   watch->inside->act(watch->fd,
+                                                      way == CURL_POLL_IN ? CURL_CSELECT_IN : CURL_CSELECT_OUT);
+                                 }
+                                 if (watch->inside) watch->inside->arm(watch);
+                               });
+}
+
+void HttpClient::Inside::on_timer(long milliseconds) noexcept {
+  due.reset();
+  if (milliseconds < 0) {
+    alarm.reset();
+    return;
+  }
+  due = core.now() + std::chrono::milliseconds(milliseconds);
+  if (milliseconds > 0) return set_alarm();
+  if (std::exchange(kicked, true)) return;
+  core.post([weak = weak_from_this()] {
+    const auto inside = weak.lock();
+    if (!inside) return;
+    inside->kicked = false;
+    if (inside->due && *inside->due <= inside->core.now()) inside->act(CURL_SOCKET_TIMEOUT, 0);
+  });
+}
+
+void HttpClient::Inside::set_alarm() {
+  // One that comes too early looks again: libcurl moves its time forth and back with each read.
+  if (alarm && alarm_at <= *due) return;
+  alarm_at = *due;
+  alarm = core.alarm(alarm_at, [this] {
+    alarm.reset();
+    if (!due) return;
+    if (*due > core.now()) return set_alarm();
+    act(CURL_SOCKET_TIMEOUT, 0);
+  });
+}
+
+void HttpClient::Inside::act(curl_socket_t fd, int events) {
+  if (fd == CURL_SOCKET_TIMEOUT) due.reset();
+  int running = 0;
+  curl_multi_socket_action(multi, fd, events, &running);
+  int left = 0;
+  while (const CURLMsg* const said = curl_multi_info_read(multi, &left)) {
+    if (said->msg != CURLMSG_DONE) continue;
+    CURL* const easy = said->easy_handle;
+    const CURLcode code = said->data.result;
+    void* transfer = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    curl_multi_remove_handle(multi, easy);  // `said` is gone with it.
+    static_cast<Transfer*>(transfer)->finish(code);
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------- calls
+
+runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end) {
+  /// However this is left, libcurl knows nothing of it any more.
+  struct Handle {
+    explicit Handle(Inside& of) : inside(of), easy(of.take_handle()) { ++inside.calls; }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+    ~Handle() {
+      inside.give_back(easy);
+      --inside.calls;
+    }
+    Inside& inside;
+    CURL* const easy;
+  };
+  const Time begun = core.now();
+  Transfer transfer(core, options, connections, call, reply);
+  const Handle handle(*this);
+  transfer.prepare(handle.easy);
+  if (curl_multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
+  while (!transfer.done) {
+    const bool waits_for_head = options.first_byte_time && !transfer.answered;
+    const Time head_due = waits_for_head ? begun + *options.first_byte_time : Time::max();
+    const Time limit = std::min(head_due, end);
+    if (limit == Time::max()) {
+      co_await transfer.news.wait();
+      continue;
+    }
+    const bool news = co_await transfer.news.wait_until(limit);
+    if (news || transfer.done || (limit == head_due && transfer.answered)) continue;
+    reply.failure =
+        Failure(Reason::timeout, limit == end ? "it took longer than " + config::show(*options.whole_time)
+                                              : "no reply had begun after " + config::show(*options.first_byte_time));
+    co_return;
+  }
+  transfer.judge_address();
+  location = std::move(transfer.location);
+}
+
+HttpClient::HttpClient(runtime::Core& core, HttpClientOptions options)
+    : inside_(std::make_shared<Inside>(core, std::move(options))) {}
+
+HttpClient::~HttpClient() { WEIR_ASSERT(inside_->calls == 0, "no call outlives its HTTP client"); }
+
+std::size_t HttpClient::calls() const { return inside_->calls; }
+
+runtime::Task<HttpReply> HttpClient::call(HttpCall call) {
+  Inside& inside = *inside_;
+  const Time begun = inside.core.now();
+  const Time end = inside.options.whole_time ? begun + *inside.options.whole_time : Time::max();
+  HttpReply reply;
+  reply.failure = wrong(call);
+  for (std::int64_t followed = 0; !reply.failure; ++followed) {
+    std::string location;
+    reply = HttpReply();
+    co_await inside.once(call, reply, location, end);
+    if (reply.failure || !redirects(reply.status) || location.empty() || inside.options.redirects == 0) break;
+    if (followed == inside.options.redirects) {
+      reply.failure =
+          Failure(Reason::status, "answered " + std::to_string(reply.status) + " after " + std::to_string(followed) +
+                                      (followed == 1 ? " redirect" : " redirects"));
+    } else if (!is_http(location)) {
+      reply.failure = Failure(Reason::status, "it redirects to what is neither http:// nor https://");
+    } else {
+      follow(call, reply.status, std::move(location));
+    }
+  }
+  reply.time = inside.core.now() - begun;
+  co_return reply;
+}
+
+// ------------------------------------------------------------------------------------------------------ small readers
+
+bool is_public_address(std::span<const std::uint8_t> address) {
+  struct Net {
+    std::array<std::uint8_t, 4> bytes;
+    int bits;
+  };
+  const auto in = [](std::span<const std::uint8_t> from, const Net& net) {
+    for (int bit = 0; bit < net.bits; ++bit) {
+      const auto at = static_cast<std::size_t>(bit / 8);
+      if (((from[at] ^ net.bytes[at]) >> (7 - bit % 8)) & 1) return false;
+    }
+    return true;
+  };
+  if (address.size() == 4) {
+    constexpr std::array<Net, 16> kept{{{{0, 0, 0, 0}, 8},
+                                        {{10, 0, 0, 0}, 8},
+                                        {{100, 64, 0, 0}, 10},
+                                        {{127, 0, 0, 0}, 8},
+                                        {{169, 254, 0, 0}, 16},
+                                        {{172, 16, 0, 0}, 12},
+                                        {{192, 0, 0, 0}, 24},
+                                        {{192, 0, 2, 0}, 24},
+                                        {{192, 88, 99, 0}, 24},
+                                        {{192, 168, 0, 0}, 16},
+                                        {{198, 18, 0, 0}, 15},
+                                        {{198, 51, 100, 0}, 24},
+                                        {{203, 0, 113, 0}, 24},
+                                        {{224, 0, 0, 0}, 4},
+                                        {{240, 0, 0, 0}, 4},
+                                        {{255, 255, 255, 255}, 32}}};
+    return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
+  }
+  if (address.size() != 16) return false;
+  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  constexpr std::array<std::uint8_t, 12> translated{0, 0x64, 0xff, 0x9b};
+  if (std::equal(mapped.begin(), mapped.end(), address.begin()) ||
+      std::equal(translated.begin(), translated.end(), address.begin())) {
+    return is_public_address(address.subspan(12));
+  }
+  // 6to4 carries an IPv4 address behind its first two bytes.
+  if (address[0] == 0x20 && address[1] == 0x02) return is_public_address(address.subspan(2, 4));
+  if ((address[0] >> 5) != 1) return false;  // 2000::/3 is all there is of the internet.
+  constexpr std::array<Net, 3> kept{
+      {{{0x20, 0x01, 0x00, 0x00}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x3f, 0xff, 0x00, 0x00}, 20}}};
+  return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
+}
+
+std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
+  const auto seconds = curl_getdate(std::string(text).c_str(), nullptr);
+  if (seconds == -1) return std::nullopt;
+  return runtime::WallTime(std::chrono::seconds(seconds));
+}
+
+}  // namespace weir::io

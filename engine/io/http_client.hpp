@@ -1,0 +1,83 @@
+// An HTTP client: HTTP/1.1 and HTTP/2, TLS, redirects, compression and a pool of connections, by libcurl.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/io/http_request.hpp"
+#include "engine/message/outcome.hpp"
+#include "engine/runtime/core.hpp"
+
+namespace weir::io {
+
+struct HttpClientOptions {
+  HttpClientOptions() {}
+
+  std::int64_t redirects = 5;  ///< Followed for one call; one more fails it. 0: the redirect itself is the reply.
+  std::uint64_t max_body = 16 * 1024 * 1024;  ///< Bytes of a reply's body, after decompression.
+  bool public_only = false;                   ///< Connects to no address of this machine or of a private net.
+  std::string proxy;                          ///< Its URL; empty: none, whatever the environment says.
+  std::string ca, cert, key;                  ///< PEM files; empty: the system's authorities, no certificate of ours.
+  runtime::Duration connect_time = std::chrono::seconds(10);  ///< For name, connection and TLS.
+  std::optional<runtime::Duration> first_byte_time;           ///< From the begin of a request to the head of its reply.
+  std::optional<runtime::Duration> whole_time;                ///< From the begin of a call to its end.
+};
+
+/// One request. `body` must outlive the call.
+struct HttpCall {
+  HttpCall() {}
+
+  std::string method = "GET";
+  std::string url;
+  HttpFields headers;  ///< Names as they shall be sent. A value with a line break or NUL fails the call (type).
+  std::optional<std::string_view> body;
+};
+
+/// What came of it. With a failure, the rest is what had come until then.
+struct HttpReply {
+  HttpReply() {}
+
+  message::Done failure;
+  int status = 0;      ///< 0: no head came.
+  HttpFields headers;  ///< Names in lower case, in the order sent, those of the last response. What was true of the
+                       ///< compressed body only (content-encoding, its length) is left out.
+  std::string body;    ///< Decompressed.
+  runtime::Duration time{0};
+};
+
+/// Calls of one owner share its connections, at most 256 of which wait idle. All members on the core's thread, the core
+/// a real one. When it is destroyed no call may be under way.
+class HttpClient {
+ public:
+  HttpClient(runtime::Core& core, HttpClientOptions options);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// Many at once. Never throws but Stopped: then nothing of the call is left, its connection is closed (HTTP/1) or its
+  /// stream is (HTTP/2). Failures: connect (name, refused, unreachable), tls, timeout (of the three times),
+  /// size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP), status
+  /// (too many redirects), type (what can be no request). A request on a kept connection that the server has closed
+  /// meanwhile is sent again on a new one, once, if no byte of a reply came.
+  runtime::Task<HttpReply> call(HttpCall call);
+
+  std::size_t calls() const;  ///< Under way now.
+
+ private:
+  struct Inside;
+  std::shared_ptr<Inside> inside_;
+};
+
+/// Whether the bytes (4 or 16) are an address of the public internet: not this machine, a private or a link-local net,
+/// a group, or one set aside for examples and measurements; IPv4 inside IPv6 is looked at as IPv4.
+bool is_public_address(std::span<const std::uint8_t> address);
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` and the two older forms; nothing where it is none.
+std::optional<runtime::WallTime> parse_http_date(std::string_view text);
+
+}  // namespace weir::io

@@ -1,0 +1,609 @@
+// http: asks a server about each message, sends each message to one, or asks one again and again.
+#include <algorithm>
+#include <charconv>
+
+#include "engine/io/binary_text.hpp"
+#include "engine/io/http_client.hpp"
+#include "engine/script/text.hpp"
+#include "engine/script/url.hpp"
+#include "engine/stage/kind.hpp"
+#include "engine/stage/ticks.hpp"
+
+namespace weir::stages {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_view_literals;
+
+struct AuthConfig {
+  std::string user, password;
+};
+
+struct TlsConfig {
+  std::string ca, cert, key;
+};
+
+struct HttpConfig {
+  std::optional<config::Template> get, post, put, patch, removal, head, forward;
+  std::optional<config::Duration> every;
+  config::Map<config::Template> headers, query;
+  std::optional<config::Value> msg;
+  std::optional<config::Template> text;
+  std::optional<config::Map<config::Template>> form;
+  std::optional<AuthConfig> auth;
+  std::optional<TlsConfig> tls;
+  std::string proxy;
+  std::vector<std::int64_t> ok;
+  std::optional<std::int64_t> redirects;
+  config::Size max_body{16 * 1024 * 1024};
+  bool public_only = false;
+  std::optional<std::string> robots;
+  config::Duration connect_timeout = 10s;
+  std::optional<config::Duration> first_byte_timeout;
+};
+
+constexpr config::Duration default_timeout = 10s;
+
+/// What the stage does: the word for it, and the method.
+struct Role {
+  const char* word;
+  const char* method;  ///< Of a forward the asker's.
+  const config::Template* url;
+  bool sends_payload = false;
+};
+
+Role role_of(const HttpConfig& config) {
+  if (config.get) return {"get", "GET", &*config.get};
+  if (config.post) return {"post", "POST", &*config.post, true};
+  if (config.put) return {"put", "PUT", &*config.put, true};
+  if (config.patch) return {"patch", "PATCH", &*config.patch, true};
+  if (config.removal) return {"delete", "DELETE", &*config.removal};
+  if (config.head) return {"head", "HEAD", &*config.head};
+  return {"forward", "", &*config.forward};
+}
+
+std::string lower(std::string_view text) {
+  std::string small(text);
+  for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return small;
+}
+bool is_http(std::string_view url) {
+  const std::string scheme = lower(url.substr(0, 8));
+  return scheme.starts_with("http://") || scheme == "https://";
+}
+template <class... Names>
+bool is_one_of(std::string_view name, const Names&... names) {
+  return ((name == names) || ...);
+}
+
+// ------------------------------------------------------------------------------------------------- what is not allowed
+
+void verify_url(const Role& role, config::Written& written) {
+  const auto& parts = role.url->parts;
+  if (parts.empty()) return written.error(role.word, "the URL is empty");
+  if (parts.front().lua || is_http(parts.front().text)) return;
+  // (A test has the names of variables in their place, where they are not set.)
+  const std::string& text = parts.front().text;
+  if (text.find("://") != std::string::npos) {
+    written.error(role.word, "'" + text.substr(0, text.find("://")) + "' is not spoken here",
+                  "a URL begins with http:// or https://");
+  } else if (text.find_first_of(".:/") != std::string::npos) {
+    written.error(role.word, "'" + text + "' is no whole URL", "write `http://" + text + "`");
+  }
+}
+
+void verify_headers(const HttpConfig& config, config::Written& written) {
+  for (const auto& [name, value] : config.headers) {
+    const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return c > ' ' && c < 127 && "\"(),/:;<=>?@[\\]{}"sv.find(static_cast<char>(c)) == std::string_view::npos;
+    });
+    const std::string known = lower(name);
+    if (!token) {
+      written.error("headers", "'" + name + "' can't be the name of a header");
+    } else if (is_one_of(known, "content-length", "transfer-encoding", "connection", "expect")) {
+      written.error("headers", "'" + name + "' is weir's own to say", "leave it out");
+    } else if (known == "authorization" && config.auth) {
+      written.error("auth", "there is an 'authorization' among the headers already", "keep one of the two");
+    }
+  }
+}
+
+void verify(const HttpConfig& config, config::Written& written) {
+  const Role role = role_of(config);
+  verify_url(role, written);
+  verify_headers(config, written);
+  if (config.robots) written.error("robots", "`robots` comes with a later version of weir");
+  const int bodies = config.msg.has_value() + config.text.has_value() + config.form.has_value();
+  if (bodies > 0 && (config.head || config.forward)) {
+    written.error(config.msg    ? "msg"
+                  : config.text ? "text"
+                                : "form",
+                  config.head ? "a `head` sends no body" : "a `forward` sends on what the asker sent");
+  } else if (bodies > 1) {
+    written.error(config.form ? "form" : "text", "one body is sent", "keep one of `msg`, `text` and `form`");
+  }
+  if (config.public_only && !config.proxy.empty()) {
+    written.error("public_only", "behind a proxy nobody sees the addresses", "let the proxy refuse them");
+  }
+  if (config.tls && config.tls->cert.empty() != config.tls->key.empty()) {
+    written.error("tls", "a certificate and its key go together", "write both `cert` and `key`");
+  }
+  if (!config.every) return;
+  if (config.forward) return written.error("every", "without a message there is nothing to forward");
+  const auto refuse = [&](const char* key) {
+    written.error(key, "`{{ }}` has nothing to speak of: there is no message here",
+                  "what is known at start is written `${name}`");
+  };
+  const auto constant = [](const config::Map<config::Template>& texts) {
+    return std::all_of(texts.begin(), texts.end(), [](const auto& entry) { return entry.second.constant(); });
+  };
+  if (!role.url->constant()) refuse(role.word);
+  if (!constant(config.headers)) refuse("headers");
+  if (!constant(config.query)) refuse("query");
+  if (config.msg && !config.msg->constant()) refuse("msg");
+  if (config.text && !config.text->constant()) refuse("text");
+  if (config.form && !constant(*config.form)) refuse("form");
+}
+
+const auto auth_spec = config::Spec<AuthConfig>("auth", "Who asks (basic authentication).")
+                           .field("user", &AuthConfig::user, "Name.", config::sample("weir"))
+                           .required()
+                           .field("password", &AuthConfig::password, "Password.", config::sample("'${secret.api}'"))
+                           .secret_ok()
+                           .verify([](const AuthConfig& auth, config::Written& written) {
+                             if (auth.user.find(':') != std::string::npos) {
+                               written.error("user", "the name can't hold a colon: it ends there");
+                             }
+                           });
+
+const auto tls_spec =
+    config::Spec<TlsConfig>("tls", "PEM files for https.")
+        .field("ca", &TlsConfig::ca, "Whose certificates are believed; left out: the system's list.",
+               config::sample("ca.pem"))
+        .field("cert", &TlsConfig::cert, "The certificate that weir shows.", config::sample("client.pem"))
+        .field("key", &TlsConfig::key, "Its key.", config::sample("client.key"));
+
+const auto spec =
+    config::Spec<HttpConfig>("http", "Asks a server about each message, or sends it there; or asks again and again.")
+        .role("get", &HttpConfig::get,
+              "URL. The body of the reply becomes the payload, or `result` in `merge`. Each `{{ }}` in it is escaped, "
+              "but for one that opens it.",
+              config::sample("'http://127.0.0.1:9001/users/{{ msg.id }}'"))
+        .secret_ok()
+        .role("post", &HttpConfig::post, "URL that the payload, `msg`, `text` or `form` is sent to.",
+              config::sample("https://api.example.com/v1/orders"))
+        .secret_ok()
+        .role("put", &HttpConfig::put, "The same with PUT.",
+              config::sample("'http://127.0.0.1:9001/users/{{ msg.id }}'"))
+        .secret_ok()
+        .role("patch", &HttpConfig::patch, "The same with PATCH.",
+              config::sample("'http://127.0.0.1:9001/users/{{ msg.id }}'"))
+        .secret_ok()
+        .role("delete", &HttpConfig::removal, "URL of what shall be deleted.",
+              config::sample("'http://127.0.0.1:9001/users/{{ msg.id }}'"))
+        .secret_ok()
+        .role("head", &HttpConfig::head, "URL of which only the head of the reply is wanted.",
+              config::sample("'{{ msg.url }}'"))
+        .secret_ok()
+        .role("forward", &HttpConfig::forward,
+              "URL that the asker's request is sent on to: its method, headers and body, its path and query appended.",
+              config::sample("http://127.0.0.1:9001"))
+        .secret_ok()
+        .field("every", &HttpConfig::every,
+               "Time from one call to the next; the first is at once. While one still runs, ticks are left out and "
+               "counted. The stage then takes no `from`.",
+               config::above(0), config::sample("10s"))
+        .field("headers", &HttpConfig::headers, "Headers of the request.",
+               config::sample("{authorization: 'Bearer ${secret.api}', x-tenant: '{{ msg.tenant }}'}"))
+        .secret_ok()
+        .field("query", &HttpConfig::query, "Appended to the URL as its query, escaped.",
+               config::sample("{q: '{{ msg.words }}', page: '1'}"))
+        .secret_ok()
+        .field("msg", &HttpConfig::msg, "What is sent, as JSON.", config::sample("{id: '{{ msg.id }}'}"))
+        .secret_ok()
+        .field("text", &HttpConfig::text, "What is sent, as text.", config::sample("'{{ msg.name }} is down'"))
+        .secret_ok()
+        .field("form", &HttpConfig::form, "What is sent, as a web page's form sends it.",
+               config::sample("{user: '{{ msg.user }}'}"))
+        .secret_ok()
+        .group("auth", &HttpConfig::auth, auth_spec, "Who asks (basic authentication).")
+        .field("ok", &HttpConfig::ok, "Statuses from 400 on that are no failure.", config::at_least(400),
+               config::at_most(599), config::sample("[404]"))
+        .field("redirects", &HttpConfig::redirects,
+               "So many are followed: 5, or none of a `forward`. One more fails; with 0 the redirect is the result.",
+               config::at_least(0), config::at_most(100))
+        .field("max_body", &HttpConfig::max_body, "Bytes of a reply at the most, when decompressed.", config::above(0))
+        .field("public_only", &HttpConfig::public_only,
+               "Connects to public addresses only, whatever name or redirect leads there.")
+        .field("robots", &HttpConfig::robots, "Asks robots.txt first. Comes with a later version.",
+               config::sample("weirbot"))
+        .group("tls", &HttpConfig::tls, tls_spec, "Files for https: whom to believe, and what to show.")
+        .field("proxy", &HttpConfig::proxy, "Proxy to go through. None unless it is written here.",
+               config::sample("http://127.0.0.1:3128"))
+        .secret_ok()
+        .field("connect_timeout", &HttpConfig::connect_timeout, "Time for name, connection and TLS.", config::above(0))
+        .field("first_byte_timeout", &HttpConfig::first_byte_timeout,
+               "Time from the start of a request to the head of its reply.", config::above(0), config::sample("2s"))
+        .details(
+            "The whole call has 10s, unless `timeout` says otherwise. A status from 400 on fails the message (status), "
+            "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Other failures: "
+            "connect, tls, timeout, size (a reply larger than `max_body`, or compressed by more than 200 to 1), "
+            "decode (compressed more than once), io (reset, cut short, not HTTP). `result` has status, headers (lower "
+            "case, `_` for `-`), text, seconds; of a failed call, too.\n"
+            "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
+            "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies are "
+            "decompressed; connections are kept and shared by the calls of the stage; HTTP/2 is spoken where a server "
+            "offers it with TLS. A redirect to another server is followed without authorization and cookies. Neither "
+            "netrc nor a proxy of the environment is used.\n"
+            "In the host of the URL a `{{ }}` may give a name and a port, and no more; in its path no `.` or `..`.")
+        .example("http: {get: 'http://127.0.0.1:9001/users/{{ msg.id }}', ok: [404]}", "{id: 7}")
+        .example(
+            "http: {get: 'http://127.0.0.1:9001/search', query: {q: '{{ msg.words }}'}}\n"
+            "merge: {found: '{{ result.msg.total }}', took: '{{ result.seconds }}'}")
+        .example(
+            "http:\n"
+            "  post: https://api.example.com/v1/orders\n"
+            "  headers: {x-tenant: '{{ msg.tenant }}'}\n"
+            "  msg: {id: '{{ msg.id }}'}\n"
+            "timeout: 2s")
+        .example("http: {get: http://127.0.0.1:9001/metrics, every: 10s}")
+        .verify(verify);
+
+// ------------------------------------------------------------------------------------------------------ what is filled
+
+/// A value between other text of a URL.
+message::Done url_part(std::string_view value, bool opens, std::string& out) {
+  const auto scheme = out.find("://");
+  if (opens) {
+    out += value;
+  } else if (scheme != std::string::npos && out.find_first_of("/?#", scheme + 3) == std::string::npos) {
+    const bool host = std::all_of(value.begin(), value.end(), [](unsigned char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 128 ||
+             "-._~:[]"sv.find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    if (!host) return stage::Failure(stage::Reason::type, "'" + std::string(value) + "' is no host of a URL");
+    out += value;
+  } else if (is_one_of(value, ".", "..") && out.find_first_of("?#") == std::string::npos) {
+    return stage::Failure(stage::Reason::type, "'" + std::string(value) + "' would lead to another path");
+  } else {
+    out += script::url_escape(value);
+  }
+  return std::nullopt;
+}
+
+void append_query(std::string& url, std::string_view query) {
+  if (query.empty()) return;
+  const auto fragment = url.find('#');
+  if (fragment != std::string::npos) url.resize(fragment);
+  const auto question = url.find('?');
+  if (question == std::string::npos) {
+    url += '?';
+  } else if (question + 1 < url.size()) {
+    url += '&';
+  }
+  url += query;
+}
+
+void append_pair(std::string& out, std::string_view name, std::string_view value) {
+  if (!out.empty()) out += '&';
+  out += script::url_escape(name);
+  out += '=';
+  out += script::url_escape(value);
+}
+
+/// A map of texts, compiled.
+class Texts {
+ public:
+  void compile(stage::Context& context, const config::Map<config::Template>& texts) {
+    for (const auto& [name, text] : texts) {
+      texts_.emplace_back(name, script::Text());
+      context.compile(texts_.back().second, text);
+    }
+  }
+  template <class Use>
+  message::Done fill(const stage::Message& message, const Use& use) const {
+    for (const auto& [name, text] : texts_) {
+      std::string value;
+      if (auto failure = text.fill(message, value)) return failure;
+      use(name, std::move(value));
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::vector<std::pair<std::string, script::Text>> texts_;
+};
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+/// Of the connection between asker and weir, or said anew by weir.
+bool is_of_the_hop(std::string_view name) {
+  return is_one_of(name, "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+                   "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect",
+                   "accept-encoding", "x-forwarded-for");
+}
+
+std::string with_hyphens(std::string_view name) {
+  std::string header = lower(name);
+  std::replace(header.begin(), header.end(), '_', '-');
+  return header;
+}
+
+/// `10.0.0.1` of `10.0.0.1:50123`, `::1` of `[::1]:50123`.
+std::string_view address_of(std::string_view client) {
+  if (client.starts_with('[')) return client.substr(1, std::min(client.find(']'), client.size()) - 1);
+  const auto colon = client.find(':');
+  return colon != std::string_view::npos && client.find(':', colon + 1) == std::string_view::npos
+             ? client.substr(0, colon)
+             : client;
+}
+
+void forward_headers(const message::Request& request, io::HttpFields& headers) {
+  std::vector<std::string> named;  // By `connection`, as of this hop.
+  std::string forwarded_for;
+  for (const auto& [name, value] : request.headers) {
+    const std::string header = with_hyphens(name);
+    if (header == "x-forwarded-for") forwarded_for += (forwarded_for.empty() ? "" : ", ") + value;
+    if (header != "connection") continue;
+    for (std::size_t from = 0; from < value.size();) {
+      const auto comma = std::min(value.find(',', from), value.size());
+      std::string option = lower(value.substr(from, comma - from));
+      std::erase_if(option, [](char c) { return c == ' ' || c == '\t'; });
+      named.push_back(std::move(option));
+      from = comma + 1;
+    }
+  }
+  for (const auto& [name, value] : request.headers) {
+    const std::string header = with_hyphens(name);
+    if (is_of_the_hop(header) || std::find(named.begin(), named.end(), header) != named.end()) continue;
+    headers.emplace_back(header, value);
+  }
+  if (!request.client.empty()) {
+    if (!forwarded_for.empty()) forwarded_for += ", ";
+    forwarded_for += address_of(request.client);
+  }
+  if (!forwarded_for.empty()) headers.emplace_back("x-forwarded-for", forwarded_for);
+}
+
+/// Appends path and query of the request to a URL that may have some of its own.
+message::Done forward_url(const message::Request& request, std::string& url) {
+  std::string query;
+  if (const auto question = url.find_first_of("?#"); question != std::string::npos) {
+    if (url[question] == '?') query = url.substr(question + 1, url.find('#', question) - question - 1);
+    url.resize(question);
+  }
+  while (url.ends_with('/')) url.pop_back();
+  for (std::string_view rest = request.path; !rest.empty();) {
+    if (rest.starts_with('/')) rest.remove_prefix(1);
+    const auto segment = rest.substr(0, rest.find('/'));
+    if (is_one_of(segment, ".", "..")) {
+      return stage::Failure(stage::Reason::type, "the path '" + request.path + "' leads to another one");
+    }
+    url += '/';
+    for (const char c : segment) {
+      // As in RFC 3986: what may stand in a segment, stands.
+      if ("!$&'()*+,;=:@"sv.find(c) != std::string_view::npos) {
+        url += c;
+      } else {
+        url += script::url_escape({&c, 1});
+      }
+    }
+    rest.remove_prefix(segment.size());
+  }
+  for (const auto& [name, value] : request.query) append_pair(query, name, value);
+  append_query(url, query);
+  return std::nullopt;
+}
+
+// ------------------------------------------------------------------------------------------------------ what came of
+// it
+
+/// Retry-After: seconds, or a date.
+std::optional<stage::Duration> pause_of(const message::Result& result, runtime::WallTime now) {
+  for (const auto& [name, value] : result.headers) {
+    if (name != "retry_after") continue;
+    constexpr std::int64_t longest_s = 366 * 24 * 3600;
+    std::int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    if (end == value.data() + value.size() && (error == std::errc() || error == std::errc::result_out_of_range)) {
+      if (error != std::errc()) seconds = longest_s;
+      return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, longest_s));
+    }
+    if (const auto date = io::parse_http_date(value)) {
+      return std::clamp<stage::Duration>(*date - now, 0s, std::chrono::seconds(longest_s));
+    }
+  }
+  return std::nullopt;
+}
+
+message::Done judge(const HttpConfig& config, const message::Result& result, runtime::WallTime now) {
+  const int status = result.status.value_or(0);
+  if (status < 400 || std::find(config.ok.begin(), config.ok.end(), status) != config.ok.end()) return std::nullopt;
+  std::string text = "answered " + std::to_string(status);
+  if (const auto phrase = io::http_phrase(status); phrase != "Unknown") text.append(" ").append(phrase);
+  stage::Failure failure(stage::Reason::status, std::move(text));
+  failure.may_pass = status == 429 || status >= 500;
+  if (failure.may_pass) failure.retry_after = pause_of(result, now);
+  return failure;
+}
+
+std::shared_ptr<const message::Result> result_of(io::HttpReply& reply, bool forwarded) {
+  auto result = std::make_shared<message::Result>();
+  if (reply.status != 0) result->status = reply.status;
+  for (auto& [name, value] : reply.headers) {
+    // What is sent back to the asker is framed anew.
+    if (forwarded && (is_of_the_hop(name) || name == "date")) continue;
+    std::replace(name.begin(), name.end(), '-', '_');
+    result->headers.emplace_back(std::move(name), std::move(value));
+  }
+  result->text = std::move(reply.body);
+  result->seconds = std::chrono::duration<double>(reply.time).count();
+  return result;
+}
+
+// ------------------------------------------------------------------------------------------------------------ the call
+
+io::HttpClientOptions client_options(const HttpConfig& config) {
+  io::HttpClientOptions options;
+  options.redirects = config.redirects.value_or(config.forward ? 0 : options.redirects);
+  options.max_body = config.max_body.bytes;
+  options.public_only = config.public_only;
+  options.proxy = config.proxy;
+  if (config.tls) {
+    options.ca = config.tls->ca;
+    options.cert = config.tls->cert;
+    options.key = config.tls->key;
+  }
+  options.connect_time = config.connect_timeout;
+  options.first_byte_time = config.first_byte_timeout;
+  if (config.every) options.whole_time = default_timeout;  // Else the engine has its eye on it.
+  return options;
+}
+
+class Http : public stage::Call {
+ public:
+  Http(const HttpConfig& config, stage::Context& context) : config_(config), context_(context), role_(role_of(config)) {
+    context.compile(url_, *role_.url);
+    headers_.compile(context, config.headers);
+    query_.compile(context, config.query);
+    if (config.msg) context.compile(msg_.emplace(), *config.msg);
+    if (config.text) context.compile(text_.emplace(), *config.text);
+    if (config.form) form_.emplace().compile(context, *config.form);
+    for (const auto& [name, value] : config.headers) said_.push_back(lower(name));
+    if (config.auth) {
+      authorization_ = "Basic ";
+      io::append_base64(authorization_, config.auth->user + ":" + config.auth->password);
+    }
+  }
+
+  stage::Task<message::Done> call(stage::Message message) override {
+    io::HttpCall call;
+    std::string body;
+    message::Done failure = fill(message, call, body);
+    if (failure) co_return failure;
+    if (!client_) client_.emplace(context_.core, client_options(config_));
+    io::HttpReply reply = co_await client_->call(std::move(call));
+    failure = std::move(reply.failure);
+    if (!failure || reply.status != 0) message.edit_metadata().result = result_of(reply, config_.forward.has_value());
+    if (!failure) failure = judge(config_, *message.metadata()->result, context_.core.wall());
+    co_return failure;
+  }
+  message::Done compose(const stage::Message& message, std::string& sent) override {
+    io::HttpCall call;
+    std::string body;
+    auto failure = fill(message, call, body);
+    if (!failure) sent = call.body.value_or("");
+    return failure;
+  }
+
+ private:
+  /// `body` holds what `call.body` shows, where that is not the payload.
+  message::Done fill(const stage::Message& message, io::HttpCall& call, std::string& body) const {
+    call.method = role_.method;
+    if (auto failure = url_.fill(message, call.url, url_part)) return failure;
+    if (config_.forward) {
+      const auto* metadata = message.metadata();
+      if (!metadata || !metadata->request) {
+        return stage::Failure(stage::Reason::missing, "there is no request to forward: nobody asked");
+      }
+      call.method = metadata->request->method;
+      if (auto failure = forward_url(*metadata->request, call.url)) return failure;
+      io::HttpFields asked;
+      forward_headers(*metadata->request, asked);
+      for (auto& header : asked) {
+        if (std::find(said_.begin(), said_.end(), header.first) == said_.end()) call.headers.push_back(header);
+      }
+      if (!message.text().empty() && !is_one_of(call.method, "GET", "HEAD")) call.body = message.text();
+    }
+    std::string query;
+    const auto add = [&](const std::string& name, std::string value) { append_pair(query, name, value); };
+    if (auto failure = query_.fill(message, add)) return failure;
+    append_query(call.url, query);
+    const auto say = [&](const std::string& name, std::string value) {
+      call.headers.emplace_back(name, std::move(value));
+    };
+    if (auto failure = headers_.fill(message, say)) return failure;
+    if (!authorization_.empty()) call.headers.emplace_back("authorization", authorization_);
+    return fill_body(message, call, body);
+  }
+  message::Done fill_body(const stage::Message& message, io::HttpCall& call, std::string& body) const {
+    const char* type = "application/json";
+    if (msg_) {
+      auto made = msg_->json(message, body);
+      if (!made) return std::move(made.failure());
+      if (!*made) body = "null";
+      call.body = body;
+    } else if (text_) {
+      type = "text/plain; charset=utf-8";
+      if (auto failure = text_->fill(message, body)) return failure;
+      call.body = body;
+    } else if (form_) {
+      type = "application/x-www-form-urlencoded";
+      const auto add = [&](const std::string& name, std::string value) { append_pair(body, name, value); };
+      if (auto failure = form_->fill(message, add)) return failure;
+      call.body = body;
+    } else if (role_.sends_payload) {
+      call.body = message.text();
+    } else {
+      return std::nullopt;
+    }
+    if (std::find(said_.begin(), said_.end(), "content-type") == said_.end()) {
+      call.headers.emplace_back("content-type", type);
+    }
+    return std::nullopt;
+  }
+
+  const HttpConfig& config_;
+  stage::Context& context_;
+  const Role role_;
+  script::Text url_;
+  Texts headers_, query_;
+  std::optional<script::Tree> msg_;
+  std::optional<script::Text> text_;
+  std::optional<Texts> form_;
+  std::vector<std::string> said_;  // Names of the configured headers, in lower case.
+  std::string authorization_;
+  std::optional<io::HttpClient> client_;  // Made with the first call: a test has none.
+};
+
+// ---------------------------------------------------------------------------------------------------------- the source
+
+stage::Task<> ask_every(const HttpConfig& config, stage::Source& source) {
+  Http http(config, source);
+  stage::Ticks ticks(*config.every, source);
+  while (!source.abandoned()) {
+    const auto batch = message::Batch::make();
+    const stage::Message asked(*batch, batch->append({}, source.core.now()));
+    source.waited_outside();
+    message::Done failure = co_await http.call(asked);
+    source.waited_outside();
+    const auto* metadata = asked.metadata();
+    const auto result = metadata ? metadata->result : nullptr;
+    if (failure) {
+      source.refuse(result ? std::string_view(result->text) : std::string_view(), std::move(*failure));
+    } else {
+      source.emit(result->text).edit_metadata().result = result;
+    }
+    co_await source.flush();
+    ticks.next();
+    ticks.skip_late("ticks were left out, because the last call had not ended");
+    co_await source.sleep_until(ticks.due());
+  }
+}
+
+const stage::Register registered(spec, [](auto config) {
+  if (config->every) {
+    auto configured = stage::source_of(config, ask_every).touching(stage::Touches::net);
+    configured.instead_of_from = "without `every` it is asked once for each message";
+    return configured;
+  }
+  auto configured = stage::call_of<Http>(config).touching(stage::Touches::net);
+  configured.default_timeout = default_timeout;
+  configured.judge = [config](const message::Result& result, runtime::WallTime now) {
+    return judge(*config, result, now);
+  };
+  return configured;
+});
+
+}  // namespace
+}  // namespace weir::stages

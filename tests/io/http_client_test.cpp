@@ -1,0 +1,835 @@
+// The HTTP client against servers on 127.0.0.1, good ones and bad ones.
+#include "engine/io/http_client.hpp"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/io/compress.hpp"
+#include "engine/io/http_server.hpp"
+#include "engine/runtime/real.hpp"
+#include "engine/runtime/wait.hpp"
+#include "tests/runtime/on_core.hpp"
+#include "tests/support/child.hpp"
+#include "tests/support/peer.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace {
+
+/// The name server, as far as this program asks it: it never answers for `slow.test` until it is let go.
+struct Names {
+  std::mutex mutex;
+  std::condition_variable news;
+  int asked = 0, waiting = 0;
+  bool held = true;
+
+  static Names& all() {
+    static Names names;
+    return names;
+  }
+  void wait() {
+    std::unique_lock lock(mutex);
+    ++asked;
+    ++waiting;
+    news.notify_all();
+    news.wait(lock, [this] { return !held; });
+    --waiting;
+    news.notify_all();
+  }
+  int asked_for() {
+    const std::lock_guard lock(mutex);
+    return asked;
+  }
+  void let_go() {
+    std::unique_lock lock(mutex);
+    held = false;
+    news.notify_all();
+    news.wait(lock, [this] { return waiting == 0; });
+  }
+};
+
+}  // namespace
+
+// libcurl calls this one: a program's own function goes before a library's.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name && std::strcmp(name, "slow.test") == 0) {
+    Names::all().wait();
+    return EAI_AGAIN;
+  }
+  if (name && std::strcmp(name, "nobody.test") == 0) return EAI_NONAME;
+  return real(name, service, hints, found);
+}
+
+namespace {
+
+using namespace weir;
+using namespace std::chrono_literals;
+using io::HttpCall;
+using io::HttpClient;
+using io::HttpClientOptions;
+using io::HttpReply;
+using runtime::Core;
+using runtime::Task;
+using tests::Peer;
+using tests::replies;
+using tests::sends;
+
+HttpCall get(std::string url) {
+  HttpCall call;
+  call.url = std::move(url);
+  return call;
+}
+HttpCall send(std::string method, std::string url, std::string_view body) {
+  HttpCall call = get(std::move(url));
+  call.method = std::move(method);
+  call.body = body;
+  return call;
+}
+
+Task<> make(Core& core, HttpClientOptions options, std::vector<HttpCall> calls, std::vector<HttpReply>& into) {
+  HttpClient client(core, std::move(options));
+  for (auto& call : calls) {
+    HttpReply reply = co_await client.call(std::move(call));
+    BOOST_TEST(client.calls() == 0U);
+    into.push_back(std::move(reply));
+  }
+}
+
+/// One after the other, by one client.
+std::vector<HttpReply> ask(std::vector<HttpCall> calls, HttpClientOptions options = {}) {
+  std::vector<HttpReply> got;
+  runtime::on_core([&](Core& core) { return make(core, options, std::move(calls), got); });
+  return got;
+}
+HttpReply ask(HttpCall call, HttpClientOptions options = {}) {
+  std::vector<HttpCall> calls;
+  calls.push_back(std::move(call));
+  return std::move(ask(std::move(calls), std::move(options)).at(0));
+}
+
+std::string kind(const HttpReply& reply) {
+  return reply.failure ? std::string(word(reply.failure->reason)) : "no failure";
+}
+std::string why(const HttpReply& reply) { return kind(reply) + (reply.failure ? ": " + reply.failure->text : ""); }
+std::string shown(const io::HttpFields& headers) {
+  std::string text;
+  for (const auto& [name, value] : headers) text += name + "=" + value + ";";
+  return text;
+}
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string ok(const std::string& body, const std::string& fields = {}, const std::string& status = "200 OK") {
+  return "HTTP/1.1 " + status + "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
+}
+std::string gzip(const std::string& bytes) {
+  std::string out;
+  io::compress(io::Compression::gzip, bytes, out);
+  return out;
+}
+/// The first line, and the body.
+std::string line_and_body(const std::string& request) {
+  return request.substr(0, request.find("\r\n")) + "|" + request.substr(request.find("\r\n\r\n") + 4);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------- request and
+// reply
+
+BOOST_AUTO_TEST_CASE(a_reply_is_its_status_its_headers_and_its_body) {
+  Peer peer(replies([](const std::string&) {
+    return ok("hello", "X-Mixed-Case:  some value \r\nset-cookie: a=1\r\nSet-Cookie: b=2\r\n");
+  }));
+  const auto reply = ask(get(peer.url("/path?query=1#fragment")));
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(reply.status == 200);
+  BOOST_TEST(shown(reply.headers) == "content-length=5;x-mixed-case=some value;set-cookie=a=1;set-cookie=b=2;");
+  BOOST_TEST(reply.body == "hello");
+  BOOST_TEST((reply.time > 0ns && reply.time < 20s));
+  BOOST_TEST(peer.requests().at(0).starts_with("GET /path?query=1 HTTP/1.1\r\nHost: 127.0.0.1:"));
+}
+
+BOOST_AUTO_TEST_CASE(each_method_sends_what_it_is_given_and_no_more) {
+  Peer peer(replies([](const std::string& request) {
+    return request.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n" : ok("x");
+  }));
+  std::vector<HttpCall> calls;
+  for (const auto* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"}) {
+    calls.push_back(get(peer.url()));
+    calls.back().method = method;
+  }
+  for (const auto* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
+    calls.push_back(send(method, peer.url(), "body"));
+  }
+  const std::string large(3'000'000, 'x');
+  calls.push_back(send("POST", peer.url("/large"), large));
+  for (const auto& reply : ask(std::move(calls))) BOOST_TEST(why(reply) == "no failure");
+  const auto requests = peer.requests();
+  std::vector<std::string> seen;
+  for (std::size_t i = 0; i + 1 < requests.size(); ++i) seen.push_back(line_and_body(requests[i]));
+  const std::vector<std::string> expected{"GET / HTTP/1.1|",       "HEAD / HTTP/1.1|",    "POST / HTTP/1.1|",
+                                          "PUT / HTTP/1.1|",       "PATCH / HTTP/1.1|",   "DELETE / HTTP/1.1|",
+                                          "OPTIONS / HTTP/1.1|",   "REPORT / HTTP/1.1|",  "GET / HTTP/1.1|body",
+                                          "POST / HTTP/1.1|body",  "PUT / HTTP/1.1|body", "PATCH / HTTP/1.1|body",
+                                          "DELETE / HTTP/1.1|body"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+  BOOST_TEST((line_and_body(requests.back()) == "POST /large HTTP/1.1|" + large));
+  BOOST_TEST(!has(requests.back(), "Expect:"));  // A server that does not know it costs a second.
+  BOOST_TEST(has(requests.at(2), "Content-Length: 0\r\n"));
+  BOOST_TEST(!has(requests.at(9), "Content-Type:"));
+  BOOST_TEST(peer.connections() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(headers_are_sent_as_they_are_given_and_weir_says_who_it_is) {
+  Peer peer(replies([](const std::string&) { return ok(""); }));
+  HttpCall call = get(peer.url());
+  call.headers = {{"X-One", "1"}, {"x-empty", ""}, {"accept", "text/html"}, {"host", "example.org"}};
+  HttpCall other = get(peer.url());
+  other.headers = {{"user-agent", "me/2"}, {"accept-encoding", "identity"}};
+  std::vector<HttpCall> calls;
+  calls.push_back(std::move(call));
+  calls.push_back(std::move(other));
+  ask(std::move(calls));
+  const auto requests = peer.requests();
+  for (const auto* line :
+       {"\r\nX-One: 1\r\n", "\r\nx-empty:\r\n", "\r\naccept: text/html\r\n", "\r\nHost: example.org\r\n",
+        "\r\nUser-Agent: weir/", "\r\nAccept-Encoding: deflate, gzip"}) {
+    BOOST_TEST(has(requests.at(0), line), line << " in " << requests[0]);
+  }
+  BOOST_TEST(has(requests.at(1), "\r\nuser-agent: me/2\r\n"));
+  BOOST_TEST(!has(requests.at(1), "weir/"));
+  BOOST_TEST(has(requests.at(1), "\r\naccept-encoding: identity\r\n"));
+}
+
+BOOST_AUTO_TEST_CASE(what_would_make_a_second_request_or_none_is_refused_before_anything_is_sent) {
+  const auto with = [](const std::string& name, const std::string& value) {
+    HttpCall call = get("http://127.0.0.1:1/");
+    call.headers = {{name, value}};
+    return call;
+  };
+  BOOST_TEST(why(ask(with("a", "b\r\nc: d"))) == "type: the header 'a' would hold a line break or a NUL byte");
+  BOOST_TEST(why(ask(with("a", std::string("b\0c", 3)))) ==
+             "type: the header 'a' would hold a line break or a NUL byte");
+  BOOST_TEST(why(ask(with("a b", "c"))) == "type: 'a b' can't be the name of a header");
+  BOOST_TEST(why(ask(send("GET / HTTP/1.1\r\n", "http://127.0.0.1:1/", ""))) ==
+             "type: 'GET / HTTP/1.1\r\n' is no HTTP method");
+  BOOST_TEST(why(ask(send("CONNECT", "http://127.0.0.1:1/", ""))) ==
+             "type: the method CONNECT is not for a client like this one");
+  for (const auto* url : {"", "example.org", "ftp://example.org/", "file:///etc/passwd", "//example.org"}) {
+    BOOST_TEST(why(ask(get(url))) == "type: the URL does not begin with http:// or https://");
+  }
+  for (const auto* url : {"http://", "http:///x", "https://?a", "http://#"}) {
+    BOOST_TEST(why(ask(get(url))) == "type: the URL names no host");
+  }
+  for (const auto* url : {"http://127.0.0.1:99999/", "http://127.0.0.1:1/a\r\nb: c", "http://127.0.0.1:1/a b"}) {
+    BOOST_TEST(kind(ask(get(url))) == "type", url);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_the_last_head_counts_not_a_continue_or_a_hint_before_it) {
+  Peer peer(sends("HTTP/1.1 100 Continue\r\nx-early: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" +
+                  ok("done", "x-late: 1\r\n", "201 Created")));
+  const auto reply = ask(send("POST", peer.url(), "x"));
+  BOOST_TEST(reply.status == 201);
+  BOOST_TEST(shown(reply.headers) == "content-length=4;x-late=1;");
+  BOOST_TEST(reply.body == "done");
+}
+
+BOOST_AUTO_TEST_CASE(chunks_are_joined_and_what_comes_behind_them_is_no_header) {
+  Peer peer(
+      sends("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n"
+            "x-behind: 1\r\n\r\n"));
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(shown(reply.headers) == "");
+  BOOST_TEST(reply.body == "hello world");
+}
+
+// ------------------------------------------------------------------------------------------------------- connections
+
+BOOST_AUTO_TEST_CASE(connections_are_kept_and_one_that_was_closed_meanwhile_costs_nothing) {
+  Peer peer([](Peer::Connection& connection) {
+    // Two requests each, and the connection goes without a word.
+    for (int i = 0; i < 2; ++i) {
+      if (connection.request()) connection.answer(std::to_string(connection.number()));
+    }
+  });
+  std::vector<HttpCall> calls;
+  for (int i = 0; i < 5; ++i) calls.push_back(send("POST", peer.url(), "x"));
+  std::string seen;
+  for (const auto& reply : ask(std::move(calls))) seen += why(reply) + " " + reply.body + ";";
+  BOOST_TEST(seen == "no failure 1;no failure 1;no failure 2;no failure 2;no failure 3;");
+  BOOST_TEST(peer.requests().size() == 5U);
+}
+
+namespace {
+
+Task<io::HttpResponse> echo(io::HttpRequest request) {
+  co_return io::HttpResponse(200, "text/plain", request.path + " " + request.body);
+}
+
+/// Many calls at once, from one client to one server, both on core 0.
+class Crowd {
+ public:
+  Crowd(Core& core, HttpClient& client, std::string url, int many, int rounds)
+      : core_(core), client_(client), url_(std::move(url)), many_(many), rounds_(rounds), all_(core) {}
+
+  Task<> run() {
+    for (int i = 0; i < many_; ++i) {
+      coroutines_.push_back(core_.spawn(one(*this, i), [this](std::exception_ptr) {
+        if (++ended_ == many_) all_.wake();
+      }));
+    }
+    co_await all_.wait();
+  }
+  int good = 0;
+
+ private:
+  static Task<> one(Crowd& crowd, int number) {
+    for (int round = 0; round < crowd.rounds_; ++round) {
+      const std::string body = std::to_string(number * 1000 + round);
+      HttpCall call = send("POST", crowd.url_ + std::to_string(number), body);
+      HttpReply reply = co_await crowd.client_.call(std::move(call));
+      crowd.good += reply.body == "/" + std::to_string(number) + " " + body;
+      if (reply.failure) BOOST_TEST_MESSAGE(why(reply));
+    }
+  }
+  Core& core_;
+  HttpClient& client_;
+  const std::string url_;
+  const int many_, rounds_;
+  int ended_ = 0;
+  runtime::Waiter all_;
+  std::vector<std::unique_ptr<runtime::Coroutine>> coroutines_;
+};
+
+Task<> crowd_and_server(Core& core, std::size_t& connections, int& good) {
+  io::HttpServer server(core, {}, echo);
+  const auto port = server.listen("127.0.0.1", 0);
+  {
+    HttpClient client(core, {});
+    Crowd crowd(core, client, "http://127.0.0.1:" + std::to_string(port) + "/", 64, 20);
+    co_await crowd.run();
+    connections = server.connections();
+    good = crowd.good;
+  }
+  server.close();
+  co_await server.closed();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(many_calls_at_once_share_as_many_connections_as_there_are_calls) {
+  std::size_t connections = 0;
+  int good = 0;
+  runtime::on_core([&](Core& core) { return crowd_and_server(core, connections, good); });
+  BOOST_TEST(good == 64 * 20);
+  BOOST_TEST(connections <= 64U);
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_is_stopped_leaves_nothing_behind) {
+  Peer peer([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    connection.wait_for_end();
+  });
+  std::vector<HttpReply> got;
+  const auto runtime = runtime::make_real({});
+  std::unique_ptr<runtime::Coroutine> calling;
+  std::vector<HttpCall> calls;
+  calls.push_back(get(peer.url()));
+  // Until the request has arrived.
+  const std::function<void()> look = [&] {
+    if (peer.requests().empty()) {
+      runtime->core(0).post(look);
+    } else {
+      calling->stop();
+    }
+  };
+  runtime->run([&] {
+    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
+                                     [&](std::exception_ptr) { runtime->stop(); });
+    runtime->core(0).post(look);
+  });
+  BOOST_TEST(got.empty());
+  peer.end();
+  BOOST_TEST(peer.left() == 1);
+}
+
+// ------------------------------------------------------------------------------------------------------- what is large
+
+BOOST_AUTO_TEST_CASE(a_compressed_reply_is_read_as_what_it_was) {
+  const std::string text(100'000, 'x');
+  Peer peer(replies([&](const std::string&) { return ok(gzip(text), "Content-Encoding: gzip\r\nx: y\r\n"); }));
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST((reply.body == text));
+  BOOST_TEST(shown(reply.headers) == "x=y;");
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_larger_than_it_may_be_fails_and_is_not_read_to_its_end) {
+  HttpClientOptions options;
+  options.max_body = 100'000;
+  const std::string more(100'001, 'x'), just(100'000, 'x');
+  for (const auto& [bytes, expected] : {
+           std::pair(ok(just), "no failure"),
+           std::pair(ok(more), "size: the reply is larger than 100000B"),
+           std::pair("HTTP/1.1 200 OK\r\n\r\n" + more, "size: the reply is larger than 100000B"),
+           std::pair(ok(gzip(just), "content-encoding: gzip\r\n"), "no failure"),
+           std::pair(ok(gzip(more), "content-encoding: gzip\r\n"), "size: the reply is larger than 100000B"),
+           std::pair(std::string("HTTP/1.1 200 OK\r\ncontent-length: 123456789012\r\n\r\nx"),
+                     "size: the reply is larger than 100000B"),
+       }) {
+    Peer peer(sends(bytes));
+    const auto reply = ask(get(peer.url()), options);
+    BOOST_TEST(why(reply) == expected);
+    BOOST_TEST(reply.status == 200);
+    BOOST_TEST((reply.body.size() <= 100'000U));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_bomb_is_not_unpacked) {
+  HttpClientOptions options;
+  options.max_body = std::uint64_t{1} << 30;
+  const std::string bomb = gzip(std::string(64 * 1024 * 1024, '\0'));
+  Peer peer(replies([&](const std::string& request) {
+    if (has(request, "GET /twice")) return ok(gzip(bomb), "content-encoding: gzip, gzip\r\n");
+    if (has(request, "GET /both")) {
+      return "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n" +
+             std::string();
+    }
+    return ok(bomb, "content-encoding: gzip\r\n");
+  }));
+  const auto reply = ask(get(peer.url()), options);
+  BOOST_TEST(why(reply) == "size: the reply is compressed by more than 200 to 1");
+  BOOST_TEST((reply.body.size() < 8U * 1024 * 1024));
+  BOOST_TEST(why(ask(get(peer.url("/twice")), options)) == "decode: the reply is compressed more than once");
+  BOOST_TEST(why(ask(get(peer.url("/both")), options)) == "decode: the reply is compressed more than once");
+  // Well compressed, and yet no bomb: under a mebibyte, or within the ratio.
+  Peer small(
+      replies([](const std::string&) { return ok(gzip(std::string(1'000'000, '\0')), "content-encoding: gzip\r\n"); }));
+  BOOST_TEST(why(ask(get(small.url()), options)) == "no failure");
+}
+
+BOOST_AUTO_TEST_CASE(a_head_that_never_ends_fails) {
+  Peer peer([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send("HTTP/1.1 200 OK\r\n");
+    while (connection.send("x: " + std::string(1000, 'y') + "\r\n")) {
+    }
+  });
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(why(reply) == "size: the head of the reply is larger than 256KiB");
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// redirects
+
+namespace {
+
+/// `/302/to/303/to/x`: a redirect for each pair.
+std::string redirecting(const std::string& request) {
+  const auto path = request.substr(request.find('/'), request.find(" HTTP") - request.find('/'));
+  const auto to = path.find("/to/");
+  if (to == std::string::npos) return ok(line_and_body(request));
+  return ok("moved", "location: /" + path.substr(to + 4) + "\r\n", path.substr(1, to - 1) + " Moved");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(redirects_are_followed_with_the_method_that_each_of_them_means) {
+  Peer peer(replies(redirecting));
+  const auto last = [&](const std::string& method, const std::string& path) {
+    HttpCall call = send(method, peer.url(path), "b");
+    if (method == "GET" || method == "HEAD") call.body.reset();
+    call.headers = {{"content-type", "text/x"}};
+    const auto reply = ask(std::move(call));
+    BOOST_TEST(why(reply) == "no failure");
+    return reply.body;
+  };
+  BOOST_TEST(last("GET", "/301/to/302/to/303/to/307/to/308/to/x") == "GET /x HTTP/1.1|");
+  BOOST_TEST(last("POST", "/301/to/x") == "GET /x HTTP/1.1|");
+  BOOST_TEST(!has(peer.requests().back(), "content-type"));
+  BOOST_TEST(last("POST", "/302/to/x") == "GET /x HTTP/1.1|");
+  BOOST_TEST(last("POST", "/303/to/x") == "GET /x HTTP/1.1|");
+  BOOST_TEST(last("POST", "/307/to/308/to/x") == "POST /x HTTP/1.1|b");
+  BOOST_TEST(has(peer.requests().back(), "content-type: text/x"));
+  BOOST_TEST(last("PUT", "/301/to/x") == "PUT /x HTTP/1.1|b");
+  BOOST_TEST(last("PUT", "/303/to/x") == "GET /x HTTP/1.1|");
+  BOOST_TEST(last("DELETE", "/302/to/x") == "DELETE /x HTTP/1.1|b");
+}
+
+BOOST_AUTO_TEST_CASE(too_many_redirects_fail_and_none_means_that_the_redirect_is_the_reply) {
+  Peer peer(replies([](const std::string&) { return ok("again", "location: /\r\n", "302 Found"); }));
+  BOOST_TEST(why(ask(get(peer.url()))) == "status: answered 302 after 5 redirects");
+  BOOST_TEST(peer.requests().size() == 6U);
+  HttpClientOptions none;
+  none.redirects = 0;
+  const auto reply = ask(get(peer.url()), none);
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(reply.status == 302);
+  BOOST_TEST(reply.body == "again");
+  BOOST_TEST(shown(reply.headers) == "content-length=5;location=/;");
+  Peer away(replies([](const std::string&) { return ok("", "location: file:///etc/passwd\r\n", "302 Found"); }));
+  BOOST_TEST(why(ask(get(away.url()))) == "status: it redirects to what is neither http:// nor https://");
+  Peer nowhere(replies([](const std::string&) { return ok("here", "", "304 Not Modified"); }));
+  BOOST_TEST(ask(get(nowhere.url())).status == 304);
+}
+
+BOOST_AUTO_TEST_CASE(another_server_is_not_told_what_the_first_one_was) {
+  Peer second(replies([](const std::string&) { return ok("x"); }));
+  Peer first(replies([&](const std::string& request) {
+    return has(request, "/same") ? redirecting(request) : ok("", "location: " + second.url("/x") + "\r\n", "307 Go");
+  }));
+  for (const auto& path : {"/302/to/same", "/other"}) {
+    HttpCall call = get(first.url(path));
+    call.headers = {{"Authorization", "Bearer s"}, {"Cookie", "c"}, {"x-mine", "1"}};
+    BOOST_TEST(why(ask(std::move(call))) == "no failure");
+  }
+  BOOST_TEST(has(first.requests().at(1), "Bearer s"));
+  const auto asked = second.requests().at(0);
+  BOOST_TEST(!has(asked, "Bearer s"));
+  BOOST_TEST(!has(asked, "Cookie"));
+  BOOST_TEST(has(asked, "x-mine: 1"));
+}
+
+// ------------------------------------------------------------------------------------------------------------ bad
+// peers
+
+BOOST_AUTO_TEST_CASE(a_reply_that_is_cut_short_or_none_at_all_fails_as_io) {
+  for (const auto* bytes : {"", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "HTTP/1.1 200 O",
+                            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel",
+                            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nhello",
+                            "no HTTP at all\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 abc\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!"}) {
+    Peer peer(sends(bytes));
+    const auto reply = ask(get(peer.url()));
+    BOOST_TEST(kind(reply) == "io", bytes << " gave " << why(reply));
+    BOOST_TEST((!reply.failure || !reply.failure->text.empty()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_in_the_middle_fails_as_io_and_what_came_is_kept) {
+  Peer peer([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send("HTTP/1.1 503 Unavailable\r\ncontent-length: 10\r\nx: y\r\n\r\n");
+    connection.reset();
+  });
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(kind(reply) == "io");
+  BOOST_TEST(reply.status == 503);
+  BOOST_TEST(shown(reply.headers) == "content-length=10;x=y;");
+}
+
+BOOST_AUTO_TEST_CASE(nobody_at_the_port_and_a_name_that_is_none_fail_as_connect) {
+  std::string url;
+  {
+    Peer gone(sends(""));
+    url = gone.url();
+  }
+  BOOST_TEST(kind(ask(get(url))) == "connect");
+  BOOST_TEST(kind(ask(get("http://nobody.test/"))) == "connect");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_server_that_never_answers_holds_nobody_up) {
+  HttpClientOptions options;
+  options.connect_time = 50ms;
+  const auto late = ask(get("http://slow.test/"), options);
+  BOOST_TEST(kind(late) == "timeout", why(late));
+  BOOST_TEST((late.time >= 50ms && late.time < 10s));
+  BOOST_TEST(Names::all().asked_for() == 1);
+  // Nor one who is stopped: the core goes on, and the client goes.
+  std::vector<HttpReply> got;
+  const auto runtime = runtime::make_real({});
+  std::unique_ptr<runtime::Coroutine> calling;
+  std::vector<HttpCall> calls;
+  calls.push_back(get("http://slow.test/"));
+  const std::function<void()> look = [&] {
+    if (Names::all().asked_for() == 1) {
+      runtime->core(0).post(look);
+    } else {
+      calling->stop();
+    }
+  };
+  runtime->run([&] {
+    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
+                                     [&](std::exception_ptr) { runtime->stop(); });
+    runtime->core(0).post(look);
+  });
+  BOOST_TEST(got.empty());
+  Names::all().let_go();
+}
+
+namespace {
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(without_descriptors_a_call_fails_as_connect_and_the_next_one_goes_on) {
+  Peer peer(replies([](const std::string&) { return ok("x", "connection: close\r\n"); }));
+  std::vector<HttpReply> got;
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  // Of the loop itself, all are open when the first line runs.
+  const auto starved = [&](Core& core) -> Task<> {
+    HttpClient client(core, {});
+    for (int round = 0; round < 3; ++round) {
+      rlimit none = before;
+      if (round == 1) none.rlim_cur = 3;
+      ::setrlimit(RLIMIT_NOFILE, &none);
+      HttpCall call = get(peer.url());
+      HttpReply reply = co_await client.call(std::move(call));
+      got.push_back(std::move(reply));
+    }
+  };
+  runtime::on_core(starved);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  BOOST_TEST(kind(got.at(0)) == "no failure");
+  BOOST_TEST(kind(got.at(1)) == "connect", why(got.at(1)));
+  BOOST_TEST(kind(got.at(2)) == "no failure");
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_is_left_of_many_calls_good_and_bad) {
+  Peer peer([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    if (connection.number() % 2 == 0) connection.answer("x", "connection: close\r\n");
+  });
+  const auto before = open_descriptors();
+  std::vector<HttpCall> calls;
+  for (int i = 0; i < 400; ++i) calls.push_back(get(peer.url()));
+  const auto got = ask(std::move(calls));
+  BOOST_TEST(std::count_if(got.begin(), got.end(), [](const HttpReply& reply) { return !reply.failure; }) == 200);
+  peer.end();
+  BOOST_TEST(open_descriptors() == before - 1);  // The peer's own.
+}
+
+BOOST_AUTO_TEST_CASE(who_never_says_hello_or_never_answers_or_never_ends_is_left_in_time) {
+  const auto silent = [](Peer::Connection& connection) { connection.wait_for_end(); };
+  Peer no_hello(silent), no_head(silent);
+  Peer dribbles([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx");
+    connection.wait_for_end();
+  });
+  HttpClientOptions options;
+  options.connect_time = 50ms;
+  const auto late = ask(get("https" + no_hello.url().substr(4)), options);
+  BOOST_TEST(kind(late) == "timeout", why(late));
+  BOOST_TEST((late.time >= 50ms && late.time < 10s));
+
+  options = {};
+  options.first_byte_time = 50ms;
+  const auto headless = ask(get(no_head.url()), options);
+  BOOST_TEST(why(headless) == "timeout: no reply had begun after 50ms");
+  BOOST_TEST((headless.time >= 50ms && headless.time < 10s));
+
+  options.whole_time = 100ms;
+  const auto endless = ask(get(dribbles.url()), options);
+  BOOST_TEST(why(endless) == "timeout: it took longer than 100ms");
+  BOOST_TEST((endless.time >= 100ms && endless.time < 10s));
+}
+
+// -------------------------------------------------------------------------------------------------- where it may
+// connect
+
+BOOST_AUTO_TEST_CASE(public_only_refuses_this_machine_by_whatever_name) {
+  Peer peer(replies([](const std::string&) { return ok("secret"); }));
+  HttpClientOptions options;
+  options.public_only = true;
+  const auto port = std::to_string(peer.port());
+  for (const std::string host : {"127.0.0.1", "localhost", "127.1", "0x7f000001", "[::ffff:127.0.0.1]", "0.0.0.0"}) {
+    const auto reply = ask(get("http://" + host + ":" + port + "/"), options);
+    BOOST_TEST(why(reply).starts_with("connect: the address is not public: "), host << " gave " << why(reply));
+  }
+  BOOST_TEST(peer.connections() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(which_addresses_are_public) {
+  const auto is_public = [](const std::string& text) {
+    std::array<std::uint8_t, 16> bytes{};
+    const bool v6 = text.find(':') != std::string::npos;
+    BOOST_REQUIRE(::inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), bytes.data()) == 1);
+    return io::is_public_address({bytes.data(), v6 ? 16U : 4U});
+  };
+  for (const std::string address :
+       {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0",
+        "192.167.255.255", "192.169.0.0", "223.255.255.255", "198.17.0.1", "198.20.0.1", "2606:4700::1111",
+        "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"}) {
+    BOOST_TEST(is_public(address), address);
+  }
+  for (const std::string address : {"0.0.0.0",
+                                    "10.1.2.3",
+                                    "100.64.0.1",
+                                    "100.127.255.255",
+                                    "127.0.0.1",
+                                    "127.255.255.254",
+                                    "169.254.169.254",
+                                    "172.16.0.1",
+                                    "172.31.255.255",
+                                    "192.0.0.8",
+                                    "192.0.2.1",
+                                    "192.168.1.1",
+                                    "198.18.0.1",
+                                    "198.19.255.255",
+                                    "198.51.100.1",
+                                    "203.0.113.1",
+                                    "224.0.0.1",
+                                    "240.0.0.1",
+                                    "255.255.255.255",
+                                    "::",
+                                    "::1",
+                                    "fe80::1",
+                                    "fc00::1",
+                                    "fd12::1",
+                                    "ff02::1",
+                                    "2001:db8::1",
+                                    "2001::1",
+                                    "::ffff:127.0.0.1",
+                                    "::ffff:10.0.0.1",
+                                    "64:ff9b::a00:1",
+                                    "2002:a00:1::1",
+                                    "2002:7f00:1::",
+                                    "::127.0.0.1",
+                                    "fec0::1"}) {
+    BOOST_TEST(!is_public(address), address);
+  }
+  BOOST_TEST(!io::is_public_address({}));
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_is_used_if_it_is_asked_for_and_never_because_of_the_environment) {
+  Peer peer(replies([](const std::string&) { return ok("direct"); }));
+  Peer proxy(replies([](const std::string&) { return ok("by proxy"); }));
+  for (const auto* name : {"http_proxy", "HTTP_PROXY", "all_proxy"}) ::setenv(name, proxy.url().c_str(), 1);
+  ::setenv("no_proxy", "127.0.0.1", 1);
+  BOOST_TEST(ask(get(peer.url())).body == "direct");
+  BOOST_TEST(proxy.connections() == 0);
+  HttpClientOptions options;
+  options.proxy = proxy.url();
+  BOOST_TEST(ask(get(peer.url("/x")), options).body == "by proxy");
+  BOOST_TEST(proxy.requests().at(0).starts_with("GET " + peer.url("/x") + " HTTP/1.1\r\n"));
+  for (const auto* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "no_proxy"}) ::unsetenv(name);
+}
+
+// ------------------------------------------------------------------------------------------------------------------
+// TLS
+
+namespace {
+
+/// `openssl s_server` with a certificate of its own for `localhost`.
+class TlsServer {
+ public:
+  explicit TlsServer(const std::vector<std::string>& more = {}) {
+    make("server", "/CN=localhost");
+    make("client", "/CN=weir");
+    std::vector<std::string> argv{"openssl", "s_server",         "-accept", "127.0.0.1:0",     "-www", "-naccept", "1",
+                                  "-cert",   path("server.pem"), "-key",    path("server.key")};
+    argv.insert(argv.end(), more.begin(), more.end());
+    for (auto& argument : argv) {
+      if (argument == "CLIENT") argument = path("client.pem");
+    }
+    server_ = std::make_unique<tests::Child>(argv);
+    BOOST_REQUIRE(server_->saw_on_out("ACCEPT 127.0.0.1:"));
+    BOOST_REQUIRE(server_->saw_on_out("\n"));
+    const auto& out = server_->out();
+    const auto at = out.find("ACCEPT 127.0.0.1:") + 17;
+    port_ = out.substr(at, out.find('\n', at) - at);
+  }
+  std::string url(const std::string& host) const { return "https://" + host + ":" + port_ + "/"; }
+  std::string path(const std::string& name) const { return folder_.path(name); }
+
+ private:
+  void make(const std::string& name, const std::string& subject) {
+    tests::Child made({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                       "-days", "3650", "-subj", subject, "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                       path(name + ".key"), "-out", path(name + ".pem")});
+    BOOST_REQUIRE(made.end().code == 0);
+  }
+  tests::TemporaryFolder folder_;
+  std::unique_ptr<tests::Child> server_;
+  std::string port_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_certificate_is_believed_if_its_authority_is_and_its_name_fits) {
+  {
+    const TlsServer server;
+    HttpClientOptions options;
+    options.ca = server.path("server.pem");
+    const auto reply = ask(get(server.url("localhost")), options);
+    BOOST_TEST(why(reply) == "no failure");
+    BOOST_TEST(reply.status == 200);
+  }
+  {
+    const TlsServer server;
+    const auto reply = ask(get(server.url("localhost")));
+    BOOST_TEST(kind(reply) == "tls", why(reply));
+  }
+  {
+    const TlsServer server;
+    HttpClientOptions options;
+    options.ca = server.path("server.pem");
+    const auto reply = ask(get(server.url("127.0.0.1")), options);
+    BOOST_TEST(kind(reply) == "tls", why(reply));
+  }
+  HttpClientOptions missing;
+  missing.ca = "/nowhere/ca.pem";
+  BOOST_TEST(kind(ask(get("https://127.0.0.1:1/"), missing)) != "no failure");
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_of_ours_is_shown_where_one_is_asked_for) {
+  for (const bool shows : {true, false}) {
+    const TlsServer server({"-Verify", "1", "-verify_return_error", "-CAfile", "CLIENT"});
+    HttpClientOptions options;
+    options.ca = server.path("server.pem");
+    if (shows) {
+      options.cert = server.path("client.pem");
+      options.key = server.path("client.key");
+    }
+    const auto reply = ask(get(server.url("localhost")), options);
+    BOOST_TEST((kind(reply) == "no failure") == shows, why(reply));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_does_not_speak_tls_fails_as_tls) {
+  Peer peer([](Peer::Connection& connection) {
+    connection.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+    connection.wait_for_end();
+  });
+  const auto reply = ask(get("https" + peer.url().substr(4)));
+  BOOST_TEST(kind(reply) == "tls", why(reply));
+}
+
+// ----------------------------------------------------------------------------------------------------------------
+// dates
+
+BOOST_AUTO_TEST_CASE(a_date_of_http_is_read_and_nothing_else) {
+  const auto seconds = [](std::string_view text) {
+    const auto date = io::parse_http_date(text);
+    return date ? std::chrono::duration_cast<std::chrono::seconds>(date->time_since_epoch()).count() : -1;
+  };
+  BOOST_TEST(seconds("Sun, 06 Nov 1994 08:49:37 GMT") == 784111777);
+  BOOST_TEST(seconds("Sunday, 06-Nov-94 08:49:37 GMT") == 784111777);
+  BOOST_TEST(seconds("Sun Nov  6 08:49:37 1994") == 784111777);
+  BOOST_TEST(seconds("soon") == -1);
+  BOOST_TEST(seconds("") == -1);
+}
