@@ -360,8 +360,19 @@ class Builder : public YAML::EventHandler {
     node.text = whole;
   }
 
+  /// `on: [connect]`, of `retry`: a list shows that a key is meant.
+  bool heads_a_list(std::size_t at) const {
+    while (is_blank(map_.at(at))) ++at;
+    if (map_.at(at) != ':') return false;
+    ++at;
+    while (is_blank(map_.at(at))) ++at;
+    if (map_.at(at) == '[') return true;
+    while (is_blank(map_.at(at)) || map_.at(at) == '\n' || map_.at(at) == '\r') ++at;
+    return map_.at(at) == '-' && is_blank(map_.at(at + 1));
+  }
+
   void look_at_plain(Node& node, std::size_t start, std::size_t end) {
-    if (is_other_boolean(node.text)) {
+    if (is_other_boolean(node.text) && !(node.text == "on" && heads_a_list(end))) {
       tell(node.place, fmt::format("`{}` is a boolean to many editors, a text to others", node.text),
            fmt::format("only `true` and `false` are booleans here; quote a text: '{}'", node.text));
       node.told = true;

@@ -208,6 +208,8 @@ BOOST_AUTO_TEST_CASE(off_is_no_boolean) {
 }
 
 BOOST_AUTO_TEST_CASE(on_is_no_key) {
+  BOOST_TEST(told("on: [x]") == "");
+  BOOST_TEST(told("on:\n  - x") == "");
   BOOST_TEST(told("on: x") == R"(f.yaml:1:1: error: `on` is a boolean to many editors, a text to others
     1 | on: x
       | ^~
