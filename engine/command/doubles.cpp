@@ -337,6 +337,10 @@ struct Doubles::Inside {
     if (status < 400) return std::nullopt;
     Failure failure(Reason::status, "answered " + std::to_string(status));
     failure.may_pass = status == 429 || status >= 500;
+    for (const auto& [name, value] : result.headers) {
+      const auto seconds = config::parse_integer(value);
+      if (name == "retry_after" && seconds) failure.retry_after = std::chrono::seconds(*seconds);
+    }
     return failure;
   }
 

@@ -578,6 +578,45 @@ BOOST_AUTO_TEST_CASE(a_name_server_that_never_answers_holds_nobody_up) {
 
 namespace {
 
+runtime::Duration processor_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return std::chrono::seconds(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         std::chrono::microseconds(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/// A call that leaves a connection behind, which the server closes; then one to somebody else, who never answers.
+Task<> wait_in_vain(Core& core, std::string closes, std::string silent, std::vector<HttpReply>& got,
+                    runtime::Duration& used) {
+  HttpClientOptions options;
+  options.whole_time = 300ms;
+  HttpClient client(core, options);
+  HttpCall first = get(std::move(closes)), second = get(std::move(silent));
+  HttpReply reply = co_await client.call(std::move(first));
+  got.push_back(std::move(reply));
+  const auto before = processor_time();
+  reply = co_await client.call(std::move(second));
+  got.push_back(std::move(reply));
+  used = processor_time() - before;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(waiting_costs_nothing_nor_does_a_connection_that_was_closed_while_it_rested) {
+  Peer closes([](Peer::Connection& connection) {
+    if (connection.request()) connection.answer("x");
+  });
+  Peer silent([](Peer::Connection& connection) { connection.wait_for_end(); });
+  std::vector<HttpReply> got;
+  runtime::Duration used{};
+  runtime::on_core([&](Core& core) { return wait_in_vain(core, closes.url(), silent.url(), got, used); });
+  BOOST_TEST(why(got.at(0)) == "no failure");
+  BOOST_TEST(why(got.at(1)) == "timeout: it took longer than 300ms");
+  BOOST_TEST((used < 15ms), std::chrono::duration_cast<std::chrono::microseconds>(used).count() << " us");
+}
+
+namespace {
+
 std::ptrdiff_t open_descriptors() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
 }
@@ -808,6 +847,14 @@ BOOST_AUTO_TEST_CASE(a_certificate_of_ours_is_shown_where_one_is_asked_for) {
     const auto reply = ask(get(server.url("localhost")), options);
     BOOST_TEST((kind(reply) == "no failure") == shows, why(reply));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_tls_that_is_too_old_fails_as_tls) {
+  const TlsServer server({"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"});
+  HttpClientOptions options;
+  options.ca = server.path("server.pem");
+  const auto reply = ask(get(server.url("localhost")), options);
+  BOOST_TEST(kind(reply) == "tls", why(reply));
 }
 
 BOOST_AUTO_TEST_CASE(who_does_not_speak_tls_fails_as_tls) {
