@@ -23,7 +23,8 @@ enum Flag : std::uint16_t {
   has_hidden = 512,      // Of an object: some of its members are.
   found_out = listed | duplicates_known | has_hidden,
 
-  key_escaped = 8,  // The key holds a backslash.
+  key_escaped = 8,      // The key holds a backslash.
+  keys_escaped = 1024,  // Of an object: a key that it came with does, or one that such a member was given since.
   removed = 16,
   value_edited = 32,
   key_edited = 64,
@@ -214,6 +215,7 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
   if (depth > json_depth || count < 2) return false;
   const auto first = static_cast<std::uint32_t>(records_.size());
   std::uint32_t members = 0;
+  std::uint16_t some_keys_escaped = 0;
   const auto finish = [&](std::uint32_t at) {
     if (at + 1 != count) return false;
     Record& record = records_[index];
@@ -223,7 +225,7 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
       records_[record.last].next = none;
     }
     record.count = record.in_place = members;
-    record.flags |= listed;
+    record.flags |= listed | some_keys_escaped;
     return true;
   };
   std::uint32_t i = 1;
@@ -237,7 +239,10 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
       while (*end != '"') --end;  // Blanks before the colon; the opening quote is the last to be met.
       if (end < record.key) return false;
       record.key_size = static_cast<std::uint32_t>(end - record.key);
-      if (escapes && has_escape({record.key, record.key_size})) record.flags = key_escaped;
+      if (escapes && has_escape({record.key, record.key_size})) {
+        record.flags = key_escaped;
+        some_keys_escaped = keys_escaped;
+      }
       i += 2;
     }
     record.value = text + offsets[i];
@@ -368,26 +373,24 @@ bool Document::key_is(const Record& record, std::string_view key) const {
 Document::Found Document::search(std::uint32_t object, std::string_view key) const {
   Found found;
   const Record* const records = records_.data();
-  const auto found_at = [&found](std::uint32_t index) {
-    if (found.index != none) found.others = true;
-    found.index = index;
-  };
   const Record& container = records[object];
-  const std::uint32_t end = container.first + container.in_place;  // If it has no members, `first` is not used.
-  if (container.in_place > 0) {
-    // Most members end at their size or their first byte; behind an empty key there is still its quote.
-    const char first = key.empty() ? '"' : key.front();
-    for (std::uint32_t i = container.first; i < end; ++i) {
-      const Record& record = records[i];
-      if ((record.key_size != key.size() || *record.key != first) && !(record.flags & key_escaped)) continue;
-      if (!(record.flags & removed) && key_is(record, key)) found_at(i);
+  std::uint32_t next = container.first;
+  if (container.in_place > 0 && !(container.flags & keys_escaped) && !key.empty()) {
+    // Most members end at their size or their first byte.
+    const Record* const first = records + container.first;
+    const Record* const end = first + container.in_place;
+    for (const Record* record = first; record != end; ++record) {
+      if (record->key_size != key.size() || *record->key != key.front()) continue;
+      if ((record->flags & removed) || std::memcmp(record->key, key.data(), key.size()) != 0) continue;
+      if (found.index != none) found.others = true;
+      found.index = static_cast<std::uint32_t>(record - records);
     }
+    next = end[-1].next;
   }
-  if (container.last != none && (container.in_place == 0 || container.last != end - 1)) {
-    for (std::uint32_t i = container.in_place > 0 ? records[end - 1].next : container.first; i != none;
-         i = records[i].next) {
-      if (!(records[i].flags & removed) && key_is(records[i], key)) found_at(i);
-    }
+  for (; next != none; next = records[next].next) {
+    if ((records[next].flags & removed) || !key_is(records[next], key)) continue;
+    if (found.index != none) found.others = true;
+    found.index = next;
   }
   return found;
 }
@@ -597,7 +600,8 @@ void Document::overwrite(std::uint32_t index, std::string_view text) {
   record.kind = kind_of(text.front());
   record.first = record.last = none;
   record.count = record.in_place = 0;
-  record.flags = static_cast<std::uint16_t>((record.flags & ~(found_out | below_edited | gaps)) | value_edited);
+  record.flags =
+      static_cast<std::uint16_t>((record.flags & ~(found_out | keys_escaped | below_edited | gaps)) | value_edited);
   touch(record.parent);
 }
 
@@ -767,6 +771,7 @@ bool Document::rename(Node object, std::string_view old_key, std::string_view ne
   record.flags = static_cast<std::uint16_t>((record.flags & ~key_escaped) | key_edited);
   if (has_escape(quoted)) record.flags |= key_escaped;
   touch(object.index);
+  if (record.flags & key_escaped) records_[object.index].flags |= keys_escaped;
   return true;
 }
 
@@ -778,7 +783,7 @@ void Document::rollback(Mark mark) {
     now = undo.record;
     // What has been found out about the value since, by reading, still holds: nodes inside it stay in use.
     if (then.value == now.value && (then.flags & found_out) != (now.flags & found_out)) {
-      now.flags |= then.flags & found_out;
+      now.flags |= then.flags & (found_out | keys_escaped);
       now.first = then.first;
       now.last = then.last;
       now.count = then.count;

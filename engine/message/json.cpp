@@ -492,6 +492,15 @@ void append_quoted(std::string& out, std::string_view text) {
   const auto* const end = at + text.size();
   const unsigned char* run = at;  // What has been looked at and goes out as it is.
   const auto flush = [&] { out.append(reinterpret_cast<const char*>(run), static_cast<std::size_t>(at - run)); };
+  while (at != end && treatment[*at] == 0) ++at;
+  if (at == end && text.size() <= 62) {  // Most are short and plain, and go out in one piece.
+    char quoted[64];
+    quoted[0] = '"';
+    if (!text.empty()) std::memcpy(quoted + 1, text.data(), text.size());
+    quoted[text.size() + 1] = '"';
+    out.append(quoted, text.size() + 2);
+    return;
+  }
   out.reserve(out.size() + text.size() + 2);
   out += '"';
   while (at != end) {

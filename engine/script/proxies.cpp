@@ -538,6 +538,15 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
     lua_pushnil(lua);
     return;
   }
+  // First of all, because to ask a number for its kind is to read it.
+  if (const auto number = document.any_number(node)) {
+    if (const auto* integer = std::get_if<std::int64_t>(&*number)) {
+      lua_pushinteger(lua, *integer);
+    } else {
+      lua_pushnumber(lua, std::get<double>(*number));
+    }
+    return;
+  }
   switch (document.kind(node)) {
     case message::Kind::null:
       push_null(lua);
@@ -551,17 +560,6 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
       push_text(lua, *text);
       return;
     }
-    case message::Kind::integer:
-    case message::Kind::number: {
-      const auto number = document.any_number(node);
-      if (!number) break;
-      if (const auto* integer = std::get_if<std::int64_t>(&*number)) {
-        lua_pushinteger(lua, *integer);
-      } else {
-        lua_pushnumber(lua, std::get<double>(*number));
-      }
-      return;
-    }
     case message::Kind::array:
     case message::Kind::object: {
       Handle* handle = push_handle(lua, Handle::Kind::node);
@@ -572,6 +570,8 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
       lua_setmetatable(lua, -2);
       return;
     }
+    case message::Kind::integer:
+    case message::Kind::number:
     case message::Kind::invalid:
       break;
   }

@@ -4,6 +4,7 @@
 // in State.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/message/json.hpp"
 #include "engine/message/number.hpp"
@@ -33,13 +34,69 @@ int behind_freeze(lua_State* lua, int index, bool& is_list) {
   return index;
 }
 
+/// A name in a table, a text of Lua's and so with a 0 behind it, and where on the stack its value lies.
+struct Member {
+  const char* name;
+  std::size_t size;
+  int value;
+};
+
+// Most tables have no more.
+constexpr int members_most = 16;
+
+/// Pushes all that is in a table of 1 to members_most names and nothing else. 0, and nothing pushed, of any other.
+int push_members(lua_State* lua, int index, Member* members) {
+  const int top = lua_gettop(lua);
+  int count = 0;
+  for (lua_pushnil(lua); lua_next(lua, index); ++count) {
+    if (count == members_most || lua_type(lua, -2) != LUA_TSTRING) {
+      lua_settop(lua, top);
+      return 0;
+    }
+    Member& member = members[count];
+    member.name = lua_tolstring(lua, -2, &member.size);
+    member.value = top + 2 + 2 * count;
+    lua_pushvalue(lua, -2);
+  }
+  return count;
+}
+
+bool before(const Member& left, const Member& right) {
+  const auto a = static_cast<unsigned char>(*left.name), b = static_cast<unsigned char>(*right.name);
+  return a != b ? a < b : std::string_view(left.name, left.size) < std::string_view(right.name, right.size);
+}
+
+void sort(Member* members, int count) {
+  for (int i = 1; i < count; ++i) {
+    const Member one = members[i];
+    int to = i;
+    for (; to > 0 && before(one, members[to - 1]); --to) members[to] = members[to - 1];
+    members[to] = one;
+  }
+}
+
 void write_table(lua_State* lua, int index, int depth, const char* key) {
   State& state = State::of(lua);
   if (depth >= depth_most) raise(lua, Reason::type, "%s is nested too deeply, or holds itself", key);
-  luaL_checkstack(lua, 8, nullptr);
+  luaL_checkstack(lua, 8 + 2 * members_most, nullptr);
   const int top = lua_gettop(lua);
   bool is_list = false;
   index = behind_freeze(lua, index, is_list);
+  std::string& out = state.out();
+  Member members[members_most];
+  if (const int count = push_members(lua, index, members)) {
+    sort(members, count);
+    char before_name = '{';
+    for (int i = 0; i < count; ++i) {
+      out += std::exchange(before_name, ',');
+      message::append_quoted(out, {members[i].name, members[i].size});
+      out += ':';
+      write(lua, members[i].value, depth + 1, members[i].name);
+    }
+    out += '}';
+    lua_settop(lua, top);
+    return;
+  }
   const auto length = lua_rawlen(lua, index);
   auto& keys = state.keys();
   const std::size_t base = keys.size();
@@ -61,7 +118,6 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
     }
     lua_pop(lua, 1);
   }
-  std::string& out = state.out();
   if (positions > 0 || (is_list && keys.size() == base)) {
     if (keys.size() > base)
       raise(lua, Reason::type, "%s has both positions and names; JSON knows one or the other", key);
