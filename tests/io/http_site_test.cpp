@@ -143,7 +143,8 @@ BOOST_AUTO_TEST_CASE(an_answer_may_come_from_any_thread) {
     for (int i = 0; i < 200; ++i) {
       client.send(i == 199 ? get + "Connection: close\r\n\r\n" : get + "\r\n");
       auto asked = co_await next(desk);
-      co_await core.blocking([&] { BOOST_TEST(asked.asker->answer(message::Answer(204))); });
+      std::function<void()> elsewhere = [&] { BOOST_TEST(asked.asker->answer(message::Answer(204))); };
+      co_await core.blocking(std::move(elsewhere));
     }
     const auto all = client.receive_all();
     std::size_t count = 0;
