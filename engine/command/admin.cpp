@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "engine/config/diagnostics.hpp"
+#include "engine/io/http_request.hpp"
 #include "engine/observe/metrics.hpp"
 
 namespace weir::command {
@@ -42,29 +43,6 @@ HttpResponse page(int status, std::string_view type, std::string text) {
 
 HttpResponse error_page(int status, const std::string& what) {
   return page(status, json_type, "{\"error\": " + json_text(what) + "}\n");
-}
-
-/// Takes as long for a token that is wrong in its first byte as for one that is wrong in its last.
-bool same_secret(std::string_view given, std::string_view wanted) {
-  unsigned difference = given.size() == wanted.size() ? 0 : 1;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const unsigned char other = i < given.size() ? static_cast<unsigned char>(given[i]) : 0;
-    difference |= static_cast<unsigned char>(wanted[i]) ^ other;
-  }
-  return difference == 0;
-}
-
-bool shows_token(const HttpRequest& request, std::string_view token) {
-  const auto shown = request.header("authorization");
-  constexpr std::string_view scheme = "Bearer ";
-  if (!shown || shown->size() < scheme.size()) return false;
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = (*shown)[i];
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    const char wanted = scheme[i] >= 'A' && scheme[i] <= 'Z' ? static_cast<char>(scheme[i] + 32) : scheme[i];
-    if (lower != wanted) return false;
-  }
-  return same_secret(shown->substr(scheme.size()), token);
 }
 
 std::string index_text() {
@@ -144,7 +122,7 @@ std::optional<HttpResponse> refusal(const HttpRequest& request, const AdminRules
       return error_page(403, "this port answers to localhost, 127.0.0.1, [::1] and the address it listens on");
     }
   }
-  if (!rules.token.empty() && request.path != "/livez" && !shows_token(request, rules.token)) {
+  if (!rules.token.empty() && request.path != "/livez" && !io::http_shows_token(request, rules.token)) {
     auto response = error_page(401, "this port wants its token: Authorization: Bearer TOKEN");
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;

@@ -4,14 +4,14 @@
 #include <optional>
 #include <string>
 
-#include "engine/command/admin_address.hpp"
 #include "engine/command/supervisor.hpp"
+#include "engine/io/address.hpp"
 #include "engine/io/http_server.hpp"
 
 namespace weir::command {
 
 struct AdminRules {
-  AdminAddress address;
+  io::Address address;
   bool as_written = false;  ///< Taken: an error. Otherwise the next free port is as good.
   std::string token;        ///< Empty: none is asked for.
 };
@@ -33,7 +33,7 @@ class Admin {
 
   /// Throws std::system_error. After it address() says where.
   void listen();
-  const AdminAddress& address() const { return rules_.address; }
+  const io::Address& address() const { return rules_.address; }
   /// Ends all connections. The object may go then.
   runtime::Task<> close();
 

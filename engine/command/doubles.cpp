@@ -6,6 +6,7 @@
 #include <set>
 #include <system_error>
 
+#include "engine/message/asker.hpp"
 #include "engine/message/failure.hpp"
 #include "engine/runtime/wait.hpp"
 #include "engine/script/condition.hpp"
@@ -47,6 +48,42 @@ Came came_of(const Message& message) {
     came.metadata = remembered;
   }
   return came;
+}
+
+/// Who asks in a test: writes down what he is told.
+class TestAsker final : public message::Asker {
+ public:
+  TestAsker(runtime::Core& core, std::vector<Came>& into) : core_(core), into_(into) {}
+
+  bool answer(message::Answer answer) noexcept override {
+    if (!std::exchange(waits_, false)) return false;
+    Came& came = into_.emplace_back();
+    came.at = core_.now();
+    came.status = answer.status;
+    came.headers = std::move(answer.headers);
+    came.payload = std::move(answer.body);
+    if (answer.failed) {
+      const auto why = std::make_shared<message::Metadata>();
+      why->failed = std::move(answer.failed);
+      came.metadata = why;
+    }
+    return true;
+  }
+  bool waits() const noexcept override { return waits_; }
+
+ private:
+  runtime::Core& core_;
+  std::vector<Came>& into_;
+  bool waits_ = true;
+};
+
+/// `X-Api-Key` as Lua calls it: x_api_key.
+std::string lua_name(std::string name) {
+  for (auto& byte : name) {
+    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
+    if (byte == '-') byte = '_';
+  }
+  return name;
 }
 
 /// Stands behind a port, writes down what passes and lets it on.
@@ -97,8 +134,10 @@ struct Doubles::Inside {
     Configured once;   ///< The kind as it reads one entry, without what makes it go on for ever.
     std::string path;  ///< Of its file.
     std::vector<Event> events;
-    std::size_t next = 0;  ///< Over restarts: the outside doesn't repeat itself.
-    bool stays = false;    ///< Open until the test lets it end.
+    std::size_t next = 0;                   ///< Over restarts: the outside doesn't repeat itself.
+    bool stays = false;                     ///< Open until the test lets it end.
+    std::vector<Came>* answered = nullptr;  ///< Where it listens: what its askers get.
+    std::function<message::Done(message::Request& request, std::string_view body)> admit;
     runtime::Waiter* waiting = nullptr;
   };
   struct Call {
@@ -178,6 +217,9 @@ struct Doubles::Inside {
     std::stable_sort(source.events.begin(), source.events.end(),
                      [](const Event& a, const Event& b) { return a.at < b.at; });
     choose_reading(source, planned);
+    if (!planned.configured.listens) return;
+    source.answered = &record.answered[planned.name];
+    source.admit = planned.configured.admit;
   }
 
   /// The kind once more, without the words that make it go on for ever: so its own code reads each entry.
@@ -222,7 +264,7 @@ struct Doubles::Inside {
       if (event.at > source.core.now()) co_await source.sleep_until(event.at);
       ++played.next;
       if (event.send) {
-        send(event, source);
+        send(played, event, source);
       } else {
         co_await read(inside, played, *event.fake, source);
       }
@@ -248,7 +290,33 @@ struct Doubles::Inside {
     Source& source_;
   };
 
-  static void send(const Event& event, stage::Source& source) {
+  /// Puts a message out; behind that of a source that listens stands somebody who asks. Nothing: it was refused.
+  static std::optional<Message> give(const Source& played, const RequestConfig& said, std::string_view payload,
+                                     stage::Source& source) {
+    if (!played.answered) return source.emit(payload);
+    const auto request = std::make_shared<message::Request>();
+    request->method = said.method;
+    request->path = said.path;
+    request->client = said.client;
+    request->params = said.params;
+    request->query = said.query;
+    for (const auto& [name, value] : said.headers) request->headers.emplace_back(lua_name(name), value);
+    auto refused = played.admit ? played.admit(*request, payload) : std::nullopt;
+    const auto metadata = std::make_shared<message::Metadata>();
+    metadata->request = request;
+    metadata->asker = std::make_shared<TestAsker>(source.core, *played.answered);
+    if (refused) {
+      source.origin = metadata;
+      source.refuse(payload, std::move(*refused));
+      source.origin = nullptr;
+      return std::nullopt;
+    }
+    const Message message = source.emit(payload);
+    message.batch().share_metadata(message.row(), metadata);
+    return message;
+  }
+
+  static void send(const Source& played, const Event& event, stage::Source& source) {
     const SendConfig& sent = *event.send;
     script::Names names;
     names.i = event.number;
@@ -268,9 +336,10 @@ struct Doubles::Inside {
       payload = "{}";
     }
     if (failure) return source.refuse({}, std::move(*failure));
-    const Message message = source.emit(payload);
+    const auto message = give(played, sent.request.value_or(RequestConfig()), payload, source);
+    if (!message) return;
     for (const auto& [name, value] : sent.meta) {
-      auto& metadata = message.edit_metadata();
+      auto& metadata = message->edit_metadata();
       const std::string text = value.kind == config::Value::Kind::text ? value.text.text() : value.json();
       if (name == "key") {
         metadata.key = text;
@@ -310,7 +379,7 @@ struct Doubles::Inside {
       case Reading::lines:
         for (std::string_view rest = text; !rest.empty();) {
           const auto end = std::min(rest.find('\n'), rest.size());
-          source.emit(rest.substr(0, end));
+          give(played, RequestConfig(), rest.substr(0, end), source);
           rest.remove_prefix(std::min(end + 1, rest.size()));
           if (source.full()) co_await source.flush();
         }

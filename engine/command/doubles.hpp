@@ -12,18 +12,22 @@
 
 namespace weir::command {
 
-/// One message that left a stage, or that a stage was to send.
+/// One message that left a stage, or that a stage was to send; or an answer that an asker got.
 struct Came {
   runtime::Time at{};  ///< From the start of the test.
   std::string payload;
   std::shared_ptr<const message::Metadata> metadata;  ///< Null where it has none.
   std::string path;                                   ///< Where a sink put it; empty where it doesn't say.
+  int status = 0;                                     ///< Of an answer; 0: it is none.
+  std::vector<std::pair<std::string, std::string>> headers;
 };
 
 /// What a test has seen.
 struct Record {
   /// By `from` as a test writes it, and only what the test asks for; in the order of leaving.
   std::map<std::string, std::vector<Came>> came;
+  /// By source: what those who asked there got, in the order of getting it. A failure that weir told is in `metadata`.
+  std::map<std::string, std::vector<Came>> answered;
   std::map<std::string, std::int64_t> calls;  ///< By stage, those begun.
   std::vector<std::string> refused;           ///< Calls that no fake answers, in words; each once.
 };

@@ -208,10 +208,32 @@ std::int64_t most_of(const ExpectConfig& expected) {
   return expected.times ? expected.times->most().value_or(std::numeric_limits<std::int64_t>::max()) : 1;
 }
 
+bool same_name(const std::string& one, const std::string& other) {
+  const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [&](char a, char b) { return low(a) == low(b); });
+}
+
+void compare_answer(const ExpectConfig& expected, const Came& came, Lines& out) {
+  if (expected.status && *expected.status != came.status) {
+    out.push_back("status: expected " + std::to_string(*expected.status) + ", came " + std::to_string(came.status));
+  }
+  for (const auto& [name, value] : expected.headers) {
+    const auto found = std::find_if(came.headers.begin(), came.headers.end(),
+                                    [&, of = &name](const auto& header) { return same_name(header.first, *of); });
+    if (found == came.headers.end()) {
+      out.push_back("headers." + name + ": expected " + shown_text(value) + ", there is none");
+    } else if (found->second != value) {
+      out.push_back("headers." + name + ": expected " + shown_text(value) + ", came " + shown_text(found->second));
+    }
+  }
+}
+
 /// What an expectation says of a message, in a line.
 std::string described(const ExpectConfig& expected) {
   std::string all;
   const auto add = [&all](const std::string& part) { all += (all.empty() ? "" : ", ") + part; };
+  if (expected.status) add("status " + std::to_string(*expected.status));
   if (expected.msg) add(cut(expected.msg->json()));
   if (expected.has) add("with " + cut(expected.has->json()));
   if (expected.text) add(shown_text(*expected.text));
@@ -228,11 +250,13 @@ std::string described(const ExpectConfig& expected) {
     add(part);
   }
   for (const auto& [name, value] : expected.meta) add("meta." + name + " " + cut(value.json()));
-  return all.empty() ? "any message" : all;
+  for (const auto& [name, value] : expected.headers) add("headers." + name + " " + shown_text(value));
+  return all.empty() ? expected.answered ? "any answer" : "any message" : all;
 }
 
 std::string described(const Came& came) {
-  std::string text = shown_payload(came.payload) + " at " + shown_time(came.at);
+  std::string text = came.status ? "status " + std::to_string(came.status) + ", " : std::string();
+  text += shown_payload(came.payload) + " at " + shown_time(came.at);
   if (!came.path.empty()) text += " in " + came.path;
   if (came.metadata && came.metadata->failed) {
     const auto& failed = *came.metadata->failed;
@@ -242,11 +266,16 @@ std::string described(const Came& came) {
   return text;
 }
 
-/// One stage's expectations and what left it.
+/// One stage's expectations and what left it; or one source's and what those who asked there got.
 class Matching {
  public:
-  Matching(const std::string& from, const std::vector<Came>& came, config::Diagnostics& failures)
-      : from_("from " + from + ": "), came_(came), failures_(failures) {}
+  enum class Of : std::uint8_t { messages, answers };
+  Matching(Of of, const std::string& stage, const std::vector<Came>& came, config::Diagnostics& failures)
+      : one_(of == Of::messages ? "message" : "answer"),
+        from_((of == Of::messages ? "from " : "answered by ") + stage + ": "),
+        whole_(of == Of::messages ? "what leaves a stage is named whole" : "what those who ask get is named whole"),
+        came_(came),
+        failures_(failures) {}
 
   void expect(const ExpectConfig& expected) {
     if (most_of(expected) == 0) {
@@ -266,7 +295,7 @@ class Matching {
     for (const auto* expected : none_) {
       for (const auto& came : came_) {
         if (!differences(*expected, came).empty()) continue;
-        tell(*expected, "no such message was expected",
+        tell(*expected, "no such " + one_ + " was expected",
              {"expected none: " + described(*expected), "came     " + described(came)});
         break;
       }
@@ -317,7 +346,7 @@ class Matching {
     }
     tell(expected,
          count > 0 || least_of(expected) > 1 ? wanting(expected, count, at)
-                                             : "message " + std::to_string(at + 1) + " is not the one expected",
+                                             : one_ + " " + std::to_string(at + 1) + " is not the one expected",
          lines);
   }
 
@@ -338,10 +367,10 @@ class Matching {
     constexpr std::size_t shown_most = 3;
     Lines lines;
     for (std::size_t i = 0; i < rest.size() && i < shown_most; ++i) {
-      lines.push_back("message " + std::to_string(rest[i] + 1) + " " + described(came_[rest[i]]));
+      lines.push_back(one_ + " " + std::to_string(rest[i] + 1) + " " + described(came_[rest[i]]));
     }
     if (rest.size() > shown_most) lines.push_back("and " + std::to_string(rest.size() - shown_most) + " more");
-    lines.emplace_back("what leaves a stage is named whole; `times: {at_least: 1}` takes any number");
+    lines.emplace_back(whole_ + "; `times: {at_least: 1}` takes any number");
     tell(*expected_.back(),
          rest.size() == 1 ? "one more came than expected" : std::to_string(rest.size()) + " more came than expected",
          lines);
@@ -414,22 +443,21 @@ class Matching {
       least = std::move(found);
     }
     if (nearest == rest.end()) {
-      lines.push_back(came_.empty()
-                          ? "nothing came"
-                          : "all that came, " + std::to_string(came_.size()) +
-                                (came_.size() == 1 ? " message, is" : " messages, are") + " expected elsewhere");
+      lines.push_back(came_.empty() ? "nothing came"
+                                    : "all that came, " + std::to_string(came_.size()) + " " + one_ +
+                                          (came_.size() == 1 ? ", is" : "s, are") + " expected elsewhere");
     } else {
       lines.push_back("nearest  " + described(came_[*nearest]));
       lines.insert(lines.end(), least.begin(), least.end());
       rest.erase(nearest);
     }
     tell(expected,
-         expected.times ? "expected " + expected.times->text() + " such messages, came " + std::to_string(count)
-                        : "no such message came",
+         expected.times ? "expected " + expected.times->text() + " such " + one_ + "s, came " + std::to_string(count)
+                        : "no such " + one_ + " came",
          lines);
   }
 
-  const std::string from_;
+  const std::string one_, from_, whole_;
   const std::vector<Came>& came_;
   config::Diagnostics& failures_;
   std::vector<const ExpectConfig*> expected_, none_;
@@ -484,6 +512,7 @@ std::vector<std::string> differences(const ExpectConfig& expected, const Came& c
   if (expected.text && came.payload != *expected.text) {
     out.push_back(parting(*expected.text, came.payload));
   }
+  compare_answer(expected, came, out);
   if (expected.failed) compare_failure(*expected.failed, came.metadata.get(), out);
   for (const auto& [name, value] : expected.meta) {
     const auto found = meta_of(came.metadata.get(), name);
@@ -517,7 +546,7 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
 
 void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures) {
   static const std::vector<Came> nothing;
-  std::vector<std::string> done;
+  std::vector<std::string> done, asked;
   for (const auto& expected : trial.config.expect) {
     if (expected.exit && *expected.exit != seen.exit_code) {
       failures.error(expected.place,
@@ -527,10 +556,21 @@ void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures
       const auto at = expected.at ? seen.at.find(*expected.at) : seen.at.end();
       compare_figures(expected, at == seen.at.end() ? seen.end : at->second, failures);
     }
+    if (expected.answered && std::find(asked.begin(), asked.end(), *expected.answered) == asked.end()) {
+      asked.push_back(*expected.answered);
+      const auto came = seen.record->answered.find(*expected.answered);
+      Matching matching(Matching::Of::answers, *expected.answered,
+                        came == seen.record->answered.end() ? nothing : came->second, failures);
+      for (const auto& other : trial.config.expect) {
+        if (other.answered == expected.answered) matching.expect(other);
+      }
+      matching.check(false);
+    }
     if (!expected.from || std::find(done.begin(), done.end(), *expected.from) != done.end()) continue;
     done.push_back(*expected.from);
     const auto came = seen.record->came.find(*expected.from);
-    Matching matching(*expected.from, came == seen.record->came.end() ? nothing : came->second, failures);
+    Matching matching(Matching::Of::messages, *expected.from, came == seen.record->came.end() ? nothing : came->second,
+                      failures);
     for (const auto& other : trial.config.expect) {
       if (other.from == expected.from) matching.expect(other);
     }

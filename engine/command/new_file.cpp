@@ -162,7 +162,10 @@ std::optional<std::string> kind_to_start_from(const stage::Catalog& catalog, con
       "# What stands behind a # without a blank is an option that is not used: take the # away to use it.\n"
       "# `weir explain stage` tells the keys that all stages have, such as workers and on_error.\n\n"
       "stages:\n";
-  if (!reads) {
+  if (configured.replies) {
+    text += stage_lines("input", "Whoever asks here is answered. Any stage that listens may take its place.", "",
+                        "    http_server: {listen: 127.0.0.1:8080, path: /}\n");
+  } else if (!reads) {
     text += stage_lines("input", "Something to try it on. Any source may take its place; `weir list` names them.", "",
                         "    generate: {each: [" + message + "]}\n");
   }
@@ -177,6 +180,7 @@ std::optional<std::string> kind_to_start_from(const stage::Catalog& catalog, con
       "tests:\n"
       "  - name: it runs to its end\n";
   if (configured.shape == Shape::call) text += "    fake: {work: [{text: what it answers}]}\n";
+  if (configured.replies) text += "    send: [{to: input, msg: " + message + "}]\n";
   if (reads && configured.touches != stage::Touches::nothing) text += "    fake: {work: [{text: '{\"id\": 1}'}]}\n";
   return text + "    expect: [{exit: 0}]\n";
 }

@@ -62,7 +62,7 @@ AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& 
   }
   if (listen && *listen == "off") return choice;
   if (listen) {
-    const auto address = parse_admin_address(*listen);
+    const auto address = io::parse_address(*listen);
     if (!address) {
       choice.exit_code = refuse_admin(said_by, "'" + *listen + "' is no address with a port, and not 'off'",
                                       "such as 127.0.0.1:9797 or [::1]:9797", exit_code::usage, streams);

@@ -46,6 +46,16 @@ const auto amount_spec = config::Spec<Amount>("amount", "How many.")
                                }
                              });
 
+const auto request_spec =
+    config::Spec<RequestConfig>("request", "What the asker sent.")
+        .field("method", &RequestConfig::method, "Its method.", config::not_empty(), config::sample("POST"))
+        .field("path", &RequestConfig::path, "Its path.", config::not_empty(), config::sample("/orders/7"))
+        .field("query", &RequestConfig::query, "What stands behind the `?`, by names.", config::sample("{page: '2'}"))
+        .field("headers", &RequestConfig::headers, "Its headers.", config::sample("{x-api-key: k1}"))
+        .field("params", &RequestConfig::params,
+               "What stands in the path for {name}; of http_server it is found there.", config::sample("{id: '7'}"))
+        .field("client", &RequestConfig::client, "Where it comes from.", config::sample("10.0.0.1"));
+
 const auto send_spec =
     config::Spec<SendConfig>("an entry of `send`", "What comes from outside, and when.")
         .field("to", &SendConfig::to, "The source that it comes by.", config::sample("orders"))
@@ -61,14 +71,15 @@ const auto send_spec =
         .field("restart", &SendConfig::restart,
                "With `at` and without `to`: the engine stops at once and starts again. What a fake gave is not given "
                "again.")
-        .field("request", &SendConfig::later, "Comes with a later version.")
+        .group("request", &SendConfig::request, request_spec,
+               "What the asker sent, where the source listens: `request` in Lua. Without it: GET / from 127.0.0.1.")
         .field("event", &SendConfig::later, "Comes with a later version.")
         .place(&SendConfig::place)
         .verify([](const SendConfig& send, config::Written& written) {
-          refuse_later({"request", "event"}, written);
+          refuse_later({"event"}, written);
           verify_payload({"msg", "text"}, written);
           if (send.restart) {
-            for (const auto* word : {"to", "every", "times", "msg", "text", "meta"}) {
+            for (const auto* word : {"to", "every", "times", "msg", "text", "meta", "request"}) {
               if (written.has(word)) written.error(word, "a `restart` sends nothing", "make two entries of it");
             }
           } else if (!send.to) {
@@ -142,26 +153,34 @@ const auto expect_spec =
         .role("of", &ExpectConfig::of, "A stage: its figures, at `at` or at the end.", config::sample("numbers"))
         .role("exit", &ExpectConfig::exit, "What `weir run` would exit with.", config::at_least(0),
               config::at_most(255), config::sample("0"))
-        .role("answered", &ExpectConfig::answered, "Comes with a later version.")
+        .role("answered", &ExpectConfig::answered,
+              "A source that listens: what one of those who asked there got, by a reply or by weir itself. All that "
+              "they got must be named, in any order.",
+              config::sample("ask"))
         .role("got", &ExpectConfig::got, "Comes with a later version.")
         .field("at", &ExpectConfig::at,
                "When it left; of figures, when they are looked at: after all that is due then.", config::sample("1s"))
-        .only_with("from", "of")
+        .only_with("from", "of", "answered")
         .group("times", &ExpectConfig::times, amount_spec, "So many such messages; 1 unless written.")
-        .only_with("from")
+        .only_with("from", "answered")
         .field("msg", &ExpectConfig::msg, "The whole message. Numbers compare by value.", config::sample("{n: 2}"))
-        .only_with("from")
+        .only_with("from", "answered")
         .field("has", &ExpectConfig::has, "Some of its fields; of maps in it some of theirs.", config::sample("{n: 2}"))
-        .only_with("from")
+        .only_with("from", "answered")
         .field("text", &ExpectConfig::text, "The message as text, whole.", config::sample("hello"))
-        .only_with("from")
+        .only_with("from", "answered")
         .group("failed", &ExpectConfig::failed, failed_spec, "Why it failed: the kind, or more of it.")
-        .only_with("from")
+        .only_with("from", "answered")
         .field("meta", &ExpectConfig::meta, "Some of its metadata.", config::sample("{attempt: 2}"))
         .only_with("from")
         .field("path", &ExpectConfig::path, "Of a file that is written: where the message went.",
                config::sample("logs/a.ndjson"))
         .only_with("from")
+        .field("status", &ExpectConfig::status, "The status of the answer.", config::at_least(100),
+               config::at_most(599), config::sample("503"))
+        .only_with("answered")
+        .field("headers", &ExpectConfig::headers, "Some of its headers.", config::sample("{retry-after: '1'}"))
+        .only_with("answered")
         .group("in", &ExpectConfig::in, amount_spec, "Messages that came in.")
         .only_with("of")
         .group("out", &ExpectConfig::out, amount_spec, "Messages that left by the main output.")
@@ -181,17 +200,13 @@ const auto expect_spec =
         .only_with("of")
         .field("queue", &ExpectConfig::later, "Comes with a later version.")
         .field("edge", &ExpectConfig::later, "Comes with a later version.")
-        .field("status", &ExpectConfig::later, "Comes with a later version.")
-        .field("headers", &ExpectConfig::later, "Comes with a later version.")
         .field("subject", &ExpectConfig::later, "Comes with a later version.")
         .field("topic", &ExpectConfig::later, "Comes with a later version.")
         .field("client", &ExpectConfig::later, "Comes with a later version.")
         .place(&ExpectConfig::place)
         .example("- {from: print, msg: {n: 2}}")
         .verify([](const ExpectConfig& expect, config::Written& written) {
-          refuse_later(
-              {"answered", "got", "queue", "edge", "status", "headers", "subject", "topic", "client"},
-              written);
+          refuse_later({"got", "queue", "edge", "subject", "topic", "client"}, written);
           verify_payload({"msg", "has", "text"}, written);
           const bool figures = expect.in || expect.out || expect.calls || expect.filtered || expect.dropped ||
                                expect.errors || expect.breaker || expect.later;
@@ -285,14 +300,20 @@ class Against {
     const auto* to = stage(*send.to, place);
     if (!to) return;
     if (to->configured.shape != Shape::source) {
-      diagnostics_.error(place, "'" + to->name + "' reads from " + to->common.from.front() + ", not outside",
-                         "messages are sent to sources: " + listed([](const graph::PlannedStage& planned) {
-                           return planned.configured.shape == Shape::source &&
-                                  planned.configured.touches != Touches::nothing;
-                         }));
+      diagnostics_.error(
+          place, "'" + to->name + "' reads from " + to->common.from.front() + ", not outside",
+          listed_or(
+              "messages are sent to sources: ", "messages are sent to sources: this file has none that reads outside",
+              [](const graph::PlannedStage& planned) {
+                return planned.configured.shape == Shape::source && planned.configured.touches != Touches::nothing;
+              }));
     } else if (to->configured.touches == Touches::nothing) {
       diagnostics_.error(place, "'" + to->name + "' makes its messages itself and runs as it is",
                          "`vars` or `set` may change what it makes");
+    }
+    if (send.request && !to->configured.listens) {
+      diagnostics_.error(place_of(written, "request", send.place),
+                         "'" + to->name + "' does not listen: nobody asks there");
     }
     if (test_.run_for && send.at > *test_.run_for) {
       diagnostics_.error(place_of(written, "at", send.place), "that is after the end of the test, `for`");
@@ -350,6 +371,15 @@ class Against {
         diagnostics_.error(place_of(written, "calls", expect.place), "'" + of->name + "' calls nobody");
       }
     }
+    if (expect.answered) {
+      const auto place = place_of(written, "answered", expect.place);
+      const auto* of = stage(*expect.answered, place);
+      if (of && !of->configured.listens) {
+        diagnostics_.error(place, "'" + of->name + "' does not listen: nobody asks there, and nobody is answered",
+                           listed_or("those that listen: ", "no stage of this file listens",
+                                     [](const graph::PlannedStage& planned) { return planned.configured.listens; }));
+      }
+    }
     if (!expect.from) return;
     const auto place = place_of(written, "from", expect.place);
     const auto refs = graph::outputs(plan_, *expect.from, place, diagnostics_);
@@ -366,12 +396,12 @@ class Against {
   }
 
   template <class Which>
-  std::string listed(Which which) const {
+  std::string listed_or(const std::string& before, const std::string& none, Which which) const {
     std::vector<std::string> names;
     for (const auto& planned : plan_.stages) {
       if (which(planned)) names.push_back(planned.name);
     }
-    return names.empty() ? "this file has none that reads outside" : config::listed(names);
+    return names.empty() ? none : before + config::listed(names);
   }
 
   const graph::Plan& plan_;

@@ -22,6 +22,12 @@ struct Amount {
   std::string text() const;  ///< `2`, `at least 1`.
 };
 
+/// `request:` of an entry of `send:`. Names of headers as they are written.
+struct RequestConfig {
+  std::string method = "GET", path = "/", client = "127.0.0.1";
+  config::Map<std::string> query, headers, params;
+};
+
 /// An entry of `send:`.
 struct SendConfig {
   std::optional<std::string> to;
@@ -31,6 +37,7 @@ struct SendConfig {
   std::optional<config::Value> msg;
   std::optional<config::Template> text;
   config::Map<config::Value> meta;
+  std::optional<RequestConfig> request;
   bool restart = false;
   std::optional<config::Value> later;  ///< Of a word that this version refuses.
   config::Place place;
@@ -57,15 +64,17 @@ struct FailedExpectation {
 
 /// An entry of `expect:`.
 struct ExpectConfig {
-  std::optional<std::string> from, of;
+  std::optional<std::string> from, of, answered;
   std::optional<std::int64_t> exit;
-  std::optional<config::Value> answered, got;  ///< Refused by this version.
+  std::optional<config::Value> got;  ///< Refused by this version.
   std::optional<config::Duration> at;
   std::optional<Amount> times;
   std::optional<config::Value> msg, has;
   std::optional<std::string> text, path;
   std::optional<FailedExpectation> failed;
   config::Map<config::Value> meta;
+  std::optional<std::int64_t> status;
+  config::Map<std::string> headers;
   std::optional<Amount> in, out, calls, filtered, dropped, errors;
   std::optional<policy::Circuit> breaker;
   std::optional<config::Value> later;

@@ -268,6 +268,52 @@ void refuse_two_that_read_input(const Plan& plan, Diagnostics& diagnostics) {
   }
 }
 
+/// Whether anything upstream of the stage listens: then somebody may have asked. Yes, where that can't be known.
+bool somebody_asks(const Plan& plan, std::size_t stage) {
+  std::vector<bool> seen(plan.stages.size(), false);
+  std::vector<std::size_t> left{stage};
+  while (!left.empty()) {
+    const std::size_t at = left.back();
+    left.pop_back();
+    if (seen[at]) continue;
+    seen[at] = true;
+    const auto& planned = plan.stages[at];
+    if (!planned.kind || planned.configured.listens) return true;
+    for (const auto& input : planned.inputs) left.push_back(input.stage);
+  }
+  return false;
+}
+
+void refuse_replies_to_nobody(const Plan& plan, Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const auto& planned = plan.stages[i];
+    if (!planned.kind || !planned.configured.replies || planned.inputs.empty() || somebody_asks(plan, i)) continue;
+    diagnostics.error(planned.place, "nobody waits for the answer of '" + planned.name + "'",
+                      "a stage that listens, such as http_server, must lead to it", "stages." + planned.name);
+  }
+}
+
+/// Two stages that would both have a request.
+void refuse_two_that_serve_the_same(const Plan& plan, Diagnostics& diagnostics) {
+  const auto meet = [](const stage::Serves& one, const stage::Serves& other) {
+    if (one.address != other.address || one.shape != other.shape) return false;
+    return one.methods.empty() || other.methods.empty() ||
+           std::find_first_of(one.methods.begin(), one.methods.end(), other.methods.begin(), other.methods.end()) !=
+               one.methods.end();
+  };
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const auto& serves = plan.stages[i].configured.serves;
+    for (std::size_t before = 0; serves && before < i; ++before) {
+      const auto& other = plan.stages[before].configured.serves;
+      if (!other || !meet(*serves, *other)) continue;
+      diagnostics.error(plan.stages[i].place,
+                        "'" + plan.stages[before].name + "' serves " + other->path + " on " + other->address +
+                            " already, and some method of '" + plan.stages[i].name + "'",
+                        "give them different paths or `methods`", "stages." + plan.stages[i].name);
+    }
+  }
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
@@ -435,6 +481,8 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   find_gathered(plan, diagnostics);
   refuse_cycles(plan, diagnostics);
   refuse_two_that_read_input(plan, diagnostics);
+  refuse_replies_to_nobody(plan, diagnostics);
+  refuse_two_that_serve_the_same(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
   warn(plan, diagnostics);
   fuse(plan, diagnostics);

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "engine/graph/unit.hpp"
+#include "engine/message/asker.hpp"
 #include "engine/runtime/wait.hpp"
 
 namespace weir::graph {
@@ -128,7 +129,10 @@ class SourceUnit final : public Unit, private TokenOwner {
     bool last = false;        ///< Sent as a failure: if that fails too, it is over.
     std::size_t handled = 0;  ///< Of its failures: sent again, or on.
     std::uint64_t stretch = 0;
-    bool stopped = false;  ///< A failure of it was only a stop: what stands here is to be read again.
+    bool stopped = false;                   ///< A failure of it was only a stop: what stands here is to be read again.
+    std::shared_ptr<message::Asker> asker;  ///< Of its one message, where the source listens; until it has ended.
+    bool asked = false;                     ///< There was one: what failed has been told to somebody.
+    runtime::Time entered{};                ///< Where nothing of it is kept.
     Open* next = nullptr;
   };
 
@@ -147,6 +151,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (is_running(body_)) body_->stop();
     if (is_running(replayer_)) replayer_->stop();
     while (is_running(body_) || is_running(replayer_)) co_await helper_ended_.wait_through();
+    if (driver_.at_end) co_await driver_.at_end();
     if (leaving) std::rethrow_exception(leaving);
   }
 
@@ -209,7 +214,26 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   void admit(Batch& batch, Port port) override {
     if (!setting_.options.acks) return;
-    const auto rows = static_cast<std::uint32_t>(batch.size());
+    if (listens_) return admit_each(batch, port);
+    Open& token = open(static_cast<std::uint32_t>(batch.size()), port);
+    batch.retain(token.kept);
+    batch.open(&token, token.first_id());
+  }
+
+  /// Who asked is answered when his own message is done, so each has a token. Nothing of it is kept: who has been told
+  /// that it failed is not there any more when it is tried again.
+  void admit_each(Batch& batch, Port port) {
+    for (std::size_t row = 0; row < batch.size(); ++row) {
+      Open& token = open(1, port);
+      const auto* metadata = batch.metadata(row);
+      token.asker = metadata ? metadata->asker : nullptr;
+      token.asked = token.asker != nullptr;
+      token.entered = batch.entered(row);
+      batch.set_identity(row, token.first_id(), &token);
+    }
+  }
+
+  Open& open(std::uint32_t rows, Port port) {
     Open* token = nullptr;
     if (spare_.empty()) {
       token = new Open(*this, next_id_, rows);
@@ -221,15 +245,22 @@ class SourceUnit final : public Unit, private TokenOwner {
     token->stretch = stretches_.open();
     token->stopped = false;
     token->last = port == stage::failed_port || port == any_port_;
-    batch.retain(token->kept);
-    batch.open(token, next_id_);
-    next_id_ += batch.size();
-    open_ += batch.size();
+    next_id_ += rows;
+    open_ += rows;
+    return *token;
   }
 
   void completed(Token& token) noexcept override {
     auto& open = static_cast<Open&>(token);
     const bool failed = !open.failures().empty();  // Pushed, it is the source's, who may delete it at once.
+    if (const auto asker = std::move(open.asker)) {
+      // Mostly told already: of what failed at once, and of what is done by a reply.
+      if (failed) {
+        asker->fail(open.failures().front().failure);
+      } else {
+        asker->done();
+      }
+    }
     Open* top = answered_.load(std::memory_order_relaxed);
     do open.next = top;
     while (!answered_.compare_exchange_weak(top, &open, std::memory_order_seq_cst, std::memory_order_relaxed));
@@ -300,19 +331,21 @@ class SourceUnit final : public Unit, private TokenOwner {
       stretches_.go_back_to(open->stretch, unsent());
       while (open->handled < open->failures().size()) {
         const auto& row = open->failures()[open->handled++];
-        const auto* metadata = open->kept.metadata(row.ordinal);
+        const auto* metadata = listens_ ? row.metadata.get() : open->kept.metadata(row.ordinal);
         const int attempt = metadata ? metadata->attempt : 1;
-        if (row.failure.may_pass && attempt < setting_.options.attempts) {
+        const auto payload = listens_ ? std::string_view(row.payload) : open->kept.payload(row.ordinal);
+        const auto entered = listens_ ? open->entered : open->kept.entered();
+        if (!listens_ && row.failure.may_pass && attempt < setting_.options.attempts) {
           ++replayed_;
-          const Message again = output.emit(stage::main_port, open->kept.payload(row.ordinal), open->kept.entered());
+          const Message again = output.emit(stage::main_port, payload, entered);
           if (metadata) again.edit_metadata() = *metadata;
           again.edit_metadata().attempt = attempt + 1;
         } else if (output.heard(stage::failed_port)) {
-          const Message failed = output.emit(stage::failed_port, open->kept.payload(row.ordinal), open->kept.entered());
+          const Message failed = output.emit(stage::failed_port, payload, entered);
           if (metadata) failed.edit_metadata() = *metadata;
           failed.edit_metadata().failed = told(row.failure, attempt);
         } else if (output.heard(any_port_)) {
-          const Message failed = output.emit(any_port_, row.payload, open->kept.entered());
+          const Message failed = output.emit(any_port_, row.payload, entered);
           const auto* const carried = row.metadata ? row.metadata.get() : metadata;
           if (carried) failed.edit_metadata() = *carried;
           failed.edit_metadata().failed = told(row.failure, attempt);
@@ -348,6 +381,8 @@ class SourceUnit final : public Unit, private TokenOwner {
     auto& counters = output.counters();
     ++counters.errors[static_cast<std::size_t>(why.reason)];
     const Port port = output.heard(stage::failed_port) ? stage::failed_port : any_port_;
+    const auto asker = driver_.origin ? driver_.origin->asker : nullptr;
+    if (asker && port != stage::failed_port) asker->fail(why);
     if (output.heard(port)) {
       const Message failed = output.emit(port, bytes, core_.now());
       driver_.sign(failed);
@@ -357,12 +392,15 @@ class SourceUnit final : public Unit, private TokenOwner {
     }
     ++counters.created;
     ++counters.failed[static_cast<std::size_t>(why.reason)];
-    tell_lost(why);
+    if (!asker) tell_lost(why);
   }
 
   void lost(const Failure& why, Open& open) {
     open.stopped = open.stopped || why.reason == message::Reason::stopped;
-    tell_lost(why);
+    if (!open.asked) return tell_lost(why);
+    // It reached somebody, who was told no more than a stranger may know.
+    driver_.log(observe::Level::info, "a message failed and who asked was told",
+                {{"failed_stage", why.stage}, {"why", why.text}});
   }
   void tell_lost(const Failure& why) {
     ++*setting_.unheard;
@@ -372,6 +410,7 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   SourceDriver driver_;
   const Port any_port_;
+  const bool listens_ = head().planned->configured.listens;
   std::unique_ptr<runtime::Coroutine> body_, replayer_;
   std::exception_ptr body_fault_;
   flow::Event body_ended_{core_}, heard_{core_}, replayer_ended_{core_};

@@ -54,23 +54,6 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// Nothing where a % is not followed by two hex digits.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      decoded += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      decoded += text[i];
-    }
-  }
-  return decoded;
-}
-
 bool has_parent_segment(std::string_view path) {
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find('/', at), path.size());
@@ -420,9 +403,9 @@ struct HttpReader::Inside {
       target.remove_prefix(slash);
     }
     const auto question = std::min(target.find('?'), target.size());
-    auto path = percent_decoded(target.substr(0, question));
+    auto path = http_decoded(target.substr(0, question));
     request.query = target.substr(std::min(question + 1, target.size()));
-    if (!path || !percent_decoded(request.query)) return stop({400, "a % without two hex digits"});
+    if (!path || !http_decoded(request.query)) return stop({400, "a % without two hex digits"});
     if (path->empty()) path = "/";
     if (path->find('\0') != std::string::npos) return stop({400, "NUL stands in the path"});
     if (has_parent_segment(*path)) return stop({400, "the path leads upwards"});
@@ -536,6 +519,39 @@ std::string_view http_phrase(int status) {
     default:
       return "Unknown";
   }
+}
+
+bool http_shows_token(const HttpRequest& request, std::string_view token) {
+  const auto shown = request.header("authorization");
+  constexpr std::string_view scheme = "bearer ";
+  if (!shown || shown->size() < scheme.size()) return false;
+  for (std::size_t i = 0; i < scheme.size(); ++i) {
+    const char c = (*shown)[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != scheme[i]) return false;
+  }
+  const auto given = shown->substr(scheme.size());
+  unsigned difference = given.size() == token.size() ? 0 : 1;
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    const unsigned char other = i < given.size() ? static_cast<unsigned char>(given[i]) : 0;
+    difference |= static_cast<unsigned char>(token[i]) ^ other;
+  }
+  return difference == 0;
+}
+
+std::optional<std::string> http_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      if (i + 2 >= text.size()) return std::nullopt;
+      const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+      if (high < 0 || low < 0) return std::nullopt;
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
 }
 
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date) {

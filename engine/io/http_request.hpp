@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,9 @@ class HttpRequest {
   std::string body;
   std::string peer;  ///< `127.0.0.1:50123`, filled in by the server.
   bool keep_alive = true;
+  /// Where a handler leaves what to call, once, when the sender goes before he is answered: seen within a second. The
+  /// server's, which lets go of it when the handler returns; may be null.
+  std::function<void()>* on_gone = nullptr;
 
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
   std::optional<std::string_view> header(std::string_view name) const;
@@ -87,6 +91,13 @@ class HttpReader {
 /// The bytes of a response. `head`: without its body, but with its length. `date`: an IMF-fixdate or nothing. A field
 /// that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500.
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
+
+/// With each %XX as the byte that it stands for. Nothing where a % is not followed by two hex digits.
+std::optional<std::string> http_decoded(std::string_view text);
+
+/// Whether the request shows this token, as `Authorization: Bearer TOKEN`. Takes as long for one that is wrong in its
+/// first byte as for one that is wrong in its last.
+bool http_shows_token(const HttpRequest& request, std::string_view token);
 
 std::string_view http_phrase(int status);  ///< "Not Found"; "Unknown" for codes it does not know.
 

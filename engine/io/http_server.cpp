@@ -33,6 +33,7 @@ using namespace std::chrono_literals;
 
 constexpr int backlog = 1024;
 constexpr std::size_t read_bytes = 8 * 1024;
+constexpr auto look_time = 1s;        // How often it is looked whether who waits for an answer is still there.
 constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
 constexpr auto linger_time = 2s;      // What a refused sender still sends is read over, or it would never see why.
 constexpr std::size_t linger_bytes = 1024 * 1024;
@@ -88,7 +89,9 @@ struct Connection {
   Time since{};          ///< When it began to wait for that.
   Time deadline{};       ///< When its patience ends.
   bool late = false;     ///< It has ended.
-  bool evicted = false;  ///< Another connection needs the place.
+  bool evicted = false;  ///< Another connection needs the place, or the server ends.
+  bool left = false;     ///< Its sender went while the handler was at work.
+  std::function<void()> on_gone;
 };
 
 }  // namespace
@@ -98,7 +101,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       : core(on), options(chosen), handler(std::move(handles)), ended(on) {}
 
   runtime::Core& core;
-  const Options options;
+  Options options;
   const HttpHandler handler;
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::map<std::uint64_t, std::unique_ptr<runtime::Coroutine>> coroutines;  // Each ends by taking itself out.
@@ -107,7 +110,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
   Reserve reserve;
-  bool closing = false;
+  bool draining = false, closing = false;
   runtime::Waiter ended;
   std::string date;
   std::chrono::seconds date_of{-1};
@@ -156,6 +159,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const auto now = core.now();
     auto next = Time::max();
     for (auto* connection : open) {
+      if (connection->waits == Connection::Waits::handler) look(*connection, now);
       if (connection->deadline > now) {
         next = std::min(next, connection->deadline);
       } else if (!connection->late) {
@@ -164,6 +168,19 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       }
     }
     arm(next);
+  }
+
+  /// Whether who waits for a handler's answer is still there. A look now and then costs those nothing that are answered
+  /// at once, where to wait for it beside each handler would. Whoever has closed his side gets no answer: nobody can
+  /// tell him from one that is gone.
+  static void look(Connection& connection, Time now) {
+    connection.deadline = now + look_time;
+    if (!connection.on_gone || connection.left) return;
+    char byte = 0;
+    const auto count = ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))) return;
+    connection.left = true;
+    connection.on_gone();
   }
 
   static void interrupt(Connection& connection) {
@@ -194,12 +211,12 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   static Task<> accept_all(std::shared_ptr<Inside> inside, std::shared_ptr<tcp::acceptor> acceptor) {
     auto& core = inside->core;
-    while (!inside->closing) {
+    while (!inside->closing && !inside->draining) {
       tcp::socket socket(core.executor());
       asio::error_code error;
       co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
       runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
-      if (inside->closing) co_return;
+      if (inside->closing || inside->draining) co_return;
       if (error == asio::error::connection_aborted) continue;
       if (error) {
         observe::log(observe::Level::warn, "cannot accept a connection", {{"err", error.message()}});
@@ -315,7 +332,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const auto peer = name_of_peer(connection.socket);
 
     auto patience = inside.options.head_time;  // A new connection is there to say something at once.
-    for (bool keep = true; keep && !inside.closing; patience = inside.options.idle_time) {
+    for (bool keep = true; keep && !inside.closing && !inside.draining; patience = inside.options.idle_time) {
       inside.wait(connection, Connection::Waits::next_request, patience);
       if (!co_await receive(inside, connection, reader)) co_return;
       auto request = reader.take();
@@ -323,9 +340,12 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       const bool head = request.method == "HEAD";
       keep = request.keep_alive;
 
-      inside.wait(connection, Connection::Waits::handler, runtime::Duration::max());
+      request.on_gone = &connection.on_gone;
+      inside.wait(connection, Connection::Waits::handler, look_time);
       const auto response = co_await answer(inside, std::move(request));
-      keep = keep && !response.close;
+      connection.on_gone = nullptr;
+      if (connection.left) co_return;
+      keep = keep && !response.close && !inside.draining;
       auto bytes = http_bytes(response, head, keep, inside.now_as_date());
       if (!co_await send(inside, connection, std::move(bytes))) co_return;
     }
@@ -334,6 +354,11 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   static Task<> all_ended(std::shared_ptr<Inside> inside) {
     while (!inside->coroutines.empty()) co_await inside->ended.wait();
+  }
+  static Task<> all_ended_by(std::shared_ptr<Inside> inside, Time when) {
+    std::unique_ptr<runtime::Alarm> alarm;
+    if (when != Time::max()) alarm = inside->core.alarm(when, [inside] { inside->ended.wake(); });
+    while (!inside->coroutines.empty() && inside->core.now() < when) co_await inside->ended.wait_through();
   }
 
   // ---------------------------------------------------------------------------------------------------------------
@@ -371,6 +396,17 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     return chosen;
   }
 
+  void drain() {
+    if (std::exchange(draining, true)) return;
+    asio::error_code ignored;
+    for (const auto& acceptor : acceptors) acceptor->close(ignored);
+    for (auto* connection : open) {
+      if (connection->waits == Connection::Waits::handler || connection->waits == Connection::Waits::receiver) continue;
+      connection->evicted = true;
+      interrupt(*connection);
+    }
+  }
+
   void close() {
     if (std::exchange(closing, true)) return;
     alarm.reset();
@@ -397,6 +433,9 @@ std::uint16_t HttpServer::listen(const std::string& address, std::uint16_t port)
   }
 }
 void HttpServer::close() { inside_->close(); }
+void HttpServer::set_limits(HttpLimits limits) { inside_->options.limits = limits; }
+void HttpServer::drain() { inside_->drain(); }
+runtime::Task<> HttpServer::closed_by(runtime::Time when) { return Inside::all_ended_by(inside_, when); }
 runtime::Task<> HttpServer::closed() { return Inside::all_ended(inside_); }
 std::size_t HttpServer::connections() const { return inside_->open.size(); }
 

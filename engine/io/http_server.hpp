@@ -40,10 +40,19 @@ class HttpServer {
   /// called for several addresses. Throws std::system_error (address_in_use, permission_denied …).
   std::uint16_t listen(const std::string& address, std::uint16_t port);
 
+  /// Of requests on connections that come from now on.
+  void set_limits(HttpLimits limits);
+
+  /// Accepts no more. Connections with nobody at work for them end now, half a request included; the others when they
+  /// have had their answer. Idempotent.
+  void drain();
+
   /// Ends listening, all connections and the handlers they wait for (they are stopped). Idempotent.
   void close();
   /// Returns when the last coroutine of the server has ended. After close().
   runtime::Task<> closed();
+  /// Returns when all have ended, after drain() or close(), or at `when`. No stop interrupts it.
+  runtime::Task<> closed_by(runtime::Time when);
 
   std::size_t connections() const;  ///< Open now.
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/message/asker.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 
@@ -388,6 +389,7 @@ void Batch::done_all() noexcept {
 void Batch::fail(std::size_t row, Failure failure) noexcept {
   if (Token* token = release_token(row)) {
     std::shared_ptr<const Metadata> metadata = has_metadata_ ? metadata_[row] : nullptr;
+    if (metadata && metadata->asker) metadata->asker->fail(failure);
     if (metadata && !metadata->groups.empty()) {
       // Its end is told when all of the token have ended, and some of them may wait for its group.
       const auto alone = std::make_shared<Metadata>(*metadata);

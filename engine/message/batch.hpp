@@ -217,7 +217,8 @@ class Batch : public Recyclable<Batch> {
   /// One atomic operation for each run of rows of one token. The rows stay readable.
   void done(std::span<const std::uint8_t> rows) noexcept;
   void done_all() noexcept;
-  /// The row's token hears of it, with the payload as it is now. Without a token nobody does.
+  /// The row's asker is told, if it has one, and its token hears of it, with the payload as it is now. Without a token
+  /// nobody does.
   void fail(std::size_t row, Failure failure) noexcept;
   void clear() noexcept;  ///< To no rows. Unanswered ones fail.
 

@@ -25,7 +25,8 @@ struct Result {
   std::optional<double> seconds;
 };
 
-/// What the asker sent (`request` in Lua). Nothing in this program asks yet; the network stages fill it in.
+/// What the asker sent (`request` in Lua). Whoever listens fills it in: names of headers in lower case with `_` for
+/// `-`, `params` and `query` decoded.
 struct Request {
   std::string method, path, client;
   std::vector<std::pair<std::string, std::string>> params, query, headers;

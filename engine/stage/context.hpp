@@ -107,6 +107,10 @@ class Source : public Context {
   /// Called once all has been answered, before the stage ends; also when it drains. It is not called when the drain
   /// time runs out. It outlives the source's coroutine, so it owns what it needs.
   std::function<Task<>()> before_end;
+  /// Called last of all, however the stage ends, by force too: whatever the source has opened is to be closed when it
+  /// returns. It waits only where no stop interrupts it (runtime::Waiter::wait_through), and not for long; it owns what
+  /// it needs.
+  std::function<Task<>()> at_end;
   std::string data = "./weir-data";  ///< Folder for what is kept on disk (`run: {data}`).
 
   /// What all that is read now carries, refused or not: `meta.file`, where many files are read. Null: nothing.

@@ -35,6 +35,13 @@ enum class Memory : std::uint8_t {
 /// When a collecting kind answers what it took (semantics 13).
 enum class Acks : std::uint8_t { on_emit, on_take };
 
+/// What a stage that listens wants to itself: no two stages may have the same address and path and share a method.
+struct Serves {
+  std::string address, path;
+  std::string shape;                 ///< The path without the names of its parameters: what makes two alike.
+  std::vector<std::string> methods;  ///< Empty: all.
+};
+
 /// A stage as configured, before it has a place: what the graph asks of it, and how to make its instances. The config
 /// is held by the closures and lives as long as this.
 struct Configured {
@@ -46,9 +53,16 @@ struct Configured {
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
   Touches touches = Touches::nothing;  ///< By this configuration.
-  bool prints = false;               ///< Writes to the standard output: where that is a terminal, nobody draws over it.
-  bool reads_input = false;          ///< Reads the standard input: of that a program has one, so one stage of it may.
-  bool listens = false;              ///< Others come to it, and may be kept waiting or turned away.
+  bool prints = false;       ///< Writes to the standard output: where that is a terminal, nobody draws over it.
+  bool reads_input = false;  ///< Reads the standard input: of that a program has one, so one stage of it may.
+  /// Of a source: others come to it, and may be kept waiting or turned away. Behind each of its messages somebody waits
+  /// for an answer.
+  bool listens = false;
+  bool replies = false;  ///< Of a sink: it answers whoever asked, so something upstream must listen.
+  std::optional<Serves> serves;
+  /// Of a source that listens: fills in what stands in the path by name, and says why a body is none that it takes.
+  /// What plays the outside in a test asks it as well.
+  std::function<message::Done(message::Request& request, std::string_view body)> admit;
   bool brings_result = true;         ///< Of a call: somebody is called, who may fail, and whose answer is the result.
   std::optional<LimitConfig> limit;  ///< Where the kind itself is one.
   bool opens_groups = false;         ///< Its messages know of which list they are: a `gather` may wait for them.

@@ -10,10 +10,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using weir::command::AdminRules;
-using weir::command::parse_admin_address;
 using weir::command::progress_line;
 using weir::command::refusal;
 using weir::io::HttpRequest;
+using weir::io::parse_address;
 
 HttpRequest asking(const std::string& path, const std::string& host = "localhost:9797") {
   HttpRequest request;
@@ -37,21 +37,21 @@ int status_of(const HttpRequest& request, const AdminRules& rules) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(an_address_needs_a_port_and_is_never_looked_up) {
-  BOOST_TEST(parse_admin_address("127.0.0.1:9797")->text() == "127.0.0.1:9797");
-  BOOST_TEST(parse_admin_address("[::1]:80")->text() == "[::1]:80");
-  BOOST_TEST(parse_admin_address("localhost:0")->text() == "127.0.0.1:0");
+  BOOST_TEST(parse_address("127.0.0.1:9797")->text() == "127.0.0.1:9797");
+  BOOST_TEST(parse_address("[::1]:80")->text() == "[::1]:80");
+  BOOST_TEST(parse_address("localhost:0")->text() == "127.0.0.1:0");
   for (const auto* text : {"", "off", "9797", ":9797", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
                            "127.0.0.1:-1", "::1:80", "[::1]", "example.org:80", "1.2.3:80"}) {
-    BOOST_TEST(!parse_admin_address(text).has_value(), "'" << text << "' was taken for an address");
+    BOOST_TEST(!parse_address(text).has_value(), "'" << text << "' was taken for an address");
   }
 }
 
 BOOST_AUTO_TEST_CASE(only_loopback_is_loopback) {
-  BOOST_TEST(parse_admin_address("127.3.2.1:1")->is_loopback());
-  BOOST_TEST(parse_admin_address("[::1]:1")->is_loopback());
-  BOOST_TEST(!parse_admin_address("0.0.0.0:1")->is_loopback());
-  BOOST_TEST(!parse_admin_address("[::]:1")->is_loopback());
-  BOOST_TEST(!parse_admin_address("10.0.0.1:1")->is_loopback());
+  BOOST_TEST(parse_address("127.3.2.1:1")->is_loopback());
+  BOOST_TEST(parse_address("[::1]:1")->is_loopback());
+  BOOST_TEST(!parse_address("0.0.0.0:1")->is_loopback());
+  BOOST_TEST(!parse_address("[::]:1")->is_loopback());
+  BOOST_TEST(!parse_address("10.0.0.1:1")->is_loopback());
 }
 
 BOOST_AUTO_TEST_CASE(a_stranger_s_name_that_points_here_gets_nothing) {

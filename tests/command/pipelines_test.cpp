@@ -64,18 +64,20 @@ BOOST_AUTO_TEST_CASE(every_example_that_a_kind_gives_of_itself_is_good) {
       std::string stage;
       for (const auto& line : lines_of(std::istringstream(example))) stage += "    " + line + "\n";
       std::string said;
-      const auto good = [&](const std::string& from) {
-        const auto path = folder.file("example.yaml",
-                                      "stages:\n  input: {generate: {each: [{}]}}\n  gone: {from: input, drop: {}}\n"
-                                      "  example:\n" +
-                                          from + stage);
+      const std::string made = "generate: {each: [{}]}", asked = "http_server: {listen: 127.0.0.1:80, path: /}";
+      const auto good = [&](const std::string& from, const std::string& input) {
+        const auto path = folder.file("example.yaml", "stages:\n  input: {" + input +
+                                                          "}\n  gone: {from: input, drop: {}}\n"
+                                                          "  example:\n" +
+                                                          from + stage);
         std::ostringstream out, err;
         weir::command::Streams streams{out, err};
         const int code = weir::command::run_command(catalog, {"check", path}, streams);
         said = err.str();
         return code == 0;
       };
-      BOOST_TEST((good("") || good("    from: input\n")), said);
+      // By itself; reading what is made; or, if it answers, what somebody asks.
+      BOOST_TEST((good("", made) || good("    from: input\n", made) || good("    from: input\n", asked)), said);
     }
   }
 }

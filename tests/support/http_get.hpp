@@ -47,6 +47,7 @@ class LoopbackSocket {
   bool send(const std::string& bytes) {
     return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
+  int descriptor() const { return fd_; }
   std::string receive_all() {
     std::string all;
     std::array<char, 65536> bytes;

@@ -1,12 +1,12 @@
-// Where the admin port listens: as written, and what may be written.
+// Where somebody listens: as written, and what may be written.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <string>
 
-namespace weir::command {
+namespace weir::io {
 
-struct AdminAddress {
+struct Address {
   std::string host = "127.0.0.1";  ///< An IPv4 or IPv6 literal, without brackets.
   std::uint16_t port = 9797;       ///< 0: whichever is free.
 
@@ -15,6 +15,6 @@ struct AdminAddress {
 };
 
 /// `127.0.0.1:9797`, `[::1]:9797`, `localhost:9797`. Nothing for what is no address with a port; no name is looked up.
-std::optional<AdminAddress> parse_admin_address(const std::string& text);
+std::optional<Address> parse_address(const std::string& text);
 
-}  // namespace weir::command
+}  // namespace weir::io

@@ -1,27 +1,27 @@
-#include "engine/command/admin_address.hpp"
+#include "engine/io/address.hpp"
 
 #include <arpa/inet.h>
 
 #include <charconv>
 
-namespace weir::command {
+namespace weir::io {
 
-bool AdminAddress::is_loopback() const {
+bool Address::is_loopback() const {
   in_addr four{};
   if (::inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
   in6_addr six{};
   return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-std::string AdminAddress::text() const {
+std::string Address::text() const {
   const bool six = host.find(':') != std::string::npos;
   return (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-std::optional<AdminAddress> parse_admin_address(const std::string& text) {
+std::optional<Address> parse_address(const std::string& text) {
   const auto colon = text.rfind(':');
   if (colon == std::string::npos) return std::nullopt;
-  AdminAddress address;
+  Address address;
   address.host = text.substr(0, colon);
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, address.port);
@@ -40,4 +40,4 @@ std::optional<AdminAddress> parse_admin_address(const std::string& text) {
   return address;
 }
 
-}  // namespace weir::command
+}  // namespace weir::io

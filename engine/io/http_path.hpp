@@ -1,0 +1,44 @@
+// The paths that stages serve: `/jobs/{id}/files/*`. Pure.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weir::io {
+
+/// Parts between slashes: a text, `{name}` for any one part, and as the last one `*` for all that is left, be it
+/// nothing. A value.
+class HttpPath {
+ public:
+  using Found = std::vector<std::pair<std::string, std::string>>;
+
+  /// Nothing where it is no path; `why` says so, for a person.
+  static std::optional<HttpPath> parse(std::string_view text, std::string& why);
+
+  const std::string& text() const { return text_; }  ///< As written.
+  std::string shape() const;                         ///< Without the names: two of one shape match the same.
+
+  /// `path`: as it was sent, percent-encoded, without the query. Appends what stands for the names, decoded.
+  bool match(std::string_view path, Found& found) const;
+  /// Of two that match the same path: at the first part in which they differ a text stands before a name, and that
+  /// before `*`.
+  bool stands_before(const HttpPath& other) const;
+
+ private:
+  enum class Kind : std::uint8_t { text, name, rest };
+  struct Part {
+    Part(Kind of, std::string what) : kind(of), word(std::move(what)) {}
+    Kind kind;
+    std::string word;
+  };
+  std::string text_;
+  std::vector<Part> parts_;
+};
+
+/// `a=1&b=x+y` as names and values, decoded, in the order sent.
+HttpPath::Found http_query(std::string_view query);
+
+}  // namespace weir::io

@@ -1,0 +1,292 @@
+#include "engine/io/http_site.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+
+#include "engine/flow/park.hpp"
+#include "engine/io/http_server.hpp"
+#include "engine/runtime/wait.hpp"
+
+namespace weir::io {
+namespace {
+
+using namespace std::chrono_literals;
+using message::Answer;
+using runtime::Task;
+
+constexpr auto last_answers_time = 1s;
+constexpr std::size_t connections_most = 1000;
+constexpr const char* plain = "text/plain; charset=utf-8";
+
+/// One request between its connection, which waits on the site's core, and whoever answers it.
+class Exchange final : public message::Asker, public flow::Parking {
+ public:
+  bool answer(Answer answer) noexcept override {
+    if (!leave(State::answering)) return false;
+    answer_ = std::move(answer);
+    state_.exchange(State::answered, std::memory_order_seq_cst);
+    slot_.wake();
+    return true;
+  }
+  bool waits() const noexcept override { return state_.load(std::memory_order_relaxed) == State::waiting; }
+
+  /// Nobody is there any more who could be answered.
+  void go() noexcept {
+    if (leave(State::gone)) slot_.wake();
+  }
+  bool ended() const noexcept {
+    const auto state = state_.load(std::memory_order_seq_cst);
+    return state == State::answered || state == State::gone;
+  }
+  /// Null: it is gone. Once ended(), on the site's core.
+  Answer* given() noexcept { return state_ == State::answered ? &answer_ : nullptr; }
+
+  bool park(flow::Waiter& waiter) noexcept override {
+    slot_.put(waiter);
+    return !ended() || !slot_.take_back();
+  }
+  bool unpark() noexcept override { return slot_.take_back(); }
+
+ private:
+  enum class State : std::uint8_t { waiting, answering, answered, gone };
+  bool leave(State to) noexcept {
+    State expected = State::waiting;
+    return state_.compare_exchange_strong(expected, to, std::memory_order_seq_cst);
+  }
+
+  std::atomic<State> state_{State::waiting};
+  Answer answer_;
+  flow::WaitSlot slot_;
+};
+
+/// Header names as Lua has them: lower case already, `_` for `-`.
+message::Request request_of(HttpRequest& sent, HttpPath::Found params) {
+  message::Request request;
+  request.method = std::move(sent.method);
+  request.path = std::move(sent.path);
+  request.client = sent.peer.substr(0, sent.peer.rfind(':'));
+  if (request.client.starts_with('[')) request.client = request.client.substr(1, request.client.size() - 2);
+  request.params = std::move(params);
+  request.query = http_query(sent.query);
+  request.headers = std::move(sent.headers);
+  for (auto& header : request.headers) std::replace(header.first.begin(), header.first.end(), '-', '_');
+  return request;
+}
+
+HttpResponse refusal(int status, std::string_view why) { return {status, plain, std::string(why) + "\n"}; }
+
+HttpResponse busy(std::string_view why) {
+  auto response = refusal(503, why);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+struct HttpDesk::Inside {
+  explicit Inside(runtime::Core& core, HttpService serves) : service(std::move(serves)), news(core) {}
+  const HttpService service;
+  std::shared_ptr<HttpSite> site;
+  std::deque<HttpAsked> pending;
+  std::vector<Exchange*> open;  // Each lives in the frame of its handler.
+  runtime::Waiter news;
+  bool closed = false;
+};
+
+/// The server of one address on one core, as long as a desk or a request of it is there.
+class HttpSite : public std::enable_shared_from_this<HttpSite> {
+ public:
+  using Desk = std::shared_ptr<HttpDesk::Inside>;
+  using Key = std::pair<const runtime::Core*, std::string>;
+
+  explicit HttpSite(runtime::Core& core) : core_(core) {}
+
+  static std::shared_ptr<HttpSite> at(runtime::Core& core, const std::string& address, std::uint16_t port) {
+    auto& place = sites()[Key(&core, address + " " + std::to_string(port))];
+    if (auto open = place.lock(); open && !open->draining_) return open;
+    const auto made = std::make_shared<HttpSite>(core);
+    made->open(address, port);
+    place = made;
+    std::erase_if(sites(), [](const auto& entry) { return entry.second.expired(); });
+    return made;
+  }
+
+  void join(const Desk& desk) {
+    limits_.body_bytes =
+        desks_.empty() ? desk->service.body_bytes : std::max(limits_.body_bytes, desk->service.body_bytes);
+    server_->set_limits(limits_);
+    const auto behind = std::find_if(desks_.begin(), desks_.end(), [&](const Desk& other) {
+      return desk->service.path.stands_before(other->service.path);
+    });
+    desks_.insert(behind, desk);
+  }
+
+  void close(HttpDesk::Inside& desk) {
+    desk.closed = true;
+    draining_ = std::all_of(desks_.begin(), desks_.end(), [](const Desk& other) { return other->closed; });
+    if (draining_) server_->drain();
+  }
+
+  static Task<> end(std::shared_ptr<HttpSite> site, Desk desk) {
+    const message::Failure stopped(message::Reason::stopped, "the engine stopped before it was done");
+    for (auto* exchange : desk->open) exchange->fail(stopped);
+    std::erase(site->desks_, desk);
+    desk->site = nullptr;
+    if (!site->desks_.empty() || !site->draining_) co_return;
+    co_await site->server_->closed_by(site->core_.now() + last_answers_time);
+    site->server_->close();
+    co_await site->server_->closed_by(runtime::Time::max());
+  }
+
+  std::uint16_t port() const { return port_; }
+
+ private:
+  static std::map<Key, std::weak_ptr<HttpSite>>& sites() {
+    static thread_local std::map<Key, std::weak_ptr<HttpSite>> of_this_thread;
+    return of_this_thread;
+  }
+
+  void open(const std::string& address, std::uint16_t port) {
+    HttpServerOptions options;
+    options.connections = connections_most;
+    server_ = std::make_unique<HttpServer>(core_, options, [weak = weak_from_this()](HttpRequest request) {
+      return handle(weak.lock(), std::move(request));
+    });
+    port_ = server_->listen(address, port);
+  }
+
+  /// Takes an exchange into the list of its desk for as long as its handler runs; then nobody can be answered.
+  struct Seat {
+    Seat(Desk at, Exchange& who) : desk(std::move(at)), exchange(who) { desk->open.push_back(&exchange); }
+    ~Seat() {
+      exchange.go();
+      std::erase(desk->open, &exchange);
+    }
+    Seat(const Seat&) = delete;
+    Seat& operator=(const Seat&) = delete;
+    Desk desk;
+    Exchange& exchange;
+  };
+
+  static bool takes(const HttpService& service, const std::string& method) {
+    const auto has = [&](std::string_view word) {
+      return std::find(service.methods.begin(), service.methods.end(), word) != service.methods.end();
+    };
+    return service.methods.empty() || has(method) || (method == "HEAD" && has("GET"));
+  }
+
+  /// The desk of a request; without one `refused` says why.
+  Desk find(const HttpRequest& request, HttpPath::Found& params, HttpResponse& refused) const {
+    std::string_view path = request.target;
+    path = path.substr(0, path.find('?'));
+    if (!path.starts_with('/')) {  // http://host/path
+      const auto authority = path.find("//");
+      path = authority == path.npos ? path : path.substr(std::min(path.find('/', authority + 2), path.size()));
+      if (path.empty()) path = "/";
+    }
+    std::vector<std::string> allowed;
+    for (const auto& desk : desks_) {
+      const auto& service = desk->service;
+      if (!service.path.match(path, params)) continue;
+      if (takes(service, request.method)) return desk;
+      params.clear();
+      for (const auto& method : service.methods) {
+        if (std::find(allowed.begin(), allowed.end(), method) == allowed.end()) allowed.push_back(method);
+        if (method == "GET") allowed.emplace_back("HEAD");
+      }
+    }
+    if (allowed.empty()) {
+      refused = refusal(404, "there is nothing here");
+      return nullptr;
+    }
+    std::string allow;
+    for (const auto& method : allowed) allow += (allow.empty() ? "" : ", ") + method;
+    refused = refusal(405, "this takes " + allow);
+    refused.headers.emplace_back("Allow", allow);
+    return nullptr;
+  }
+
+  static std::optional<HttpResponse> refuse(const HttpDesk::Inside& desk, const HttpRequest& request) {
+    const auto& service = desk.service;
+    if (!service.token.empty() && !http_shows_token(request, service.token)) {
+      auto response = refusal(401, "this wants its token: Authorization: Bearer TOKEN");
+      response.headers.emplace_back("WWW-Authenticate", "Bearer");
+      return response;
+    }
+    if (request.body.size() > service.body_bytes) return refusal(413, "the body is too large");
+    if (desk.closed) {
+      auto response = busy("the server is ending");
+      response.close = true;
+      return response;
+    }
+    if (desk.pending.size() >= service.waiting) return busy("there is no room for more at the moment");
+    return std::nullopt;
+  }
+
+  static Task<HttpResponse> handle(std::shared_ptr<HttpSite> site, HttpRequest request) {
+    HttpResponse response;
+    if (!site) {
+      response = busy("the server is ending");
+      response.close = true;
+      co_return response;
+    }
+    HttpPath::Found params;
+    const Desk desk = site->find(request, params, response);
+    if (!desk) co_return response;
+    if (auto refused = refuse(*desk, request)) co_return std::move(*refused);
+    const auto exchange = std::make_shared<Exchange>();
+    const Seat seat(desk, *exchange);
+    if (request.on_gone) *request.on_gone = [exchange] { exchange->go(); };
+    std::string body = std::move(request.body);
+    auto asked = std::make_shared<message::Request>(request_of(request, std::move(params)));
+    desk->pending.emplace_back(std::move(asked), std::move(body), exchange);
+    desk->news.wake();
+    while (!exchange->ended()) co_await flow::suspend(site->core_, *exchange);
+    if (Answer* const given = exchange->given()) {
+      response.status = given->status;
+      response.headers = std::move(given->headers);
+      response.body = std::move(given->body);
+    } else {
+      response.close = true;
+    }
+    co_return response;
+  }
+
+  runtime::Core& core_;
+  std::unique_ptr<HttpServer> server_;
+  HttpLimits limits_;
+  std::vector<Desk> desks_;  // The most specific path first.
+  std::uint16_t port_ = 0;
+  bool draining_ = false;
+};
+
+HttpDesk::HttpDesk(runtime::Core& core, const std::string& address, std::uint16_t port, HttpService service)
+    : inside_(std::make_shared<Inside>(core, std::move(service))) {
+  inside_->site = HttpSite::at(core, address, port);
+  inside_->site->join(inside_);
+}
+HttpDesk::~HttpDesk() { close(); }
+
+std::uint16_t HttpDesk::port() const { return inside_->site ? inside_->site->port() : 0; }
+
+std::optional<HttpAsked> HttpDesk::take() {
+  if (inside_->pending.empty()) return std::nullopt;
+  std::optional<HttpAsked> asked(std::move(inside_->pending.front()));
+  inside_->pending.pop_front();
+  return asked;
+}
+runtime::Task<> HttpDesk::wait() {
+  if (inside_->pending.empty()) co_await inside_->news.wait();
+}
+
+void HttpDesk::close() {
+  if (inside_->site && !inside_->closed) inside_->site->close(*inside_);
+}
+runtime::Task<> HttpDesk::ended() {
+  close();
+  if (inside_->site) co_await HttpSite::end(inside_->site, inside_);
+}
+
+}  // namespace weir::io

@@ -1,0 +1,71 @@
+// An address that several stages listen on together: one server, and for each stage a desk where its requests come.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/io/http_path.hpp"
+#include "engine/io/http_request.hpp"
+#include "engine/message/asker.hpp"
+#include "engine/message/metadata.hpp"
+#include "engine/runtime/core.hpp"
+
+namespace weir::io {
+
+class HttpSite;
+
+/// What one stage serves.
+struct HttpService {
+  explicit HttpService(HttpPath serves) : path(std::move(serves)) {}
+  HttpPath path;
+  std::vector<std::string> methods;      ///< In capitals; empty: all. GET stands for HEAD as well.
+  std::size_t body_bytes = 1024 * 1024;  ///< Above: 413.
+  std::size_t waiting = 64;              ///< So many requests may lie at the desk; the next is told 503 at once.
+  std::string token;                     ///< Whoever does not show it is told 401. Empty: anyone may ask.
+};
+
+/// A request and who waits for its answer.
+class HttpAsked {
+ public:
+  HttpAsked(std::shared_ptr<message::Request> what, std::string sent, std::shared_ptr<message::Asker> who)
+      : request(std::move(what)), body(std::move(sent)), asker(std::move(who)) {}
+  std::shared_ptr<message::Request> request;
+  std::string body;
+  std::shared_ptr<message::Asker> asker;
+};
+
+/// Where one stage takes its requests. Of all that listen on an address on one core, the stage with the most specific
+/// path gets a request; a path that nobody has is told 404, a method 405. All on its core's thread, but the askers,
+/// which any thread may answer. A client that goes before it is answered is seen to have gone within a second.
+class HttpDesk {
+ public:
+  /// `address`: an IPv4 or IPv6 literal. Begins to accept with the first desk of an address. Throws std::system_error
+  /// where it can't listen.
+  HttpDesk(runtime::Core& core, const std::string& address, std::uint16_t port, HttpService service);
+  ~HttpDesk();  ///< Closes.
+  HttpDesk(const HttpDesk&) = delete;
+  HttpDesk& operator=(const HttpDesk&) = delete;
+
+  std::uint16_t port() const;  ///< The kernel's choice, where 0 was asked for.
+
+  std::optional<HttpAsked> take();
+  runtime::Task<> wait();  ///< Until something lies there, perhaps already gone again. Throws runtime::Stopped.
+
+  /// Takes no more requests: they are told 503. With the last desk of an address its server accepts no more. What has
+  /// been taken is still to be answered. Idempotent.
+  void close();
+  /// After close(): whoever still waits is told 503. Returns when nothing of the desk is left; with the last desk of an
+  /// address when its server has ended, answers that do not get through within a second cut off. No stop interrupts it.
+  runtime::Task<> ended();
+
+ private:
+  friend class HttpSite;
+  struct Inside;
+  std::shared_ptr<Inside> inside_;
+};
+
+}  // namespace weir::io

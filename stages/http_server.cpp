@@ -1,0 +1,188 @@
+// http_server: takes HTTP requests, one message each; who asks is answered.
+#include <algorithm>
+
+#include "engine/io/address.hpp"
+#include "engine/io/http_site.hpp"
+#include "engine/message/json.hpp"
+#include "engine/stage/kind.hpp"
+
+namespace weir::stages {
+namespace {
+
+using stage::Failure;
+using stage::Reason;
+
+enum class Format : std::uint8_t { text, json };
+
+struct AuthConfig {
+  std::string token;
+};
+
+struct HttpServerConfig {
+  std::string listen, path;
+  std::vector<std::string> methods;
+  Format format = Format::text;
+  config::Size max_body{1024 * 1024};
+  std::int64_t waiting = 64;
+  std::optional<AuthConfig> auth;
+  std::optional<std::string> files;
+};
+
+bool is_method(std::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+void verify(const HttpServerConfig& config, config::Written& written) {
+  if (config.files) written.error("files", "`files` comes with a later version of weir");
+  const auto address = io::parse_address(config.listen);
+  if (!address) {
+    written.error("listen", "'" + config.listen + "' is no address with a port",
+                  "such as 127.0.0.1:8080 or [::1]:8080");
+  } else if (!address->is_loopback() && !config.auth) {
+    written.error("listen", config.listen + " can be reached from other machines and there is no token",
+                  "auth: {token: '${secret.NAME}'}, or listen on 127.0.0.1");
+  }
+  std::string why;
+  if (!io::HttpPath::parse(config.path, why)) {
+    written.error("path", "'" + config.path + "' is no path to serve: " + why,
+                  "such as /jobs, /jobs/{id} or /orders/*");
+  }
+  for (const auto& method : config.methods) {
+    if (!is_method(method)) written.error("methods", "'" + method + "' is no method", "such as GET or POST");
+  }
+}
+
+const auto auth_spec = config::Spec<AuthConfig>("auth", "Who may ask.")
+                           .field("token", &AuthConfig::token,
+                                  "Only who shows it: `Authorization: Bearer TOKEN`. The others are told 401.",
+                                  config::not_empty(), config::sample("'${secret.api}'"))
+                           .required()
+                           .secret_ok();
+
+const auto spec =
+    config::Spec<HttpServerConfig>("http_server", "Takes HTTP requests, one message each; who asks is answered.")
+        .field("listen", &HttpServerConfig::listen,
+               "Address and port; port 0 is whichever is free, told in the log. Several stages on one address share "
+               "it, each with its paths.",
+               config::sample("127.0.0.1:8080"))
+        .required()
+        .field("path", &HttpServerConfig::path,
+               "What it serves. `{name}` stands for one part, which is `request.params.name` then; a last `*` for "
+               "all that is left. Of several paths that fit the most specific one counts.",
+               config::sample("'/jobs/{id}'"))
+        .required()
+        .field("methods", &HttpServerConfig::methods,
+               "Others are told 405. Left out: all. HEAD goes with GET, and its answer is sent without the body.",
+               config::sample("[GET, POST]"))
+        .field("format", &HttpServerConfig::format,
+               "text: the body is the message, as it is. json: it must be JSON, else it fails (decode) and its asker "
+               "is told 400; of a GET, HEAD or DELETE without a body the message is {}.",
+               config::one_of({{"text", Format::text}, {"json", Format::json}}))
+        .field("max_body", &HttpServerConfig::max_body, "A longer body is told 413.", config::at_least(0),
+               config::at_most(1024.0 * 1024 * 1024))
+        .field("waiting", &HttpServerConfig::waiting,
+               "So many requests wait while the pipeline has no room for them; the next is told 503 at once, with "
+               "Retry-After.",
+               config::at_least(1), config::at_most(100'000))
+        .group("auth", &HttpServerConfig::auth, auth_spec, "Who may ask; left out, anyone who reaches the address.")
+        .field("files", &HttpServerConfig::files, "Comes with a later version.", config::sample("pages"))
+        .details(
+            "The first `reply` answers the request. Without one its asker is told 204 when the message is done, and "
+            "when it fails and nobody listens at that stage: 400 decode, 404 unrouted, 429 limit, 503 full or open, "
+            "504 timeout or deadline, 502 status or connect, else 500; with Retry-After where weir knows it. What has "
+            "been told is not tried again.\n"
+            "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`) and client. When weir "
+            "is told to end it accepts no more, and ends when all have their answer.")
+        .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
+        .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
+        .verify(verify);
+
+/// What the request lacks until the stage has seen it, and why its body is none.
+message::Done admit(const HttpServerConfig& config, message::Request& request, std::string_view body) {
+  std::string why;
+  const auto path = request.params.empty() ? io::HttpPath::parse(config.path, why) : std::nullopt;
+  if (path) path->match(request.path, request.params);
+  if (config.format == Format::text) return std::nullopt;
+  if (body.empty() && (request.method == "GET" || request.method == "HEAD" || request.method == "DELETE")) {
+    return std::nullopt;
+  }
+  if (const auto wrong = message::check_json(body)) {
+    return Failure(Reason::decode,
+                   "the body is no JSON: " + wrong->what + " at byte " + std::to_string(wrong->offset + 1));
+  }
+  return std::nullopt;
+}
+
+void put(const HttpServerConfig& config, io::HttpAsked asked, stage::Source& source) {
+  const auto metadata = std::make_shared<message::Metadata>();
+  auto refused = admit(config, *asked.request, asked.body);
+  metadata->request = std::move(asked.request);
+  metadata->asker = std::move(asked.asker);
+  if (refused) {
+    source.origin = metadata;  // What is refused carries it too.
+    source.refuse(asked.body, std::move(*refused));
+    source.origin = nullptr;
+    return;
+  }
+  const bool json = config.format == Format::json;
+  const auto made = source.emit(json && asked.body.empty() ? "{}" : asked.body);
+  made.batch().share_metadata(made.row(), metadata);
+  if (json) made.batch().mark_json(made.row());
+}
+
+stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
+  std::string why;
+  const auto address = io::parse_address(config.listen);
+  auto path = io::HttpPath::parse(config.path, why);
+  if (!address || !path) throw stage::Fault("http_server: " + why);
+  io::HttpService service(std::move(*path));
+  service.methods = config.methods;
+  service.body_bytes = config.max_body.bytes;
+  service.waiting = static_cast<std::size_t>(config.waiting);
+  if (config.auth) service.token = config.auth->token;
+  const auto desk = std::make_shared<io::HttpDesk>(source.core, address->host, address->port, std::move(service));
+  source.at_end = [desk] { return desk->ended(); };
+  auto bound = *address;
+  bound.port = desk->port();
+  source.log(observe::Level::info, "listening", {{"address", bound.text()}, {"path", config.path}});
+
+  try {
+    while (!source.abandoned()) {
+      while (auto asked = desk->take()) {
+        put(config, std::move(*asked), source);
+        if (source.full()) co_await source.flush();
+      }
+      co_await source.flush();
+      co_await desk->wait();
+      source.waited_outside();
+    }
+  } catch (const runtime::Stopped&) {
+    desk->close();
+    while (auto asked = desk->take()) put(config, std::move(*asked), source);  // They have been accepted.
+    throw;
+  }
+  desk->close();
+}
+
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::source_of(config, serve).touching(stage::Touches::net);
+  configured.listens = true;
+  configured.admit = [config](message::Request& request, std::string_view body) {
+    return admit(*config, request, body);
+  };
+  std::string why;
+  const auto address = io::parse_address(config->listen);
+  const auto path = io::HttpPath::parse(config->path, why);
+  if (address && path) {
+    stage::Serves serves;
+    serves.address = address->text();
+    serves.path = path->text();
+    serves.shape = path->shape();
+    serves.methods = config->methods;
+    configured.serves = std::move(serves);
+  }
+  return configured;
+});
+
+}  // namespace
+}  // namespace weir::stages

@@ -1,0 +1,260 @@
+// http_server and reply as built, asked over real sockets: what each request is told, and that the end loses none.
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "tests/support/weir.hpp"
+
+using namespace weir::tests;
+
+namespace {
+
+/// One connection, on which a request is sent now and its answer read later.
+class Client {
+ public:
+  Client(std::uint16_t port, const std::string& bytes) {
+    connected_ = socket_.connect(port);
+    if (connected_) socket_.send(bytes);
+  }
+  bool connected() const { return connected_; }
+  /// Within so many milliseconds.
+  bool has_answer(int patience = 0) const {
+    pollfd ready{socket_.descriptor(), POLLIN, 0};
+    return ::poll(&ready, 1, patience) > 0;
+  }
+  std::string all() { return socket_.receive_all(); }
+  int status() {
+    const auto answer = all();
+    return answer.size() < 12 ? 0 : std::atoi(answer.c_str() + 9);
+  }
+
+ private:
+  LoopbackSocket socket_;
+  bool connected_ = false;
+};
+
+std::string request(const std::string& method, const std::string& target, const std::string& body = {},
+                    const std::string& fields = {}, bool last = true) {
+  return method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n" + (last ? "Connection: close\r\n" : "") + fields +
+         (body.empty() ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" + body;
+}
+
+std::string asked(std::uint16_t port, const std::string& bytes) { return Client(port, bytes).all(); }
+
+bool is(const std::string& answer, int status, const std::string& body) {
+  return answer.starts_with("HTTP/1.1 " + std::to_string(status) + " ") && answer.ends_with("\r\n\r\n" + body);
+}
+
+/// The port from the first `listening` in the log.
+std::uint16_t port_of(Child& child) {
+  BOOST_REQUIRE_MESSAGE(child.saw_on_err("path=/"), child.err());
+  const std::string mark = "address=127.0.0.1:";
+  const auto at = child.err().find(mark);
+  BOOST_REQUIRE_MESSAGE(at != std::string::npos, child.err());
+  return static_cast<std::uint16_t>(std::stoi(child.err().substr(at + mark.size())));
+}
+
+const std::string served =
+    "stages:\n"
+    "  jobs: {http_server: {listen: '127.0.0.1:0', path: '/jobs/{id}', methods: [GET, POST], max_body: 100B}}\n"
+    "  told:\n"
+    "    from: jobs\n"
+    "    reply:\n"
+    "      status: 201\n"
+    "      headers: {x-client: '{{ request.client }}', x-agent: '{{ request.headers.x_agent }}'}\n"
+    "      msg: {id: '{{ request.params.id }}', page: '{{ request.query.page }}', got: '{{ text }}'}\n"
+    "  deleted: {http_server: {listen: '127.0.0.1:0', path: '/jobs/*', methods: [DELETE]}}\n"
+    "  gone: {from: deleted, drop: {}}\n"
+    "  one: {http_server: {listen: '127.0.0.1:0', path: /jobs/one}}\n"
+    "  only: {from: one, reply: {text: 'the one'}}\n"
+    "  strict: {http_server: {listen: '127.0.0.1:0', path: /strict, format: json, auth: {token: abc}}}\n"
+    "  back: {from: strict, reply: {}}\n";
+
+/// Whoever asks waits until the file `gate` is there; what has come is printed.
+std::string gated(const std::string& gate, const std::string& more = {}) {
+  return "stages:\n"
+         "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask" +
+         more +
+         "}}\n"
+         "  seen: {from: ask, stdout: {}}\n"
+         "  work: {from: ask, edge: {capacity: 1}, exec: {run: [sh, -c, 'until [ -e \"$0\" ]; do sleep 0.05; done', '" +
+         gate + "']}}\n";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(several_stages_serve_one_address_and_each_request_is_answered) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml", served)}));
+  const auto port = port_of(child);
+  BOOST_REQUIRE(child.saw_on_err("path=/strict"));
+
+  const auto posted = asked(port, request("POST", "/jobs/a%20b?page=2&x=1", "hello", "X-Agent: me\r\n"));
+  BOOST_TEST(is(posted, 201, R"({"id":"a b","page":"2","got":"hello"})"), posted);
+  BOOST_TEST(contains(posted, "x-client: 127.0.0.1\r\n"), posted);
+  BOOST_TEST(contains(posted, "x-agent: me\r\n"), posted);
+  BOOST_TEST(contains(posted, "content-type: application/json\r\n"), posted);
+  const auto got = asked(port, request("GET", "/jobs/7"));
+  BOOST_TEST(is(got, 201, R"({"id":"7","got":""})"), got);
+  BOOST_TEST(!contains(got, "x-agent"), got);
+  const auto head = asked(port, request("HEAD", "/jobs/7"));
+  BOOST_TEST(is(head, 201, ""), head);
+  BOOST_TEST(contains(head, "Content-Length: 19\r\n"), head);
+
+  BOOST_TEST(is(asked(port, request("DELETE", "/jobs/7")), 204, ""));
+  BOOST_TEST(is(asked(port, request("PUT", "/jobs/one", "x")), 200, "the one"));
+  const auto refused = asked(port, request("PATCH", "/jobs/7", "x"));
+  BOOST_TEST(is(refused, 405, "this takes GET, HEAD, POST, DELETE\n"), refused);
+  BOOST_TEST(contains(refused, "Allow: GET, HEAD, POST, DELETE\r\n"), refused);
+  BOOST_TEST(is(asked(port, request("GET", "/job")), 404, "there is nothing here\n"));
+  BOOST_TEST(asked(port, request("POST", "/jobs/7", std::string(101, 'a'))).starts_with("HTTP/1.1 413 "));
+
+  const std::string shown = "Authorization: Bearer abc\r\n";
+  BOOST_TEST(asked(port, request("GET", "/strict")).starts_with("HTTP/1.1 401 "));
+  BOOST_TEST(asked(port, request("GET", "/strict", "", "Authorization: Bearer abd\r\n")).starts_with("HTTP/1.1 401 "));
+  BOOST_TEST(is(asked(port, request("GET", "/strict", "", shown)), 200, "{}"));
+  BOOST_TEST(is(asked(port, request("POST", "/strict", R"({"n": 1.50})", shown)), 200, R"({"n": 1.50})"));
+  const auto broken = asked(port, request("POST", "/strict", "{", shown));
+  BOOST_TEST(broken.starts_with("HTTP/1.1 400 "), broken);
+  BOOST_TEST(contains(broken, "the body is no JSON: "), broken);
+
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(requests_sent_one_behind_the_other_are_answered_in_their_order) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml", served)}));
+  const auto port = port_of(child);
+  std::string bytes;
+  for (int i = 1; i <= 50; ++i) bytes += request("POST", "/jobs/" + std::to_string(i), "x", "", i == 50);
+  const auto all = asked(port, bytes);
+  std::size_t from = 0;
+  for (int i = 1; i <= 50 && from != std::string::npos; ++i) {
+    from = all.find("{\"id\":\"" + std::to_string(i) + "\"", from);
+    BOOST_TEST((from != std::string::npos), "no answer " << i);
+  }
+  child.signal(SIGTERM);
+  BOOST_TEST(child.end().code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(when_there_is_no_room_the_next_is_told_so_at_once) {
+  const TemporaryFolder folder;
+  const auto gate = folder.path("gate");
+  Child child(weir_run({folder.file("a.yaml", gated(gate, ", waiting: 2"))}));
+  const auto port = port_of(child);
+  // One is worked on, one or two wait for the edge, two before the stage.
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(std::make_unique<Client>(port, request("POST", "/ask", "job")));
+  const auto told = [&] {
+    return std::count_if(clients.begin(), clients.end(), [](const auto& client) { return client->has_answer(); });
+  };
+  BOOST_REQUIRE(child.saw_on_out("job"));
+  for (auto& client : clients) {
+    if (told() >= 5) break;
+    (void)client->has_answer(1000);
+  }
+  BOOST_TEST(told() >= 5);
+  const auto late = asked(port, request("POST", "/ask", "job"));
+  BOOST_TEST(late.starts_with("HTTP/1.1 503 "), late);
+  BOOST_TEST(contains(late, "Retry-After: 1\r\n"), late);
+  std::ofstream(gate) << "";
+  int done = 0, refused = 0;
+  for (auto& client : clients) {
+    const int status = client->status();
+    done += status == 204;
+    refused += status == 503;
+  }
+  BOOST_TEST(done + refused == 10);
+  BOOST_TEST(done >= 4);
+  BOOST_TEST(done <= 5);
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_in_flight_is_answered_before_the_end_and_nothing_more_is_accepted) {
+  const TemporaryFolder folder;
+  const auto gate = folder.path("gate");
+  Child child(weir_run({folder.file("a.yaml", gated(gate))}));
+  const auto port = port_of(child);
+  Client idle(port, "");
+  Client half(port, "POST /ask HTTP/1.1\r\nHost: a\r\n");
+  Client client(port, request("POST", "/ask", "job", "", false));
+  BOOST_REQUIRE(child.saw_on_out("job"));
+  child.signal(SIGTERM);
+  BOOST_REQUIRE(child.saw_on_err("msg=draining"));
+  bool refused = false;
+  for (int tries = 0; tries < 100'000 && !refused; ++tries) refused = !Client(port, "").connected();
+  BOOST_TEST(refused);
+  BOOST_TEST(idle.all() == "");
+  BOOST_TEST(half.all() == "");
+  std::ofstream(gate) << "";
+  const auto answer = client.all();
+  BOOST_TEST(is(answer, 204, ""), answer);
+  BOOST_TEST(contains(answer, "Connection: close\r\n"), answer);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(who_still_waits_when_weir_is_stopped_by_force_is_told_503) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml", gated(folder.path("gate")))}));
+  const auto port = port_of(child);
+  Client client(port, request("POST", "/ask", "job"));
+  BOOST_REQUIRE(child.saw_on_out("job"));
+  child.signal(SIGTERM);
+  BOOST_REQUIRE(child.saw_on_err("msg=draining"));
+  child.signal(SIGTERM);
+  const auto answer = client.all();
+  BOOST_TEST(is(answer, 503, "the server is ending\n"), answer);
+  BOOST_TEST(child.end().code == 128 + SIGTERM);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_leaves_harms_nobody) {
+  const TemporaryFolder folder;
+  const auto gate = folder.path("gate");
+  Child child(weir_run({folder.file("a.yaml", gated(gate) + "  answer: {from: work, reply: {}}\n")}));
+  const auto port = port_of(child);
+  auto leaving = std::make_unique<Client>(port, request("POST", "/ask", "leaving"));
+  BOOST_REQUIRE(child.saw_on_out("leaving"));
+  leaving.reset();
+  std::ofstream(gate) << "";
+  BOOST_TEST(is(asked(port, request("POST", "/ask", "job")), 200, ""));
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_is_taken_ends_it_at_once) {
+  const TemporaryFolder folder;
+  LoopbackSocket socket;
+  const auto taken = "127.0.0.1:" + std::to_string(socket.listen());
+  const auto end = ran({folder.file(
+      "a.yaml", "stages:\n  a: {http_server: {listen: '" + taken + "', path: /a}}\n  b: {from: a, reply: {}}\n")});
+  BOOST_TEST(end.code == 69, end.err);
+  BOOST_TEST(contains(end.err, "listen on " + taken), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(curl_is_answered) {
+  if (!machine_can("curl", "curl --version")) return;
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml", served)}));
+  const auto port = std::to_string(port_of(child));
+  const auto said = Child({"sh", "-c",
+                           "printf 'in chunks' | curl -sS -m 20 -H 'Transfer-Encoding: chunked' -T - -X POST "
+                           "http://127.0.0.1:" +
+                               port +
+                               "/jobs/1 -w ' %{http_code}\\n' && "
+                               "head -c 100 /dev/zero | tr '\\0' a | curl -sS -m 20 -H 'Expect: 100-continue' "
+                               "--data-binary @- -o /dev/null -w '%{http_code} %{num_connects}\\n' http://127.0.0.1:" +
+                               port +
+                               "/jobs/2 --next -sS -m 20 -o /dev/null -w '%{http_code} %{num_connects}\\n' "
+                               "http://127.0.0.1:" +
+                               port + "/jobs/one"})
+                        .end();
+  BOOST_TEST(said.out == "{\"id\":\"1\",\"got\":\"in chunks\"} 201\n201 1\n200 0\n", said.out << said.err);
+  child.signal(SIGTERM);
+  BOOST_TEST(child.end().code == 0);
+}
