@@ -7,6 +7,7 @@
 
 #include "engine/io/child.hpp"
 #include "engine/io/lines.hpp"
+#include "engine/message/document.hpp"
 #include "engine/policy/backoff.hpp"
 #include "engine/runtime/processes.hpp"
 #include "engine/script/text.hpp"
@@ -45,15 +46,15 @@ constexpr std::size_t read_bytes = 16 * 1024;
 
 // ------------------------------------------------------------------------------------------------- what is not allowed
 
-bool is_shell(const config::Template& text) {
-  if (!text.constant()) return false;
-  const std::string whole = text.text();
+bool is_shell(const std::string& whole) {
   const std::string name = whole.substr(whole.rfind('/') + 1);
   for (const char* shell : {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"}) {
     if (name == shell) return true;
   }
   return false;
 }
+
+bool is_shell(const config::Template& text) { return text.constant() && is_shell(text.text()); }
 
 /// `-c`, `-ec`: what follows is code.
 bool takes_code(const config::Template& text) {
@@ -65,8 +66,7 @@ void verify(const ExecConfig& config, config::Written& written) {
   const std::string role = config.role();
   const auto& argv = config.argv();
   for (const auto& [key, there] :
-       {std::pair("allow", config.allow.has_value()), std::pair("limits", config.limits.has_value()),
-        std::pair("reply", config.reply.has_value())}) {
+       {std::pair("limits", config.limits.has_value()), std::pair("reply", config.reply.has_value())}) {
     if (there) written.error(key, "`" + std::string(key) + "` comes with a later version of weir");
   }
   if (config.framing != "lines") {
@@ -75,9 +75,19 @@ void verify(const ExecConfig& config, config::Written& written) {
   if (config.restart && config.restart->from <= 0s) {
     written.error("restart", "a restart without a pause would take the whole machine", "write `100ms..30s`");
   }
+  if (config.allow && argv.front().constant()) {
+    written.error("allow", "no message chooses the program here: it is written", "leave `allow` out");
+  }
   if (!argv.front().constant()) {
-    written.error(role, "a message can't choose the program: that comes with `allow`, with a later version of weir",
-                  "write the program, and `{{ }}` in its arguments only");
+    if (!config.allow && config.calls()) {
+      written.error(role, "a message would choose the program, and nothing says which ones it may",
+                    "list them: `allow: [psql, find]`; or write the program, and `{{ }}` in its arguments only");
+    }
+    for (const auto& program : config.allow.value_or(std::vector<std::string>())) {
+      if (!is_shell(program)) continue;
+      written.error("allow", "'" + program + "' runs whatever it is given: so would every message",
+                    "name the programs themselves");
+    }
   } else if (argv.front().text().empty()) {
     written.error(role, "the program has no name");
   } else if (argv.size() == 1 && argv.front().text().find(' ') != std::string::npos) {
@@ -149,8 +159,10 @@ const auto spec =
             "end is the end of the stage.",
             config::sample("100ms..30s"))
         .only_with("pipe")
-        .field("allow", &ExecConfig::allow, "Programs a message may choose. Comes with a later version.",
-               config::sample("[psql, find]"))
+        .field("allow", &ExecConfig::allow,
+               "The programs a message may choose, as it would name them: needed where the program is written as "
+               "`{{ }}`. Any other fails the message (type).",
+               config::not_empty(), config::sample("[psql, find]"))
         .only_with("run")
         .field("limits", &ExecConfig::limits, "Limits of the child. Comes with a later version.",
                config::sample("{memory: 256MiB}"))
@@ -311,12 +323,21 @@ class Exec : public stage::Call {
 
  private:
   message::Done fill(const stage::Message& message, runtime::Command& command, std::string& input) const {
-    for (const auto& text : argv_) {
-      if (auto failure = text.fill(message, command.argv.emplace_back())) return failure;
-      if (has_zero(command.argv.back())) {
-        return stage::Failure(stage::Reason::type, "argument " + std::to_string(command.argv.size() - 1) +
-                                                       " holds a NUL byte, which no argument can");
+    if (argv_.size() == 1 && argv_.front().lone()) {
+      if (auto failure = fill_whole(message, command.argv)) return failure;
+    } else {
+      for (const auto& text : argv_) {
+        if (auto failure = text.fill(message, command.argv.emplace_back())) return failure;
       }
+    }
+    for (std::size_t i = 0; i < command.argv.size(); ++i) {
+      if (!has_zero(command.argv[i])) continue;
+      return stage::Failure(stage::Reason::type,
+                            "argument " + std::to_string(i) + " holds a NUL byte, which no argument can");
+    }
+    if (config_.allow &&
+        std::find(config_.allow->begin(), config_.allow->end(), command.argv.front()) == config_.allow->end()) {
+      return stage::Failure(stage::Reason::type, "'" + command.argv.front() + "' is no program that it may choose");
     }
     for (const auto& [name, text] : env_) {
       std::string& value = command.environment[name];
@@ -328,6 +349,35 @@ class Exec : public stage::Call {
     command.directory = config_.dir;
     command.input = true;
     return input_ ? input_->fill(message, input) : std::nullopt;
+  }
+  /// A whole command line from the message: a list, each element one argument; or the name of a program alone.
+  message::Done fill_whole(const stage::Message& message, std::vector<std::string>& argv) const {
+    std::string json;
+    auto made = argv_.front().json(message, json);
+    if (!made) return std::move(made.failure());
+    const auto wrong = [shown = *made ? json : std::string("nil")] {
+      return stage::Failure(stage::Reason::type, "a command line is a list of texts and numbers, this is " + shown);
+    };
+    if (!*made) return wrong();
+    json.append(message::padding, '\0');
+    message::Document document;
+    document.bind(std::string_view(json).substr(0, json.size() - message::padding));
+    const auto element = [&](message::Document::Node node) {
+      const auto kind = document.kind(node);
+      const bool number = kind == message::Kind::integer || kind == message::Kind::number;
+      if (kind == message::Kind::string) {
+        argv.emplace_back(document.string(node).value_or(std::string_view()));
+      } else if (number) {
+        argv.emplace_back(document.raw(node));
+      }
+      return number || kind == message::Kind::string;
+    };
+    const auto root = document.root();
+    if (document.kind(root) != message::Kind::array) return element(root) ? std::nullopt : message::Done(wrong());
+    for (auto node = document.first(root); node; node = document.next(node)) {
+      if (!element(node)) return wrong();
+    }
+    return argv.empty() ? message::Done(wrong()) : std::nullopt;
   }
   static bool has_zero(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 

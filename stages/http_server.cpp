@@ -118,6 +118,7 @@ void put(const HttpServerConfig& config, io::HttpAsked asked, stage::Source& sou
   auto refused = admit(config, *asked.request, asked.body);
   metadata->request = std::move(asked.request);
   metadata->asker = std::move(asked.asker);
+  if (!refused) refused = source.enters(metadata, asked.body);
   if (refused) {
     source.origin = metadata;  // What is refused carries it too.
     source.refuse(asked.body, std::move(*refused));

@@ -305,6 +305,7 @@ struct Doubles::Inside {
     const auto metadata = std::make_shared<message::Metadata>();
     metadata->request = request;
     metadata->asker = std::make_shared<TestAsker>(source.core, *played.answered);
+    if (!refused) refused = source.enters(metadata, payload);
     if (refused) {
       source.origin = metadata;
       source.refuse(payload, std::move(*refused));

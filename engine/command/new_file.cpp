@@ -23,11 +23,8 @@ struct Later {
   std::string_view needs;
 };
 constexpr std::array later_applications{
-    Later{"api_gateway", "http_server, http and breakers"},
-    Later{"microservices", "queue and nats"},
-    Later{"chat", "websocket_server"},
-    Later{"task_automation", "queue"},
-    Later{"web_crawler", "queue, http and html"},
+    Later{"microservices", "queue and nats"},  Later{"chat", "websocket_server"},
+    Later{"task_automation", "queue"},         Later{"web_crawler", "queue, http and html"},
     Later{"iot", "mqtt and websocket_server"},
 };
 

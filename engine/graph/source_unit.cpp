@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 
+#include "engine/graph/policed.hpp"
 #include "engine/graph/unit.hpp"
 #include "engine/message/asker.hpp"
 #include "engine/runtime/wait.hpp"
@@ -66,6 +67,13 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   void prepare() override {
     equip(*head().planned, driver_);
+    const auto& common = head().planned->common;
+    if (common.limit) limit_.emplace(*common.limit, setting_.limit(*common.limit), driver_, true);
+    if (common.limit || common.deadline) {
+      driver_.on_entry = [this](const std::shared_ptr<message::Metadata>& metadata, std::string_view payload) {
+        return enters(metadata, payload);
+      };
+    }
     Unit::prepare();
   }
   void drain() override {
@@ -74,6 +82,8 @@ class SourceUnit final : public Unit, private TokenOwner {
   }
   void retire() noexcept override {
     over_ = true;
+    deadline_alarm_.reset();
+    spent_alarm_.reset();
     // What was put out and never sent has no token; of everything else the tokens tell.
     for (Port port = 0; port <= any_port_; ++port) {
       while (auto batch = head().output->collect(port)) {
@@ -218,6 +228,42 @@ class SourceUnit final : public Unit, private TokenOwner {
     Open& token = open(static_cast<std::uint32_t>(batch.size()), port);
     batch.retain(token.kept);
     batch.open(&token, token.first_id());
+  }
+
+  message::Done enters(const std::shared_ptr<message::Metadata>& metadata, std::string_view payload) {
+    const runtime::Time now = core_.now();
+    if (limit_) {
+      const auto batch = Batch::make();
+      const std::size_t row = batch->append(payload, now);
+      batch->share_metadata(row, metadata);
+      auto toll = limit_->toll(Message(*batch, row));
+      if (!toll) return std::move(toll.failure());
+      if (const auto until = limit_->bucket().take(toll->key, toll->cost, now)) return limit_->refused(now, *until);
+    }
+    if (const auto& time = head().planned->common.deadline) {
+      metadata->deadline = now + *time;
+      impatient_.emplace_back(*metadata->deadline, metadata->asker);
+      if (!std::exchange(deadline_set_, true)) arm_deadline();
+    }
+    return std::nullopt;
+  }
+  /// Who is not answered by then is told so, wherever the message is.
+  void arm_deadline() {
+    const runtime::Time due = impatient_.front().first;
+    // Not replaced inside its own call: two take turns.
+    std::swap(deadline_alarm_, spent_alarm_);
+    deadline_alarm_ = core_.alarm(due, [this] { look_at_deadlines(); });
+  }
+  void look_at_deadlines() {
+    const runtime::Time now = core_.now();
+    while (!impatient_.empty() && impatient_.front().first <= now) {
+      const auto asker = impatient_.front().second.lock();
+      impatient_.pop_front();
+      if (asker) asker->fail(Failure(message::Reason::deadline, "its time was over"));
+    }
+    while (!impatient_.empty() && impatient_.front().second.expired()) impatient_.pop_front();
+    deadline_set_ = !impatient_.empty();
+    if (deadline_set_) arm_deadline();
   }
 
   /// Who asked is answered when his own message is done, so each has a token. Nothing of it is kept: who has been told
@@ -411,6 +457,10 @@ class SourceUnit final : public Unit, private TokenOwner {
   SourceDriver driver_;
   const Port any_port_;
   const bool listens_ = head().planned->configured.listens;
+  std::optional<StageLimit> limit_;
+  std::deque<std::pair<runtime::Time, std::weak_ptr<message::Asker>>> impatient_;  // By their deadlines.
+  std::unique_ptr<runtime::Alarm> deadline_alarm_, spent_alarm_;
+  bool deadline_set_ = false;
   std::unique_ptr<runtime::Coroutine> body_, replayer_;
   std::exception_ptr body_fault_;
   flow::Event body_ended_{core_}, heard_{core_}, replayer_ended_{core_};

@@ -273,6 +273,11 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
     refuse("retry", what + ": there is nothing to try again", "");
     refuse("breaker", what + ": there is nothing to stop calling", "");
   }
+  if (configured.listens && planned.common.limit &&
+      planned.common.limit->over.value_or(stage::Over::fail) != stage::Over::fail) {
+    refuse("limit", "somebody waits for an answer here: who comes too early is turned away (`over: fail`)",
+           "to let messages wait, put the limit on the stage behind it");
+  }
   if (calls || configured.listens) return;
   refuse("limit", "a limit stands on a stage that calls or listens", "put a stage `throttle: 10/s` before it");
   refuse("deadline", "a deadline stands on a stage that calls or listens", "what it sets goes with the message");

@@ -111,6 +111,13 @@ class Source : public Context {
   /// returns. It waits only where no stop interrupts it (runtime::Waiter::wait_through), and not for long; it owns what
   /// it needs.
   std::function<Task<>()> at_end;
+  /// Where the stage has a limit or a deadline: of what is about to be emitted. It sets the deadline and says why the
+  /// message is turned away, if it is. See enters().
+  std::function<message::Done(const std::shared_ptr<message::Metadata>& metadata, std::string_view payload)> on_entry;
+  /// What a source that listens asks of each message before it emits it.
+  message::Done enters(const std::shared_ptr<message::Metadata>& metadata, std::string_view payload) const {
+    return on_entry ? on_entry(metadata, payload) : std::nullopt;
+  }
   std::string data = "./weir-data";  ///< Folder for what is kept on disk (`run: {data}`).
 
   /// What all that is read now carries, refused or not: `meta.file`, where many files are read. Null: nothing.

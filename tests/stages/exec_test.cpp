@@ -552,13 +552,38 @@ BOOST_AUTO_TEST_CASE(what_would_make_data_code_is_refused) {
   BOOST_TEST(mistake("{run: [env, sh, -c, 'x', '{{ text }}']}") == cure);
   BOOST_TEST(Read("exec", "{run: [sh, script.sh, '{{ text }}']}").diagnostics.empty());
   BOOST_TEST(Read("exec", "{run: [sh, -c, 'echo $ID'], env: {ID: '{{ text }}'}}").diagnostics.empty());
-  BOOST_TEST(mistake("{run: ['{{ text }}', a]}") ==
-             "a message can't choose the program: that comes with `allow`, with a later version of weir; write the "
-             "program, and `{{ }}` in its arguments only");
+  BOOST_TEST(
+      mistake("{run: ['{{ text }}', a]}") ==
+      "a message would choose the program, and nothing says which ones it may; list them: `allow: [psql, find]`; "
+      "or write the program, and `{{ }}` in its arguments only");
+  BOOST_TEST(mistake("{run: '{{ text }}', allow: [psql, /bin/sh]}") ==
+             "'/bin/sh' runs whatever it is given: so would every message; name the programs themselves");
+}
+
+BOOST_AUTO_TEST_CASE(a_message_may_choose_among_the_programs_that_are_allowed) {
+  Called called(
+      "{run: '{{ msg.command }}', allow: [wc, ./tell]}",
+      R"([{command: [wc, '-c', 7]}, {command: ./tell}, {command: [rm, '-rf']}, {command: []}, {command: {a: 1}}])");
+  std::vector<Lines> ran;
+  for (const char* name : {"wc", "./tell", "rm"}) {
+    called.program(name, [&](const Command& command) {
+      ran.push_back(command.argv);
+      return that({says("ok")});
+    });
+  }
+  called.run();
+  BOOST_REQUIRE(ran.size() == 2U);
+  BOOST_TEST(ran[0] == (Lines{"wc", "-c", "7"}), boost::test_tools::per_element());
+  BOOST_TEST(ran[1] == Lines{"./tell"}, boost::test_tools::per_element());
+  const auto failed = called.failed();
+  BOOST_TEST(failed.find("'rm' is no program that it may choose") != std::string::npos, failed);
+  BOOST_TEST(failed.find("a command line is a list of texts and numbers, this is []") != std::string::npos, failed);
+  BOOST_TEST(failed.find(R"(this is {\"a\":1})") != std::string::npos, failed);
 }
 
 BOOST_AUTO_TEST_CASE(what_comes_later_or_makes_no_sense_is_refused_by_name) {
-  BOOST_TEST(mistake("{run: [a], allow: [b]}") == "`allow` comes with a later version of weir");
+  BOOST_TEST(mistake("{run: [a], allow: [b]}") ==
+             "no message chooses the program here: it is written; leave `allow` out");
   BOOST_TEST(mistake("{run: [a], limits: {memory: 1MiB}}") == "`limits` comes with a later version of weir");
   BOOST_TEST(mistake("{pipe: [a], reply: one}") == "`reply` comes with a later version of weir");
   BOOST_TEST(mistake("{pipe: [a], framing: netstring}") ==
