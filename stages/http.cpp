@@ -4,6 +4,7 @@
 
 #include "engine/io/binary_text.hpp"
 #include "engine/io/http_client.hpp"
+#include "engine/message/document.hpp"
 #include "engine/script/text.hpp"
 #include "engine/script/url.hpp"
 #include "engine/stage/kind.hpp"
@@ -23,9 +24,18 @@ struct TlsConfig {
   std::string ca, cert, key;
 };
 
+struct PagesConfig {
+  std::string next = "link";
+  std::string query;
+  std::int64_t most = 100;
+
+  bool by_link() const { return next == "link"; }
+};
+
 struct HttpConfig {
   std::optional<config::Template> get, post, put, patch, removal, head, forward;
   std::optional<config::Duration> every;
+  std::optional<PagesConfig> pages;
   config::Map<config::Template> headers, query;
   std::optional<config::Value> msg;
   std::optional<config::Template> text;
@@ -128,6 +138,11 @@ void verify(const HttpConfig& config, config::Written& written) {
   if (config.tls && config.tls->cert.empty() != config.tls->key.empty()) {
     written.error("tls", "a certificate and its key go together", "write both `cert` and `key`");
   }
+  if (config.pages && !config.every) {
+    written.error("pages", "a call brings one reply: pages are for a stage with `every`");
+  } else if (config.pages && !config.get) {
+    written.error("pages", "pages are turned by `get`");
+  }
   if (!config.every) return;
   if (config.forward) return written.error("every", "without a message there is nothing to forward");
   const auto refuse = [&](const char* key) {
@@ -163,6 +178,23 @@ const auto tls_spec =
         .field("cert", &TlsConfig::cert, "The certificate that weir shows.", config::sample("client.pem"))
         .field("key", &TlsConfig::key, "Its key.", config::sample("client.key"));
 
+const auto pages_spec =
+    config::Spec<PagesConfig>("pages", "Where the next page is.")
+        .field("next", &PagesConfig::next,
+               "Where a reply says it: `link`, the header of that name (rel=\"next\"), or the field of its JSON that "
+               "holds the URL, or with `query` the token.",
+               config::not_empty(), config::sample("paging.next"))
+        .field("query", &PagesConfig::query, "The token is sent as this parameter of the URL.",
+               config::sample("cursor"))
+        .field("most", &PagesConfig::most, "Pages of one tick at the most.", config::at_least(1))
+        .verify([](const PagesConfig& pages, config::Written& written) {
+          if (pages.by_link()) {
+            if (!pages.query.empty()) written.error("query", "a link is a whole URL", "say where the token is: `next`");
+          } else if (!config::parse_path(pages.next)) {
+            written.error("next", "'" + pages.next + "' is no path of a field", config::path_advice(pages.next));
+          }
+        });
+
 const auto spec =
     config::Spec<HttpConfig>("http", "Asks a server about each message, or sends it there; or asks again and again.")
         .role("get", &HttpConfig::get,
@@ -193,6 +225,8 @@ const auto spec =
                "Time from one call to the next; the first is at once. While one still runs, ticks are left out and "
                "counted. The stage then takes no `from`.",
                config::above(0), config::sample("10s"))
+        .group("pages", &HttpConfig::pages, pages_spec,
+               "With `every`: each reply is a page, and says where the next one is. Each becomes a message.")
         .field("headers", &HttpConfig::headers, "Headers of the request.",
                config::sample("{authorization: 'Bearer ${secret.api}', x-tenant: '{{ msg.tenant }}'}"))
         .secret_ok()
@@ -247,6 +281,7 @@ const auto spec =
             "  msg: {id: '{{ msg.id }}'}\n"
             "timeout: 2s")
         .example("http: {get: http://127.0.0.1:9001/metrics, every: 10s}")
+        .example("http: {get: https://api.example.com/items, every: 1h, pages: {next: paging.cursor, query: cursor}}")
         .verify(verify);
 
 // ------------------------------------------------------------------------------------------------------ what is filled
@@ -395,8 +430,7 @@ message::Done forward_url(const message::Request& request, std::string& url) {
   return std::nullopt;
 }
 
-// ------------------------------------------------------------------------------------------------------ what came of
-// it
+// ----------------------------------------------------------------------------------------------------- what came of it
 
 /// Retry-After: seconds, or a date.
 std::optional<stage::Duration> pause_of(const message::Result& result, runtime::WallTime now) {
@@ -476,17 +510,25 @@ class Http : public stage::Call {
     }
   }
 
-  stage::Task<message::Done> call(stage::Message message) override {
+  stage::Task<message::Done> call(stage::Message message) override { return ask(message, {}); }
+  /// As call(), but for another URL, unless that is empty.
+  stage::Task<message::Done> ask(stage::Message message, std::string url) {
     io::HttpCall call;
     std::string body;
     message::Done failure = fill(message, call, body);
     if (failure) co_return failure;
+    if (!url.empty()) call.url = std::move(url);
     if (!client_) client_.emplace(context_.core, client_options(config_));
     io::HttpReply reply = co_await client_->call(std::move(call));
     failure = std::move(reply.failure);
     if (!failure || reply.status != 0) message.edit_metadata().result = result_of(reply, config_.forward.has_value());
     if (!failure) failure = judge(config_, *message.metadata()->result, context_.core.wall());
     co_return failure;
+  }
+  std::string url(const stage::Message& message) const {
+    io::HttpCall call;
+    std::string body;
+    return fill(message, call, body) ? std::string() : call.url;
   }
   message::Done compose(const stage::Message& message, std::string& sent) override {
     io::HttpCall call;
@@ -568,23 +610,103 @@ class Http : public stage::Call {
 
 // ---------------------------------------------------------------------------------------------------------- the source
 
+/// `<URL>; rel="next"` among the links of a reply; empty where there is none.
+std::string next_link(const message::Result& result) {
+  for (const auto& [name, value] : result.headers) {
+    if (name != "link") continue;
+    std::string_view rest = value;
+    for (auto open = rest.find('<'); open != std::string_view::npos; open = rest.find('<')) {
+      const auto close = rest.find('>', open);
+      if (close == std::string_view::npos) break;
+      const auto url = rest.substr(open + 1, close - open - 1);
+      rest.remove_prefix(close + 1);
+      std::string about = lower(rest.substr(0, rest.find('<')));
+      std::erase_if(about, [](char c) { return c == '"' || c == ' ' || c == '\t'; });
+      std::replace(about.begin(), about.end(), ',', ';');
+      about += ';';
+      if (about.find(";rel=next;") != std::string::npos) return std::string(url);
+    }
+  }
+  return {};
+}
+
+/// Scheme, host and port.
+std::string origin_of(std::string_view url) {
+  const auto normal = script::url_normalise(url).value_or("");
+  const auto host = normal.find("://");
+  return host == std::string::npos ? std::string() : normal.substr(0, normal.find('/', host + 3));
+}
+
+/// Where the page behind this one is; empty: there is none. `first`: where the first one was, `here`: this one.
+message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::Message& page, const std::string& first,
+                                        const std::string& here) {
+  std::string next;
+  if (pages.by_link()) {
+    next = next_link(*page.metadata()->result);
+  } else {
+    auto& document = page.document();
+    if (!document.valid()) {
+      return stage::Failure(stage::Reason::decode, "the page is not JSON, so it does not say where the next one is");
+    }
+    const auto node = document.find_path(pages.next);
+    if (const auto text = document.string(node)) {
+      next = *text;
+    } else if (const auto number = document.integer(node)) {
+      next = std::to_string(*number);
+    }
+  }
+  if (next.empty()) return next;
+  if (!pages.query.empty()) {
+    std::string parameter, url = first;
+    append_pair(parameter, pages.query, next);
+    append_query(url, parameter);
+    return url;
+  }
+  auto url = script::url_join(here, next).value_or("");
+  // Whoever writes the pages must not learn what is said to the server of the first.
+  if (origin_of(url) != origin_of(first)) {
+    return stage::Failure(stage::Reason::type, "the next page is said to lie on another server");
+  }
+  return url;
+}
+
+/// One reply, or a page. It becomes a message, or is refused. The URL of the next page, where there is one.
+stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::Source& source, std::string url) {
+  const auto batch = message::Batch::make();
+  const stage::Message asked(*batch, batch->append({}, source.core.now()));
+  source.waited_outside();
+  message::Done failure = co_await http.ask(asked, url);
+  source.waited_outside();
+  const auto* metadata = asked.metadata();
+  const auto result = metadata ? metadata->result : nullptr;
+  if (failure) {
+    source.refuse(result ? std::string_view(result->text) : std::string_view(), std::move(*failure));
+    co_return std::string();
+  }
+  source.emit(result->text).edit_metadata().result = result;
+  if (!config.pages) co_return std::string();
+  asked.replace(result->text);
+  const std::string first = http.url(asked);
+  auto next = next_page(*config.pages, asked, first, url.empty() ? first : url);
+  if (next) co_return std::move(*next);
+  source.refuse(result->text, std::move(next.failure()));
+  co_return std::string();
+}
+
 stage::Task<> ask_every(const HttpConfig& config, stage::Source& source) {
   Http http(config, source);
   stage::Ticks ticks(*config.every, source);
   while (!source.abandoned()) {
-    const auto batch = message::Batch::make();
-    const stage::Message asked(*batch, batch->append({}, source.core.now()));
-    source.waited_outside();
-    message::Done failure = co_await http.call(asked);
-    source.waited_outside();
-    const auto* metadata = asked.metadata();
-    const auto result = metadata ? metadata->result : nullptr;
-    if (failure) {
-      source.refuse(result ? std::string_view(result->text) : std::string_view(), std::move(*failure));
-    } else {
-      source.emit(result->text).edit_metadata().result = result;
+    std::string url;
+    for (std::int64_t pages = 1; !source.abandoned(); ++pages) {
+      url = co_await ask_once(config, http, source, std::move(url));
+      co_await source.flush();
+      if (url.empty()) break;
+      if (pages == config.pages->most) {
+        source.log(observe::Level::warn, "there are more pages than are asked for", {{"pages", pages}});
+        break;
+      }
     }
-    co_await source.flush();
     ticks.next();
     ticks.skip_late("ticks were left out, because the last call had not ended");
     co_await source.sleep_until(ticks.due());

@@ -233,6 +233,7 @@ struct Doubles::Inside {
     };
     const bool again = without("every");
     without("restart");
+    without("pages");
     for (auto& entry : once.entries) {
       if (entry.key != "follow") continue;
       entry.key = "read";

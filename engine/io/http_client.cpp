@@ -703,7 +703,7 @@ runtime::Task<HttpReply> HttpClient::call(HttpCall call) {
   co_return reply;
 }
 
-// ------------------------------------------------------------------------------------------------------ small readers
+// ------------------------------------------------------------------------------------------------------- small readers
 
 bool is_public_address(std::span<const std::uint8_t> address) {
   struct Net {

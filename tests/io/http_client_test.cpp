@@ -149,8 +149,7 @@ std::string line_and_body(const std::string& request) {
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------------- request and
-// reply
+// --------------------------------------------------------------------------------------------------- request and reply
 
 BOOST_AUTO_TEST_CASE(a_reply_is_its_status_its_headers_and_its_body) {
   Peer peer(replies([](const std::string&) {
@@ -261,7 +260,7 @@ BOOST_AUTO_TEST_CASE(chunks_are_joined_and_what_comes_behind_them_is_no_header) 
   BOOST_TEST(reply.body == "hello world");
 }
 
-// ------------------------------------------------------------------------------------------------------- connections
+// --------------------------------------------------------------------------------------------------------- connections
 
 BOOST_AUTO_TEST_CASE(connections_are_kept_and_one_that_was_closed_meanwhile_costs_nothing) {
   Peer peer([](Peer::Connection& connection) {
@@ -438,8 +437,7 @@ BOOST_AUTO_TEST_CASE(a_head_that_never_ends_fails) {
   BOOST_TEST(why(reply) == "size: the head of the reply is larger than 256KiB");
 }
 
-// ------------------------------------------------------------------------------------------------------------
-// redirects
+// ----------------------------------------------------------------------------------------------------------- redirects
 
 namespace {
 
@@ -509,8 +507,7 @@ BOOST_AUTO_TEST_CASE(another_server_is_not_told_what_the_first_one_was) {
   BOOST_TEST(has(asked, "x-mine: 1"));
 }
 
-// ------------------------------------------------------------------------------------------------------------ bad
-// peers
+// ----------------------------------------------------------------------------------------------------------- bad peers
 
 BOOST_AUTO_TEST_CASE(a_reply_that_is_cut_short_or_none_at_all_fails_as_io) {
   for (const auto* bytes : {"", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "HTTP/1.1 200 O",
@@ -687,8 +684,7 @@ BOOST_AUTO_TEST_CASE(who_never_says_hello_or_never_answers_or_never_ends_is_left
   BOOST_TEST((endless.time >= 100ms && endless.time < 10s));
 }
 
-// -------------------------------------------------------------------------------------------------- where it may
-// connect
+// ------------------------------------------------------------------------------------------------ where it may connect
 
 BOOST_AUTO_TEST_CASE(public_only_refuses_this_machine_by_whatever_name) {
   Peer peer(replies([](const std::string&) { return ok("secret"); }));
@@ -768,8 +764,7 @@ BOOST_AUTO_TEST_CASE(a_proxy_is_used_if_it_is_asked_for_and_never_because_of_the
   for (const auto* name : {"http_proxy", "HTTP_PROXY", "all_proxy", "no_proxy"}) ::unsetenv(name);
 }
 
-// ------------------------------------------------------------------------------------------------------------------
-// TLS
+// ----------------------------------------------------------------------------------------------------------------- TLS
 
 namespace {
 
@@ -866,8 +861,7 @@ BOOST_AUTO_TEST_CASE(who_does_not_speak_tls_fails_as_tls) {
   BOOST_TEST(kind(reply) == "tls", why(reply));
 }
 
-// ----------------------------------------------------------------------------------------------------------------
-// dates
+// --------------------------------------------------------------------------------------------------------------- dates
 
 BOOST_AUTO_TEST_CASE(a_date_of_http_is_read_and_nothing_else) {
   const auto seconds = [](std::string_view text) {

@@ -192,8 +192,7 @@ BOOST_AUTO_TEST_CASE(a_header_can_t_become_two) {
   BOOST_TEST(has(called.failed, "\"why\":\"the header 'x-a' would hold a line break or a NUL byte\""), called.failed);
 }
 
-// ------------------------------------------------------------------------------------------------------ what came of
-// it
+// ----------------------------------------------------------------------------------------------------- what came of it
 
 BOOST_AUTO_TEST_CASE(a_status_from_400_on_fails_unless_it_is_ok_and_the_result_tells_it) {
   Peer peer(replies([](const std::string& request) {
@@ -268,8 +267,7 @@ BOOST_AUTO_TEST_CASE(limits_of_the_stage_reach_the_client) {
   BOOST_TEST(silent.left() == 2);
 }
 
-// --------------------------------------------------------------------------------------------------------------
-// forward
+// ------------------------------------------------------------------------------------------------------------- forward
 
 BOOST_AUTO_TEST_CASE(a_request_is_forwarded_without_what_belongs_to_the_hop) {
   Peer peer(replies([](const std::string&) {
@@ -310,8 +308,7 @@ BOOST_AUTO_TEST_CASE(a_forward_follows_no_redirect_and_what_nobody_asked_for_can
   BOOST_TEST(peer.requests().size() == 1U);
 }
 
-// ----------------------------------------------------------------------------------------------------------------
-// every
+// --------------------------------------------------------------------------------------------------------------- every
 
 BOOST_AUTO_TEST_CASE(with_every_it_asks_again_and_again_and_each_reply_is_a_message) {
   int asked = 0;
@@ -327,8 +324,74 @@ BOOST_AUTO_TEST_CASE(with_every_it_asks_again_and_again_and_each_reply_is_a_mess
   BOOST_TEST(line_and_body(peer.requests().at(0)) == "GET /?a=1|");
 }
 
-// ----------------------------------------------------------------------------------------------------- without a
-// network
+namespace {
+
+/// What one tick brings of these pages, until so many messages have come.
+struct Paged : Called {
+  Paged(Peer& peer, const std::string& pages, std::uint64_t messages)
+      : Called(peer, "{get: 'URL/list?a=1', every: 1h, pages: " + pages + "}", "", "",
+               [messages](const auto& snapshot) {
+                 return stage_of(snapshot, "out").in + stage_of(snapshot, "told").in >= messages;
+               }) {}
+};
+Lines lines_of(const std::vector<std::string>& requests) {
+  Lines lines;
+  for (const auto& request : requests) lines.push_back(request.substr(0, request.find(" HTTP")));
+  return lines;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(pages_are_turned_by_the_link_that_a_reply_names) {
+  std::size_t page = 0;
+  Peer peer(replies([&](const std::string&) {
+    const Lines links{"link: <http://x/>; rel=prev, </list?page=2>; rel=\"next\"\r\n",
+                      "link: <?page=3>;title=a;rel=\"next\", <?page=9>; rel=last\r\n",
+                      "link: <?page=1>; rel=\"first\"\r\n"};
+    ++page;
+    return ok(std::to_string(page), links.at(page - 1));
+  }));
+  const Paged called(peer, "{next: link}", 3);
+  BOOST_TEST(called.out == "1\n2\n3\n");
+  BOOST_TEST(lines_of(peer.requests()) == (Lines{"GET /list?a=1", "GET /list?page=2", "GET /list?page=3"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(pages_are_turned_by_a_field_that_holds_a_url_or_a_token) {
+  std::size_t page = 0;
+  Peer urls(replies([&](const std::string&) {
+    return ok(++page == 1 ? "{\"at\":{\"next\":\"/more?b=2\"}}" : "{\"at\":{\"next\":null}}");
+  }));
+  const Paged by_url(urls, "{next: at.next}", 2);
+  BOOST_TEST(lines_of(urls.requests()) == (Lines{"GET /list?a=1", "GET /more?b=2"}), boost::test_tools::per_element());
+  page = 0;
+  Peer tokens(replies([&](const std::string&) {
+    const Lines next{"\"x&y=\"", "17", "\"\""};
+    ++page;
+    return ok("{\"cursor\":" + next.at(page - 1) + "}");
+  }));
+  const Paged by_token(tokens, "{next: cursor, query: from}", 3);
+  BOOST_TEST(
+      lines_of(tokens.requests()) == (Lines{"GET /list?a=1", "GET /list?a=1&from=x%26y%3D", "GET /list?a=1&from=17"}),
+      boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(pages_end_at_their_number_and_never_lead_to_another_server) {
+  Peer endless(replies([](const std::string&) { return ok("{\"next\":\"/list\"}"); }));
+  const Paged bounded(endless, "{next: next, most: 3}", 3);
+  BOOST_TEST(endless.requests().size() == 3U);
+  Peer stranger(replies([](const std::string&) { return ok("{}"); }));
+  Peer leads_away(replies([&](const std::string&) { return ok("{\"next\":\"" + stranger.url("/x") + "\"}"); }));
+  const Paged called(leads_away, "{next: next}", 2);
+  BOOST_TEST(has(called.failed, "\"kind\":\"type\""), called.failed);
+  BOOST_TEST(has(called.failed, "\"why\":\"the next page is said to lie on another server\""), called.failed);
+  BOOST_TEST(stranger.connections() == 0);
+  Peer plain(replies([](const std::string&) { return ok("no JSON"); }));
+  const Paged unread(plain, "{next: next}", 2);
+  BOOST_TEST(has(unread.failed, "\"kind\":\"decode\""), unread.failed);
+}
+
+// --------------------------------------------------------------------------------------------------- without a network
 
 BOOST_AUTO_TEST_CASE(in_a_test_a_fake_answers_and_ok_and_time_hold_as_they_would) {
   const auto said = tested(R"(
@@ -371,7 +434,7 @@ stages:
   in: {generate: {each: [{}]}}
   asked: {from: in, http: {get: 'http://example.org/{{ msg.nothing }}'}}
   told: {from: asked.failed, pass: {}}
-  polled: {http: {get: 'http://example.org/', every: 1m}}
+  polled: {http: {get: 'http://example.org/', every: 1m, pages: {next: link}}}
   kept: {from: polled, pass: {}}
   lost: {from: polled.failed, pass: {}}
   ends: {from: [told, kept, lost], drop: {}}
@@ -390,8 +453,7 @@ tests:
   BOOST_TEST(has(said, "1 test: 1 passed"), said);
 }
 
-// -------------------------------------------------------------------------------------------------------------
-// mistakes
+// ------------------------------------------------------------------------------------------------------------ mistakes
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name) {
   BOOST_TEST(mistake("{get: 'ftp://example.org/'}") ==
@@ -414,6 +476,12 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name) {
              "behind a proxy nobody sees the addresses; let the proxy refuse them");
   BOOST_TEST(mistake("{get: 'http://a/', tls: {cert: a.pem}}") ==
              "a certificate and its key go together; write both `cert` and `key`");
+  BOOST_TEST(mistake("{get: 'http://a/', pages: {next: link}}") ==
+             "a call brings one reply: pages are for a stage with `every`");
+  BOOST_TEST(mistake("{post: 'http://a/', every: 1s, pages: {next: link}}") == "pages are turned by `get`");
+  BOOST_TEST(mistake("{get: 'http://a/', every: 1s, pages: {query: a}}") ==
+             "a link is a whole URL; say where the token is: `next`");
+  BOOST_TEST(!Read("http", "{get: 'http://a/', every: 1s, pages: {next: a..b}}").diagnostics.empty());
   BOOST_TEST(mistake("{forward: 'http://a/', every: 1s}") == "without a message there is nothing to forward");
   BOOST_TEST(mistake("{get: 'http://a/{{ msg.a }}', every: 1s}") ==
              "`{{ }}` has nothing to speak of: there is no message here; what is known at start is written `${name}`");
