@@ -32,7 +32,7 @@ std::optional<JsonError> check_json(std::string_view bytes);
 /// `found`, where given, becomes the structure of what is JSON, or null where only the slow loop could tell. It lies in
 /// the calling thread's own table and is good until its next check.
 std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* found = nullptr);
-/// The same by a plain loop: what finds the place of an error once simdjson has said that there is one. Slower.
+/// The same by a plain loop: what has the last word, and words, for a text that no quicker way has taken. Slower.
 std::optional<JsonError> check_json_slowly(std::string_view bytes);
 
 bool is_utf8(std::string_view bytes);

@@ -137,7 +137,7 @@ void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t
   auto& state = *static_cast<State*>(self);
   if (!block) old_size = 0;  // Then it says what kind of object is wanted.
   if (new_size == 0) {
-    std::free(block);
+    state.heap_.give_back(block, old_size);
     state.used_ -= old_size;
     return nullptr;
   }
@@ -152,7 +152,7 @@ void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t
       state.counting_ = true;
     }
   }
-  void* moved = std::realloc(block, new_size);
+  void* moved = state.heap_.resize(block, old_size, new_size);
   if (moved) state.used_ += new_size - old_size;
   return moved;
 }

@@ -14,6 +14,7 @@
 #include "engine/script/block.hpp"
 #include "engine/script/compile_error.hpp"
 #include "engine/script/engine.hpp"
+#include "engine/script/heap.hpp"
 #include "engine/script/names.hpp"
 #include "engine/script/patterns.hpp"
 
@@ -151,6 +152,7 @@ class State {
   Host& host_;
   config::Map<config::Value> vars_;
   Limits limits_;
+  Heap heap_;
   lua_State* lua_ = nullptr;
   lua_State* running_ = nullptr;  // The coroutine that runs just now, or null between evaluations.
   std::size_t used_ = 0;
