@@ -260,7 +260,8 @@ const auto spec =
                "Time from the start of a request to the head of its reply.", config::above(0), config::sample("2s"))
         .details(
             "The whole call has 10s, unless `timeout` says otherwise. A status from 400 on fails the message (status), "
-            "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Other failures: "
+            "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Of a `forward` "
+            "only these two fail: another 4xx is the asker's to hear. Other failures: "
             "connect, tls, timeout, size (a reply larger than `max_body`, or compressed by more than 200 to 1), "
             "decode (compressed more than once), io (reset, cut short, not HTTP). `result` has status, headers (lower "
             "case, `_` for `-`), text, seconds; of a failed call, too.\n"
@@ -452,6 +453,8 @@ std::optional<stage::Duration> pause_of(const message::Result& result, runtime::
 
 message::Done judge(const HttpConfig& config, const message::Result& result, runtime::WallTime now) {
   const int status = result.status.value_or(0);
+  // What says that the asker was wrong is the asker's to hear; 429 is said of us.
+  if (config.forward && status < 500 && status != 429) return std::nullopt;
   if (status < 400 || std::find(config.ok.begin(), config.ok.end(), status) != config.ok.end()) return std::nullopt;
   std::string text = "answered " + std::to_string(status);
   if (const auto phrase = io::http_phrase(status); phrase != "Unknown") text.append(" ").append(phrase);

@@ -308,6 +308,16 @@ BOOST_AUTO_TEST_CASE(a_forward_follows_no_redirect_and_what_nobody_asked_for_can
   BOOST_TEST(peer.requests().size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_forward_passes_on_what_the_asker_did_wrong_and_fails_where_the_server_did) {
+  for (const auto& [said, fails] : {std::pair("404 Not Found", false), std::pair("401 Unauthorized", false),
+                                    std::pair("429 Too Many Requests", true), std::pair("502 Bad Gateway", true)}) {
+    Peer peer(replies([said = said](const std::string&) { return ok("there", "", said); }));
+    const Called called(peer, "{forward: URL}", "asked: {path: /a}");
+    BOOST_TEST((called.out == "there\n") == !fails, said);
+    BOOST_TEST(has(called.failed, "\"kind\":\"status\"") == fails, said);
+  }
+}
+
 // --------------------------------------------------------------------------------------------------------------- every
 
 BOOST_AUTO_TEST_CASE(with_every_it_asks_again_and_again_and_each_reply_is_a_message) {
