@@ -7,8 +7,8 @@ namespace {
 const auto spec =
     stage::limit_spec_of("throttle", "Lets messages on no faster than a limit says.")
         .details("The same words as in `limit`. What comes too early waits, fails or is dropped (`over`).")
-        .example("throttle: 10/s")
-        .example("throttle: {rate: 100/m, burst: 10, key: '{{ msg.n }}'}");
+        .example("throttle: {rate: 100/m, burst: 10}")
+        .example("throttle: 10/s");
 
 /// All there is to do is done by the limit before it.
 class Throttle final : public stage::Call {

@@ -89,6 +89,14 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          named("Secrets by their names: ${secret.name} where an option allows it.",
                config::json_schema(config::secret_declaration())) +
          ",\n"
+         "    \"limits\": " +
+         named("Limits by their names: `limit: NAME` on a stage; all who name one share it.",
+               config::json_schema(stage::limit_spec().declaration())) +
+         ",\n"
+         "    \"breakers\": " +
+         named("Breakers by their names: `breaker: NAME` on a stage; all who name one share it.",
+               config::json_schema(stage::breaker_spec().declaration())) +
+         ",\n"
          "    \"kinds\": " +
          named("Kinds of one's own, by their names: options, and stages that use them as ${name}.", own_kind_schema()) +
          ",\n"

@@ -67,7 +67,8 @@ std::string draft(const Declaration& declaration, std::size_t indent) {
   Diagnostics diagnostics;
   const auto tree = parse(make_source(declaration.name, example), diagnostics);
   const Node* value = tree ? tree->find(declaration.name) : nullptr;
-  const bool options = declaration.shape == Declaration::Shape::fields && !declaration.fields.empty();
+  const bool either = declaration.shape == Declaration::Shape::scalar_or_fields && value && value->is_map();
+  const bool options = (declaration.shape == Declaration::Shape::fields || either) && !declaration.fields.empty();
   std::string out;
   if (!options || !value || example.find('\n') != std::string::npos) {
     if (!declaration.value.type.empty()) out += comment(about(declaration.value, false), indent);

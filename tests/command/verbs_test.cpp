@@ -170,8 +170,8 @@ BOOST_AUTO_TEST_CASE(explain_of_an_unknown_kind_names_the_nearest) {
   const auto said = said_by({"explain", "genrate"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no kind 'genrate'\n  = did you mean 'generate'?\n");
-  BOOST_TEST(said_by({"explain", "breaker"}).err ==
-             "weir: 'breaker' comes with a later version\n  = weir list names the kinds there are\n");
+  BOOST_TEST(said_by({"explain", "hedge"}).err ==
+             "weir: 'hedge' comes with a later version\n  = weir list names the kinds there are\n");
   BOOST_TEST(said_by({"explain", "mqtt"}).err ==
              "weir: 'mqtt' comes with a later version\n  = weir list names the kinds there are\n");
 }

@@ -112,18 +112,18 @@ jobs/orders.yaml:1:73: error: expected the stage 'y' as a map, found "5"
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_a_pipeline_has_not) {
-  BOOST_TEST(load_text("stage: {}\nlimits: {}\nfoo: 1\nstages: {a: {pass: {}}}\n").told ==
+  BOOST_TEST(load_text("stage: {}\nplaces: {}\nfoo: 1\nstages: {a: {pass: {}}}\n").told ==
              R"(jobs/orders.yaml:1:1: error: a pipeline has no key 'stage'
     1 | stage: {}
       | ^~~~~
-      = did you mean 'stages'? its keys are stages, vars, secrets, run, admin, kinds, include, tests
-jobs/orders.yaml:2:1: error: 'limits' comes with a later version of weir
-    2 | limits: {}
+      = did you mean 'stages'? its keys are stages, vars, secrets, limits, breakers, run, admin, kinds, include, tests
+jobs/orders.yaml:2:1: error: 'places' comes with a later version of weir
+    2 | places: {}
       | ^~~~~~
 jobs/orders.yaml:3:1: error: a pipeline has no key 'foo'
     3 | foo: 1
       | ^~~
-      = its keys are stages, vars, secrets, run, admin, kinds, include, tests
+      = its keys are stages, vars, secrets, limits, breakers, run, admin, kinds, include, tests
 )");
 }
 

@@ -48,6 +48,11 @@ StageSnapshot full_stage() {
   stage.ack_replayed = 2;
   stage.children = 1;
   stage.child_restarts = 9;
+  stage.breaker = "open";
+  stage.limit_waiting = 4;
+  stage.limit_wait_s = 0.5;
+  stage.limit_tokens = 2;
+  stage.retries = 8;
   return stage;
 }
 
@@ -179,6 +184,9 @@ BOOST_AUTO_TEST_CASE(the_exposition_says_what_the_snapshot_says) {
            "weir_stage_duration_seconds_bucket{" + labels + R"(,le="+Inf"} 5)",
            "weir_stage_duration_seconds_count{" + labels + "} 5",
            R"(weir_channel_credits_messages{pipeline="orders",channel="lines.main->limiter"} 100)"s,
+           "weir_circuit_breaker_state{" + labels + R"(,state="open"} 1)",
+           "weir_circuit_breaker_state{" + labels + R"(,state="closed"} 0)",
+           "weir_retries_total{" + labels + "} 8",
            R"(weir_unaccounted_messages{pipeline="orders"} 0)"s,
            R"(weir_build_info{version="0.1.0"} 1)"s,
            "weir_run_start_time_seconds 1700000000"s,
