@@ -6,11 +6,13 @@
 #include <string>
 
 #include "engine/command/command.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
 
 using namespace weir;
+using tests::contains;
 using tests::TemporaryFolder;
 
 struct Nothing {};
@@ -49,8 +51,6 @@ std::string said_of(const std::string& test) {
   command::run_command(catalog, {"test", path}, streams);
   return out.str() + err.str();
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -17,11 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using weir::tests::catalog;
+using weir::tests::contains;
 using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
 using weir::tests::text_of;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// The lines of a text.
 std::vector<std::string> lines_of(const std::string& text) {

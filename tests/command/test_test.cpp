@@ -19,6 +19,7 @@
 namespace {
 
 namespace fs = std::filesystem;
+using weir::tests::contains;
 using weir::tests::Said;
 using weir::tests::TemporaryFolder;
 using weir::tests::text_of;
@@ -63,8 +64,6 @@ constexpr bool sanitized = true;
 #else
 constexpr bool sanitized = false;
 #endif
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

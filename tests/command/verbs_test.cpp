@@ -13,10 +13,9 @@
 namespace {
 
 using weir::tests::catalog;
+using weir::tests::contains;
 using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 constexpr const char* good_file =
     "stages:\n"

@@ -10,18 +10,9 @@ namespace {
 std::string mistake(const std::string& yaml) { return Read("http_server", yaml).mistake(); }
 
 std::string checked(const std::string& stages) {
-  const TemporaryFolder folder;
-  const auto said = said_by({"check", folder.file("a.yaml", "stages:\n" + stages)});
+  const auto said = check_of(stages);
   return said.code == 0 ? "good" : said.err;
 }
-
-std::string tested(const std::string& yaml) {
-  const TemporaryFolder folder;
-  const auto said = said_by({"test", folder.file("a.yaml", yaml)});
-  return said.out + said.err;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -54,7 +45,7 @@ BOOST_AUTO_TEST_CASE(two_stages_that_would_have_the_same_request_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_request_can_be_read_everywhere_behind_it) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: '/{shop}/jobs/{id}', format: json}}
   told:
     from: ask
@@ -82,7 +73,7 @@ tests:
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_body_is_heard_with_its_request_and_may_be_answered) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /, format: json}}
   kept: {from: ask, stdout: {}}
   sorry: {from: ask.failed, reply: {status: 422, text: '{{ request.method }} {{ failed.kind }}: {{ text }}'}}
@@ -99,7 +90,7 @@ tests:
 }
 
 BOOST_AUTO_TEST_CASE(who_is_told_that_it_failed_is_told_before_any_failed_hears) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /, format: json}}
   sure: {from: ask, lua: 'if msg.bad then fail("bad") end'}
   kept: {from: sure, stdout: {}}
@@ -117,7 +108,7 @@ tests:
 }
 
 BOOST_AUTO_TEST_CASE(what_is_held_back_is_answered_when_it_is_done) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /, format: json}}
   lists: {from: ask, batch: {count: 3, within: 10s}}
   sent: {from: lists, exec: {run: [send]}}

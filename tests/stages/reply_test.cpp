@@ -11,18 +11,9 @@ namespace {
 std::string mistake(const std::string& yaml) { return Read("reply", yaml).mistake(); }
 
 std::string checked(const std::string& stages) {
-  const TemporaryFolder folder;
-  const auto said = said_by({"check", folder.file("a.yaml", "stages:\n" + stages)});
+  const auto said = check_of(stages);
   return said.code == 0 ? said.out : said.err;
 }
-
-std::string tested(const std::string& yaml) {
-  const TemporaryFolder folder;
-  const auto said = said_by({"test", folder.file("a.yaml", yaml)});
-  return said.out + said.err;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -59,7 +50,7 @@ BOOST_AUTO_TEST_CASE(a_reply_anywhere_behind_one_that_listens_is_good) {
 }
 
 BOOST_AUTO_TEST_CASE(what_nobody_asked_for_fails) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /}}
   numbers: {generate: {range: 1..2}}
   answer: {from: [numbers, ask], reply: {}}
@@ -76,7 +67,7 @@ tests:
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_that_is_not_expected_is_shown) {
-  const auto said = tested(R"(stages:
+  const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /}}
   answer: {from: ask, reply: {status: 201, headers: {x-a: b}, msg: {n: 1}}}
 tests:

@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "tests/support/child.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/http_get.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace weir::tests {
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 inline std::vector<std::string> weir_run(std::vector<std::string> words) {
   words.insert(words.begin(), {WEIR_BINARY, "run"});
