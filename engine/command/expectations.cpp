@@ -533,7 +533,7 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
   for (std::size_t stage = from.stage;;) {
     const auto& planned = plan.stages[stage];
     if (planned.configured.shape == stage::Shape::source) return true;
-    if (planned.inputs.size() != 1 || (planned.common.workers > 1 && planned.common.order == stage::Order::free)) {
+    if (planned.inputs.size() != 1 || (planned.common.workers != 1 && planned.common.order == stage::Order::free)) {
       return false;
     }
     const auto input = planned.inputs.front();

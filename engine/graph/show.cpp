@@ -51,12 +51,16 @@ std::vector<std::string> ports_of(const Plan& plan, std::size_t first) {
   return all;
 }
 
+std::string shown_workers(const PlannedStage& planned) {
+  return planned.common.workers == stage::adaptive_workers ? "adaptive" : std::to_string(planned.common.workers);
+}
+
 std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
   if (planned.common.workers == 1) return {};
   if (planned.configured.shape == stage::Shape::operation && unit.replicas == 1) {
     return "1 of " + std::to_string(planned.common.workers);
   }
-  return std::to_string(planned.common.workers) + (planned.common.order == stage::Order::free ? ", order free" : "");
+  return shown_workers(planned) + (planned.common.order == stage::Order::free ? ", order free" : "");
 }
 
 }  // namespace
@@ -137,7 +141,8 @@ std::string as_json(const Plan& plan) {
       json += "]";
     }
     json += std::string(",\"fused\":") + (planned.fused ? "true" : "false");
-    json += ",\"workers\":" + std::to_string(planned.common.workers);
+    const bool adaptive = planned.common.workers == stage::adaptive_workers;
+    json += ",\"workers\":" + (adaptive ? "\"adaptive\"" : shown_workers(planned));
     if (!planned.common.description.empty()) json += ",\"description\":" + json_text(planned.common.description);
     json += ",\"ports\":[";
     const auto ports = ports_of(plan, stage);

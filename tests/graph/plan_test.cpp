@@ -189,3 +189,34 @@ BOOST_AUTO_TEST_CASE(the_plan_is_shown_as_text_a_drawing_and_data) {
   BOOST_TEST(says(json, R"("units":[["a","b","c"],["d"]])"), json);
   BOOST_TEST(says(json, R"({"from":"c","port":"main","to":"d","fused":false})"), json);
 }
+
+BOOST_AUTO_TEST_CASE(as_many_workers_as_are_best_are_shown_by_that_word_and_are_for_calls_alone) {
+  const auto with = [](const std::string& kind) {
+    return "stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, workers: adaptive, " + kind + "}\n" +
+           "  c: {from: b, stdout: {}}\n";
+  };
+  const Bench bench(with("exec: {run: ['true']}"));
+  BOOST_TEST(says(graph::as_text(bench.plan()), "b (exec) from a, workers adaptive\n"));
+  BOOST_TEST(says(graph::as_json(bench.plan()), R"("workers":"adaptive")"));
+  BOOST_TEST(says(mistakes(with("pass: {}")), "only how long calls take says how many are best"));
+}
+
+BOOST_AUTO_TEST_CASE(policies_stand_on_stages_that_call) {
+  const auto with = [](const std::string& policy) {
+    return "stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, pass: {}, " + policy + "}\n" +
+           "  c: {from: b, stdout: {}}\n";
+  };
+  BOOST_TEST(says(mistakes(with("retry: 3")), "there is nothing to try again"));
+  BOOST_TEST(says(mistakes(with("breaker: {failures: 3}")), "there is nothing to stop calling"));
+  BOOST_TEST(says(mistakes(with("limit: 3/s")), "put a stage `throttle: 10/s` before it"));
+  BOOST_TEST(says(mistakes(with("deadline: 3s")), "a deadline stands on a stage that calls or listens"));
+  const auto call = [](const std::string& policy) {
+    return mistakes("stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, exec: {run: ['true']}, " + policy +
+                    "}\n  c: {from: b, stdout: {}}\n");
+  };
+  BOOST_TEST(says(call("breaker: {recover_after: 1s}"), "it does not say what opens it"));
+  BOOST_TEST(says(call("breaker: shop"), "there is no 'shop' under `breakers:`"));
+  BOOST_TEST(says(call("retry: {on: [conect]}"), "'conect' is no kind of failure"));
+  BOOST_TEST(says(call("retry: {budget: many}"), "expected a share such as 10%, found 'many'"));
+  BOOST_TEST(says(call("limit: often"), "a rate is written 10/s, 100/m or 1/10s"));
+}
