@@ -176,7 +176,8 @@ std::optional<std::string> kind_to_start_from(const stage::Catalog& catalog, con
       "\n# `weir explain test` tells what a test may hold.\n"
       "tests:\n"
       "  - name: it runs to its end\n";
-  if (configured.shape == Shape::call && configured.touches != stage::Touches::nothing) text += "    fake: {work: [{text: what it answers}]}\n";
+  if (configured.shape == Shape::call && configured.touches != stage::Touches::nothing)
+    text += "    fake: {work: [{text: what it answers}]}\n";
   if (configured.replies) text += "    send: [{to: input, msg: " + message + "}]\n";
   if (reads && configured.touches != stage::Touches::nothing) text += "    fake: {work: [{text: '{\"id\": 1}'}]}\n";
   return text + "    expect: [{exit: 0}]\n";

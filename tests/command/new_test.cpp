@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(applications_that_are_to_come_say_what_they_wait_for) {
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err ==
              "weir: 'chat' comes with a later version: it needs websocket_server\n  = weir new lists what there is\n");
-  for (const auto* name : {"microservices", "task_automation", "web_crawler", "iot"}) {
+  for (const auto* name : {"microservices", "web_crawler", "iot"}) {
     BOOST_TEST(contains(said_by({"new", name}).err, "comes with a later version: it needs "), name);
   }
   BOOST_TEST(said_by({"new", "mqtt"}).err ==
