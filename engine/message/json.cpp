@@ -265,7 +265,7 @@ struct Quick {
     std::size_t depth = 0;
     char closing = 0;  // The innermost of them.
     std::uint32_t* next = to;
-    const auto note = [begin](std::uint32_t*& where, const unsigned char* what) {
+    const auto note = [&](std::uint32_t*& where, const unsigned char* what) {
       if constexpr (noted) *where++ = static_cast<std::uint32_t>(what - begin);
     };
     for (;;) {
