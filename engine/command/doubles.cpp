@@ -393,11 +393,7 @@ struct Doubles::Inside {
   static std::shared_ptr<message::Result> result_of(const FakeConfig& fake, std::string text) {
     auto result = std::make_shared<message::Result>();
     result->status = static_cast<int>(fake.status.value_or(200));
-    for (const auto& [name, value] : fake.headers) {
-      std::string key = name;
-      for (char& c : key) c = c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-      result->headers.emplace_back(std::move(key), value);
-    }
+    for (const auto& [name, value] : fake.headers) result->headers.emplace_back(lua_name(name), value);
     result->text = std::move(text);
     result->seconds = std::chrono::duration<double>(fake.after).count();
     return result;

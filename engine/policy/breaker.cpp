@@ -3,6 +3,18 @@
 #include <algorithm>
 
 namespace weir::policy {
+namespace {
+
+/// Gives the circuit an outcome. No where it was closed and stays so: nobody waits for such a one, and of calls that go
+/// well nobody need hear.
+template <class Outcome>
+bool matters(Breaker& circuit, Time now, Outcome outcome) {
+  const bool was_closed = circuit.state(now) == Circuit::closed;
+  outcome(circuit);
+  return !was_closed || circuit.state(now) != Circuit::closed;
+}
+
+}  // namespace
 
 Circuit Breaker::state(Time now) const {
   if (circuit_ == Circuit::open && now >= opened_ + rule_.recover_after) return Circuit::half_open;
@@ -102,27 +114,18 @@ std::optional<Breaker::Permit> Breakers::admit(const std::string& key, Time now)
 }
 
 void Breakers::succeeded(const std::string& key, Breaker::Permit permit, Duration took, Time now) {
-  {
-    const std::scoped_lock lock(mutex_);
-    breaker(key, now).succeeded(permit, took, now);
-  }
-  told();
+  const std::scoped_lock lock(mutex_);
+  if (matters(breaker(key, now), now, [&](Breaker& of) { of.succeeded(permit, took, now); })) told();
 }
 
 void Breakers::failed(const std::string& key, Breaker::Permit permit, Time now) {
-  {
-    const std::scoped_lock lock(mutex_);
-    breaker(key, now).failed(permit, now);
-  }
-  told();
+  const std::scoped_lock lock(mutex_);
+  if (matters(breaker(key, now), now, [&](Breaker& of) { of.failed(permit, now); })) told();
 }
 
 void Breakers::withdrawn(const std::string& key, Breaker::Permit permit, Time now) {
-  {
-    const std::scoped_lock lock(mutex_);
-    breaker(key, now).withdrawn(permit, now);
-  }
-  told();
+  const std::scoped_lock lock(mutex_);
+  if (matters(breaker(key, now), now, [&](Breaker& of) { of.withdrawn(permit, now); })) told();
 }
 
 Circuit Breakers::state(const std::string& key, Time now) const {
@@ -165,9 +168,8 @@ void Breakers::forget(std::uint64_t listener) {
   listeners_.erase(listener);
 }
 
-// Under the lock: whoever has called forget() is not called any more.
+// Still under the lock: whoever has called forget() is not called any more.
 void Breakers::told() {
-  const std::scoped_lock lock(mutex_);
   for (const auto& [number, changed] : listeners_) changed();
 }
 

@@ -96,7 +96,7 @@ class Breakers {
   std::size_t not_closed(Time now) const;
   const BreakerRule& rule() const { return rule_; }
 
-  /// `changed` is called after each outcome, on whichever thread brought it. Returns a number for forget().
+  /// `changed` is called when an outcome may matter to who waits, on the thread that brought it. Returns a number.
   std::uint64_t tell(std::function<void()> changed);
   void forget(std::uint64_t listener);
 

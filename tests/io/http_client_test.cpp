@@ -332,6 +332,28 @@ Task<> crowd_and_server(Core& core, std::size_t& connections, int& good) {
   co_await server.closed();
 }
 
+/// What a call brings that is stopped as soon as this does not hold any more.
+std::vector<HttpReply> stopped(HttpCall call, const std::function<bool()>& goes_on) {
+  std::vector<HttpReply> got;
+  const auto runtime = runtime::make_real({});
+  std::unique_ptr<runtime::Coroutine> calling;
+  std::vector<HttpCall> calls;
+  calls.push_back(std::move(call));
+  const std::function<void()> look = [&] {
+    if (goes_on()) {
+      runtime->core(0).post(look);
+    } else {
+      calling->stop();
+    }
+  };
+  runtime->run([&] {
+    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
+                                     [&](std::exception_ptr) { runtime->stop(); });
+    runtime->core(0).post(look);
+  });
+  return got;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(many_calls_at_once_share_as_many_connections_as_there_are_calls) {
@@ -348,24 +370,7 @@ BOOST_AUTO_TEST_CASE(a_call_that_is_stopped_leaves_nothing_behind) {
     connection.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
     connection.wait_for_end();
   });
-  std::vector<HttpReply> got;
-  const auto runtime = runtime::make_real({});
-  std::unique_ptr<runtime::Coroutine> calling;
-  std::vector<HttpCall> calls;
-  calls.push_back(get(peer.url()));
-  // Until the request has arrived.
-  const std::function<void()> look = [&] {
-    if (peer.requests().empty()) {
-      runtime->core(0).post(look);
-    } else {
-      calling->stop();
-    }
-  };
-  runtime->run([&] {
-    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
-                                     [&](std::exception_ptr) { runtime->stop(); });
-    runtime->core(0).post(look);
-  });
+  const auto got = stopped(get(peer.url()), [&] { return peer.requests().empty(); });  // Until it has arrived.
   BOOST_TEST(got.empty());
   peer.end();
   BOOST_TEST(peer.left() == 1);
@@ -552,23 +557,7 @@ BOOST_AUTO_TEST_CASE(a_name_server_that_never_answers_holds_nobody_up) {
   BOOST_TEST((late.time >= 50ms && late.time < 10s));
   BOOST_TEST(Names::all().asked_for() == 1);
   // Nor one who is stopped: the core goes on, and the client goes.
-  std::vector<HttpReply> got;
-  const auto runtime = runtime::make_real({});
-  std::unique_ptr<runtime::Coroutine> calling;
-  std::vector<HttpCall> calls;
-  calls.push_back(get("http://slow.test/"));
-  const std::function<void()> look = [&] {
-    if (Names::all().asked_for() == 1) {
-      runtime->core(0).post(look);
-    } else {
-      calling->stop();
-    }
-  };
-  runtime->run([&] {
-    calling = runtime->core(0).spawn(make(runtime->core(0), {}, std::move(calls), got),
-                                     [&](std::exception_ptr) { runtime->stop(); });
-    runtime->core(0).post(look);
-  });
+  const auto got = stopped(get("http://slow.test/"), [] { return Names::all().asked_for() == 1; });
   BOOST_TEST(got.empty());
   Names::all().let_go();
 }

@@ -211,6 +211,24 @@ BOOST_AUTO_TEST_CASE(whoever_listens_hears_of_each_outcome_until_it_forgets) {
   BOOST_TEST(heard == 1);
 }
 
+BOOST_AUTO_TEST_CASE(of_calls_of_a_closed_circuit_nobody_need_hear_and_of_each_probe_everybody) {
+  auto rule = after(2);
+  Breakers breakers(rule);
+  int heard = 0;
+  breakers.tell([&] { ++heard; });
+  breakers.succeeded("", *breakers.admit("", Time{}), 0s, Time{});
+  breakers.failed("", *breakers.admit("", Time{}), Time{});
+  BOOST_TEST(heard == 0);
+  breakers.failed("", *breakers.admit("", Time{}), Time{});
+  BOOST_TEST(heard == 1);  // It has opened.
+  breakers.withdrawn("", *breakers.admit("", Time{5s}), Time{5s});
+  BOOST_TEST(heard == 2);  // A place for a probe is free.
+  breakers.failed("", *breakers.admit("", Time{5s}), Time{5s});
+  BOOST_TEST(heard == 3);
+  breakers.succeeded("", *breakers.admit("", Time{10s}), 0s, Time{10s});
+  BOOST_TEST(heard == 4);  // It has closed.
+}
+
 BOOST_AUTO_TEST_CASE(tries_are_a_share_of_the_calls_beside_a_few_each_second) {
   RetryBudget budget(0.1);
   int tries = 0;
