@@ -122,7 +122,12 @@ void verify(const HttpConfig& config, config::Written& written) {
   const Role role = role_of(config);
   verify_url(role, written);
   verify_headers(config, written);
-  if (config.robots) written.error("robots", "`robots` comes with a later version of weir");
+  const auto of_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
+  if (config.robots &&
+      (config.robots->empty() || !std::all_of(config.robots->begin(), config.robots->end(), of_name))) {
+    written.error("robots", "'" + *config.robots + "' can stand in no robots.txt",
+                  "letters, `-` and `_`; a version goes into the header user-agent");
+  }
   const int bodies = config.msg.has_value() + config.text.has_value() + config.form.has_value();
   if (bodies > 0 && (config.head || config.forward)) {
     written.error(config.msg    ? "msg"
@@ -249,7 +254,9 @@ const auto spec =
         .field("max_body", &HttpConfig::max_body, "Bytes of a reply at the most, when decompressed.", config::above(0))
         .field("public_only", &HttpConfig::public_only,
                "Connects to public addresses only, whatever name or redirect leads there.")
-        .field("robots", &HttpConfig::robots, "Asks robots.txt first. Comes with a later version.",
+        .field("robots", &HttpConfig::robots,
+               "Fetches only what the robots.txt of the server allows whoever has this name, which is the user-agent "
+               "too, unless a header says otherwise. What is not allowed fails (robots).",
                config::sample("weirbot"))
         .group("tls", &HttpConfig::tls, tls_spec, "Files for https: whom to believe, and what to show.")
         .field("proxy", &HttpConfig::proxy, "Proxy to go through. None unless it is written here.",
@@ -263,12 +270,16 @@ const auto spec =
             "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Of a `forward` "
             "only these two fail: another 4xx is the asker's to hear. Other failures: "
             "connect, tls, timeout, size (a reply larger than `max_body`, or compressed by more than 200 to 1), "
-            "decode (compressed more than once), io (reset, cut short, not HTTP). `result` has status, headers (lower "
+            "decode (compressed more than once), robots, io (reset, cut short, not HTTP). `result` has status, headers "
+            "(lower "
             "case, `_` for `-`), text, seconds; of a failed call, too.\n"
             "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
             "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies are "
             "decompressed; connections are kept and shared by the calls of the stage; HTTP/2 is spoken where a server "
-            "offers it with TLS. A redirect to another server is followed without authorization and cookies. Neither "
+            "offers it with TLS. A robots.txt is read before the first page of its server and again when it is an hour "
+            "old; "
+            "a server that can't say what it allows is not asked for pages. A redirect to another server is followed "
+            "without authorization and cookies. Neither "
             "netrc nor a proxy of the environment is used.\n"
             "In the host of the URL a `{{ }}` may give a name and a port, and no more; in its path no `.` or `..`.")
         .example("http: {get: 'http://127.0.0.1:9001/users/{{ msg.id }}', ok: [404]}", "{id: 7}")
@@ -486,6 +497,7 @@ io::HttpClientOptions client_options(const HttpConfig& config) {
   options.max_body = config.max_body.bytes;
   options.public_only = config.public_only;
   options.proxy = config.proxy;
+  options.robots = config.robots.value_or("");
   if (config.tls) {
     options.ca = config.tls->ca;
     options.cert = config.tls->cert;

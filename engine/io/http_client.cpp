@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/config/values.hpp"
+#include "engine/io/robots.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/runtime/wait.hpp"
 
@@ -182,6 +183,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
   CURLM* multi = nullptr;
   std::vector<CURL*> idle;
   std::size_t calls = 0;
+  std::optional<RobotsGate> robots;
 
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
@@ -195,6 +197,8 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
   void give_back(CURL* easy) noexcept;
   /// One request and its reply, until `end`. `location`: where it redirects to.
   runtime::Task<> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
+  /// The same, and so many redirects.
+  runtime::Task<HttpReply> exchange(HttpCall call, std::int64_t redirects_most, bool asks_robots);
 
   // What libcurl asks for. It is never called from in here.
   void on_socket(curl_socket_t fd, int what) noexcept;
@@ -252,8 +256,9 @@ class Transfer {
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_FOLLOWLOCATION, 0L);  // follow() does.
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-    set(CURLOPT_USERAGENT, "weir/" WEIR_VERSION);  // Where the headers say nothing else.
-    set(CURLOPT_ACCEPT_ENCODING, "");              // All that it knows.
+    // Where the headers say nothing else.
+    set(CURLOPT_USERAGENT, options.robots.empty() ? "weir/" WEIR_VERSION : options.robots.c_str());
+    set(CURLOPT_ACCEPT_ENCODING, "");  // All that it knows.
     set(CURLOPT_PROXY, options.proxy.c_str());
     set(CURLOPT_NOPROXY, options.proxy.empty() ? "*" : "");
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -485,6 +490,13 @@ HttpClient::Inside::Inside(runtime::Core& on, HttpClientOptions chosen) : core(o
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   multi = ready == CURLE_OK ? curl_multi_init() : nullptr;
   if (!multi) throw std::bad_alloc();
+  if (!options.robots.empty()) {
+    robots.emplace(core, options.robots, [this](std::string url) {
+      HttpCall call;
+      call.url = std::move(url);
+      return exchange(std::move(call), HttpClientOptions().redirects, false);
+    });
+  }
   const auto set = [this](CURLMoption option, auto value) { curl_multi_setopt(multi, option, value); };
   const curl_socket_callback watch = [](CURL*, curl_socket_t fd, int what, void* of, void*) noexcept {
     static_cast<Inside*>(of)->on_socket(fd, what);
@@ -679,17 +691,24 @@ HttpClient::~HttpClient() { WEIR_ASSERT(inside_->calls == 0, "no call outlives i
 std::size_t HttpClient::calls() const { return inside_->calls; }
 
 runtime::Task<HttpReply> HttpClient::call(HttpCall call) {
-  Inside& inside = *inside_;
-  const Time begun = inside.core.now();
-  const Time end = inside.options.whole_time ? begun + *inside.options.whole_time : Time::max();
+  return inside_->exchange(std::move(call), inside_->options.redirects, inside_->robots.has_value());
+}
+
+runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_t redirects_most, bool asks_robots) {
+  const Time begun = core.now();
+  const Time end = options.whole_time ? begun + *options.whole_time : Time::max();
   HttpReply reply;
   reply.failure = wrong(call);
   for (std::int64_t followed = 0; !reply.failure; ++followed) {
     std::string location;
     reply = HttpReply();
-    co_await inside.once(call, reply, location, end);
-    if (reply.failure || !redirects(reply.status) || location.empty() || inside.options.redirects == 0) break;
-    if (followed == inside.options.redirects) {
+    if (asks_robots) {
+      reply.failure = co_await robots->ask(call.url);
+      if (reply.failure) break;
+    }
+    co_await once(call, reply, location, end);
+    if (reply.failure || !redirects(reply.status) || location.empty() || redirects_most == 0) break;
+    if (followed == redirects_most) {
       reply.failure =
           Failure(Reason::status, "answered " + std::to_string(reply.status) + " after " + std::to_string(followed) +
                                       (followed == 1 ? " redirect" : " redirects"));
@@ -699,7 +718,7 @@ runtime::Task<HttpReply> HttpClient::call(HttpCall call) {
       follow(call, reply.status, std::move(location));
     }
   }
-  reply.time = inside.core.now() - begun;
+  reply.time = core.now() - begun;
   co_return reply;
 }
 

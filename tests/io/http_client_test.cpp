@@ -195,6 +195,27 @@ BOOST_AUTO_TEST_CASE(each_method_sends_what_it_is_given_and_no_more) {
   BOOST_TEST(peer.connections() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(robots_txt_is_asked_before_each_page_and_each_redirect) {
+  Peer peer(replies([](const std::string& request) {
+    if (request.starts_with("GET /robots.txt ")) return ok("user-agent: weirbot\ndisallow: /private\n");
+    if (request.starts_with("GET /moved ")) return ok("", "location: /private/a\r\n", "302 Found");
+    return ok("page");
+  }));
+  HttpClientOptions options;
+  options.robots = "weirbot";
+  const auto got = ask({get(peer.url("/a")), get(peer.url("/private/b")), get(peer.url("/moved"))}, options);
+  BOOST_TEST(got.at(0).body == "page");
+  BOOST_TEST(why(got.at(1)) == "robots: " + peer.url("/robots.txt") + " does not let 'weirbot' fetch it");
+  BOOST_TEST(kind(got.at(2)) == "robots");
+  std::vector<std::string> lines;
+  for (const auto& request : peer.requests()) {
+    lines.push_back(request.substr(0, request.find("\r\n")));
+    BOOST_TEST(has(request, "User-Agent: weirbot\r\n"));
+  }
+  const std::vector<std::string> expected{"GET /robots.txt HTTP/1.1", "GET /a HTTP/1.1", "GET /moved HTTP/1.1"};
+  BOOST_TEST(lines == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(headers_are_sent_as_they_are_given_and_weir_says_who_it_is) {
   Peer peer(replies([](const std::string&) { return ok(""); }));
   HttpCall call = get(peer.url());
