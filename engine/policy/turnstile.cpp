@@ -4,6 +4,22 @@
 
 namespace weir::policy {
 
+namespace {
+
+/// How long whoever found no token lets tokens gather before asking again. Where they come quicker than a millisecond,
+/// those who wait go some at a time: a turn of the event loop for each costs as much as the call it lets through.
+Duration gathering(const LimitRule& rule) {
+  using namespace std::chrono_literals;
+  constexpr Duration longest = 10ms;
+  const std::chrono::duration<double> each = std::chrono::duration<double>(rule.period) / rule.tokens;
+  if (each >= 1ms) return Duration(0);
+  return std::min(longest, std::chrono::duration_cast<Duration>(each * (rule.burst / 3)));
+}
+
+}  // namespace
+
+Turnstile::Turnstile(Limit& limit) : limit_(limit), gathering_(gathering(limit.rule())) {}
+
 void Turnstile::enter(Ticket ticket, const std::string& key, double cost, Time now, Time until) {
   const auto [queue, added] = queues_.try_emplace(key);
   auto& waiting = queue->second.waiting;
@@ -50,7 +66,7 @@ Turnstile::Through Turnstile::let_through(Time now, std::size_t most) {
     const auto queue = by_due_.begin()->second;
     const Waiting& first = queue->second.waiting.front();
     if (const auto later = limit_.take(queue->first, first.cost, now)) {
-      set_due(queue, *later);
+      set_due(queue, std::max(*later, now + gathering_));
     } else {
       through.admitted.push_back(first.ticket);
       leave(first.ticket);

@@ -22,7 +22,7 @@ class Turnstile {
  public:
   using Ticket = std::uint64_t;
 
-  explicit Turnstile(Limit& limit) : limit_(limit) {}
+  explicit Turnstile(Limit& limit);
 
   /// Waits from now on, at the latest until then (Time::max(): as long as it takes). Ask let_through() after it.
   void enter(Ticket ticket, const std::string& key, double cost, Time now, Time until);
@@ -60,6 +60,7 @@ class Turnstile {
   void set_due(Queues::iterator queue, Time due);
 
   Limit& limit_;
+  const Duration gathering_;
   std::uint64_t next_number_ = 0;
   Queues queues_;
   std::unordered_map<Ticket, Place> places_;

@@ -2,7 +2,9 @@
 
 #include <rapidcheck.h>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <deque>
+#include <set>
 
 #include "engine/policy/turnstile.hpp"
 
@@ -119,6 +121,21 @@ BOOST_AUTO_TEST_CASE(those_who_wait_get_the_whole_rate_evenly_and_in_order) {
     BOOST_REQUIRE(through[i].second == i);
     if (i > 0) BOOST_REQUIRE((through[i].first - through[i - 1].first >= 500us));
   }
+}
+
+BOOST_AUTO_TEST_CASE(where_tokens_come_quickly_those_who_wait_go_some_at_a_time) {
+  Limit limit(rule(2000, 1s, 64));
+  Turnstile turnstile(limit);
+  for (Turnstile::Ticket i = 0; i < 20'000; ++i) turnstile.enter(i, "", 1, Time{}, Time::max());
+  const auto through = run(turnstile, Time{9s});
+  BOOST_TEST(std::abs(static_cast<double>(through.size()) - 18'064) <= 20);
+  std::set<Time> moments;
+  for (const auto& [at, ticket] : through) moments.insert(at);
+  BOOST_TEST(moments.size() <= 9 * 100 + 1U);  // Not oftener than each 10 ms.
+  // Who comes while there is a token waits for nobody.
+  turnstile.enter(20'000, "other", 1, Time{9s + 1us}, Time::max());
+  BOOST_TEST(turnstile.let_through(Time{9s + 1us}).admitted == std::vector<Turnstile::Ticket>{20'000},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_key_does_not_hold_up_the_others) {
