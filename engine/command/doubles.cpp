@@ -53,12 +53,13 @@ Came came_of(const Message& message) {
 /// Who asks in a test: writes down what he is told.
 class TestAsker final : public message::Asker {
  public:
-  TestAsker(runtime::Core& core, std::vector<Came>& into) : core_(core), into_(into) {}
+  TestAsker(runtime::Core& core, const Record& record, std::vector<Came>& into)
+      : core_(core), record_(record), into_(into) {}
 
   bool answer(message::Answer answer) noexcept override {
     if (!std::exchange(waits_, false)) return false;
     Came& came = into_.emplace_back();
-    came.at = core_.now();
+    came.at = record_.since_start(core_);
     came.status = answer.status;
     came.headers = std::move(answer.headers);
     came.payload = std::move(answer.body);
@@ -73,6 +74,7 @@ class TestAsker final : public message::Asker {
 
  private:
   runtime::Core& core_;
+  const Record& record_;
   std::vector<Came>& into_;
   bool waits_ = true;
 };
@@ -91,14 +93,15 @@ class Recorder : public stage::MessageOperator<Recorder> {
  public:
   using MessageOperator::process;
 
-  Recorder(stage::Context& context, std::vector<Came>& into, const std::optional<config::Template>& goes_to)
-      : core_(context.core), into_(into) {
+  Recorder(stage::Context& context, const Record& record, std::vector<Came>& into,
+           const std::optional<config::Template>& goes_to)
+      : core_(context.core), record_(record), into_(into) {
     if (goes_to) context.compile(path_.emplace(), *goes_to);
   }
 
   void process(Message message, stage::Output& out) {
     Came& came = into_.emplace_back(came_of(message));
-    came.at = core_.now();
+    came.at = record_.since_start(core_);
     // One that can't be filled in has failed in the stage itself.
     if (path_ && path_->fill(message, came.path)) came.path.clear();
     if (out.heard(stage::main_port)) return out.pass(message);
@@ -107,6 +110,7 @@ class Recorder : public stage::MessageOperator<Recorder> {
 
  private:
   runtime::Core& core_;
+  const Record& record_;
   std::vector<Came>& into_;
   std::optional<script::Text> path_;
 };
@@ -134,8 +138,9 @@ struct Doubles::Inside {
     Configured once;   ///< The kind as it reads one entry, without what makes it go on for ever.
     std::string path;  ///< Of its file.
     std::vector<Event> events;
-    std::size_t next = 0;                   ///< Over restarts: the outside doesn't repeat itself.
-    bool stays = false;                     ///< Open until the test lets it end.
+    std::size_t next = 0;  ///< Over restarts: the outside doesn't repeat itself.
+    bool stays = false;    ///< Open until the test lets it end.
+    const Record* record = nullptr;
     std::vector<Came>* answered = nullptr;  ///< Where it listens: what its askers get.
     std::function<message::Done(message::Request& request, std::string_view body)> admit;
     runtime::Waiter* waiting = nullptr;
@@ -149,9 +154,11 @@ struct Doubles::Inside {
     std::vector<Came>* sent = nullptr;  ///< Where nobody reads its results, and the test asks for what it sends.
   };
 
-  Inside(const Trial& of, const stage::Catalog& kinds, runtime::SimulatedRuntime& on)
-      : trial(of), catalog(kinds), runtime(on) {
-    runtime.programs().otherwise([this](const runtime::Command& command) {
+  /// `on`: null on the machine's clock.
+  Inside(const Trial& of, const stage::Catalog& kinds, runtime::SimulatedRuntime* on)
+      : trial(of), catalog(kinds), simulated(on) {
+    if (!simulated) return;
+    simulated->programs().otherwise([this](const runtime::Command& command) {
       if (!next_child) {
         throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory), command.argv.front());
       }
@@ -161,7 +168,7 @@ struct Doubles::Inside {
 
   const Trial& trial;
   const stage::Catalog& catalog;
-  runtime::SimulatedRuntime& runtime;
+  runtime::SimulatedRuntime* const simulated;
   Record record;
   std::map<std::size_t, Source> sources;  // By stage.
   std::map<std::size_t, Call> calls;
@@ -205,7 +212,7 @@ struct Doubles::Inside {
     }
     for (const auto& send : test.send) {
       if (!send.to || *send.to != planned.name) continue;
-      source.stays = true;
+      source.stays = simulated != nullptr;
       for (std::int64_t n = 0; n < send.times; ++n) {
         Event event;
         event.at = runtime::Time(send.at + n * send.every.value_or(runtime::Duration{0}));
@@ -218,6 +225,7 @@ struct Doubles::Inside {
                      [](const Event& a, const Event& b) { return a.at < b.at; });
     choose_reading(source, planned);
     if (!planned.configured.listens) return;
+    source.record = &record;
     source.answered = &record.answered[planned.name];
     source.admit = planned.configured.admit;
   }
@@ -260,9 +268,10 @@ struct Doubles::Inside {
   }
 
   static stage::Task<> play(Inside& inside, Source& played, stage::Source& source) {
+    const auto began = inside.record.began;
     while (played.next < played.events.size()) {
       const Event& event = played.events[played.next];
-      if (event.at > source.core.now()) co_await source.sleep_until(event.at);
+      if (event.at + began > source.core.now()) co_await source.sleep_until(event.at + began);
       ++played.next;
       if (event.send) {
         send(played, event, source);
@@ -305,7 +314,7 @@ struct Doubles::Inside {
     auto refused = played.admit ? played.admit(*request, payload) : std::nullopt;
     const auto metadata = std::make_shared<message::Metadata>();
     metadata->request = request;
-    metadata->asker = std::make_shared<TestAsker>(source.core, *played.answered);
+    metadata->asker = std::make_shared<TestAsker>(source.core, *played.record, *played.answered);
     if (!refused) refused = source.enters(metadata, payload);
     if (refused) {
       source.origin = metadata;
@@ -363,8 +372,8 @@ struct Doubles::Inside {
     const std::string errors = fake.error_text ? fake.error_text->text() : std::string();
     switch (played.reading) {
       case Reading::files:
-        if (!played.path.empty()) inside.runtime.files().put(played.path, text);
-        inside.runtime.files().give_standard_input(text);
+        if (!played.path.empty()) inside.simulated->files().put(played.path, text);
+        inside.simulated->files().give_standard_input(text);
         co_await played.once.run_source(source);
         break;
       case Reading::child:
@@ -463,7 +472,7 @@ struct Doubles::Inside {
       ++inside_.record.calls[faked_.name];
       if (faked_.sent) {
         Came& came = faked_.sent->emplace_back(came_of(message));
-        came.at = context_.core.now();
+        came.at = inside_.record.since_start(context_.core);
         if (faked_.net) came.payload = std::move(sends);
       }
       const auto chosen = choose(message, failure);
@@ -539,6 +548,31 @@ struct Doubles::Inside {
     std::vector<Compiled> entries_;
   };
 
+  /// The call itself, counted, and written down where the test asks for what it sends.
+  class WatchedCall final : public stage::Call {
+   public:
+    WatchedCall(Inside& inside, Inside::Call& watched, stage::Context& context)
+        : inside_(inside), watched_(watched), context_(context), real_(watched.real.make_call(context)) {}
+
+    stage::Task<message::Done> call(Message message) override {
+      if (watched_.sent) {
+        Came came = came_of(message);
+        came.at = inside_.record.since_start(context_.core);
+        std::string sends;
+        if (watched_.net && !real_->compose(message, sends)) came.payload = std::move(sends);
+        watched_.sent->push_back(std::move(came));
+      }
+      ++inside_.record.calls[watched_.name];
+      return real_->call(std::move(message));
+    }
+
+   private:
+    Inside& inside_;
+    Inside::Call& watched_;
+    stage::Context& context_;
+    const std::unique_ptr<stage::Call> real_;
+  };
+
   void prepare(Call& call, const graph::PlannedStage& planned) {
     call.name = planned.name;
     call.real = planned.configured;
@@ -565,7 +599,7 @@ struct Doubles::Inside {
       if (!goes_to || goes_to->parts.empty() || goes_to->parts.front().lua) continue;
       const std::string& path = goes_to->parts.front().text;
       const auto slash = path.rfind('/');
-      if (slash != std::string::npos && slash > 0) runtime.files().make_directories(path.substr(0, slash));
+      if (slash != std::string::npos && slash > 0) simulated->files().make_directories(path.substr(0, slash));
     }
   }
 
@@ -574,7 +608,11 @@ struct Doubles::Inside {
   void replace(std::size_t index, graph::PlannedStage& planned) {
     auto& configured = planned.configured;
     if (configured.touches == Touches::nothing) return;
+    const auto& sends = trial.config.send;
+    const bool is_sent_to =
+        std::any_of(sends.begin(), sends.end(), [&](const auto& send) { return send.to == planned.name; });
     if (configured.shape == Shape::source) {
+      if (!simulated && !is_sent_to) return;
       const auto [at, added] = sources.try_emplace(index);
       Source& source = at->second;
       if (added) prepare(source, planned);
@@ -583,10 +621,11 @@ struct Doubles::Inside {
       const auto [at, added] = calls.try_emplace(index);
       Call& call = at->second;
       if (added) prepare(call, planned);
-      configured.make_call = [this, &call](stage::Context& context) {
+      configured.make_call = [this, &call](stage::Context& context) -> std::unique_ptr<stage::Call> {
+        if (!simulated) return std::make_unique<WatchedCall>(*this, call, context);
         return std::make_unique<FakedCall>(*this, call, context);
       };
-    } else if (configured.shape == Shape::sink && configured.touches != Touches::fs) {
+    } else if (simulated && configured.shape == Shape::sink && configured.touches != Touches::fs) {
       configured.run_sink = [](stage::Driver& driver) { return take_all(driver); };
     }
     // A sink that writes to the simulated disk does so, and fails there as it would outside.
@@ -605,8 +644,8 @@ struct Doubles::Inside {
     recorder.inputs.push_back(from);
     recorder.fused = true;
     const auto goes_to = from.port == stage::main_port ? recorded.configured.goes_to : std::nullopt;
-    recorder.configured.make_operator = [&into, goes_to](stage::Context& context) {
-      return std::make_unique<Recorder>(context, into, goes_to);
+    recorder.configured.make_operator = [this, &into, goes_to](stage::Context& context) {
+      return std::make_unique<Recorder>(context, record, into, goes_to);
     };
     const std::size_t index = plan.stages.size();
     for (auto& reader : plan.stages) {
@@ -625,10 +664,16 @@ struct Doubles::Inside {
 };
 
 Doubles::Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::SimulatedRuntime& runtime)
-    : inside_(std::make_unique<Inside>(trial, catalog, runtime)) {
+    : inside_(std::make_unique<Inside>(trial, catalog, &runtime)) {
   inside_->make_directories();
 }
-Doubles::~Doubles() { inside_->runtime.programs().otherwise(nullptr); }
+Doubles::Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::RealRuntime& runtime)
+    : inside_(std::make_unique<Inside>(trial, catalog, nullptr)) {
+  inside_->record.began = runtime.core(0).now().time_since_epoch();
+}
+Doubles::~Doubles() {
+  if (inside_->simulated) inside_->simulated->programs().otherwise(nullptr);
+}
 
 graph::Plan Doubles::plan() {
   Inside& inside = *inside_;

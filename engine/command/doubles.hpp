@@ -8,6 +8,7 @@
 
 #include "engine/command/test_block.hpp"
 #include "engine/message/metadata.hpp"
+#include "engine/runtime/real.hpp"
 #include "engine/runtime/simulated.hpp"
 
 namespace weir::command {
@@ -30,13 +31,19 @@ struct Record {
   std::map<std::string, std::vector<Came>> answered;
   std::map<std::string, std::int64_t> calls;  ///< By stage, those begun.
   std::vector<std::string> refused;           ///< Calls that no fake answers, in words; each once.
+  runtime::Duration began{0};                 ///< When the test did, by the clock of its runtime.
+
+  runtime::Time since_start(const runtime::Core& core) const { return core.now() - began; }
 };
 
 /// The doubles of one test, over all its restarts. The trial, the runtime and the catalog outlive it; so does it every
 /// pipeline that it gave doubles to. The runtime's thread only.
 class Doubles {
  public:
+  /// On virtual time nothing outside is touched.
   Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::SimulatedRuntime& runtime);
+  /// On the machine's clock the outside is as it is, but for the sources to which the test sends.
+  Doubles(const Trial& trial, const stage::Catalog& catalog, runtime::RealRuntime& runtime);
   ~Doubles();
   Doubles(const Doubles&) = delete;
   Doubles& operator=(const Doubles&) = delete;
@@ -44,7 +51,7 @@ class Doubles {
   /// The trial's plan with doubles in the place of all that touches the outside, and something that writes down behind
   /// each port that the test expects something from.
   graph::Plan plan();
-  /// Sources to which the test sends stay open, as they would outside, until this is called.
+  /// On virtual time sources to which the test sends stay open, as they would outside, until this is called.
   void end_sources();
   const Record& record() const;
 

@@ -238,8 +238,12 @@ const auto test_spec =
                config::sample("{LEVEL: debug}"))
         .field("set", &TestConfig::set, "Other values for anything in the file.",
                config::sample("{stages.work.workers: 1}"))
-        .field("clock", &TestConfig::clock, "real comes with a later version.",
-               config::one_of({{"virtual", TestClock::simulated}, {"real", TestClock::real}}))
+        .field(
+            "clock", &TestConfig::clock,
+            "real: on the machine's own clock, with everything outside as it is: files, programs and servers are the "
+            "real ones, and so is what sinks write. Nothing is faked then, a source to which the test sends gives what "
+            "it is sent and no more, and messages come at no exact time.",
+            config::one_of({{"virtual", TestClock::simulated}, {"real", TestClock::real}}))
         .details(
             "A test runs on virtual time and touches nothing outside. It ends when nothing is under way and nothing is "
             "still to be sent. An unset ${NAME} and a secret read as their own name.")
@@ -248,7 +252,11 @@ const auto test_spec =
             "  send: [{to: orders, msg: {id: 1}}]\n  expect: [{from: kept, at: 2s, has: {id: 1, score: 7}}]")
         .place(&TestConfig::place)
         .verify([](const TestConfig& test, config::Written& written) {
-          if (test.clock == TestClock::real) written.error("clock", "`real` comes with a later version of weir");
+          const bool real = test.clock == TestClock::real;
+          if (real && test.start) written.error("start", "the machine's clock is not set by a test");
+          if (real && !test.fake.empty()) {
+            written.error("fake", "with `clock: real` the outside is as it is", "leave out one of the two");
+          }
           if (test.start && !script::parse_rfc3339(*test.start)) {
             written.error("start", "'" + *test.start + "' is no time of day", "such as '2030-01-10T01:59:00+01:00'");
           }
@@ -295,6 +303,9 @@ class Against {
   }
 
   void check(const SendConfig& send, const Node* written) {
+    if (send.restart && test_.clock == TestClock::real) {
+      diagnostics_.error(place_of(written, "restart", send.place), "a `restart` needs the virtual clock");
+    }
     if (!send.to) return;
     const auto place = place_of(written, "to", send.place);
     const auto* to = stage(*send.to, place);
@@ -358,6 +369,10 @@ class Against {
   }
 
   void check(const ExpectConfig& expect, const Node* written) {
+    if (test_.clock == TestClock::real && expect.at && !expect.of) {
+      diagnostics_.error(place_of(written, "at", expect.place), "with `clock: real` a message comes at no exact time",
+                         "figures have one: `{of: STAGE, at: …}`");
+    }
     if (test_.run_for && expect.at && *expect.at > *test_.run_for) {
       diagnostics_.error(place_of(written, "at", expect.place), "that is after the end of the test, `for`");
     }

@@ -1,15 +1,9 @@
 #include "engine/command/trial.hpp"
 
-#include <algorithm>
-#include <map>
 #include <set>
 
 #include "engine/command/doubles.hpp"
-#include "engine/command/exit_code.hpp"
-#include "engine/command/expectations.hpp"
-#include "engine/command/fault.hpp"
-#include "engine/graph/running.hpp"
-#include "engine/observe/log.hpp"
+#include "engine/command/real_trial.hpp"
 #include "engine/runtime/simulated.hpp"
 
 namespace weir::command {
@@ -21,24 +15,6 @@ using runtime::Time;
 /// A test that takes more steps than this, or so many without time moving, does not end by itself.
 constexpr std::uint64_t steps_most = 5'000'000;
 constexpr std::uint64_t steps_at_once = 500'000;
-constexpr std::size_t log_lines_most = 10;
-
-/// The program's log, kept while this lives.
-class KeptLog {
- public:
-  explicit KeptLog(std::vector<std::string>& lines) {
-    observe::Log::Options options;
-    options.least = observe::Level::warn;
-    options.sink = [&lines](std::string_view line) {
-      while (!line.empty() && line.back() == '\n') line.remove_suffix(1);
-      if (lines.size() < log_lines_most) lines.emplace_back(line);
-    };
-    observe::program_log().set(std::move(options));
-  }
-  ~KeptLog() { observe::program_log().set({}); }
-  KeptLog(const KeptLog&) = delete;
-  KeptLog& operator=(const KeptLog&) = delete;
-};
 
 /// Without what nobody would miss.
 std::string roughly(runtime::Duration time) {
@@ -94,17 +70,19 @@ class Run {
     verdict.took = last_ - Time();
     if (!ended_) {
       if (tired_ && stuck_) {
-        tell(verdict, "it goes on and on at " + shown(verdict.took) + ", and no time passes",
-             "say how many messages are made, such as `set: {stages.NAME.generate.count: 100}`");
+        verdict.tell(trial_, "it goes on and on at " + shown(verdict.took) + ", and no time passes",
+                     "say how many messages are made, such as `set: {stages.NAME.generate.count: 100}`");
         return verdict;
       }
-      tell(verdict,
-           tired_ ? "it does not end by itself: after " + roughly(verdict.took) + " it was given up"
-                  : "it stands still and has not ended",
-           tired_ ? "say how long it is to run, such as `for: 20s`" : "this is a bug in weir");
+      verdict.tell(trial_,
+                   tired_ ? "it does not end by itself: after " + roughly(verdict.took) + " it was given up"
+                          : "it stands still and has not ended",
+                   tired_ ? "say how long it is to run, such as `for: 20s`" : "this is a bug in weir");
       return verdict;
     }
-    judge(verdict);
+    seen_.record = &doubles_.record();
+    seen_.end = figures();
+    judge(trial_, ending_, seen_, verdict);
     return verdict;
   }
 
@@ -161,34 +139,6 @@ class Run {
     return figures;
   }
 
-  void tell(Verdict& verdict, const std::string& what, const std::string& hint) const {
-    verdict.failures.error(trial_.config.place, what, hint);
-  }
-
-  void judge(Verdict& verdict) {
-    const bool exit_expected = std::any_of(trial_.config.expect.begin(), trial_.config.expect.end(),
-                                           [](const auto& expect) { return expect.exit.has_value(); });
-    seen_.record = &doubles_.record();
-    seen_.end = figures();
-    if (ending_.fault) {
-      const auto fault = describe(ending_.fault, When::running);
-      seen_.exit_code = fault.exit_code;
-      if (!exit_expected) {
-        tell(verdict, "the pipeline can't go on: " + fault.what,
-             ending_.fault_stage.empty() ? "" : "in stage '" + ending_.fault_stage + "'");
-      }
-    } else if (ending_.unheard > 0 || ending_.left > 0) {
-      seen_.exit_code = exit_code::failures;
-    }
-    if (!exit_expected) verdict.unheard = ending_.unheard;
-    const auto lost = ending_.fault ? 0 : observe::unaccounted(seen_.end.stages);
-    if (lost != 0) tell(verdict, std::to_string(lost) + " messages are not accounted for", "this is a bug in weir");
-    for (const auto& refused : seen_.record->refused) {
-      tell(verdict, refused, "add an entry to `fake`, such as {text: '…'} or {failed: timeout}");
-    }
-    compare(trial_, seen_, verdict.failures);
-  }
-
   const Trial& trial_;
   runtime::SimulatedRuntime runtime_;
   flow::Budget budget_;
@@ -204,6 +154,7 @@ class Run {
 }  // namespace
 
 Verdict try_out(const Trial& trial, const stage::Catalog& catalog) {
+  if (trial.config.clock == TestClock::real) return try_out_really(trial, catalog);
   Run run(trial, catalog);
   return run.verdict();
 }
