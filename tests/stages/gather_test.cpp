@@ -182,3 +182,21 @@ stages:
   BOOST_TEST(told.find("'n' makes no lists that 'c' could gather") != told.npos, told);
   BOOST_TEST(told.find("split") == told.npos, told);
 }
+
+BOOST_AUTO_TEST_CASE(what_a_list_became_has_to_come_to_its_gather_one_by_one) {
+  const auto told = Bench(R"(
+stages:
+  a: {generate: {each: [1, 2]}}
+  b: {from: a, batch: {count: 2}}
+  c: {from: b, gather: {of: a, into: all}}
+  elsewhere: {generate: {each: [1]}}
+  d: {from: elsewhere, gather: {of: a, into: all}}
+  straight: {from: a, gather: {of: a, into: all}}
+  behind: {from: straight, batch: {count: 2}}
+  e: {from: [c, d, behind], drop: {}}
+)")
+                        .mistakes();
+  BOOST_TEST(told.find("'b' makes one message of many, which is part of no list that 'c' gathers") != told.npos, told);
+  BOOST_TEST(told.find("nothing that 'a' makes comes to 'd'") != told.npos, told);
+  BOOST_TEST(told.find("'straight'") == told.npos, told);
+}
