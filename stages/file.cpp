@@ -121,8 +121,9 @@ const auto spec =
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
             ".csv, else lines. csv: the first record names the fields, each further one is an object. logfmt: each "
-            "line is an object. envelope: each line is an object of `failed`, `meta` and `text`, to keep what failed "
-            "and can be sent again: what is read of it is the text, with its `meta`.",
+            "line is an object. envelope: each line is an object of `failed`, `meta` and `text` (or `base64`, of bytes "
+            "that are no text), to keep what failed and can be sent again: what is read of it is the payload, with its "
+            "`meta`.",
             stage::formats())
         .field("types", &FileConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "

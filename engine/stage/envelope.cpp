@@ -1,5 +1,6 @@
 #include "engine/stage/envelope.hpp"
 
+#include "engine/io/binary_text.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 #include "engine/message/metadata.hpp"
@@ -75,7 +76,15 @@ void append_envelope(std::string& out, const message::Batch& batch, std::size_t 
     }
     meta.end();
   }
-  whole.text("text", batch.payload(row));
+  const std::string_view payload = batch.payload(row);
+  if (message::is_utf8(payload)) {
+    whole.text("text", payload);
+  } else {
+    whole.begin("base64");
+    out += '"';
+    io::append_base64(out, payload);
+    out += '"';
+  }
   whole.end();
 }
 
@@ -84,9 +93,16 @@ std::string open_envelope(std::string_view line, std::string& text, message::Met
   document.bind(line);
   const auto root = document.root();
   if (document.kind(root) != message::Kind::object) return "an object was expected";
-  const auto payload = document.string(document.find(root, "text"));
-  if (!payload) return "there is no `text`";
-  text = *payload;
+  const auto encoded = document.find(root, "base64");
+  if (encoded) {
+    const auto bytes = document.string(encoded);
+    text.clear();
+    if (!bytes || !io::read_base64(*bytes, text)) return "`base64` is none";
+  } else {
+    const auto payload = document.string(document.find(root, "text"));
+    if (!payload) return "there is no `text`";
+    text = *payload;
+  }
   const auto meta = document.find(root, "meta");
   if (!meta) return {};
   if (document.kind(meta) != message::Kind::object) return "`meta` is no object";

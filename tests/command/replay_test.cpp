@@ -78,6 +78,25 @@ BOOST_AUTO_TEST_CASE(to_a_source_it_is_as_if_that_had_read_it) {
              "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
 }
 
+BOOST_AUTO_TEST_CASE(bytes_that_are_no_text_come_back_as_they_were) {
+  const TemporaryFolder folder;
+  const std::string bytes("a\xff\x00\xc3(\n", 6);
+  const auto in = folder.file("in", bytes), dead = folder.path("dead");
+  const auto end = ran({folder.file("p.yaml", "stages:\n  in: {file: {read: '" + in +
+                                                  "', format: whole}}\n  never: {from: in, lua: fail('no')}\n"
+                                                  "  out: {from: never, drop: {}}\n  dead: {from: any.failed, file: "
+                                                  "{append: '" +
+                                                  dead + "', format: envelope}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(text_of(dead), "\"base64\":\"Yf8AwygK\"}\n"), text_of(dead));
+  const auto again =
+      folder.file("q.yaml", "stages:\n  none: {generate: {each: [1]}}\n  out: {from: none, file: {write: '" +
+                                folder.path("out") + "', format: whole}}\n");
+  const auto replayed = Child(weir_replay({dead, again, "--to", "out"})).end();
+  BOOST_TEST(replayed.code == 0, replayed.err);
+  BOOST_TEST((text_of(folder.path("out")) == bytes));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_envelope_is_a_failure) {
   AfterARun after;
   const auto file = after.folder.file("mixed", "{\"text\":\"{\\\"n\\\":2}\"}\n{\"n\":3}\n\nnothing\n");
