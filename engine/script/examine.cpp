@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
+#include <vector>
 
 #include "engine/config/advice.hpp"
 #include "engine/config/words.hpp"
@@ -23,6 +25,26 @@ constexpr std::array on_a_message{"msg"sv, "text"sv, "meta"sv, "request"sv, "res
 constexpr std::array in_a_block{"drop"sv, "emit"sv, "emit_to"sv};
 constexpr std::array in_generate{"i"sv, "item"sv};
 constexpr std::array in_a_generator{"sleep"sv, "yield"sv};
+
+/// What stands in the tables that code knows by name: the sandbox's.
+using Members = std::vector<std::string>;
+const Members* members_of(std::string_view library) {
+  static const std::map<std::string, Members, std::less<>> all{
+      {"string",
+       {"upper", "lower", "len", "reverse", "sub", "byte", "char", "pack", "packsize", "unpack", "rep", "format"}},
+      {"table", {"pack", "insert", "remove", "concat", "sort", "move", "unpack"}},
+      {"math", {"abs",  "acos", "asin", "ceil", "cos",        "deg",        "exp",      "floor", "rad",
+                "sin",  "sqrt", "tan",  "atan", "log",        "max",        "min",      "modf",  "ult",
+                "fmod", "type", "pi",   "huge", "maxinteger", "mininteger", "tointeger"}},
+      {"re", {"match", "replace"}},
+      {"url", {"host", "normalise", "join", "escape"}},
+      {"time", {"format", "parse", "unix"}}};
+  const auto found = all.find(library);
+  return found == all.end() ? nullptr : &found->second;
+}
+/// Lua's own patterns can run for ever, so they are not here.
+constexpr std::array of_patterns{"find"sv, "match"sv, "gmatch"sv, "gsub"sv};
+constexpr auto instead_of_patterns = "use 're.match' or 're.replace', or 'contains' for a plain text";
 
 template <std::size_t Count>
 bool is_in(const std::array<std::string_view, Count>& names, std::string_view name) {
@@ -150,6 +172,42 @@ std::vector<std::string> known_names(Form form, Setting setting) {
   return names;
 }
 
+namespace {
+
+/// A function that the sandbox has not, asked for by name: `math.random`, `text:gsub(…)`.
+std::optional<CompileError> absent_function(std::string_view code, const config::Place& place,
+                                            const std::vector<Token>& tokens, const std::vector<GlobalUse>& globals) {
+  // Code that defines functions may have methods of its own.
+  const bool defines =
+      std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.is("function"); });
+  for (std::size_t i = 2; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    if (token.kind != Token::Kind::name) continue;
+    const bool called = i + 1 < tokens.size() && tokens[i + 1].is("(");
+    if (tokens[i - 1].is(":") && called && !defines && is_in(of_patterns, token.text)) {
+      return at_token(place, code, token, "there is no 'string." + std::string(token.text) + "' here",
+                      instead_of_patterns);
+    }
+    const bool assigned = i + 1 < tokens.size() && tokens[i + 1].is("=");  // That fails for another reason.
+    if (assigned || !tokens[i - 1].is(".") || (i > 2 && (tokens[i - 3].is(".") || tokens[i - 3].is(":")))) continue;
+    const std::string library(tokens[i - 2].text);
+    const Members* const members = tokens[i - 2].kind == Token::Kind::name ? members_of(library) : nullptr;
+    const bool is_global = std::any_of(globals.begin(), globals.end(),
+                                       [&](const GlobalUse& use) { return use.name == library && !use.assigned; });
+    if (!members || !is_global || std::find(members->begin(), members->end(), token.text) != members->end()) continue;
+    std::string hint;
+    if (library == "string" && is_in(of_patterns, token.text)) {
+      hint = instead_of_patterns;
+    } else if (const auto near = config::nearest(token.text, *members); !near.empty()) {
+      hint = "did you mean '" + library + "." + near + "'?";
+    }
+    return at_token(place, code, token, "there is no '" + library + "." + std::string(token.text) + "' here", hint);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column,
                        int length) {
   if (!place.source || place.line < 1) return place;
@@ -266,6 +324,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
     worst = &error;
   }
   if (worst) return error;
+  if (auto absent = absent_function(code, place, tokens, globals)) return absent;
 
   std::vector<std::string> ports;
   for (std::size_t i = 0; i < tokens.size(); ++i) {

@@ -73,6 +73,14 @@ BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   BOOST_TEST(checked("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
   BOOST_TEST(checked("msg.a = ") == "the code ends too early");
   BOOST_TEST(checked("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
+  const std::string cure = " here (use 're.match' or 're.replace', or 'contains' for a plain text)";
+  BOOST_TEST(checked("local x = string.find(text, 'a')") == "there is no 'string.find'" + cure);
+  BOOST_TEST(checked("msg.a = msg.b:gsub('a', 'b')") == "there is no 'string.gsub'" + cure);
+  BOOST_TEST(checked("msg.a = math.random()") == "there is no 'math.random' here");
+  BOOST_TEST(checked("msg.a = time.formt(now())") == "there is no 'time.formt' here (did you mean 'time.format'?)");
+  BOOST_TEST(checked("msg.a = msg.string.find + meta.time.x") == "fine");
+  BOOST_TEST(checked("local string = {find = 1} msg.a = string.find") == "fine");
+  BOOST_TEST(checked("local t = {} function t:find(x) return x end msg.a = t:find(1)") == "fine");
   const auto expression = check_expression("msg.a = 1", {});
   BOOST_TEST(
       (expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
