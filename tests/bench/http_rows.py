@@ -99,13 +99,11 @@ def python_with_aiohttp():
 
 
 class HttpRows:
-    """`bench` is what run has: Weir, written(), cpu_seconds(), status_kib(), peer_row(), say(), PLACE, PEERS, BUILD."""
+    """`bench` is what run has: Weir, written(), cpu_seconds(), status_kib(), peer_row(), build_go(), say(), PLACE and PEERS."""
 
     def __init__(self, bench, quick):
         self.bench, self.quick = bench, quick
-        self.nginx = None
         self.python = python_with_aiohttp()
-        self.go_post = None
 
     def rows(self, wanted):
         """By name, how each is measured; of what is there."""
@@ -117,11 +115,8 @@ class HttpRows:
             return {}
         posts = 10_000 if self.quick else 50_000
         found = {"Yaml/http_post": lambda: self.weir_post(posts)}
-        if shutil.which("go"):
-            self.go_post = self.build_go()
-            found["Peer/go_post"] = lambda: self.asking(lambda url: self.bench.peer_row([self.go_post, url, str(posts)]))
-        else:
-            self.bench.say("no go: its peer is skipped")
+        if wanted("Peer/go_post") and (go := self.bench.build_go("http_post")):
+            found["Peer/go_post"] = lambda: self.asking(lambda url: self.bench.peer_row([go, url, str(posts)]))
         if self.python:
             script = os.path.join(self.bench.PEERS, "http_post.py")
             found["Peer/aiohttp_post"] = lambda: self.asking(
@@ -135,13 +130,6 @@ class HttpRows:
         else:
             self.bench.say("no wrk: the gateways are skipped")
         return {name: found[name] for name in named if name in found}
-
-    def build_go(self):
-        program = os.path.join(self.bench.BUILD, "peers", "go_post")
-        os.makedirs(os.path.dirname(program), exist_ok=True)
-        subprocess.run(["go", "build", "-o", program, os.path.join(self.bench.PEERS, "http_post.go")], check=True,
-                       env=dict(os.environ, GO111MODULE="off", GOFLAGS=""))
-        return program
 
     def asking(self, measure):
         with Nginx(self.bench.PLACE) as server:
