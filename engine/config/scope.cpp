@@ -174,7 +174,11 @@ struct Scope::Content {
 
 namespace {
 
-/// One filling. Keeps the names that are being filled in, so that a ring of vars ends.
+constexpr std::size_t text_bytes_most = 1024 * 1024;
+constexpr std::size_t names_most = 100'000;
+
+/// One filling. Keeps the names that are being filled in, so that a ring of vars ends, and counts them, so that vars
+/// made of vars do not grow without end.
 template <class Content>
 class Filling {
  public:
@@ -251,11 +255,23 @@ class Filling {
       filled.text += put->text;
       filled.plain = false;
       i = end + 1;
+      if (filled.text.size() > text_bytes_most) {
+        error(node, fmt::format("what is filled in makes it longer than {} KiB", text_bytes_most / 1024),
+              "a var made of vars grows by each");
+        return std::nullopt;
+      }
     }
     return filled;
   }
 
   std::optional<Node> resolve(const Content& scope, const Node& node, const std::string& inside) {
+    if (++names_ > names_most) {
+      if (names_ == names_most + 1) {
+        error(node, fmt::format("more than {} names would be filled in here", names_most),
+              "a var made of vars grows by each");
+      }
+      return std::nullopt;
+    }
     const auto name = parse_name(inside);
     if (!name) {
       error(node, fmt::format("`${{{}}}` names nothing", inside),
@@ -363,6 +379,7 @@ class Filling {
   }
 
   bool secret_ok_;
+  std::size_t names_ = 0;
   Diagnostics& diagnostics_;
   const std::string& path_;
   std::set<const Node*> open_;

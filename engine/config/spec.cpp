@@ -231,6 +231,11 @@ bool read_map(const Node& node, Reader& reader, const TypeOps& element, const st
   return good;
 }
 
+bool told_of(const Node& node) {
+  return node.told || std::any_of(node.items.begin(), node.items.end(), told_of) ||
+         std::any_of(node.entries.begin(), node.entries.end(), [](const auto& entry) { return told_of(entry.value); });
+}
+
 }  // namespace detail
 
 Place Written::place(const std::string& key) const {

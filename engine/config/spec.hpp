@@ -60,6 +60,9 @@ Extra statements();                    ///< Of a Lua field: a block of statement
 
 namespace detail {
 
+/// Whether a mistake was told about it, or about anything in it, before it came to be read: then it says nothing.
+bool told_of(const Node& node);
+
 /// How one C++ type is read and shown; the type itself is forgotten.
 struct TypeOps {
   std::string type;
@@ -383,7 +386,7 @@ class Spec : public SpecCore {
     const auto before = reader.diagnostics.error_count();
     if (place_) config.*place_ = node.place;
     read_into(node, reader, &config, others);
-    if (verify_ && reader.diagnostics.error_count() == before) {
+    if (verify_ && reader.diagnostics.error_count() == before && !detail::told_of(node)) {
       Written written(node, reader);
       verify_(config, written);
     }

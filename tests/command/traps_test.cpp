@@ -208,3 +208,16 @@ BOOST_AUTO_TEST_CASE(names_where_they_mean_nothing) {
           "there is no 'msg' here", "in 'generate' there is no message yet");
   refused(lua("yield({})"), "7:7", "there is no 'yield' here", "it is known in 'generate' only");
 }
+
+BOOST_AUTO_TEST_CASE(a_trap_in_what_a_kind_cannot_do_without_is_told_and_no_more) {
+  for (const std::string stage :
+       {"http: {get: {{ msg.url }}}", "http: yes", "http: {post: {x: yes}}", "exec: {run: {{ msg.argv }}}",
+        "exec: {run: [yes]}", "exec: no", "file: {write: yes}", "file: {append: {{ msg.path }}}", "lua: yes",
+        "set: {a: {{ msg.a }}}", "batch: {count: yes}", "aggregate: {by: [yes], window: 1s, fields: {n: count()}}",
+        "limit: {rate: yes}\n    pass: {}"}) {
+    const auto said = check("  s:\n    from: in\n    " + stage + "\n  t: {from: s, drop: {}}\n");
+    BOOST_TEST(said.code == 78, stage << said.text);
+    BOOST_TEST(said.text.find(": error: ") != said.text.npos, stage);
+  }
+  BOOST_TEST(check("  s: {http_server: {listen: yes, path: yes}}\n  t: {from: s, reply: {status: yes}}\n").code == 78);
+}
