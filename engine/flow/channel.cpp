@@ -378,8 +378,10 @@ void Inbox::poke() noexcept { publish(); }
 
 void Inbox::close() noexcept {
   for (const auto& edge : edges_) {
+    if (edge->closed_.load(std::memory_order_relaxed)) continue;
     edge->closed_.store(true, std::memory_order_seq_cst);
     if constexpr (planted != 5) edge->sender_.wake();
+    if (edge->closing_) edge->closing_();
   }
 }
 

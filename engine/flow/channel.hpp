@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -104,6 +105,8 @@ class Edge final : public Parking {
   }
   /// The receiver takes nothing any more: what is sent is lost, so ask before sending.
   bool closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
+  /// Called once, on the receiver's core, when it closes: for a sender that is not sending. Before anything runs.
+  void when_closed(std::function<void()> told) { closing_ = std::move(told); }
   bool park(Waiter& waiter) noexcept override;
   bool unpark() noexcept override { return sender_.take_back(); }
 
@@ -153,6 +156,7 @@ class Edge final : public Parking {
   std::atomic<std::uint64_t> taken_seen_{0};
   bool ended_ = false;
   std::atomic<bool> closed_{false};
+  std::function<void()> closing_;
   // Both.
   alignas(64) WaitSlot sender_;
 };

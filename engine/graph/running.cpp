@@ -163,6 +163,15 @@ struct Running::Inside {
         flow::Edge& made =
             inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);
         if (passed) inbox.take_turns(r, receivers.size());
+        // Who is on this core hears of it at once: a source may not send anything for hours. (A replica elsewhere looks
+        // when it sends; whom it reads is here.)
+        if (&senders[s]->core() == &home) {
+          made.when_closed([this, sender = senders[s], here = std::weak_ptr<int>(here)] {
+            home.post([sender, here] {
+              if (here.lock()) sender->reader_closed();
+            });
+          });
+        }
         branches[s].edges.push_back(&made);
         channels.push_back({&made, from.name, from.ports[input.port], to.name});
       }
@@ -289,6 +298,7 @@ struct Running::Inside {
   RunOptions options;
   UnitSetting setting;
   std::map<int, std::unique_ptr<Scripts>> scripts_by_core;
+  const std::shared_ptr<int> here = std::make_shared<int>(0);  // For what was posted here and finds it gone.
   std::vector<std::unique_ptr<Unit>> units;
   std::vector<Channel> channels;
   std::uint64_t unheard = 0;

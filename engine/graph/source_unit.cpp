@@ -80,6 +80,10 @@ class SourceUnit final : public Unit, private TokenOwner {
     draining_ = true;
     if (is_running(body_)) body_->stop();
   }
+  void reader_closed() override {
+    look_for_readers();
+    if (abandoned() && is_running(body_)) body_->stop();
+  }
   void retire() noexcept override {
     over_ = true;
     deadline_alarm_.reset();
@@ -94,7 +98,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   }
   std::uint64_t left() noexcept override {
     collect_acks();
-    for (const auto& open : failed_) left_ += open->failures().size() - open->handled;
+    for (const auto& open : failed_) left_ += rows_failed(*open);
     failed_.clear();
     return std::exchange(left_, 0);
   }
@@ -118,7 +122,10 @@ class SourceUnit final : public Unit, private TokenOwner {
         : Source(unit.core_, *unit.head().output, unit.setting_.plan->pipeline.name,
                  [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
           unit_(unit) {}
-    runtime::Task<> flush() override { return unit_.flush(); }
+    runtime::Task<> flush() override {
+      co_await unit_.flush();
+      if (unit_.abandoned()) throw runtime::Stopped();  // It might sleep next, for as long as it likes.
+    }
     void waited_outside() override { unit_.spent(observe::State::outside); }
     void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
     bool abandoned() const noexcept override { return unit_.abandoned(); }
@@ -342,7 +349,7 @@ class SourceUnit final : public Unit, private TokenOwner {
           delete open;
         }
       } else if (over_) {
-        left_ += open->failures().size();
+        left_ += rows_failed(*open);
         delete open;
       } else if (open->last) {
         for (const auto& row : open->failures()) lost(row.failure, *open);
@@ -375,30 +382,49 @@ class SourceUnit final : public Unit, private TokenOwner {
     while (!failed_.empty()) {
       Open* const open = failed_.front().get();
       stretches_.go_back_to(open->stretch, unsent());
-      while (open->handled < open->failures().size()) {
-        const auto& row = open->failures()[open->handled++];
+      const auto& failures = open->failures();
+      while (open->handled < failures.size()) {
+        // What one row became, as far as it failed.
+        const auto begin = failures.begin() + static_cast<std::ptrdiff_t>(open->handled);
+        const auto end =
+            std::find_if(begin, failures.end(), [&](const auto& row) { return row.ordinal != begin->ordinal; });
+        const auto& row = *begin;
         const auto* metadata = listens_ ? row.metadata.get() : open->kept.metadata(row.ordinal);
         const int attempt = metadata ? metadata->attempt : 1;
         const auto payload = listens_ ? std::string_view(row.payload) : open->kept.payload(row.ordinal);
         const auto entered = listens_ ? open->entered : open->kept.entered();
-        if (!listens_ && row.failure.may_pass && attempt < setting_.options.attempts) {
+        const auto again = std::find_if(begin, end, [](const auto& failed) { return failed.failure.may_pass; });
+        // (What is sent to nobody would be dropped, and so be done.)
+        if (!listens_ && again != end && attempt < attempts_ && !abandoned()) {
           ++replayed_;
-          const Message again = output.emit(stage::main_port, payload, entered);
-          if (metadata) again.edit_metadata() = *metadata;
-          again.edit_metadata().attempt = attempt + 1;
+          const Message once_more = output.emit(stage::main_port, payload, entered);
+          if (metadata) once_more.edit_metadata() = *metadata;
+          once_more.edit_metadata().attempt = attempt + 1;
         } else if (output.heard(stage::failed_port)) {
           const Message failed = output.emit(stage::failed_port, payload, entered);
           if (metadata) failed.edit_metadata() = *metadata;
           failed.edit_metadata().failed = told(row.failure, attempt);
-        } else if (output.heard(any_port_)) {
-          const Message failed = output.emit(any_port_, row.payload, entered);
-          const auto* const carried = row.metadata ? row.metadata.get() : metadata;
-          if (carried) failed.edit_metadata() = *carried;
-          failed.edit_metadata().failed = told(row.failure, attempt);
         } else {
-          lost(row.failure, *open);
+          // Each goes as it was where it failed: nothing of what was made of the row is lost.
+          for (auto each = begin; each != end; ++each, ++open->handled) {
+            if (output.full()) co_await pump();
+            if (!output.heard(any_port_)) {
+              lost(each->failure, *open);
+              continue;
+            }
+            const Message failed = output.emit(any_port_, each->payload, entered);
+            const auto* const carried = each->metadata ? each->metadata.get() : metadata;
+            if (carried) failed.edit_metadata() = *carried;
+            failed.edit_metadata().failed = told(each->failure, attempt);
+          }
         }
+        open->handled = static_cast<std::size_t>(end - failures.begin());
         if (output.full()) co_await pump();
+      }
+      if (open->failures_beyond() > 0) {
+        *setting_.unheard += open->failures_beyond();
+        driver_.log(observe::Level::error, "more of what one message became failed than could be kept",
+                    {{"messages", open->failures_beyond()}});
       }
       close(*open);
       failed_.pop_front();
@@ -407,6 +433,15 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (!unsent()) stretches_.come_back();
   }
 
+  /// Rows of it of which something failed, and is not handled.
+  static std::size_t rows_failed(const Open& open) {
+    std::size_t rows = 0;
+    const auto& failures = open.failures();
+    for (std::size_t i = open.handled; i < failures.size(); ++i) {
+      rows += i == open.handled || failures[i].ordinal != failures[i - 1].ordinal;
+    }
+    return rows;
+  }
   /// All of it has been sent again, or on, or is lost.
   void close(const Open& open) noexcept {
     if (!open.stopped) stretches_.close(open.stretch);
@@ -456,6 +491,7 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   SourceDriver driver_;
   const Port any_port_;
+  const int attempts_ = static_cast<int>(head().planned->common.attempts.value_or(setting_.options.attempts));
   const bool listens_ = head().planned->configured.listens;
   std::optional<StageLimit> limit_;
   std::deque<std::pair<runtime::Time, std::weak_ptr<message::Asker>>> impatient_;  // By their deadlines.

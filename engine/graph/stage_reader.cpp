@@ -305,6 +305,12 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("edge")) refuse("edge", "a source has no edge before it");
     if (written("workers")) refuse("workers", "this source takes no workers");
   }
+  if (written("attempts") && (shape != Shape::source || planned.configured.listens)) {
+    refuse("attempts",
+           planned.configured.listens ? "who asks here asks again himself"
+                                      : "only a source sends again what failed elsewhere",
+           shape == Shape::call ? "a stage that calls says `retry`" : "");
+  }
   if (planned.common.edge) check_edge(planned);
   check_policies(node, planned);
   if (shape != Shape::call) {

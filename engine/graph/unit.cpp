@@ -387,6 +387,11 @@ void Unit::lose(Branch& branch, Batch& batch, std::size_t first, stage::Output& 
   }
 }
 
+void Unit::reader_closed() {
+  look_for_readers();
+  if (abandoned_) inbox_.close();
+}
+
 void Unit::look_for_readers() {
   if (!ways_out_.empty()) {
     abandoned_ = std::all_of(ways_out_.begin(), ways_out_.end(), [](const WayOut& way) { return way.closed(); });

@@ -85,6 +85,8 @@ class Unit {
   /// `ended` is called once, when nothing of the unit runs any more.
   void start(std::function<void(std::exception_ptr)> ended);
   virtual void drain() {}  ///< A source reads no more. Also before it has started.
+  /// One of its readers takes nothing any more. Where none is left, neither does this one.
+  virtual void reader_closed();
   void stop();             ///< Ends at once. Also before it has started.
   /// Lets go of every message that is left; they fail.
   virtual void retire() noexcept;

@@ -10,9 +10,15 @@ void Token::fail(std::uint64_t id, Failure failure, std::string payload,
   const auto ordinal = static_cast<std::uint32_t>(id - first_id_);
   {
     const std::lock_guard lock(mutex_);
-    const bool known =
-        std::any_of(failures_.begin(), failures_.end(), [&](const FailedRow& row) { return row.ordinal == ordinal; });
-    if (!known) failures_.emplace_back(ordinal, std::move(failure), std::move(payload), std::move(metadata));
+    // Behind the last of the same row. Most often there is none, and one source's rows fail in their order.
+    const auto last = std::find_if(failures_.rbegin(), failures_.rend(),
+                                   [&](const FailedRow& row) { return row.ordinal == ordinal; });
+    const auto at = last == failures_.rend() ? failures_.end() : last.base();
+    if (last != failures_.rend() && failures_.size() >= failures_most) {
+      ++failures_beyond_;
+    } else {
+      failures_.emplace(at, ordinal, std::move(failure), std::move(payload), std::move(metadata));
+    }
   }
   done(1);
 }

@@ -38,7 +38,7 @@ struct FailedRow {
 
 /// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows
 /// outstanding: a copy adds, each end subtracts, at zero the owner hears. One atomic operation for a run of rows.
-/// A row and all that was made of it share one ordinal; the first failure among them is the row's.
+/// A row and all that was made of it share one ordinal, and each of them may fail.
 /// Thread-safe: all but the constructor and reading failures().
 class Token {
  public:
@@ -53,6 +53,7 @@ class Token {
     first_id_ = first_id;
     rows_ = rows;
     failures_.clear();
+    failures_beyond_ = 0;
   }
 
   void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
@@ -67,8 +68,11 @@ class Token {
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }
   std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
-  /// Only once completed() has been called: one entry for each failed ordinal, in the order of failing.
+  /// Only once completed() has been called: in the order of failing, but those of one row one after the other. Of what
+  /// one row became no more than `failures_most` are kept; of the others only how many there were.
   const std::vector<FailedRow>& failures() const noexcept { return failures_; }
+  std::uint64_t failures_beyond() const noexcept { return failures_beyond_; }
+  static constexpr std::size_t failures_most = 10'000;
 
  private:
   TokenOwner* owner_;
@@ -77,6 +81,7 @@ class Token {
   std::uint32_t rows_;
   std::mutex mutex_;  // Failing is rare; it guards failures_.
   std::vector<FailedRow> failures_;
+  std::uint64_t failures_beyond_ = 0;
 };
 
 }  // namespace weir::message

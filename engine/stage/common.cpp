@@ -88,6 +88,12 @@ const config::Spec<Common>& common_spec() {
           .one_or_more()
           .field("description", &Common::description, "For people.")
           .group("edge", &Common::edge, edge_spec(), "What may wait before this stage.")
+          .field(
+              "attempts", &Common::attempts,
+              "Of a source: so often a message is sent in all (3) that fails where nobody reads `.failed`, by what may "
+              "pass: no connection, a time-out, 429 or 5xx, a program's exit. All that was made of it then comes "
+              "again. 1: it is sent once.",
+              config::at_least(1), config::at_most(1000), config::sample("1"))
           .field("workers", &Common::workers,
                  "So many messages at once; adaptive: as many as whoever is called answers best, found by watching how "
                  "long it takes, for stages that call.",

@@ -46,7 +46,8 @@ struct Common {
   std::vector<std::string> from;
   config::Place place;
   std::optional<EdgeConfig> edge;
-  std::int64_t workers = 1;  ///< Or adaptive_workers.
+  std::optional<std::int64_t> attempts;  ///< Of a source.
+  std::int64_t workers = 1;              ///< Or adaptive_workers.
   Order order = Order::kept;
   std::optional<config::Map<config::Value>> merge;
   std::optional<StateConfig> state;

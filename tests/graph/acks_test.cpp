@@ -70,6 +70,95 @@ BOOST_AUTO_TEST_CASE(where_nobody_listens_to_the_source_it_leaves_by_any_failed)
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(all_that_was_made_of_a_message_and_failed_leaves_by_any_failed) {
+  Bench parts(R"(
+stages:
+  a: {generate: {range: 1..2, msg: {n: '{{ i }}', l: [x, y]}}}
+  b: {from: a, expand: {each: l, as: x, keep: [n]}}
+  c: {from: b, lua: 'fail("no")'}
+  dead: {from: any.failed, file: {append: dead.txt}}
+)");
+  parts.run();
+  BOOST_TEST(parts.files().text("dead.txt") ==
+             "{\"n\":1,\"x\":\"x\"}\n{\"n\":1,\"x\":\"y\"}\n{\"n\":2,\"x\":\"x\"}\n{\"n\":2,\"x\":\"y\"}\n");
+  BOOST_TEST(parts.ending().unheard == 0U);
+  Bench branches(R"(
+stages:
+  a: {generate: {range: 1..1}}
+  b: {from: a, lua: 'fail("no")'}
+  c: {from: a, lua: 'fail("nor")'}
+  why: {from: any.failed, do: [lua: 'return failed.stage .. " " .. failed.text']}
+  shown: {from: why, stdout: {}}
+)");
+  branches.run();
+  BOOST_TEST((branches.output() == "b no\nc nor\n" || branches.output() == "c nor\nb no\n"), branches.output());
+  // Where nobody listens each is told.
+  Bench unheard(
+      "stages: {a: {generate: {range: 1..1, msg: {l: [1, 2, 3]}}}, b: {from: a, expand: {each: l}}, c: {from: b, lua: "
+      "'fail(\"no\")'}}");
+  unheard.run();
+  BOOST_TEST(unheard.ending().unheard == 3U);
+  // The source itself speaks of its own messages, each once.
+  Bench once(
+      "stages: {a: {generate: {range: 1..1, msg: {l: [1, 2]}}}, b: {from: a, expand: {each: l}}, c: {from: b, lua: "
+      "'fail(\"no\")'}, d: {from: a.failed, stdout: {}}}");
+  once.run();
+  BOOST_TEST(once.output() == "{\"l\":[1,2]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_may_pass_is_sent_again_though_something_else_of_it_may_not) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1}}
+  b: {from: a, lua: 'fail("no")'}
+  work: {from: a, exec: {run: [work, '{{ text }}']}}
+  dead: {from: any.failed, file: {append: dead.txt}}
+  good: {from: work, stdout: {}}
+)");
+  fails(bench, "work", {{"1", 2}});
+  bench.run();
+  BOOST_TEST(bench.stage("a").ack_replayed.value() == 2U);
+  BOOST_TEST(bench.files().text("dead.txt") == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(how_often_a_source_sends_again_is_the_users) {
+  for (const auto& [attempts, started] : {std::pair(1, 3U), std::pair(2, 4U), std::pair(5, 7U)}) {
+    Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..3}, attempts: )" +
+                std::to_string(attempts) + R"(}
+  work: {from: numbers, exec: {run: [work, '{{ text }}']}}
+  out: {from: work, stdout: {}}
+)");
+    fails(bench, "work", {{"2", 1000}});
+    bench.run();
+    BOOST_TEST(bench.runtime.programs().started() == started);
+    BOOST_TEST(bench.ending().unheard == 1U);
+  }
+  const auto mistakes = [](const std::string& stages) {
+    return Bench("stages: {a: {generate: {count: 1}}, " + stages + "}").mistakes();
+  };
+  BOOST_TEST(
+      mistakes("b: {from: a, pass: {}, attempts: 2}, c: {from: b, drop: {}}").find("only a source sends again") !=
+      std::string::npos);
+  BOOST_TEST(mistakes("b: {from: a, exec: {run: [x]}, attempts: 2}, c: {from: b, drop: {}}")
+                 .find("a stage that calls says `retry`") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_behind_a_take_that_has_its_number_is_not_sent_to_nobody) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..10}}
+  b: {from: a, take: 2}
+  work: {from: b, exec: {run: [work, '{{ text }}']}}
+  out: {from: work, stdout: {}}
+  dead: {from: any.failed, file: {append: dead.txt}}
+)");
+  fails(bench, "work", {{"1", 1000}, {"2", 1000}});
+  bench.run();
+  BOOST_TEST(bench.files().text("dead.txt") == "1\n2\n");
+}
+
 BOOST_AUTO_TEST_CASE(by_any_failed_it_carries_what_was_noted_on_its_way) {
   Bench bench(R"(
 stages:

@@ -76,6 +76,25 @@ BOOST_AUTO_TEST_CASE(a_source_before_an_edge_ends_as_well) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_source_that_sleeps_for_long_hears_of_it_at_once) {
+  for (const auto* edge : {"", ", edge: {capacity: 4}"}) {
+    for (const auto* between : {"pass: {}", "exec: {run: [echo, x]}"}) {
+      Bench bench(std::string("stages:\n  a: {generate: {every: 1h}}\n  b: {from: a, ") + between +
+                  "}\n  c: {from: b, take: 1" + edge + "}\n  d: {from: c, drop: {}}\n");
+      bench.runtime.programs().script("echo", [](const weir::runtime::Command&) { return weir::runtime::Behaviour(); });
+      bench.run();
+      BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)), edge << between);
+      BOOST_TEST(bench.out("c") == 1U);
+    }
+  }
+  // One of two sources is quick; the other one would tick next year.
+  Bench bench(
+      "stages: {a: {generate: {cron: '0 0 1 1 *'}}, b: {generate: {range: 1..1}}, c: {from: [a, b], take: 1}, d: "
+      "{from: c, drop: {}}}");
+  bench.run();
+  BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)));
+}
+
 BOOST_AUTO_TEST_CASE(a_take_that_nobody_reads_ends_its_source_too) {
   Bench bench("stages: {a: {generate: {every: 1s}}, b: {from: a, take: 3}, c: {from: b, drop: {}}}");
   bench.run();
