@@ -695,7 +695,12 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   const auto* metadata = asked.metadata();
   const auto result = metadata ? metadata->result : nullptr;
   if (failure) {
+    if (result) {
+      source.origin = std::make_shared<message::Metadata>();
+      source.origin->result = result;
+    }
     source.refuse(result ? std::string_view(result->text) : std::string_view(), std::move(*failure));
+    source.origin = nullptr;
     co_return std::string();
   }
   source.emit(result->text).edit_metadata().result = result;

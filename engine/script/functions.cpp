@@ -218,7 +218,8 @@ int time_unix(lua_State* lua) {
   if (time == seconds) {
     lua_pushinteger(lua, seconds.count());
   } else {
-    lua_pushnumber(lua, std::chrono::duration<double>(time).count());
+    // All nanoseconds at once would not fit into a double.
+    lua_pushnumber(lua, static_cast<double>(seconds.count()) + std::chrono::duration<double>(time - seconds).count());
   }
   return 1;
 }

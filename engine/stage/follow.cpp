@@ -151,6 +151,7 @@ class Follower {
     }
     All named;
     for (const auto& path : paths) {
+      if (many_ && is_packed(path)) continue;
       std::shared_ptr<Followed> file = known(path, named);
       if (!file) file = co_await open(path);
       if (file && std::find(named.begin(), named.end(), file) == named.end()) named.push_back(file);
@@ -162,6 +163,17 @@ class Follower {
     }
     // The rest of a file comes before what took its name.
     std::stable_partition(files_.begin(), files_.end(), [](const auto& file) { return !file->named; });
+  }
+
+  /// What a rotation has compressed was followed under its name before that. Told once.
+  bool is_packed(const std::string& path) {
+    constexpr std::array<std::string_view, 6> endings{".gz", ".zst", ".bz2", ".xz", ".zip", ".lz4"};
+    const bool packed =
+        std::any_of(endings.begin(), endings.end(), [&](auto ending) { return path.ends_with(ending); });
+    if (packed && !std::exchange(told_packed_, true)) {
+      source_.log(observe::Level::info, "compressed files do not grow and are left out", {{"file", path}});
+    }
+    return packed;
   }
 
   /// That which is open already, by whatever name it was. One of `named` has two names, and keeps the first.
@@ -312,6 +324,12 @@ class Follower {
 
   // ------------------------------------------------------------------------------------------------------ reading them
 
+  Task<> note(std::shared_ptr<Followed> file) {
+    co_await mark(file);
+    if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
+    source_.origin = file->origin;
+  }
+
   Task<> read(const std::shared_ptr<Followed>& file) {
     if (file->closed) co_return;
     const auto status = file->reader->status();
@@ -321,6 +339,8 @@ class Follower {
       file->seen_size = size;
     }
     source_.origin = file->origin;
+    // Of one read, thousands of short lines may come: that much would come again after a kill.
+    file->lines->after_flush = [this, of = std::weak_ptr<Followed>(file)] { return note(of.lock()); };
     std::uint64_t left = file->named ? turn_bytes : ~std::uint64_t{0};
     for (std::uint64_t came = 1; came > 0 && left > 0 && file->read_to() < size;) {
       came = co_await file->lines->read_some(*file->reader);
@@ -406,6 +426,7 @@ class Follower {
   const bool many_;
   Positions positions_;
   std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
+  bool told_packed_ = false;
   bool starting_ = false, at_end_ = false;
   All files_;  // Those without a name first.
   std::deque<Mark> marks_;

@@ -97,6 +97,7 @@ Task<std::size_t> LineIntake::read_some(runtime::Reader& reader) {
     whole_bytes_ = bytes_ - static_cast<std::size_t>(end - begin);
     if (source_.full()) {
       co_await source_.flush();
+      if (after_flush) co_await after_flush();
       entered_ = source_.core.now();
     }
   }

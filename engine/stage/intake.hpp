@@ -32,6 +32,9 @@ class LineIntake {
   LineIntake(const LineIntake&) = delete;
   LineIntake& operator=(const LineIntake&) = delete;
 
+  /// Awaited behind each flush in the middle of a read: everything up to whole_bytes() has been sent on.
+  std::function<Task<>()> after_flush;
+
   /// Reads once, emits what lines are whole by that, and flushes where it is full. How many bytes came; 0 = the end.
   Task<std::size_t> read_some(runtime::Reader& reader);
   /// No more comes: what is there of a line is the last one.

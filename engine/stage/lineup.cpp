@@ -77,6 +77,13 @@ Task<> Lineup::make_durable(Batch& batch) {
   throw std::system_error(error, "file: cannot sync " + name_);
 }
 
+Task<> Lineup::write_nothing() {
+  if (care_.compression == io::Compression::none || writer_->size() > 0) co_return;
+  packed_.clear();
+  io::compress(care_.compression, {}, packed_);
+  co_await writer_->write(packed_);
+}
+
 void Lineup::fail_left(Batch& batch, const std::error_code& error) {
   for (; next_ < ends_.size(); ++next_) {
     driver_.out.fail(batch, ends_[next_].row, {Reason::io, "cannot write " + name_ + ": " + error.message()});

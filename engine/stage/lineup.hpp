@@ -43,6 +43,8 @@ class Lineup {
   /// What is written from here on goes there. Nothing was added.
   void go_on_with(std::unique_ptr<runtime::Writer> writer) { writer_ = std::move(writer); }
 
+  /// Where nothing was written: what an empty file is, compressed. Throws std::system_error.
+  Task<> write_nothing();
   Task<> sync() { return writer_->sync(); }
   /// Of the terminal that it goes to, if it does.
   std::optional<std::size_t> columns() const { return writer_->columns(); }

@@ -196,7 +196,9 @@ Task<> WrittenFiles::write(File& file, Batch& batch, const std::vector<std::size
   }
   co_await write_added(file, batch);
   if (setting_.durability.always) file.dirty = false;
-  if (setting_.durability.every && !syncing_) {
+  if (!setting_.durability.every) co_return;
+  to_sync_.wake();
+  if (!syncing_) {
     syncing_ = driver_.core.spawn(sync_from_time_to_time(), [this](std::exception_ptr fault) {
       fault_ = fault;
       syncing_ended_.wake();
@@ -362,6 +364,10 @@ Task<> WrittenFiles::sync(File& file) {
 
 Task<> WrittenFiles::sync_from_time_to_time() {
   for (;;) {
+    // Where nothing is written there is nothing to be up for.
+    while (std::none_of(files_.begin(), files_.end(), [](const File& file) { return file.dirty; })) {
+      co_await to_sync_.wait();
+    }
     co_await driver_.core.sleep(*setting_.durability.every);
     auto pass = co_await gate_.enter();
     for (auto& file : files_) {
@@ -376,6 +382,7 @@ Task<> WrittenFiles::finish() {
   for (auto& file : files_) {
     if (file.failed) continue;  // Asked again it might say that all is well.
     try {
+      if (file.unfinished && file.lineup) co_await file.lineup->write_nothing();
       // Or a crash of the machine might leave an empty file under the name.
       if (file.unfinished || (file.dirty && setting_.durability.every)) co_await sync(file);
       if (file.unfinished) file.unfinished->finish();

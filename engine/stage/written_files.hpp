@@ -118,7 +118,7 @@ class WrittenFiles {
   runtime::WallTime last_aside_{};
   flow::Gate gate_{driver_.core};
   std::unique_ptr<runtime::Coroutine> syncing_;
-  runtime::Waiter syncing_ended_{driver_.core};
+  runtime::Waiter to_sync_{driver_.core}, syncing_ended_{driver_.core};
   std::exception_ptr fault_;  // Of that.
 };
 

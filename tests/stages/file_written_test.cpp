@@ -115,6 +115,15 @@ BOOST_AUTO_TEST_CASE(what_is_compressed_by_its_name_is_read_again_by_it) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_compressed_file_of_nothing_is_whole_too) {
+  for (const std::string name : {"a.txt.gz", "a.txt.zst"}) {
+    const auto bytes = written("{write: " + name + "}", {}, name);
+    BOOST_TEST(!bytes.empty());
+    BOOST_TEST(read_again(name, bytes).empty());
+  }
+  BOOST_TEST(written("{write: a.txt}", {}, "a.txt").empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_format_is_that_of_the_name_before_it_was_compressed) {
   const auto bytes = written("{write: a.csv.gz}", {{R"({"a":1})"}}, "a.csv.gz");
   BOOST_TEST(read_again("a.csv.gz", bytes) == "a\n1\n");
@@ -273,6 +282,18 @@ BOOST_AUTO_TEST_CASE(with_a_duration_it_is_on_the_disk_so_much_later) {
   file.run_for(1s);
   BOOST_TEST(file.ended);
   BOOST_TEST(file.files().synced("a.txt") == 4U);  // Also when it ends before.
+}
+
+BOOST_AUTO_TEST_CASE(where_nothing_is_written_nobody_is_up_to_make_it_durable) {
+  Alone file("file", "{append: a.txt, fsync: 1s}");
+  file.start();
+  file.deliver({"a"});
+  BOOST_TEST(file.runtime.run_until_idle());  // It comes to rest.
+  BOOST_TEST((file.runtime.now() < weir::runtime::Time(3s)));
+  BOOST_TEST(file.files().synced("a.txt") == 2U);
+  file.deliver({"b"});
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().synced("a.txt") == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(a_disk_that_fails_later_ends_the_stage_with_the_next_message) {
