@@ -7,6 +7,8 @@
 #include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
+#include "engine/config/loader.hpp"
+#include "engine/script/manual.hpp"
 #include "engine/stage/common.hpp"
 
 namespace weir::command {
@@ -14,6 +16,24 @@ namespace {
 
 constexpr const char* common_name = "stage";
 constexpr const char* test_name = "test";
+constexpr const char* functions_name = "functions";
+
+/// What else a file says, beside its stages.
+const std::vector<std::pair<std::string, const config::Declaration*>>& file_declarations() {
+  static const std::vector<std::pair<std::string, const config::Declaration*>> all{
+      {"run", &config::run_declaration()},
+      {"admin", &config::admin_declaration()},
+      {"secrets", &config::secret_declaration()}};
+  return all;
+}
+
+/// Of code's names, and of the functions in them: `re`, `time.format`.
+bool is_of_code(const std::string& word) {
+  const auto manual = script::manual();
+  return word == functions_name || std::any_of(manual.begin(), manual.end(), [&](const auto& entry) {
+           return entry.name == word || entry.name.starts_with(word + ".");
+         });
+}
 
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
   if (stage::comes_later(word)) {
@@ -30,7 +50,8 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
 
 std::vector<std::string> explained_words(const stage::Catalog& catalog) {
   auto words = catalog.names();
-  for (const auto* word : {common_name, stage::do_key.data(), test_name}) words.emplace_back(word);
+  for (const auto* word : {common_name, stage::do_key.data(), test_name, functions_name}) words.emplace_back(word);
+  for (const auto& [word, declaration] : file_declarations()) words.push_back(word);
   return words;
 }
 
@@ -42,6 +63,13 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   if (!declaration && (word == common_name || common.find(word))) declaration = &common;
   if (word == stage::do_key) declaration = &stage::do_declaration();
   if (!declaration && word == test_name) declaration = &test_declaration();
+  for (const auto& [name, of_file] : file_declarations()) {
+    if (!declaration && word == name) declaration = of_file;
+  }
+  if (!declaration && is_of_code(word)) {
+    streams.out << script::manual_text();
+    return exit_code::done;
+  }
   if (!declaration) return unknown(catalog, word, streams);
   const std::string text =
       output == Output::json ? config::json_schema(*declaration) : config::explain_text(*declaration);

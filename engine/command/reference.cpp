@@ -1,6 +1,7 @@
 #include "engine/command/reference.hpp"
 
 #include "engine/config/declaration.hpp"
+#include "engine/script/manual.hpp"
 #include "engine/stage/common.hpp"
 
 namespace weir::command {
@@ -19,8 +20,10 @@ std::string reference_page(const stage::Catalog& catalog) {
   for (const auto* declaration : {&steps, &common}) {
     page += "- [`" + declaration->name + "`](#" + declaration->name + "): " + declaration->summary + "\n";
   }
+  page += "- [Code](#code): what `where`, `lua` and `{{ }}` know\n";
   for (const auto& [name, kind] : catalog.all()) page += "\n" + config::markdown(kind->declaration());
   for (const auto* declaration : {&steps, &common}) page += "\n" + config::markdown(*declaration);
+  page += "\n" + script::manual_markdown();
   while (page.ends_with("\n\n")) page.pop_back();
   return page;
 }

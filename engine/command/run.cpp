@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <future>
 #include <ostream>
+#include <utility>
 
 #include "engine/command/admin.hpp"
 #include "engine/command/exit_code.hpp"
@@ -177,7 +179,13 @@ void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervi
                   std::atomic<int>& count) {
   std::vector<int> numbers{SIGTERM, SIGINT};
   if (hears_hangups()) numbers.push_back(SIGHUP);
-  runtime.on_signal(numbers, [&control, &supervisor, &count](int number) {
+  runtime.on_signal(numbers, [&control, &supervisor, &count, last = 0, at = runtime::Time::min()](int number) mutable {
+    // Who ends a process and its group tells it twice in one moment, as `timeout` does: that is one signal.
+    using namespace std::chrono_literals;
+    const auto now = control.now();
+    const bool again = std::exchange(last, number) == number && at != runtime::Time::min() && now - at < 100ms;
+    at = now;
+    if (again) return;
     if (number != SIGHUP && ++count >= 3) std::_Exit(exit_code::signalled + number);
     control.post([&supervisor, number] { supervisor.signalled(number); });
   });

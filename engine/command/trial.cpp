@@ -61,6 +61,8 @@ class Run {
     if (until && run_until(Time(*until))) {
       doubles_.end_sources();
       if (running_) running_->drain();
+      const Time drained = Time(*until) + trial_.plan->pipeline.run.drain;
+      if (run_until(drained) && !ended_ && running_) running_->stop();
     }
     run_until(Time::max());
     if (!ended_ && !tired_) {  // Nothing is under way: who waits for more to be sent is told that nothing comes.

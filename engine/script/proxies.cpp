@@ -2,6 +2,7 @@
 //
 // The payload never becomes a Lua table: a proxy names a node of the lazily parsed document, and reading a field costs
 // one look into that. Lua reports errors by longjmp, so C functions here hold nothing that has a destructor.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -386,6 +387,35 @@ void push_pairs(lua_State* lua, const Pairs& pairs) {
   }
 }
 
+/// Several of one name are one with commas between (RFC 9110, 5.3); cookies can't be, and are a list.
+void push_headers(lua_State* lua, const Pairs& headers) {
+  constexpr std::string_view cookies = "set_cookie";
+  Pairs joined;
+  std::vector<std::string_view> set;
+  for (const auto& [name, value] : headers) {
+    if (name == cookies) {
+      set.push_back(value);
+      continue;
+    }
+    const auto found = std::find_if(joined.begin(), joined.end(), [&](const auto& pair) { return pair.first == name; });
+    if (found == joined.end()) {
+      joined.emplace_back(name, value);
+    } else {
+      found->second.append(", ").append(value);
+    }
+  }
+  if (set.size() == 1) joined.emplace_back(cookies, set.front());
+  push_pairs(lua, joined);
+  if (set.size() < 2) return;
+  push_text(lua, cookies);
+  lua_createtable(lua, static_cast<int>(set.size()), 0);
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    push_text(lua, set[i]);
+    lua_rawseti(lua, -2, static_cast<lua_Integer>(i + 1));
+  }
+  lua_rawset(lua, -3);
+}
+
 void text_field(lua_State* lua, const char* name, std::string_view value) {
   push_text(lua, value);
   lua_setfield(lua, -2, name);
@@ -407,7 +437,7 @@ int result_index(lua_State* lua) {
   } else if (name == "seconds" && result->seconds) {
     lua_pushnumber(lua, *result->seconds);
   } else if (name == "headers") {
-    push_pairs(lua, result->headers);
+    push_headers(lua, result->headers);
   } else if (name == "text") {
     push_text(lua, result->text);
   } else if (name == "stderr") {
@@ -439,7 +469,7 @@ void push_request(lua_State* lua, const message::Request& request) {
   lua_setfield(lua, -2, "params");
   push_pairs(lua, request.query);
   lua_setfield(lua, -2, "query");
-  push_pairs(lua, request.headers);
+  push_headers(lua, request.headers);
   lua_setfield(lua, -2, "headers");
 }
 

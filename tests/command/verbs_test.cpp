@@ -7,6 +7,7 @@
 
 #include "engine/command/command.hpp"
 #include "engine/message/json.hpp"
+#include "engine/script/state.hpp"
 #include "tests/support/said.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -163,6 +164,19 @@ BOOST_AUTO_TEST_CASE(explain_stage_says_what_all_kinds_have_in_common) {
   BOOST_TEST(said.code == 0);
   BOOST_TEST(contains(said.out, "on_error"));
   BOOST_TEST(said_by({"explain", "workers"}).out == said.out);
+}
+
+BOOST_AUTO_TEST_CASE(explain_functions_says_all_that_code_knows) {
+  const auto said = said_by({"explain", "functions"});
+  BOOST_TEST(said.code == 0);
+  for (const auto& name : weir::script::known_names(weir::script::Form::block, weir::script::Setting::keyed)) {
+    BOOST_TEST(contains(said.out, name), name << " is not explained");
+  }
+  for (const auto& name : weir::script::known_names(weir::script::Form::block, weir::script::Setting::generate)) {
+    BOOST_TEST(contains(said.out, name), name << " is not explained");
+  }
+  for (const auto* word : {"re.match", "time", "msg", "result"}) BOOST_TEST(said_by({"explain", word}).out == said.out);
+  for (const auto* word : {"run", "admin", "secrets"}) BOOST_TEST(said_by({"explain", word}).code == 0, word);
 }
 
 BOOST_AUTO_TEST_CASE(explain_of_an_unknown_kind_names_the_nearest) {

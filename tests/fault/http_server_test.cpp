@@ -206,10 +206,10 @@ BOOST_AUTO_TEST_CASE(who_still_waits_when_weir_is_stopped_by_force_is_told_503) 
   BOOST_REQUIRE(child.saw_on_out("job"));
   child.signal(SIGTERM);
   BOOST_REQUIRE(child.saw_on_err("msg=draining"));
-  child.signal(SIGTERM);
+  child.signal(SIGINT);
   const auto answer = client.all();
   BOOST_TEST(is(answer, 503, "the server is ending\n"), answer);
-  BOOST_TEST(child.end().code == 128 + SIGTERM);
+  BOOST_TEST(child.end().code == 128 + SIGINT);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_leaves_harms_nobody) {

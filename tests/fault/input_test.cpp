@@ -160,7 +160,8 @@ BOOST_AUTO_TEST_CASE(a_pipe_whose_writer_stays_silent_keeps_nobody_from_ending) 
                 shell_environment);
     BOOST_TEST(child.saw_on_err("msg=running"));
     BOOST_TEST(child.saw_on_out("1\n2\n"));
-    for (int i = 0; i < signals; ++i) child.signal(SIGTERM);
+    child.signal(SIGTERM);
+    if (signals == 2) child.signal(SIGINT);
     const auto end = child.end();
     if (signals == 1) BOOST_TEST(end.code == 0, end.err);
     BOOST_TEST(end.out == "1\n2\n");  // What had no end yet is no message.

@@ -123,7 +123,8 @@ BOOST_AUTO_TEST_CASE(result_request_and_failed_tell_what_happened) {
     auto& metadata = one.batch->edit_metadata(0);
     auto result = std::make_shared<message::Result>();
     result->status = 201;
-    result->headers = {{"content_type", "x"}};
+    result->headers = {
+        {"content_type", "x"}, {"via", "a"}, {"set_cookie", "a=1"}, {"via", "b"}, {"set_cookie", "b=2, c"}};
     result->text = R"({"id":[5]})";
     metadata.result = result;
     auto request = std::make_shared<message::Request>();
@@ -139,6 +140,7 @@ BOOST_AUTO_TEST_CASE(result_request_and_failed_tell_what_happened) {
   };
   BOOST_TEST(run_with("return {result.status, result.headers.content_type, result.msg.id[1], result.code == nil}") ==
              R"([201,"x",5,true])");
+  BOOST_TEST(run_with("return {result.headers.via, result.headers.set_cookie}") == R"(["a, b",["a=1","b=2, c"]])");
   BOOST_TEST(run_with("msg.r = result.msg") == R"({"r":{"id":[5]}})");
   BOOST_TEST(run_with("result.msg.id = 1") == "type: only msg and state can be changed");
   BOOST_TEST(run_with("return {request.method, request.query.q, failed.kind, failed.text, failed.attempts}") ==
