@@ -1,6 +1,7 @@
 // Children that are missing, killed, deaf, or leave something behind; and a weir that has no descriptor for one.
 #include <filesystem>
 
+#include "tests/support/process.hpp"
 #include "tests/support/weir.hpp"
 
 using namespace weir::tests;
@@ -9,21 +10,6 @@ namespace {
 
 std::string source(const std::string& exec) {
   return "stages:\n  lines: {exec: {" + exec + "}}\n  screen: {from: lines, stdout: {}}\n";
-}
-
-std::size_t descriptors_of(int id) {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(id) + "/fd"))
-    ++count;
-  return count;
-}
-
-std::string figure(std::uint16_t port, const std::string& name) {
-  const auto metrics = http_get(port, "/metrics").body;
-  const auto at = metrics.find("\n" + name + "{");
-  if (at == std::string::npos) return {};
-  const auto value = metrics.find("} ", at) + 2;
-  return metrics.substr(value, metrics.find('\n', value) - value);
 }
 
 }  // namespace

@@ -45,15 +45,6 @@ bool is(const std::string& answer, int status, const std::string& body) {
   return answer.starts_with("HTTP/1.1 " + std::to_string(status) + " ") && answer.ends_with("\r\n\r\n" + body);
 }
 
-/// The port from the first `listening` in the log.
-std::uint16_t port_of(Child& child) {
-  BOOST_REQUIRE_MESSAGE(child.saw_on_err("path=/"), child.err());
-  const std::string mark = "address=127.0.0.1:";
-  const auto at = child.err().find(mark);
-  BOOST_REQUIRE_MESSAGE(at != std::string::npos, child.err());
-  return static_cast<std::uint16_t>(std::stoi(child.err().substr(at + mark.size())));
-}
-
 const std::string served =
     "stages:\n"
     "  jobs: {http_server: {listen: '127.0.0.1:0', path: '/jobs/{id}', methods: [GET, POST], max_body: 100B}}\n"

@@ -21,6 +21,17 @@
 
 namespace weir::tests {
 
+/// Bytes of the request that begins here, its body included where it has a length; nothing while its head is not whole.
+inline std::optional<std::size_t> request_size(const std::string& received) {
+  const auto head = received.find("\r\n\r\n");
+  if (head == std::string::npos) return std::nullopt;
+  for (const auto* name : {"\r\ncontent-length: ", "\r\nContent-Length: "}) {
+    const auto at = received.find(name);
+    if (at < head) return head + 4 + static_cast<std::size_t>(std::atoll(received.c_str() + at + 18));
+  }
+  return head + 4;
+}
+
 /// Listens on 127.0.0.1, on a thread of its own. One connection after the other goes through the script, and is closed
 /// behind it. No read waits longer than 20 s.
 class Peer {
@@ -32,20 +43,16 @@ class Peer {
 
     /// The next request, its body included where it has a length; nothing when the other side has closed.
     std::optional<std::string> request() {
-      std::size_t size = std::string::npos;
-      while (received_.size() < size) {
-        const auto head = received_.find("\r\n\r\n");
-        if (size == std::string::npos && head != std::string::npos) {
-          size = head + 4 + length(received_.substr(0, head));
-          continue;
-        }
+      auto size = request_size(received_);
+      while (!size || received_.size() < *size) {
         std::array<char, 65536> bytes;
         const auto count = ::recv(fd_, bytes.data(), bytes.size(), 0);
         if (count <= 0) return std::nullopt;
         received_.append(bytes.data(), static_cast<std::size_t>(count));
+        if (!size) size = request_size(received_);
       }
-      auto request = received_.substr(0, size);
-      received_.erase(0, size);
+      auto request = received_.substr(0, *size);
+      received_.erase(0, *size);
       peer_.note(request);
       return request;
     }
@@ -77,13 +84,6 @@ class Peer {
     }
 
    private:
-    static std::size_t length(const std::string& head) {
-      for (const auto* name : {"\r\ncontent-length: ", "\r\nContent-Length: "}) {
-        const auto at = head.find(name);
-        if (at != std::string::npos) return static_cast<std::size_t>(std::atoll(head.c_str() + at + 18));
-      }
-      return 0;
-    }
     Peer& peer_;
     const int fd_;
     const int number_;

@@ -60,6 +60,15 @@ inline std::uint16_t admin_port(Child& child) {
   return static_cast<std::uint16_t>(std::stoi(child.err().substr(child.err().find(mark) + mark.size())));
 }
 
+/// The port from the first `listening` in the log.
+inline std::uint16_t port_of(Child& child) {
+  BOOST_REQUIRE_MESSAGE(child.saw_on_err("path=/"), child.err());
+  const std::string mark = "address=127.0.0.1:";
+  const auto at = child.err().find(mark);
+  BOOST_REQUIRE_MESSAGE(at != std::string::npos, child.err());
+  return static_cast<std::uint16_t>(std::stoi(child.err().substr(at + mark.size())));
+}
+
 /// Reads from `file`, prints what it read.
 inline std::string printing(const std::string& file) {
   return "stages:\n  lines: {file: {read: '" + file + "'}}\n  screen: {from: lines, stdout: {}}\n";

@@ -1,0 +1,229 @@
+// HTTP calls as built, over lines and to servers that fail: what kind of failure each is, what the asker is told and
+// when, what the breaker does, and that nothing is lost, sent twice or left behind.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "tests/support/asking.hpp"
+#include "tests/support/peer.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/proxy.hpp"
+#include "tests/support/upstream.hpp"
+#include "tests/support/weir.hpp"
+
+using namespace weir::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string letters = "abcdefghijklmnopqrstuvwxyz";
+
+std::string reply_with(const std::string& body, const std::string& fields = {}, const std::string& status = "200 OK") {
+  return "HTTP/1.1 " + status + "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
+}
+
+/// weir with its admin port, and who asks it.
+class Weir {
+ public:
+  explicit Weir(const std::string& file, std::vector<std::string> more = {}) : child_(words(file, std::move(more))) {
+    admin_ = admin_port(child_);
+  }
+  int id() const { return child_.id(); }
+  Child& child() { return child_; }
+  /// Of the http_servers, which share an address.
+  std::uint16_t port() { return port_of(child_); }
+  std::uint16_t admin() const { return admin_; }
+  std::string figure(const std::string& name) const { return weir::tests::figure(admin_, name); }
+  /// Looks again and again until the figure is that; false after half a minute.
+  bool comes_to(const std::string& name, const std::string& value) const {
+    const auto patience = std::chrono::steady_clock::now() + 30s;
+    while (figure(name) != value) {
+      if (std::chrono::steady_clock::now() > patience) return false;
+    }
+    return true;
+  }
+  /// Drains it; what it says must be that all is well.
+  ChildEnd end() {
+    BOOST_TEST(figure("weir_unaccounted_messages") == "0");
+    child_.signal(SIGTERM);
+    return child_.end();
+  }
+
+ private:
+  static std::vector<std::string> words(const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {file, "--admin", "127.0.0.1:0"});
+    return weir_run(more);
+  }
+  Child child_;
+  std::uint16_t admin_ = 0;
+};
+
+std::string errors_of(const std::string& stage, const std::string& kind) {
+  return "weir_stage_errors_total{pipeline=\"p\",stage=\"" + stage + "\",kind=\"" + kind + "\"}";
+}
+
+/// One way to fail, and what is to come of it.
+struct Fault {
+  std::string name;
+  std::string url;
+  std::string options, keys;           ///< Of the call: beside the URL, and beside `http`.
+  int status = 0;                      ///< What the asker is told,
+  std::chrono::milliseconds after{0};  ///< and no earlier than then.
+  std::string kind, text;              ///< Of the failure; the text from its begin.
+  enum class Arrives { once, never, perhaps } arrives = Arrives::never;
+};
+
+std::string stages_of(const Fault& fault) {
+  return "  ask_" + fault.name + ": {http_server: {listen: '127.0.0.1:0', path: /" + fault.name + "}}\n" +  //
+         "  call_" + fault.name + ": {from: ask_" + fault.name + ", workers: 20, order: free, http: {post: '" +
+         fault.url + "'" + fault.options + "}" + fault.keys + "}\n" +  //
+         "  told_" + fault.name + ": {from: call_" + fault.name + ", reply: {}}\n";
+}
+
+/// Of the middle one, in milliseconds.
+double median(std::vector<double> times) {
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2), times.end());
+  return times[times.size() / 2];
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_nothing_behind) {
+  using Arrives = Fault::Arrives;
+  Upstream upstream([](const std::string&) { return reply_with(letters); });
+  std::vector<std::unique_ptr<Proxy>> proxies;
+  const auto over = [&](Line line) {
+    proxies.push_back(std::make_unique<Proxy>(upstream.port(), line));
+    return proxies.back()->url();
+  };
+  const FullBacklog full;
+  std::uint16_t free_port = 0;
+  listen_on_loopback(free_port, 1).close();
+  const auto nobody = "http://127.0.0.1:" + std::to_string(free_port) + "/";
+
+  Line silent, late, dribbles, in_pieces, reset_at_once, reset_in_head, reset_in_body, cut, headless, no_word;
+  silent.silent = true;
+  late.latency = 40ms;
+  dribbles.slice = 1;
+  dribbles.pause = 30ms;
+  in_pieces.slice = 1;
+  reset_at_once.reset_after = 0;
+  reset_in_head.reset_after = 20;
+  reset_in_body.reset_after = 50;
+  cut.close_after = 50;
+  headless.close_after_head = true;
+  no_word.close_after = 0;
+  const std::string limit = ", timeout: 300ms";
+  const std::vector<Fault> faults{
+      {"nobody", nobody, "", limit, 502, 0ms, "connect", "Failed to connect to 127.0.0.1 port ", Arrives::never},
+      {"no_name", "http://" + unknown_host() + "/", "", limit, 502, 0ms, "connect", "Could not resolve host: xxx",
+       Arrives::never},
+      {"never_accepts", full.url(), ", connect_timeout: 300ms", "", 504, 300ms, "timeout",
+       "Failed to connect to 127.0.0.1 port ", Arrives::never},
+      {"hole", over(silent), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::never},
+      {"no_head", over(silent), ", first_byte_timeout: 300ms", "", 504, 300ms, "timeout",
+       "no reply had begun after 300ms", Arrives::never},
+      {"deadline", over(silent), "", ", deadline: 300ms", 504, 300ms, "deadline", "its time was over", Arrives::never},
+      {"dribbles", over(dribbles), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::perhaps},
+      {"slow", over(Line::with_bandwidth(300)), "", limit, 504, 300ms, "timeout", "it took longer than 300ms",
+       Arrives::perhaps},
+      {"reset_at_once", over(reset_at_once), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+       Arrives::once},
+      {"reset_in_head", over(reset_in_head), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+       Arrives::once},
+      {"reset_in_body", over(reset_in_body), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+       Arrives::once},
+      {"cut", over(cut), "", limit, 500, 0ms, "io", "transfer closed with ", Arrives::once},
+      {"headless", over(headless), "", limit, 500, 0ms, "io", "transfer closed with 26 bytes remaining to read",
+       Arrives::once},
+      {"no_word", over(no_word), "", limit, 500, 0ms, "io", "Empty reply from server", Arrives::once},
+      {"late", over(late), "", limit, 200, 80ms, "", "", Arrives::once},
+      {"in_pieces", over(in_pieces), "", ", timeout: 5s", 200, 0ms, "", "", Arrives::once},
+  };
+  constexpr std::size_t each = 20;
+
+  const TemporaryFolder folder;
+  std::string yaml = "stages:\n";
+  for (const auto& fault : faults) yaml += stages_of(fault);
+  yaml += "  failed: {from: any.failed, file: {append: '" + folder.path("failed.ndjson") + "', format: envelope}}\n";
+  Weir weir(folder.file("p.yaml", yaml));
+  const auto port = weir.port();
+  std::vector<std::string> requests;
+  for (const auto& fault : faults) {
+    for (std::size_t i = 0; i < each; ++i) requests.push_back(asking("/" + fault.name, fault.name + std::to_string(i)));
+  }
+
+  // The second round finds everything as the first one left it.
+  std::size_t descriptors = 0;
+  std::uint64_t resident_kib = 0;
+  for (int round = 1; round <= 2; ++round) {
+    upstream.forget();
+    const auto told = ask_at_once(port, requests, 2ms);
+    const auto bodies = upstream.bodies();
+    for (std::size_t f = 0; f < faults.size(); ++f) {
+      const auto& fault = faults[f];
+      std::vector<double> times;
+      for (std::size_t i = 0; i < each; ++i) {
+        const auto& one = told[f * each + i];
+        BOOST_TEST(one.status == fault.status, fault.name << ": " << one.status << " " << one.body);
+        BOOST_TEST((one.took >= fault.after), fault.name << ": already after " << one.took.count() << " ms");
+        times.push_back(one.took.count());
+        if (one.status == 200) BOOST_TEST(one.body == letters, fault.name);
+        const auto arrived = std::count(bodies.begin(), bodies.end(), fault.name + std::to_string(i));
+        if (fault.arrives == Arrives::once) BOOST_TEST(arrived == 1, fault.name << " arrived " << arrived << " times");
+        if (fault.arrives == Arrives::never) BOOST_TEST(arrived == 0, fault.name);
+        BOOST_TEST(arrived <= 1, fault.name);
+      }
+      if (fault.status == 504) {
+        BOOST_TEST(median(times) <= 350, fault.name << " after " << median(times) << " ms in the median");
+      }
+    }
+    if (round == 1) {
+      descriptors = descriptors_of(weir.id());
+      resident_kib = resident_kib_of(weir.id());
+    }
+  }
+  BOOST_TEST(descriptors_of(weir.id()) <= descriptors);
+  BOOST_TEST(resident_kib_of(weir.id()) <= resident_kib + 8 * 1024);
+  BOOST_TEST(children_of(weir.id()) == "");
+
+  const auto metrics = http_get(weir.admin(), "/metrics").body;
+  const auto all = std::to_string(2 * each);
+  for (const auto& fault : faults) {
+    if (!fault.kind.empty()) BOOST_TEST(figure_in(metrics, errors_of("call_" + fault.name, fault.kind)) == all);
+    BOOST_TEST(figure_in(metrics, "weir_stage_messages_in_total{pipeline=\"p\",stage=\"call_" + fault.name + "\"") ==
+               all);
+    const std::string ended = fault.kind.empty() ? "out" : "failed";
+    BOOST_TEST(figure_in(metrics, "weir_stage_messages_" + ended + "_total{pipeline=\"p\",stage=\"call_" + fault.name +
+                                      "\"") == all);
+  }
+  const auto end = weir.end();
+  BOOST_TEST(end.code == 0, end.err);
+
+  // Each one that failed is kept, once, with the reason why.
+  std::map<std::string, int> kept;
+  std::istringstream lines(text_of(folder.path("failed.ndjson")));
+  for (std::string line; std::getline(lines, line);) {
+    const auto field = [&](const std::string& name) {
+      const auto at = line.find("\"" + name + "\":\"");
+      const auto from = at + name.size() + 4;
+      return at == std::string::npos ? std::string() : line.substr(from, line.find('"', from) - from);
+    };
+    const auto fault = std::find_if(faults.begin(), faults.end(),
+                                    [&](const auto& one) { return field("stage") == "call_" + one.name; });
+    BOOST_REQUIRE_MESSAGE(fault != faults.end(), line);
+    BOOST_TEST(field("kind") == fault->kind, line);
+    const auto why = line.find("\"text\":\"" + fault->text);
+    BOOST_TEST(why != std::string::npos, line);
+    BOOST_TEST(contains(line, "\"attempts\":1"), line);
+    const auto text = line.rfind("\"text\":\"");
+    ++kept[line.substr(text + 8, line.find('"', text + 8) - text - 8)];
+  }
+  for (const auto& fault : faults) {
+    for (std::size_t i = 0; i < each; ++i) {
+      const auto name = fault.name + std::to_string(i);
+      BOOST_TEST(kept[name] == (fault.kind.empty() ? 0 : 2), name << " is kept " << kept[name] << " times");
+    }
+  }
+}
