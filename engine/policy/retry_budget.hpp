@@ -12,12 +12,13 @@ namespace weir::policy {
 /// RetryBudget.)
 class RetryBudget {
  public:
-  /// `share`: 0.1 are ten further tries on a hundred calls.
+  /// `share`: 0.1 are ten further tries on a hundred calls; 1 is no limit.
   explicit RetryBudget(double share) : share_(share) {}
 
   void called() noexcept { saved_ = std::min(saved_ + share_, reserve); }
   /// Takes one try; false: there is none.
   bool take(runtime::Time now) noexcept {
+    if (share_ >= 1) return true;
     if (saved_ >= 1) {
       saved_ -= 1;
       return true;

@@ -241,4 +241,9 @@ BOOST_AUTO_TEST_CASE(tries_are_a_share_of_the_calls_beside_a_few_each_second) {
   int later = 0;
   for (int i = 0; i < 100; ++i) later += budget.take(Time{1s});
   BOOST_TEST(later == 10);
+  RetryBudget without_limit(1);
+  without_limit.called();
+  int many = 0;
+  for (int i = 0; i < 1000; ++i) many += without_limit.take(Time{});
+  BOOST_TEST(many == 1000);
 }
