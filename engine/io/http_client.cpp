@@ -104,6 +104,9 @@ std::string origin_of(const std::string& url) {
   return origin;
 }
 
+/// Whether asking twice asks for no more than asking once (RFC 9110, 9.2.2).
+bool is_repeatable(std::string_view method) { return is_one_of(method, {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}); }
+
 bool redirects(int status) { return (status >= 301 && status <= 303) || status == 307 || status == 308; }
 
 /// What is asked after a redirect, as browsers do it.
@@ -188,6 +191,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
   Sockets connections;      // Those whose end close() hears of; the others are of the threads that resolve names.
+  bool http2 = false;       // Some server of these calls speaks it.
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -219,17 +223,18 @@ class Transfer {
  public:
   using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
-  /// `opened`: where the sockets of its connections are noted.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, const HttpCall& call,
+  /// `opened`: where the sockets of its connections are noted; `http2`: whether one spoke it.
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, bool& http2, const HttpCall& call,
            HttpReply& reply)
-      : news(core), options_(options), opened_(opened), call_(call), reply_(reply) {}
+      : news(core), options_(options), opened_(opened), http2_(http2), call_(call), reply_(reply) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
   void prepare(CURL* easy) {
     easy_ = easy;
     const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
-    for (const auto option : {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
+    for (const auto option :
+         {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
       set(option, static_cast<void*>(this));
     }
     set(CURLOPT_ERRORBUFFER, error_.data());
@@ -273,6 +278,7 @@ class Transfer {
     if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
     if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
     set(CURLOPT_OPENSOCKETFUNCTION, static_cast<curl_opensocket_callback>(&Transfer::open));
+    set(CURLOPT_PREREQFUNCTION, static_cast<curl_prereq_callback>(&Transfer::before_sending));
     set(CURLOPT_HEADERFUNCTION, static_cast<curl_write_callback>(&Transfer::take_header));
     set(CURLOPT_WRITEFUNCTION, static_cast<curl_write_callback>(&Transfer::take_body));
   }
@@ -282,6 +288,9 @@ class Transfer {
     long status = 0;
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     reply_.status = static_cast<int>(status);
+    long version = 0;
+    curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
+    http2_ |= version == CURL_HTTP_VERSION_2;
     const char* url = nullptr;
     if (curl_easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
     if (layers_ > 0 && call_.method != "HEAD") {
@@ -338,6 +347,10 @@ class Transfer {
   }
 
   Failure failure_of(CURLcode code) const {
+    // libcurl has a word for each step that it was in; its time is for all of them, and no other is set.
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+      return {Reason::timeout, "no connection after " + config::show(options_.connect_time)};
+    }
     std::string text = error_[0] ? error_.data() : curl_easy_strerror(code);
     if (text.size() > error_bytes_most) text.resize(error_bytes_most);
     return {reason_of(code, text), text};
@@ -346,6 +359,25 @@ class Transfer {
   bool refuse(Reason reason, std::string text) {
     refused_ = Failure(reason, std::move(text));
     return false;
+  }
+
+  /// libcurl sends a request again, up to five times and whatever its method, where a kept connection ends without a
+  /// byte of a reply. What has gone out may have been obeyed, though, and nobody orders twice because a line broke.
+  /// (With HTTP/2 a server says what it has not begun with, and libcurl does not tell which it was.)
+  bool may_send() {
+    if (++sendings_ == 1) return true;
+    long gone_out = 0;
+    curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
+    if (sendings_ == 2 && (gone_out == 0 || http2_ || is_repeatable(call_.method))) return true;
+    return refuse(Reason::io, "the connection was closed before a reply began");
+  }
+  static int before_sending(void* of, char*, char*, int, int) noexcept {
+    auto& transfer = *static_cast<Transfer*>(of);
+    try {
+      return transfer.may_send() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+    } catch (const std::bad_alloc&) {
+      return CURL_PREREQFUNC_ABORT;
+    }
   }
 
   static curl_socket_t open(void* of, curlsocktype, curl_sockaddr* address) noexcept {
@@ -470,6 +502,7 @@ class Transfer {
  private:
   const HttpClientOptions& options_;
   Sockets& opened_;
+  bool& http2_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -478,6 +511,7 @@ class Transfer {
   message::Done refused_;
   std::string private_;
   std::size_t head_bytes_ = 0;
+  int sendings_ = 0;
   int layers_ = 0;
   bool head_over_ = false, informs_ = false;
 };
@@ -660,7 +694,7 @@ runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply,
     CURL* const easy;
   };
   const Time begun = core.now();
-  Transfer transfer(core, options, connections, call, reply);
+  Transfer transfer(core, options, connections, http2, call, reply);
   const Handle handle(*this);
   transfer.prepare(handle.easy);
   if (curl_multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();

@@ -23,7 +23,8 @@ struct HttpClientOptions {
   bool public_only = false;                   ///< Connects to no address of this machine or of a private net.
   std::string proxy;                          ///< Its URL; empty: none, whatever the environment says.
   std::string ca, cert, key;                  ///< PEM files; empty: the system's authorities, no certificate of ours.
-  std::string robots;  ///< In whose name robots.txt is asked before each request, redirects too; empty: it is not asked.
+  std::string
+      robots;  ///< In whose name robots.txt is asked before each request, redirects too; empty: it is not asked.
   runtime::Duration connect_time = std::chrono::seconds(10);  ///< For name, connection and TLS.
   std::optional<runtime::Duration> first_byte_time;           ///< From the begin of a request to the head of its reply.
   std::optional<runtime::Duration> whole_time;                ///< From the begin of a call to its end.
@@ -62,9 +63,10 @@ class HttpClient {
 
   /// Many at once. Never throws but Stopped: then nothing of the call is left, its connection is closed (HTTP/1) or its
   /// stream is (HTTP/2). Failures: connect (name, refused, unreachable), tls, timeout (of the three times),
-  /// robots, size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP), status
-  /// (too many redirects), type (what can be no request). A request on a kept connection that the server has closed
-  /// meanwhile is sent again on a new one, once, if no byte of a reply came.
+  /// robots, size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP),
+  /// status (too many redirects), type (what can be no request). A request on a kept connection that the server has
+  /// closed meanwhile is sent again, once, if no byte of a reply came, and if that is harmless: nothing had gone out,
+  /// the method is repeatable (not POST, not PATCH), or the server speaks HTTP/2.
   runtime::Task<HttpReply> call(HttpCall call);
 
   std::size_t calls() const;  ///< Under way now.
