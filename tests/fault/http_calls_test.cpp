@@ -119,8 +119,8 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
       {"nobody", nobody, "", limit, 502, 0ms, "connect", "Failed to connect to 127.0.0.1 port ", Arrives::never},
       {"no_name", "http://" + unknown_host() + "/", "", limit, 502, 0ms, "connect", "Could not resolve host: xxx",
        Arrives::never},
-      {"never_accepts", full.url(), ", connect_timeout: 300ms", "", 504, 300ms, "timeout",
-       "Failed to connect to 127.0.0.1 port ", Arrives::never},
+      {"never_accepts", full.url(), ", connect_timeout: 300ms", "", 504, 300ms, "timeout", "no connection after 300ms",
+       Arrives::never},
       {"hole", over(silent), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::never},
       {"no_head", over(silent), ", first_byte_timeout: 300ms", "", 504, 300ms, "timeout",
        "no reply had begun after 300ms", Arrives::never},
@@ -154,13 +154,15 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
     for (std::size_t i = 0; i < each; ++i) requests.push_back(asking("/" + fault.name, fault.name + std::to_string(i)));
   }
 
-  // The second round finds everything as the first one left it.
-  std::size_t descriptors = 0;
+  // The second round leaves no more behind than the first: the connections to the two servers that are well, and two
+  // sockets of libcurl's own for each stage; and the file of what failed.
+  const auto descriptors = descriptors_of(weir.id()), may_stay = 2 * each + 2 * faults.size() + 1;
   std::uint64_t resident_kib = 0;
   for (int round = 1; round <= 2; ++round) {
     upstream.forget();
     const auto told = ask_at_once(port, requests, 2ms);
     const auto bodies = upstream.bodies();
+    std::map<std::string, double> medians;
     for (std::size_t f = 0; f < faults.size(); ++f) {
       const auto& fault = faults[f];
       std::vector<double> times;
@@ -175,16 +177,17 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
         if (fault.arrives == Arrives::never) BOOST_TEST(arrived == 0, fault.name);
         BOOST_TEST(arrived <= 1, fault.name);
       }
-      if (fault.status == 504) {
-        BOOST_TEST(median(times) <= 350, fault.name << " after " << median(times) << " ms in the median");
-      }
+      medians[fault.name] = median(std::move(times));
     }
-    if (round == 1) {
-      descriptors = descriptors_of(weir.id());
-      resident_kib = resident_kib_of(weir.id());
+    // What one that is merely late takes beyond its time is the machine's, which may be busy with other tests.
+    const double busy = std::max(0.0, medians["late"] - 80);
+    for (const auto& fault : faults) {
+      if (fault.status != 504) continue;
+      BOOST_TEST(medians[fault.name] <= 350 + busy, fault.name << " after " << medians[fault.name] << " ms");
     }
+    BOOST_TEST(descriptors_of(weir.id()) <= descriptors + may_stay);
+    if (round == 1) resident_kib = resident_kib_of(weir.id());
   }
-  BOOST_TEST(descriptors_of(weir.id()) <= descriptors);
   BOOST_TEST(resident_kib_of(weir.id()) <= resident_kib + 8 * 1024);
   BOOST_TEST(children_of(weir.id()) == "");
 
@@ -226,4 +229,191 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
       BOOST_TEST(kept[name] == (fault.kind.empty() ? 0 : 2), name << " is kept " << kept[name] << " times");
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_opens_tries_with_one_probe_and_closes_when_the_line_is_well_again) {
+  Upstream upstream;
+  Proxy proxy(upstream.port());
+  const TemporaryFolder folder;
+  Weir weir(folder.file("p.yaml",
+                        "stages:\n"
+                        "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
+                        "  call:\n"
+                        "    from: ask\n"
+                        "    workers: 20\n"
+                        "    order: free\n"
+                        "    http: {post: '" +
+                            proxy.url() +
+                            "'}\n"
+                            "    timeout: 300ms\n"
+                            "    breaker: {failures: 5, recover_after: 700ms, when_open: fail}\n"
+                            "  told: {from: call, reply: {}}\n"));
+  const auto port = weir.port();
+  const auto is = [&](const std::string& state) {
+    return weir.comes_to(
+        "weir_circuit_breaker_state{pipeline=\"p\",stage=\"call\",kind=\"http\",state=\"" + state + "\"", "1");
+  };
+  std::map<int, std::size_t> in_all;
+  const auto asked = [&](std::size_t times) {
+    std::map<int, std::size_t> statuses;
+    for (const auto& one : ask_at_once(port, std::vector<std::string>(times, asking("/ask", "x")))) {
+      ++statuses[one.status];
+      ++in_all[one.status];
+      BOOST_TEST(contains(one.head, "etry-after: 1\r\n") == (one.status == 503), one.head);
+    }
+    return statuses;
+  };
+  using Statuses = std::map<int, std::size_t>;
+
+  BOOST_TEST((asked(20) == Statuses{{200, 20}}));
+  BOOST_TEST(is("closed"));
+  Line resets, silent;
+  resets.reset_after = 0;
+  silent.silent = true;
+  proxy.become(resets);
+  for (int failure = 0; failure < 5; ++failure) BOOST_TEST((asked(1) == Statuses{{500, 1}}));
+  // Open: nobody is called, and each hears so at once.
+  const auto arrived = upstream.arrived();
+  BOOST_TEST((asked(20) == Statuses{{503, 20}}));
+  BOOST_TEST(is("open"));
+  BOOST_TEST(upstream.arrived() == arrived);
+  // One of twenty tries, in vain.
+  proxy.become(silent);
+  BOOST_TEST(is("half_open"));
+  BOOST_TEST((asked(20) == Statuses{{503, 19}, {504, 1}}));
+  BOOST_TEST(is("open"));
+  BOOST_TEST((asked(20) == Statuses{{503, 20}}));
+  // The next one finds it well.
+  proxy.become({});
+  BOOST_TEST(is("half_open"));
+  BOOST_TEST((asked(1) == Statuses{{200, 1}}));
+  BOOST_TEST(is("closed"));
+  BOOST_TEST((asked(20) == Statuses{{200, 20}}));
+
+  BOOST_TEST(weir.figure(errors_of("call", "open")) == std::to_string(in_all[503]));
+  BOOST_TEST(weir.figure(errors_of("call", "io")) == "5");
+  BOOST_TEST(weir.figure(errors_of("call", "timeout")) == "1");
+  BOOST_TEST(upstream.arrived() == in_all[200] + in_all[500]);
+  const auto end = weir.end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err, "msg=\"the breaker has opened\""), end.err);
+  BOOST_TEST(contains(end.err, "msg=\"the breaker has closed\""), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_is_tried_again_kept_passed_on_or_dropped_as_is_declared) {
+  Upstream upstream;
+  Line resets;
+  resets.reset_after = 0;
+  Proxy bad(upstream.port(), resets), mending(upstream.port(), resets);
+  const TemporaryFolder folder;
+  const auto kept = folder.path("kept.txt"), passed = folder.path("passed.txt"), rest = folder.path("rest.ndjson");
+  std::string rows;
+  for (int i = 1; i <= 20; ++i) rows += "replayed " + std::to_string(i) + "\n";
+  Weir weir(
+      folder.file("p.yaml",
+                  "stages:\n"
+                  "  numbers: {generate: {range: 1..20, msg: {n: '{{ i }}'}}}\n"
+                  "  stays: {generate: {every: 1h}}\n"
+                  "  gone: {from: stays, drop: {}}\n"
+                  "  retried: {from: numbers, workers: 8, order: free, timeout: 2s, http: {post: '" +
+                      mending.url() +
+                      "', text: 'retried {{ msg.n }}'}, retry: {attempts: 1000, backoff: 1ms..10ms, budget: 100%}}\n"
+                      "  held: {from: numbers, workers: 8, order: free, timeout: 2s, http: {post: '" +
+                      mending.url() +
+                      "', text: 'held {{ msg.n }}'}, retry: {attempts: 1000, backoff: 1ms..10ms, budget: 100%},"
+                      " breaker: {failures: 3, recover_after: 50ms}}\n"
+                      "  three: {from: numbers, workers: 8, timeout: 2s, http: {post: '" +
+                      bad.url() +
+                      "', text: 'three {{ msg.n }}'}, retry: {attempts: 3, backoff: 1ms..10ms, budget: 100%}}\n"
+                      "  three_kept: {from: three.failed, file: {append: '" +
+                      kept +
+                      "', format: envelope}}\n"
+                      "  dropped: {from: numbers, http: {post: '" +
+                      bad.url() +
+                      "', text: 'dropped {{ msg.n }}'}, on_error: drop}\n"
+                      "  passed: {from: numbers, http: {post: '" +
+                      bad.url() +
+                      "', text: 'passed {{ msg.n }}'}, on_error: pass, merge: {why: '{{ failed.kind }}'}}\n"
+                      "  passed_kept: {from: passed, file: {append: '" +
+                      passed +
+                      "', format: ndjson}}\n"
+                      "  lines: {file: {read: '" +
+                      folder.file("rows.txt", rows) +
+                      "'}}\n"
+                      "  replayed: {from: lines, http: {post: '" +
+                      bad.url() +
+                      "'}}\n"
+                      "  rest: {from: any.failed, file: {append: '" +
+                      rest + "', format: envelope}}\n"));
+  const auto out = [](const std::string& stage, const std::string& port) {
+    return "weir_stage_messages_out_total{pipeline=\"p\",stage=\"" + stage + "\",kind=\"http\",port=\"" + port + "\"";
+  };
+  BOOST_TEST_REQUIRE(weir.comes_to(out("three", "failed"), "20"));
+  mending.become({});
+  for (const auto* stage : {"retried", "held"}) {
+    BOOST_TEST_REQUIRE(weir.comes_to(out(stage, "main"), "20"), stage);
+  }
+  BOOST_TEST_REQUIRE(weir.comes_to(out("passed", "main"), "20"));
+  BOOST_TEST_REQUIRE(weir.comes_to("weir_stage_messages_in_total{pipeline=\"p\",stage=\"rest\"", "20"));
+  BOOST_TEST_REQUIRE(weir.comes_to(
+      "weir_stage_dropped_total{pipeline=\"p\",stage=\"dropped\",kind=\"http\",reason=\"configured\"", "20"));
+  std::map<std::string, int> arrived;
+  const auto metrics = http_get(weir.admin(), "/metrics").body;
+  for (const auto& body : upstream.bodies()) ++arrived[body];
+  const auto in_all = [&](const std::string& stage) {
+    int sum = 0;
+    for (const auto& [body, times] : arrived) sum += body.starts_with(stage + " ") ? times : 0;
+    return sum;
+  };
+  for (const auto* stage : {"retried", "held"}) {
+    for (int i = 1; i <= 20; ++i) BOOST_TEST(arrived[std::string(stage) + " " + std::to_string(i)] >= 1);
+  }
+  for (int i = 1; i <= 20; ++i) {
+    BOOST_TEST(arrived["three " + std::to_string(i)] == 3);
+    BOOST_TEST(arrived["dropped " + std::to_string(i)] == 1);
+    BOOST_TEST(arrived["passed " + std::to_string(i)] == 1);
+    BOOST_TEST(arrived["replayed " + std::to_string(i)] == 3);
+  }
+  for (const auto* stage : {"retried", "held", "three"}) {
+    const auto retries = figure_in(metrics, "weir_retries_total{pipeline=\"p\",stage=\"" + std::string(stage) + "\"");
+    BOOST_TEST(std::to_string(in_all(stage) - 20) == retries, stage);
+  }
+  const auto end = weir.end();
+  BOOST_TEST(end.code == 0, end.err);
+  const auto lines_of = [](const std::string& path) {
+    const auto text = text_of(path);
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  BOOST_TEST(lines_of(kept) == 20);
+  BOOST_TEST(lines_of(passed) == 20);
+  BOOST_TEST(contains(text_of(passed), "{\"n\":20,\"why\":\"io\"}\n"), text_of(passed));
+  BOOST_TEST(contains(text_of(kept), "\"attempts\":3"));
+  BOOST_TEST(lines_of(rest) == 20);
+}
+
+BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_get_once_more) {
+  Upstream upstream;
+  Proxy proxy(upstream.port());
+  const TemporaryFolder folder;
+  Weir weir(folder.file("p.yaml",
+                        "stages:\n"
+                        "  ask: {http_server: {listen: '127.0.0.1:0', path: '/*'}}\n"
+                        "  call: {from: ask, http: {forward: '" +
+                            proxy.url() +
+                            "'}}\n"
+                            "  told: {from: call, reply: {}}\n"));
+  const auto port = weir.port();
+  Line resets;
+  resets.reset_after = 0;
+  for (const auto& [method, times] : {std::pair("POST", 1U), std::pair("PATCH", 1U), std::pair("GET", 2U)}) {
+    proxy.become({});
+    BOOST_TEST(ask_at_once(port, {asking("/x", "", method)}).front().status == 200);
+    upstream.forget();
+    proxy.become(resets);
+    const auto told = ask_at_once(port, {asking("/x", "", method)}).front();
+    BOOST_TEST(told.status == 500);
+    BOOST_TEST(upstream.arrived() == times, method);
+  }
+  const auto end = weir.end();
+  BOOST_TEST(contains(end.err, "the connection was closed before a reply began"), end.err);
 }

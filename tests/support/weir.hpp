@@ -52,14 +52,6 @@ inline std::uint64_t counted_up(const std::string& text) {
   return text.empty() || text.ends_with('\n') ? count : 0;
 }
 
-/// The port from `admin=http://127.0.0.1:PORT/` in the log.
-inline std::uint16_t admin_port(Child& child) {
-  BOOST_REQUIRE_MESSAGE(child.saw_on_err("admin=http://127.0.0.1:"), child.err());
-  BOOST_REQUIRE(child.saw_on_err("msg=running"));
-  const std::string mark = "admin=http://127.0.0.1:";
-  return static_cast<std::uint16_t>(std::stoi(child.err().substr(child.err().find(mark) + mark.size())));
-}
-
 /// The port from the first `listening` in the log.
 inline std::uint16_t port_of(Child& child) {
   BOOST_REQUIRE_MESSAGE(child.saw_on_err("path=/"), child.err());
@@ -67,6 +59,14 @@ inline std::uint16_t port_of(Child& child) {
   const auto at = child.err().find(mark);
   BOOST_REQUIRE_MESSAGE(at != std::string::npos, child.err());
   return static_cast<std::uint16_t>(std::stoi(child.err().substr(at + mark.size())));
+}
+
+/// The port from `admin=http://127.0.0.1:PORT/` in the log.
+inline std::uint16_t admin_port(Child& child) {
+  BOOST_REQUIRE_MESSAGE(child.saw_on_err("admin=http://127.0.0.1:"), child.err());
+  BOOST_REQUIRE(child.saw_on_err("msg=running"));
+  const std::string mark = "admin=http://127.0.0.1:";
+  return static_cast<std::uint16_t>(std::stoi(child.err().substr(child.err().find(mark) + mark.size())));
 }
 
 /// Reads from `file`, prints what it read.
