@@ -1,16 +1,18 @@
 // HTTP calls as built, over lines and to servers that fail: what kind of failure each is, what the asker is told and
 // when, what the breaker does, and that nothing is lost, sent twice or left behind.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "tests/support/asking.hpp"
 #include "tests/support/peer.hpp"
-#include "tests/support/process.hpp"
 #include "tests/support/proxy.hpp"
 #include "tests/support/upstream.hpp"
-#include "tests/support/weir.hpp"
+#include "tests/support/watched.hpp"
 
 using namespace weir::tests;
 using namespace std::chrono_literals;
@@ -22,42 +24,6 @@ const std::string letters = "abcdefghijklmnopqrstuvwxyz";
 std::string reply_with(const std::string& body, const std::string& fields = {}, const std::string& status = "200 OK") {
   return "HTTP/1.1 " + status + "\r\ncontent-length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
 }
-
-/// weir with its admin port, and who asks it.
-class Weir {
- public:
-  explicit Weir(const std::string& file, std::vector<std::string> more = {}) : child_(words(file, std::move(more))) {
-    admin_ = admin_port(child_);
-  }
-  int id() const { return child_.id(); }
-  Child& child() { return child_; }
-  /// Of the http_servers, which share an address.
-  std::uint16_t port() { return port_of(child_); }
-  std::uint16_t admin() const { return admin_; }
-  std::string figure(const std::string& name) const { return weir::tests::figure(admin_, name); }
-  /// Looks again and again until the figure is that; false after half a minute.
-  bool comes_to(const std::string& name, const std::string& value) const {
-    const auto patience = std::chrono::steady_clock::now() + 30s;
-    while (figure(name) != value) {
-      if (std::chrono::steady_clock::now() > patience) return false;
-    }
-    return true;
-  }
-  /// Drains it; what it says must be that all is well.
-  ChildEnd end() {
-    BOOST_TEST(figure("weir_unaccounted_messages") == "0");
-    child_.signal(SIGTERM);
-    return child_.end();
-  }
-
- private:
-  static std::vector<std::string> words(const std::string& file, std::vector<std::string> more) {
-    more.insert(more.begin(), {file, "--admin", "127.0.0.1:0"});
-    return weir_run(more);
-  }
-  Child child_;
-  std::uint16_t admin_ = 0;
-};
 
 std::string errors_of(const std::string& stage, const std::string& kind) {
   return "weir_stage_errors_total{pipeline=\"p\",stage=\"" + stage + "\",kind=\"" + kind + "\"}";
@@ -114,10 +80,10 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
   cut.close_after = 50;
   headless.close_after_head = true;
   no_word.close_after = 0;
-  const std::string limit = ", timeout: 300ms";
+  const std::string limit = ", timeout: 300ms", soon = ", timeout: 10s";
   const std::vector<Fault> faults{
-      {"nobody", nobody, "", limit, 502, 0ms, "connect", "Failed to connect to 127.0.0.1 port ", Arrives::never},
-      {"no_name", "http://" + unknown_host() + "/", "", limit, 502, 0ms, "connect", "Could not resolve host: xxx",
+      {"nobody", nobody, "", soon, 502, 0ms, "connect", "Failed to connect to 127.0.0.1 port ", Arrives::never},
+      {"no_name", "http://" + unknown_host() + "/", "", soon, 502, 0ms, "connect", "Could not resolve host: xxx",
        Arrives::never},
       {"never_accepts", full.url(), ", connect_timeout: 300ms", "", 504, 300ms, "timeout", "no connection after 300ms",
        Arrives::never},
@@ -128,18 +94,18 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
       {"dribbles", over(dribbles), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::perhaps},
       {"slow", over(Line::with_bandwidth(300)), "", limit, 504, 300ms, "timeout", "it took longer than 300ms",
        Arrives::perhaps},
-      {"reset_at_once", over(reset_at_once), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_at_once", over(reset_at_once), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"reset_in_head", over(reset_in_head), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_in_head", over(reset_in_head), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"reset_in_body", over(reset_in_body), "", limit, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_in_body", over(reset_in_body), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"cut", over(cut), "", limit, 500, 0ms, "io", "transfer closed with ", Arrives::once},
-      {"headless", over(headless), "", limit, 500, 0ms, "io", "transfer closed with 26 bytes remaining to read",
+      {"cut", over(cut), "", soon, 500, 0ms, "io", "transfer closed with ", Arrives::once},
+      {"headless", over(headless), "", soon, 500, 0ms, "io", "transfer closed with 26 bytes remaining to read",
        Arrives::once},
-      {"no_word", over(no_word), "", limit, 500, 0ms, "io", "Empty reply from server", Arrives::once},
-      {"late", over(late), "", limit, 200, 80ms, "", "", Arrives::once},
-      {"in_pieces", over(in_pieces), "", ", timeout: 5s", 200, 0ms, "", "", Arrives::once},
+      {"no_word", over(no_word), "", soon, 500, 0ms, "io", "Empty reply from server", Arrives::once},
+      {"late", over(late), "", soon, 200, 80ms, "", "", Arrives::once},
+      {"in_pieces", over(in_pieces), "", soon, 200, 0ms, "", "", Arrives::once},
   };
   constexpr std::size_t each = 20;
 
@@ -185,7 +151,7 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
       if (fault.status != 504) continue;
       BOOST_TEST(medians[fault.name] <= 350 + busy, fault.name << " after " << medians[fault.name] << " ms");
     }
-    BOOST_TEST(descriptors_of(weir.id()) <= descriptors + may_stay);
+    BOOST_TEST(weir.holds_at_most(descriptors + may_stay));
     if (round == 1) resident_kib = resident_kib_of(weir.id());
   }
   BOOST_TEST(resident_kib_of(weir.id()) <= resident_kib + 8 * 1024);
@@ -416,4 +382,102 @@ BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_
   }
   const auto end = weir.end();
   BOOST_TEST(contains(end.err, "the connection was closed before a reply began"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_descriptor_nothing_spins_nothing_is_lost_and_it_goes_on_when_there_are_some) {
+  // A connection for each call: those that are kept would do without.
+  Upstream upstream([](const std::string&) { return reply_with("ok", "connection: close\r\n"); });
+  const TemporaryFolder folder;
+  Weir weir(folder.file("p.yaml",
+                        "stages:\n"
+                        "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
+                        "  call: {from: ask, workers: 20, order: free, http: {post: '" +
+                            upstream.url() +
+                            "'}}\n"
+                            "  told: {from: call, reply: {}}\n"
+                            "  rows: {generate: {range: 1..60, every: 20ms}}\n"
+                            "  sent: {from: rows, workers: 4, order: free, http: {post: '" +
+                            upstream.url() +
+                            "', text: 'row {{ msg }}'}, retry: {attempts: 1000, backoff: 20ms..100ms, budget: 100%}}\n"
+                            "  polled: {http: {get: '" +
+                            upstream.url() +
+                            "', every: 20ms}}\n"
+                            "  gone: {from: polled, drop: {}}\n"
+                            "  unwell: {from: polled.failed, drop: {}}\n"));
+  const auto port = weir.port();
+  BOOST_TEST(ask_at_once(port, {asking("/ask", "before")}).front().status == 200);
+  const auto limit_to = [&](rlim_t most) {
+    rlimit limit{};
+    BOOST_REQUIRE(::prlimit(weir.id(), RLIMIT_NOFILE, nullptr, &limit) == 0);
+    limit.rlim_cur = most;
+    BOOST_REQUIRE(::prlimit(weir.id(), RLIMIT_NOFILE, &limit, nullptr) == 0);
+  };
+  limit_to(3);
+  const auto before = processor_time_of(weir.id());
+  const auto begun = std::chrono::steady_clock::now();
+  // For a second somebody comes all the time.
+  const auto refused = ask_at_once(port, std::vector<std::string>(20, asking("/ask", "meanwhile")), 50ms);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  const auto used = std::chrono::duration<double>(processor_time_of(weir.id()) - before);
+  BOOST_TEST(took.count() >= 0.9);
+  BOOST_TEST(used.count() <= 0.05 * took.count(), used.count() << " s of " << took.count());
+  BOOST_TEST(std::none_of(refused.begin(), refused.end(), [](const Told& told) { return told.status == 200; }));
+
+  limit_to(1024);
+  for (const auto& told : ask_at_once(port, std::vector<std::string>(20, asking("/ask", "after")))) {
+    BOOST_TEST(told.status == 200);
+  }
+  BOOST_TEST(weir.comes_to("weir_stage_messages_out_total{pipeline=\"p\",stage=\"sent\"", "60"));
+  BOOST_TEST(weir.figure(errors_of("polled", "connect")) != "");
+  BOOST_TEST(weir.figure("weir_retries_total{pipeline=\"p\",stage=\"sent\"") != "0");
+  const auto end = weir.end();
+  BOOST_TEST(end.code == 0, end.err);
+  const auto bodies = upstream.bodies();
+  for (int i = 1; i <= 60; ++i) {
+    BOOST_TEST(std::count(bodies.begin(), bodies.end(), "row " + std::to_string(i)) == 1, i);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(calls_under_way_are_ended_in_order_or_when_the_drain_time_is_over_or_at_once) {
+  Upstream upstream;
+  Line late, silent;
+  late.latency = 200ms;
+  silent.silent = true;
+  Proxy slow(upstream.port(), late), hole(upstream.port(), silent);
+  const TemporaryFolder folder;
+  const auto file = [&](const Proxy& to) {
+    return folder.file("p.yaml",
+                       "run: {drain: 500ms}\n"
+                       "stages:\n"
+                       "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
+                       "  call: {from: ask, workers: 10, order: free, http: {post: '" +
+                           to.url() +
+                           "'}, timeout: 30s}\n"
+                           "  told: {from: call, reply: {}}\n");
+  };
+  struct Way {
+    const Proxy& to;
+    int signals, status, code;
+    double at_least, at_most;  // Seconds from the first signal to the end.
+  };
+  for (const auto& way : {Way{slow, 1, 200, 0, 0, 0.5}, Way{hole, 1, 503, 1, 0.5, 2}, Way{hole, 2, 503, 143, 0, 0.4}}) {
+    Weir weir(file(way.to));
+    const auto port = weir.port();
+    std::vector<Told> told;
+    std::thread asks([&] { told = ask_at_once(port, std::vector<std::string>(10, asking("/ask", "x"))); });
+    BOOST_TEST(weir.comes_to("weir_stage_in_flight_messages{pipeline=\"p\",stage=\"call\"", "10"));
+    const auto begun = std::chrono::steady_clock::now();
+    weir.child().signal(SIGTERM);
+    if (way.signals == 2) {
+      BOOST_TEST(weir.child().saw_on_err("msg=draining"));
+      weir.child().signal(SIGTERM);
+    }
+    const auto end = weir.child().end();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+    asks.join();
+    BOOST_TEST(end.code == way.code, end.err);
+    BOOST_TEST(took.count() >= way.at_least);
+    BOOST_TEST(took.count() <= way.at_most);
+    for (const auto& one : told) BOOST_TEST(one.status == way.status, one.status << " after " << way.signals);
+  }
 }
