@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,6 +143,13 @@ Reason reason_of(CURLcode code, std::string_view text) {
         if (text.find(broken) != std::string_view::npos) return Reason::connect;
       }
       return Reason::tls;
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+      if (text.find("CONNECT tunnel failed") != std::string_view::npos) return Reason::connect;  // By a proxy.
+      // With TLS 1.3 a server says only behind the handshake that it wants a certificate, or another one.
+      return text.find("SSL routines") != std::string_view::npos && text.find(" alert ") != std::string_view::npos
+                 ? Reason::tls
+                 : Reason::io;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
@@ -351,6 +359,10 @@ class Transfer {
     if (code == CURLE_OPERATION_TIMEDOUT) {
       return {Reason::timeout, "no connection after " + config::show(options_.connect_time)};
     }
+    // So it says of a line of the head that is longer than it keeps one.
+    if (code == CURLE_OUT_OF_MEMORY && sendings_ > 0 && !head_over_) {
+      return {Reason::size, "a line in the head of the reply is too long"};
+    }
     std::string text = error_[0] ? error_.data() : curl_easy_strerror(code);
     if (text.size() > error_bytes_most) text.resize(error_bytes_most);
     return {reason_of(code, text), text};
@@ -385,7 +397,15 @@ class Transfer {
     try {
       if (transfer.options_.public_only && !transfer.may_connect(*address)) return CURL_SOCKET_BAD;
       const auto fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-      if (fd >= 0) transfer.opened_.insert(fd);
+      if (fd < 0) return CURL_SOCKET_BAD;
+      // TLS opens its files next, and where there is no descriptor left it takes them for bad ones.
+      if (const int spare = ::fcntl(fd, F_DUPFD_CLOEXEC, 0); spare < 0) {
+        ::close(fd);
+        return CURL_SOCKET_BAD;
+      } else {
+        ::close(spare);
+      }
+      transfer.opened_.insert(fd);
       return fd;
     } catch (const std::bad_alloc&) {
       return CURL_SOCKET_BAD;

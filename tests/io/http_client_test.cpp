@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
@@ -24,9 +25,8 @@
 #include "engine/runtime/real.hpp"
 #include "engine/runtime/wait.hpp"
 #include "tests/runtime/on_core.hpp"
-#include "tests/support/child.hpp"
 #include "tests/support/peer.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "tests/support/tls.hpp"
 
 namespace {
 
@@ -487,6 +487,13 @@ BOOST_AUTO_TEST_CASE(a_head_that_never_ends_fails) {
   });
   const auto reply = ask(get(peer.url()));
   BOOST_TEST(why(reply) == "size: the head of the reply is larger than 256KiB");
+  Peer one_line([](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send("HTTP/1.1 200 OK\r\nx: ");
+    while (connection.send(std::string(1000, 'y'))) {
+    }
+  });
+  BOOST_TEST(why(ask(get(one_line.url()))) == "size: a line in the head of the reply is too long");
 }
 
 // ----------------------------------------------------------------------------------------------------------- redirects
@@ -680,6 +687,26 @@ BOOST_AUTO_TEST_CASE(without_descriptors_a_call_fails_as_connect_and_the_next_on
   BOOST_TEST(kind(got.at(2)) == "no failure");
 }
 
+BOOST_AUTO_TEST_CASE(a_last_descriptor_that_does_not_suffice_for_tls_is_no_failure_of_tls) {
+  Peer peer([](Peer::Connection& connection) { connection.wait_for_end(); });
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  HttpReply got;
+  const auto starved = [&](Core& core) -> Task<> {
+    HttpClient client(core, {});
+    const int next = ::dup(0);
+    ::close(next);
+    rlimit one = before;
+    one.rlim_cur = static_cast<rlim_t>(next) + 1;
+    ::setrlimit(RLIMIT_NOFILE, &one);
+    HttpCall call = get("https" + peer.url().substr(4));
+    got = co_await client.call(std::move(call));
+  };
+  runtime::on_core(starved);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  BOOST_TEST(kind(got) == "connect", why(got));
+}
+
 BOOST_AUTO_TEST_CASE(no_descriptor_is_left_of_many_calls_good_and_bad) {
   Peer peer([](Peer::Connection& connection) {
     if (!connection.request()) return;
@@ -802,89 +829,46 @@ BOOST_AUTO_TEST_CASE(a_proxy_is_used_if_it_is_asked_for_and_never_because_of_the
 
 // ----------------------------------------------------------------------------------------------------------------- TLS
 
-namespace {
-
-/// `openssl s_server` with a certificate of its own for `localhost`.
-class TlsServer {
- public:
-  explicit TlsServer(const std::vector<std::string>& more = {}) {
-    make("server", "/CN=localhost");
-    make("client", "/CN=weir");
-    std::vector<std::string> argv{"openssl", "s_server",         "-accept", "127.0.0.1:0",     "-www", "-naccept", "1",
-                                  "-cert",   path("server.pem"), "-key",    path("server.key")};
-    argv.insert(argv.end(), more.begin(), more.end());
-    for (auto& argument : argv) {
-      if (argument == "CLIENT") argument = path("client.pem");
-    }
-    server_ = std::make_unique<tests::Child>(argv);
-    BOOST_REQUIRE(server_->saw_on_out("ACCEPT 127.0.0.1:"));
-    BOOST_REQUIRE(server_->saw_on_out("\n"));
-    const auto& out = server_->out();
-    const auto at = out.find("ACCEPT 127.0.0.1:") + 17;
-    port_ = out.substr(at, out.find('\n', at) - at);
-  }
-  std::string url(const std::string& host) const { return "https://" + host + ":" + port_ + "/"; }
-  std::string path(const std::string& name) const { return folder_.path(name); }
-
- private:
-  void make(const std::string& name, const std::string& subject) {
-    tests::Child made({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                       "-days", "3650", "-subj", subject, "-addext", "subjectAltName=DNS:localhost", "-keyout",
-                       path(name + ".key"), "-out", path(name + ".pem")});
-    BOOST_REQUIRE(made.end().code == 0);
-  }
-  tests::TemporaryFolder folder_;
-  std::unique_ptr<tests::Child> server_;
-  std::string port_;
-};
-
-}  // namespace
-
 BOOST_AUTO_TEST_CASE(a_certificate_is_believed_if_its_authority_is_and_its_name_fits) {
-  {
-    const TlsServer server;
-    HttpClientOptions options;
-    options.ca = server.path("server.pem");
-    const auto reply = ask(get(server.url("localhost")), options);
-    BOOST_TEST(why(reply) == "no failure");
-    BOOST_TEST(reply.status == 200);
-  }
-  {
-    const TlsServer server;
-    const auto reply = ask(get(server.url("localhost")));
-    BOOST_TEST(kind(reply) == "tls", why(reply));
-  }
-  {
-    const TlsServer server;
-    HttpClientOptions options;
-    options.ca = server.path("server.pem");
-    const auto reply = ask(get(server.url("127.0.0.1")), options);
-    BOOST_TEST(kind(reply) == "tls", why(reply));
-  }
+  const tests::Certificates certificates;
+  certificates.make("server");
+  const tests::TlsServer server(certificates, "server");
+  HttpClientOptions options;
+  options.ca = certificates.path("server.pem");
+  const auto reply = ask(get(server.url()), options);
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(reply.status == 200);
+  const auto stranger = ask(get(server.url()));
+  BOOST_TEST(kind(stranger) == "tls", why(stranger));
+  const auto other = ask(get(server.url("127.0.0.1")), options);
+  BOOST_TEST(kind(other) == "tls", why(other));
   HttpClientOptions missing;
   missing.ca = "/nowhere/ca.pem";
   BOOST_TEST(kind(ask(get("https://127.0.0.1:1/"), missing)) != "no failure");
 }
 
 BOOST_AUTO_TEST_CASE(a_certificate_of_ours_is_shown_where_one_is_asked_for) {
-  for (const bool shows : {true, false}) {
-    const TlsServer server({"-Verify", "1", "-verify_return_error", "-CAfile", "CLIENT"});
-    HttpClientOptions options;
-    options.ca = server.path("server.pem");
-    if (shows) {
-      options.cert = server.path("client.pem");
-      options.key = server.path("client.key");
-    }
-    const auto reply = ask(get(server.url("localhost")), options);
-    BOOST_TEST((kind(reply) == "no failure") == shows, why(reply));
-  }
+  const tests::Certificates certificates;
+  certificates.make("server");
+  certificates.make("client", "weir");
+  const tests::TlsServer server(certificates, "server",
+                                {"-Verify", "1", "-verify_return_error", "-CAfile", certificates.path("client.pem")});
+  HttpClientOptions options;
+  options.ca = certificates.path("server.pem");
+  const auto hidden = ask(get(server.url()), options);
+  BOOST_TEST(kind(hidden) == "tls", why(hidden));
+  options.cert = certificates.path("client.pem");
+  options.key = certificates.path("client.key");
+  BOOST_TEST(why(ask(get(server.url()), options)) == "no failure");
 }
 
 BOOST_AUTO_TEST_CASE(a_tls_that_is_too_old_fails_as_tls) {
-  const TlsServer server({"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"});
+  const tests::Certificates certificates;
+  certificates.make("server");
+  const tests::TlsServer server(certificates, "server", {"-tls1_1", "-cipher", "ALL:@SECLEVEL=0"});
   HttpClientOptions options;
-  options.ca = server.path("server.pem");
-  const auto reply = ask(get(server.url("localhost")), options);
+  options.ca = certificates.path("server.pem");
+  const auto reply = ask(get(server.url()), options);
   BOOST_TEST(kind(reply) == "tls", why(reply));
 }
 
