@@ -444,20 +444,22 @@ message::Done forward_url(const message::Request& request, std::string& url) {
 
 // ----------------------------------------------------------------------------------------------------- what came of it
 
-/// Retry-After: seconds, or a date.
+/// Retry-After: seconds, or a date. One that is over asks for nothing: as a wait of no length it would be obeyed for
+/// ever, since who obeys it uses up no attempt.
 std::optional<stage::Duration> pause_of(const message::Result& result, runtime::WallTime now) {
   for (const auto& [name, value] : result.headers) {
     if (name != "retry_after") continue;
     constexpr std::int64_t longest_s = 366 * 24 * 3600;
+    stage::Duration pause{0};
     std::int64_t seconds = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
     if (end == value.data() + value.size() && (error == std::errc() || error == std::errc::result_out_of_range)) {
       if (error != std::errc()) seconds = longest_s;
-      return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, longest_s));
+      pause = std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, longest_s));
+    } else if (const auto date = io::parse_http_date(value)) {
+      pause = std::clamp<stage::Duration>(*date - now, 0s, std::chrono::seconds(longest_s));
     }
-    if (const auto date = io::parse_http_date(value)) {
-      return std::clamp<stage::Duration>(*date - now, 0s, std::chrono::seconds(longest_s));
-    }
+    if (pause > 0s) return pause;
   }
   return std::nullopt;
 }
