@@ -9,6 +9,7 @@ packages_to_run=(
 
 packages_to_test=(
   libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3 openssl
+  curl nginx-light python3-aiohttp
 )
 
 say() { echo "weir: $*" >&2; }
