@@ -29,6 +29,16 @@ std::string errors_of(const std::string& stage, const std::string& kind) {
   return "weir_stage_errors_total{pipeline=\"p\",stage=\"" + stage + "\",kind=\"" + kind + "\"}";
 }
 
+/// Who asks at /ask is answered with what this call brings: its keys, `http` first.
+std::string asked_by(const std::string& call) {
+  return "stages:\n"
+         "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
+         "  call: {from: ask, workers: 20, order: free, http: " +
+         call +
+         "}\n"
+         "  told: {from: call, reply: {}}\n";
+}
+
 /// One way to fail, and what is to come of it.
 struct Fault {
   std::string name;
@@ -201,19 +211,9 @@ BOOST_AUTO_TEST_CASE(a_breaker_opens_tries_with_one_probe_and_closes_when_the_li
   Upstream upstream;
   Proxy proxy(upstream.port());
   const TemporaryFolder folder;
-  Weir weir(folder.file("p.yaml",
-                        "stages:\n"
-                        "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
-                        "  call:\n"
-                        "    from: ask\n"
-                        "    workers: 20\n"
-                        "    order: free\n"
-                        "    http: {post: '" +
-                            proxy.url() +
-                            "'}\n"
-                            "    timeout: 300ms\n"
-                            "    breaker: {failures: 5, recover_after: 700ms, when_open: fail}\n"
-                            "  told: {from: call, reply: {}}\n"));
+  Weir weir(folder.file("p.yaml", asked_by("{post: '" + proxy.url() +
+                                           "'}, timeout: 300ms, "
+                                           "breaker: {failures: 5, recover_after: 700ms, when_open: fail}")));
   const auto port = weir.port();
   const auto is = [&](const std::string& state) {
     return weir.comes_to(
@@ -361,22 +361,16 @@ BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_
   Upstream upstream;
   Proxy proxy(upstream.port());
   const TemporaryFolder folder;
-  Weir weir(folder.file("p.yaml",
-                        "stages:\n"
-                        "  ask: {http_server: {listen: '127.0.0.1:0', path: '/*'}}\n"
-                        "  call: {from: ask, http: {forward: '" +
-                            proxy.url() +
-                            "'}}\n"
-                            "  told: {from: call, reply: {}}\n"));
+  Weir weir(folder.file("p.yaml", asked_by("{forward: '" + proxy.url() + "'}")));
   const auto port = weir.port();
   Line resets;
   resets.reset_after = 0;
   for (const auto& [method, times] : {std::pair("POST", 1U), std::pair("PATCH", 1U), std::pair("GET", 2U)}) {
     proxy.become({});
-    BOOST_TEST(ask_at_once(port, {asking("/x", "", method)}).front().status == 200);
+    BOOST_TEST(ask_at_once(port, {asking("/ask", "", method)}).front().status == 200);
     upstream.forget();
     proxy.become(resets);
-    const auto told = ask_at_once(port, {asking("/x", "", method)}).front();
+    const auto told = ask_at_once(port, {asking("/ask", "", method)}).front();
     BOOST_TEST(told.status == 500);
     BOOST_TEST(upstream.arrived() == times, method);
   }
@@ -389,12 +383,7 @@ BOOST_AUTO_TEST_CASE(without_a_descriptor_nothing_spins_nothing_is_lost_and_it_g
   Upstream upstream([](const std::string&) { return reply_with("ok", "connection: close\r\n"); });
   const TemporaryFolder folder;
   Weir weir(folder.file("p.yaml",
-                        "stages:\n"
-                        "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
-                        "  call: {from: ask, workers: 20, order: free, http: {post: '" +
-                            upstream.url() +
-                            "'}}\n"
-                            "  told: {from: call, reply: {}}\n"
+                        asked_by("{post: '" + upstream.url() + "'}") +
                             "  rows: {generate: {range: 1..60, every: 20ms}}\n"
                             "  sent: {from: rows, workers: 4, order: free, http: {post: '" +
                             upstream.url() +
@@ -415,8 +404,8 @@ BOOST_AUTO_TEST_CASE(without_a_descriptor_nothing_spins_nothing_is_lost_and_it_g
   limit_to(3);
   const auto before = processor_time_of(weir.id());
   const auto begun = std::chrono::steady_clock::now();
-  // For a second somebody comes all the time.
-  const auto refused = ask_at_once(port, std::vector<std::string>(20, asking("/ask", "meanwhile")), 50ms);
+  // For a second somebody comes all the time, and leaves in the end.
+  const auto refused = ask_at_once(port, std::vector<std::string>(20, asking("/ask", "meanwhile")), 50ms, 1ms);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
   const auto used = std::chrono::duration<double>(processor_time_of(weir.id()) - before);
   BOOST_TEST(took.count() >= 0.9);
@@ -446,14 +435,7 @@ BOOST_AUTO_TEST_CASE(calls_under_way_are_ended_in_order_or_when_the_drain_time_i
   Proxy slow(upstream.port(), late), hole(upstream.port(), silent);
   const TemporaryFolder folder;
   const auto file = [&](const Proxy& to) {
-    return folder.file("p.yaml",
-                       "run: {drain: 500ms}\n"
-                       "stages:\n"
-                       "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
-                       "  call: {from: ask, workers: 10, order: free, http: {post: '" +
-                           to.url() +
-                           "'}, timeout: 30s}\n"
-                           "  told: {from: call, reply: {}}\n");
+    return folder.file("p.yaml", "run: {drain: 500ms}\n" + asked_by("{post: '" + to.url() + "'}, timeout: 30s"));
   };
   struct Way {
     const Proxy& to;
@@ -480,4 +462,58 @@ BOOST_AUTO_TEST_CASE(calls_under_way_are_ended_in_order_or_when_the_drain_time_i
     BOOST_TEST(took.count() <= way.at_most);
     for (const auto& one : told) BOOST_TEST(one.status == way.status, one.status << " after " << way.signals);
   }
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_too_often_is_told_so_at_once_and_a_server_that_asks_for_a_pause_gets_it) {
+  int asked = 0;
+  Upstream upstream([&](const std::string& request) {
+    const bool busy = contains(request, "paused") && asked++ == 0;
+    return busy ? reply_with("", "retry-after: 1\r\n", "503 Busy") : reply_with(letters);
+  });
+  const TemporaryFolder folder;
+  const auto url = "'" + upstream.url() + "'";
+  Weir weir(folder.file("p.yaml", asked_by("{post: " + url + "}, limit: {rate: 1/m, burst: 2, over: fail}") +
+                                      "  pauses: {http_server: {listen: '127.0.0.1:0', path: /pauses}}\n"
+                                      "  later: {from: pauses, http: {post: " +
+                                      url +
+                                      "}, limit: 1000/s, retry: 2, breaker: {failures: 1}}\n"
+                                      "  told_later: {from: later, reply: {}}\n"));
+  const auto port = weir.port();
+  std::map<int, std::size_t> statuses;
+  for (const auto& one : ask_at_once(port, std::vector<std::string>(10, asking("/ask", "x")))) {
+    ++statuses[one.status];
+    const auto at = one.head.find("etry-after: ");
+    BOOST_TEST((at == std::string::npos) == (one.status == 200));
+    if (at != std::string::npos) BOOST_TEST(std::abs(std::stoi(one.head.substr(at + 12)) - 60) <= 1, one.head);
+  }
+  BOOST_TEST(statuses[200] == 2U);
+  BOOST_TEST(statuses[429] == 8U);
+  BOOST_TEST(upstream.arrived() == 2U);
+  // The pause is everybody's, and nobody's failure: neither an attempt nor one for the breaker.
+  for (const auto& one : ask_at_once(port, std::vector<std::string>(5, asking("/pauses", "paused")))) {
+    BOOST_TEST(one.status == 200);
+    BOOST_TEST(one.took.count() >= 1000);
+    BOOST_TEST(one.took.count() <= 1500);
+  }
+  BOOST_TEST(upstream.arrived() == 8U);
+  const auto end = weir.end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(!contains(end.err, "the breaker has opened"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(servers_are_asked_and_served_over_ipv6) {
+  if (!machine_can("IPv6", "grep -q '^0*1 ' /proc/net/if_inet6")) return;
+  std::uint16_t port = 0;
+  listen_on_loopback(port, 1).close();
+  const auto address = "[::1]:" + std::to_string(port);
+  const TemporaryFolder folder;
+  Weir weir(folder.file("p.yaml", asked_by("{post: 'http://" + address + "/six'}") + "  six: {http_server: {listen: '" +
+                                      address +
+                                      "', path: /six}}\n"
+                                      "  by: {from: six, reply: {text: '{{ request.client }}'}}\n"));
+  BOOST_REQUIRE(weir.child().saw_on_err("path=/ask"));
+  const auto told = ask_at_once(weir.port(), {asking("/ask", "x")}).front();
+  BOOST_TEST(told.status == 200);
+  BOOST_TEST(told.body == "::1");
+  BOOST_TEST(weir.end().code == 0);
 }

@@ -55,7 +55,7 @@ struct Asker {
 }  // namespace
 
 std::vector<Told> ask_at_once(std::uint16_t port, const std::vector<std::string>& requests,
-                              std::chrono::microseconds apart) {
+                              std::chrono::microseconds apart, std::chrono::milliseconds patience) {
   std::vector<Asker> askers(requests.size());
   const auto begun = Clock::now();
   for (std::size_t asked = 0;;) {
@@ -69,8 +69,8 @@ std::vector<Told> ask_at_once(std::uint16_t port, const std::vector<std::string>
     for (const auto& asker : askers) {
       if (asker.socket) waits.push_back({asker.socket.get(), POLLIN, 0});
     }
-    if (asked == askers.size() && (waits.empty() || Clock::now() > due + std::chrono::seconds(30))) break;
-    ::poll(waits.data(), waits.size(), asked < askers.size() ? 1 : 1000);
+    if (asked == askers.size() && (waits.empty() || Clock::now() > due + patience)) break;
+    ::poll(waits.data(), waits.size(), asked < askers.size() ? 1 : 100);
     for (auto& asker : askers) {
       if (asker.socket) asker.listen();
     }

@@ -17,8 +17,9 @@ struct Told {
 std::string asking(const std::string& target, const std::string& body = {}, const std::string& method = "POST");
 
 /// Each over a connection of its own, one `apart` behind the other, whether those before it have been answered or not;
-/// the answers in their order. Nobody waits longer than half a minute.
+/// the answers in their order. When the last one has asked, all go on waiting for so long at the most.
 std::vector<Told> ask_at_once(std::uint16_t port, const std::vector<std::string>& requests,
-                              std::chrono::microseconds apart = {});
+                              std::chrono::microseconds apart = {},
+                              std::chrono::milliseconds patience = std::chrono::seconds(30));
 
 }  // namespace weir::tests
