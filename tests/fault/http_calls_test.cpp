@@ -464,6 +464,50 @@ BOOST_AUTO_TEST_CASE(calls_under_way_are_ended_in_order_or_when_the_drain_time_i
   }
 }
 
+BOOST_AUTO_TEST_CASE(whatever_a_call_waits_for_the_drain_time_ends_it) {
+  Upstream busy([](const std::string&) { return reply_with("", "retry-after: 31536000\r\n", "503 Busy"); });
+  Line silent;
+  silent.silent = true;
+  Proxy hole(busy.port(), silent);
+  const FullBacklog full;
+  const auto url = "'" + busy.url() + "'";
+  const std::vector<std::pair<std::string, std::string>> waits{
+      {"pause", "{post: " + url + "}, retry: 3"},
+      {"breaker",
+       "{post: 'http://127.0.0.1:1/'}, retry: {attempts: 9, backoff: 1ms..2ms}, "
+       "breaker: {failures: 1, recover_after: 1h}"},
+      {"limit", "{post: " + url + "}, limit: 1/h"},
+      {"handshake", "{post: 'https" + hole.url().substr(4) + "'}, timeout: 1h"},
+      {"connection", "{post: '" + full.url() + "', connect_timeout: 1h}, timeout: 1h"}};
+  std::string yaml = "run: {drain: 300ms}\nstages:\n  polled: {http: {get: '" + hole.url() + "', every: 1h}}\n" +
+                     "  gone: {from: polled, drop: {}}\n";
+  std::vector<std::string> requests;
+  for (const auto& [name, call] : waits) {
+    yaml += "  ask_" + name + ": {http_server: {listen: '127.0.0.1:0', path: /" + name + "}}\n" +  //
+            "  call_" + name + ": {from: ask_" + name + ", http: " + call + "}\n" +                //
+            "  told_" + name + ": {from: call_" + name + ", reply: {}}\n";
+    requests.push_back(asking("/" + name, "x"));
+  }
+  const TemporaryFolder folder;
+  Weir weir(folder.file("p.yaml", yaml));
+  const auto port = weir.port();
+  BOOST_TEST(ask_at_once(port, {asking("/limit", "x")}).front().status == 502);  // Takes its token.
+  std::vector<Told> told;
+  std::thread asks([&] { told = ask_at_once(port, requests); });
+  for (const auto& [name, call] : waits) {
+    BOOST_TEST(weir.comes_to("weir_stage_in_flight_messages{pipeline=\"p\",stage=\"call_" + name + "\"", "1"), name);
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  weir.child().signal(SIGTERM);
+  const auto end = weir.child().end();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  asks.join();
+  BOOST_TEST(end.code == 1, end.err);
+  BOOST_TEST(took.count() >= 0.3);
+  BOOST_TEST(took.count() <= 2);
+  for (std::size_t i = 0; i < waits.size(); ++i) BOOST_TEST(told[i].status == 503, waits[i].first);
+}
+
 BOOST_AUTO_TEST_CASE(who_comes_too_often_is_told_so_at_once_and_a_server_that_asks_for_a_pause_gets_it) {
   int asked = 0;
   Upstream upstream([&](const std::string& request) {
