@@ -13,6 +13,13 @@
 
 namespace weir::tests {
 
+/// What a process costs is asked as it is released: sanitizers keep what is freed, and take their time.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool as_released = false;
+#else
+inline constexpr bool as_released = true;
+#endif
+
 /// Open descriptors.
 inline std::size_t descriptors_of(int id) {
   std::size_t count = 0;
