@@ -463,8 +463,13 @@ class Transfer {
       answered |= !informs_;
       return true;
     }
+    if ((line.front() == ' ' || line.front() == '\t') && !reply_.headers.empty()) {
+      reply_.headers.back().second.append(" ").append(trimmed(line));  // It goes over several lines.
+      return true;
+    }
     const auto colon = line.find(':');
-    if (colon == std::string_view::npos) return true;
+    // What is no name nobody could send on.
+    if (colon == std::string_view::npos || !is_token(trimmed(line.substr(0, colon)))) return true;
     auto& [name, value] = reply_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
                                                       std::string(trimmed(line.substr(colon + 1))));
     if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(lower(value));

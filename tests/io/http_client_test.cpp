@@ -581,6 +581,27 @@ BOOST_AUTO_TEST_CASE(a_reply_that_is_cut_short_or_none_at_all_fails_as_io) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_a_server_sends_unasked_is_nobody_s_reply) {
+  Peer peer([&](Peer::Connection& connection) {
+    if (!connection.request()) return;
+    connection.send(ok("asked") + ok("unasked"));
+    while (connection.request()) connection.answer("on the same connection");
+  });
+  std::vector<HttpCall> calls;
+  for (int i = 0; i < 3; ++i) calls.push_back(get(peer.url()));
+  std::string seen;
+  for (const auto& reply : ask(std::move(calls))) seen += why(reply) + " " + reply.body + ";";
+  BOOST_TEST(seen == "no failure asked;no failure asked;no failure asked;");
+}
+
+BOOST_AUTO_TEST_CASE(a_header_over_two_lines_is_one_and_what_is_none_is_left_out) {
+  Peer peer(replies(
+      [](const std::string&) { return ok("x", "a: one\r\n  two: three\r\n\tfour\r\nb c: d\r\n: e\r\nf: g\r\n"); }));
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(shown(reply.headers) == "content-length=1;a=one two: three four;f=g;");
+}
+
 BOOST_AUTO_TEST_CASE(a_reset_in_the_middle_fails_as_io_and_what_came_is_kept) {
   Peer peer([](Peer::Connection& connection) {
     if (!connection.request()) return;
