@@ -18,6 +18,7 @@
 namespace weir::runtime {
 
 class Files;
+class Machine;
 class Processes;
 
 /// What a coroutine of the engine returns. Ended from outside (Coroutine::stop), every operation of this room throws
@@ -94,6 +95,7 @@ class Core {
   virtual Random& random() = 0;
   virtual Files& files() = 0;
   virtual Processes& processes() = 0;
+  virtual Machine& machine() = 0;
 };
 
 /// All cores of a program.

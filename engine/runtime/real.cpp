@@ -28,6 +28,7 @@
 #include "engine/runtime/basic_core.hpp"
 #include "engine/runtime/descriptor.hpp"
 #include "engine/runtime/real_files.hpp"
+#include "engine/runtime/real_machine.hpp"
 #include "engine/runtime/real_processes.hpp"
 #include "engine/runtime/wait.hpp"
 
@@ -206,6 +207,7 @@ class RealCore final : public BasicCore {
   Random& random() override { return random_; }
   Files& files() override { return files_; }
   Processes& processes() override { return processes_; }
+  Machine& machine() override { return real_machine(); }
 
   /// The core's thread. An exception out of posted work is a bug and ends the program.
   void serve() noexcept { io_.run(); }

@@ -70,6 +70,7 @@ class SimulatedContext final : public asio::execution_context {
   std::uint64_t trace = 14695981039346656037u;  // FNV-1a
   SimulatedFiles files;
   SimulatedPrograms programs;
+  SimulatedMachine machine;
   std::vector<std::unique_ptr<SimulatedCore>> cores;
 
   std::size_t alarms() const { return alarms_.size(); }
@@ -156,6 +157,7 @@ class SimulatedCore final : public BasicCore {
   Random& random() override { return random_; }
   Files& files() override { return context_.files; }
   Processes& processes() override { return processes_; }
+  Machine& machine() override { return context_.machine; }
 
  private:
   SimulatedContext& context_;
@@ -275,5 +277,6 @@ std::uint64_t SimulatedRuntime::steps() const { return context_->steps; }
 std::size_t SimulatedRuntime::alarms() const { return context_->alarms(); }
 SimulatedFiles& SimulatedRuntime::files() { return context_->files; }
 SimulatedPrograms& SimulatedRuntime::programs() { return context_->programs; }
+SimulatedMachine& SimulatedRuntime::machine() { return context_->machine; }
 
 }  // namespace weir::runtime

@@ -7,6 +7,7 @@
 
 #include "engine/runtime/core.hpp"
 #include "engine/runtime/simulated_files.hpp"
+#include "engine/runtime/simulated_machine.hpp"
 #include "engine/runtime/simulated_processes.hpp"
 
 namespace weir::runtime {
@@ -53,6 +54,7 @@ class SimulatedRuntime final : public Runtime {
 
   SimulatedFiles& files();        ///< One file system for all cores.
   SimulatedPrograms& programs();  ///< The programs a child can be.
+  SimulatedMachine& machine();    ///< One for all cores: idle.
 
  private:
   std::unique_ptr<SimulatedContext> context_;

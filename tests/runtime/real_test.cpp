@@ -7,7 +7,9 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <latch>
 #include <stdexcept>
@@ -16,8 +18,10 @@
 
 #include "engine/runtime/files.hpp"
 #include "engine/runtime/processes.hpp"
+#include "engine/runtime/real_machine.hpp"
 #include "engine/runtime/wait.hpp"
 #include "tests/runtime/on_core.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace weir::runtime;
 using namespace std::chrono_literals;
@@ -314,4 +318,56 @@ BOOST_AUTO_TEST_CASE(a_reader_that_leaves_breaks_the_standard_output_without_a_s
   BOOST_TEST((error == std::errc::broken_pipe));
   BOOST_TEST(!non_blocking(flags_of));
   ::close(flags_of);
+}
+
+// -------------------------------------------------------------------------------------------------------- the machine
+
+namespace {
+
+/// What Linux tells of a machine, as files in a folder.
+class ToldMachine {
+ public:
+  void says(const std::string& path, const std::string& text) {
+    const std::filesystem::path file = folder_.path("") + path;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  }
+  RealMachine machine() const { return RealMachine(folder_.path("")); }
+
+ private:
+  weir::tests::TemporaryFolder folder_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_machine_tells_its_memory_and_its_pressure) {
+  ToldMachine told;
+  told.says("/proc/stat", "cpu  10 0 10 70 10 0 0 0 0 0\ncpu0 1 2 3\n");
+  told.says("/proc/meminfo", "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    250 kB\n");
+  told.says("/proc/pressure/cpu", "some avg10=12.50 avg60=1.00 avg300=1.00 total=1\n");
+  told.says("/proc/pressure/io", "some avg10=40.00 avg60=1.00 avg300=1.00 total=1\nfull avg10=99.00 avg60=0 total=0\n");
+  auto machine = told.machine();
+  BOOST_TEST(machine.load(Load::memory).value() == 0.75);
+  BOOST_TEST(machine.load(Load::pressure).value() == 0.4);
+  BOOST_TEST(machine.load(Load::cpu).value() == 0.0);  // Nothing to compare it with yet.
+}
+
+BOOST_AUTO_TEST_CASE(a_control_group_that_allows_less_counts_where_it_is_used_more) {
+  ToldMachine told;
+  told.says("/proc/self/cgroup", "0::/a.slice\n");
+  told.says("/proc/meminfo", "MemTotal:       1000 kB\nMemAvailable:    900 kB\n");
+  told.says("/sys/fs/cgroup/a.slice/memory.max", "1000000\n");
+  told.says("/sys/fs/cgroup/a.slice/memory.current", "900000\n");
+  told.says("/sys/fs/cgroup/a.slice/memory.stat", "anon 5\ninactive_file 100000\n");
+  BOOST_TEST(told.machine().load(Load::memory).value() == 0.8);
+  told.says("/sys/fs/cgroup/a.slice/memory.max", "max\n");
+  BOOST_TEST(std::abs(told.machine().load(Load::memory).value() - 0.1) < 1e-9);
+}
+
+BOOST_AUTO_TEST_CASE(a_machine_that_does_not_tell_has_no_load) {
+  ToldMachine told;
+  told.says("/proc/stat", "intr 1\n");
+  auto machine = told.machine();
+  for (const auto of : {Load::cpu, Load::memory, Load::pressure}) BOOST_TEST(!machine.load(of).has_value());
+  BOOST_TEST(real_machine().load(Load::memory).value() > 0);  // This one does.
 }
