@@ -91,8 +91,7 @@ void Breaker::failed(Permit permit, Time now) {
   open(now);
 }
 
-void Breaker::withdrawn(Permit permit, Time now) {
-  (void)now;
+void Breaker::withdrawn(Permit permit) {
   if (permit.era == era_ && circuit_ == Circuit::half_open) --probing_;
 }
 
@@ -125,7 +124,7 @@ void Breakers::failed(const std::string& key, Breaker::Permit permit, Time now) 
 
 void Breakers::withdrawn(const std::string& key, Breaker::Permit permit, Time now) {
   const std::scoped_lock lock(mutex_);
-  if (matters(breaker(key, now), now, [&](Breaker& of) { of.withdrawn(permit, now); })) told();
+  if (matters(breaker(key, now), now, [&](Breaker& of) { of.withdrawn(permit); })) told();
 }
 
 Circuit Breakers::state(const std::string& key, Time now) const {

@@ -52,7 +52,7 @@ class Breaker {
   void succeeded(Permit permit, Duration took, Time now);
   void failed(Permit permit, Time now);
   /// The call was given up, or says nothing of how the other side is.
-  void withdrawn(Permit permit, Time now);
+  void withdrawn(Permit permit);
 
   Circuit state(Time now) const;
   /// When it will be half open; nothing where it is not open.

@@ -17,6 +17,11 @@ Limit::Limit(LimitRule rule) : rule_(rule), capacity_(time_for(rule.burst)) {
   WEIR_ASSERT(rule.burst >= 1 && rule.keys > 0, "a bucket holds a token");
 }
 
+Limit::Limit(LoadRule rule) : Limit(LimitRule{std::numeric_limits<double>::infinity(), std::chrono::seconds(1), 1, 1}) {
+  load_ = std::move(rule.load);
+  gate_.emplace(rule.above);
+}
+
 // Rounded up, so that the rate is never exceeded.
 Duration Limit::time_for(double tokens) const {
   const double ns = std::ceil(static_cast<double>(rule_.period.count()) * tokens / rule_.tokens);
@@ -25,6 +30,10 @@ Duration Limit::time_for(double tokens) const {
 
 std::optional<Time> Limit::take(const std::string& key, double cost, Time now) {
   const std::scoped_lock lock(mutex_);
+  if (gate_) {
+    if (gate_->to_look(now)) gate_->looked(load_().value_or(0), now);
+    if (gate_->closed()) return gate_->next_look();
+  }
   Bucket& of = bucket(key, now);
   const Time full = std::max(of.full, now);
   const Duration charged = time_for(cost);
@@ -65,6 +74,12 @@ std::uint64_t Limit::overflowed() const {
 std::size_t Limit::size() const {
   const std::scoped_lock lock(mutex_);
   return buckets_.size();
+}
+
+std::optional<Limit::Machine> Limit::machine() const {
+  const std::scoped_lock lock(mutex_);
+  if (!gate_) return std::nullopt;
+  return Machine{gate_->load(), gate_->closed()};
 }
 
 Limit::Bucket& Limit::bucket(const std::string& key, Time now) {

@@ -82,6 +82,11 @@ std::optional<Time> Turnstile::due() const {
   return due;
 }
 
+std::optional<Time> Turnstile::next_end() const {
+  if (by_end_.empty()) return std::nullopt;
+  return by_end_.begin()->first;
+}
+
 std::size_t Turnstile::waiting(const std::string& key) const {
   const auto found = queues_.find(key);
   return found == queues_.end() ? 0 : found->second.waiting.size();

@@ -35,8 +35,9 @@ class Turnstile {
   };
   /// Admits at most `most`.
   Through let_through(Time now, std::size_t most = static_cast<std::size_t>(-1));
-  /// When to ask again; nothing: nobody waits.
+  /// When to ask again; nothing: nobody waits. And when, if nobody may be admitted meanwhile.
   std::optional<Time> due() const;
+  std::optional<Time> next_end() const;
 
   std::size_t waiting() const { return places_.size(); }
   std::size_t waiting(const std::string& key) const;

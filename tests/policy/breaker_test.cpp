@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_probe_that_is_given_up_leaves_its_place) {
   fail(breaker, Time{});
   const auto probe = breaker.admit(Time{5s});
   BOOST_TEST(!breaker.admit(Time{5s}));
-  breaker.withdrawn(*probe, Time{5s});
+  breaker.withdrawn(*probe);
   BOOST_TEST(breaker.admit(Time{5s}).has_value());
 }
 
@@ -246,4 +246,24 @@ BOOST_AUTO_TEST_CASE(tries_are_a_share_of_the_calls_beside_a_few_each_second) {
   int many = 0;
   for (int i = 0; i < 1000; ++i) many += without_limit.take(Time{});
   BOOST_TEST(many == 1000);
+}
+
+BOOST_AUTO_TEST_CASE(however_calls_and_tries_come_no_more_are_tried_than_the_budget_allows) {
+  BOOST_TEST(rc::check("the budget", [] {
+    const double share = *rc::gen::inRange(0, 101) / 100.0;
+    RetryBudget budget(share);
+    Time now{};
+    int calls = 0, tries = 0;
+    for (int i = 0; i < 500; ++i) {
+      now += Duration(*rc::gen::inRange(0, 200'000'000));
+      if (*rc::gen::inRange(0, 2) == 0) {
+        budget.called();
+        ++calls;
+      } else {
+        tries += budget.take(now);
+      }
+      const double seconds = std::chrono::duration<double>(now.time_since_epoch()).count();
+      RC_ASSERT(tries <= share * calls + 10 * (seconds + 1) + 1e-6);
+    }
+  }));
 }

@@ -11,6 +11,8 @@
 using weir::policy::Duration;
 using weir::policy::Limit;
 using weir::policy::LimitRule;
+using weir::policy::LoadGate;
+using weir::policy::LoadRule;
 using weir::policy::Time;
 using weir::policy::Turnstile;
 using namespace std::chrono_literals;
@@ -176,4 +178,63 @@ BOOST_AUTO_TEST_CASE(who_leaves_makes_room_for_the_next) {
   BOOST_TEST(turnstile.let_through(Time{}).admitted == std::vector<Turnstile::Ticket>{2},
              boost::test_tools::per_element());
   BOOST_TEST(turnstile.waiting() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_gate_closes_at_its_bound_and_opens_clearly_below_it) {
+  LoadGate gate(0.5);
+  BOOST_TEST(gate.to_look(Time{}));
+  const std::vector<std::pair<double, bool>> looks{{0.49, false}, {0.5, true},   {0.45, true}, {0.4, true},
+                                                   {0.39, false}, {0.49, false}, {0.9, true},  {0.1, false}};
+  Time now{};
+  for (const auto& [load, closed] : looks) {
+    gate.looked(load, now);
+    BOOST_TEST(gate.closed() == closed, load);
+    BOOST_TEST(!gate.to_look(now + 999ms));
+    BOOST_TEST(gate.to_look(now += 1s));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_passes_while_the_machine_is_too_busy_and_everything_while_it_is_not) {
+  double load = 0.2;
+  int looks = 0;
+  Limit limit(LoadRule{0.5, [&] {
+                         ++looks;
+                         return std::optional(load);
+                       }});
+  for (int i = 0; i < 1000; ++i) BOOST_TEST(!limit.take("", 1, Time{}));
+  load = 0.8;
+  BOOST_TEST(!limit.take("", 1, Time{999ms}));
+  BOOST_TEST((limit.take("", 1, Time{1s}) == Time{2s}));
+  BOOST_TEST((limit.take("", 1, Time{1500ms}) == Time{2s}));
+  BOOST_TEST(looks == 2);
+  BOOST_TEST(limit.machine()->busy);
+  Turnstile turnstile(limit);
+  for (Turnstile::Ticket i = 0; i < 5; ++i) turnstile.enter(i, "", 1, Time{1500ms}, Time::max());
+  BOOST_TEST(turnstile.let_through(Time{1500ms}).admitted.empty());
+  BOOST_TEST((turnstile.due() == Time{2s}));
+  load = 0.1;
+  BOOST_TEST(turnstile.let_through(Time{2s}).admitted.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(between_two_looks_nothing_passes_that_a_look_forbade) {
+  BOOST_TEST(rc::check("the gate", [] {
+    const double above = *rc::gen::inRange(1, 101) / 100.0;
+    double load = 0;
+    bool closed = false;
+    Time next_look = Time::min();
+    Limit limit(LoadRule{above, [&] { return std::optional(load); }});
+    Time now{};
+    for (int i = 0; i < 200; ++i) {
+      now += Duration(*rc::gen::inRange(0, 1'500'000'000));
+      load = *rc::gen::inRange(0, 101) / 100.0;
+      if (now >= next_look) {
+        if (load >= above) closed = true;
+        if (load < above * 0.8) closed = false;
+        next_look = now + 1s;
+      }
+      const auto until = limit.take("", 1, now);
+      RC_ASSERT(until.has_value() == closed);
+      if (until) RC_ASSERT(*until == next_look);
+    }
+  }));
 }
