@@ -554,8 +554,26 @@ class Http : public stage::Call {
     if (!failure) sent = call.body.value_or("");
     return failure;
   }
+  /// What a forward asks for in the name of one who asks is for him alone: who he is, the part that he lacks, what has
+  /// changed since he last asked.
+  bool may_be_remembered(const stage::Message& message) const override {
+    const auto* request = forwarded(message);
+    if (!request) return !config_.forward;
+    return request->method == "GET" &&
+           std::none_of(request->headers.begin(), request->headers.end(), [](const auto& header) {
+             return is_one_of(header.first, "authorization", "range") || header.first.starts_with("if_");
+           });
+  }
+  bool may_be_doubled(const stage::Message& message) const override {
+    const auto* request = forwarded(message);
+    return !request || !is_one_of(request->method, "POST", "PATCH");
+  }
 
  private:
+  const message::Request* forwarded(const stage::Message& message) const {
+    const auto* metadata = message.metadata();
+    return config_.forward && metadata ? metadata->request.get() : nullptr;
+  }
   /// `body` holds what `call.body` shows, where that is not the payload.
   message::Done fill(const stage::Message& message, io::HttpCall& call, std::string& body) const {
     call.method = role_.method;
@@ -743,6 +761,8 @@ const stage::Register registered(spec, [](auto config) {
   }
   auto configured = stage::call_of<Http>(config).touching(stage::Touches::net);
   configured.default_timeout = default_timeout;
+  if (config->post) configured.not_twice = "a POST";
+  if (config->patch) configured.not_twice = "a PATCH";
   configured.judge = [config](const message::Result& result, runtime::WallTime now) {
     return judge(*config, result, now);
   };

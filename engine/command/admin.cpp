@@ -80,6 +80,37 @@ std::string seconds(const observe::StageSnapshot& stage) {
   return "{" + text + "}";
 }
 
+/// What stands around its calls, as far as it does.
+std::string policies(const observe::StageSnapshot& stage) {
+  std::string text;
+  const auto add = [&text](const std::string& shown) { text += (text.empty() ? "" : ", ") + shown; };
+  const auto real = [](std::string_view word, double value) { return json_text(word) + ": " + config::show(value); };
+  if (stage.breaker) {
+    add("\"breaker\": {\"state\": " + json_text(*stage.breaker) + ", " +
+        number("not_closed", stage.breaker_not_closed.value_or(0)) + "}");
+  }
+  if (stage.limit_waiting || stage.limit_tokens || stage.limit_overflowed || stage.limit_load) {
+    std::string limit =
+        number("waiting", stage.limit_waiting.value_or(0)) + ", " + real("waited_s", stage.limit_wait_s.value_or(0));
+    if (stage.limit_tokens) limit += ", " + real("tokens", *stage.limit_tokens);
+    if (stage.limit_overflowed) limit += ", " + number("overflowed", *stage.limit_overflowed);
+    if (stage.limit_load) limit += ", " + real("load", *stage.limit_load);
+    if (stage.limit_busy) limit += std::string(", \"busy\": ") + (*stage.limit_busy ? "true" : "false");
+    add("\"limit\": {" + limit + "}");
+  }
+  if (stage.retries) add(number("retries", *stage.retries));
+  if (stage.hedges) {
+    add("\"hedge\": {" + number("made", *stage.hedges) + ", " + number("won", stage.hedges_won.value_or(0)) + "}");
+  }
+  if (const auto& cache = stage.cache) {
+    add("\"cache\": {" + number("fresh", cache->fresh) + ", " + number("stale", cache->stale) + ", " +
+        number("miss", cache->miss) + ", " + number("shared", cache->shared) + ", " +
+        number("evicted", cache->evicted) + ", " + number("entries", cache->entries) + ", " +
+        number("bytes", cache->bytes) + "}");
+  }
+  return "{" + text + "}";
+}
+
 std::string stage_json(const observe::StageSnapshot& stage) {
   return "{\"stage\": " + json_text(stage.stage) + ", \"kind\": " + json_text(stage.kind) + ", " +
          number("in", stage.in) + ", " + number("created", stage.created) + ", \"out\": " + counts(stage.out) + ", " +
@@ -87,7 +118,7 @@ std::string stage_json(const observe::StageSnapshot& stage) {
          ", \"dropped\": " + dropped(stage) + ", " + number("failed", stage.failed) + ", " +
          number("in_flight", stage.in_flight) + ", " + number("workers", stage.workers) + ", " +
          number("restarts", stage.restarts) + ", \"fused\": " + (stage.fused ? "true" : "false") +
-         ", \"seconds\": " + seconds(stage) + "}";
+         ", \"seconds\": " + seconds(stage) + ", \"policies\": " + policies(stage) + "}";
 }
 
 std::string channel_json(const observe::ChannelSnapshot& channel) {

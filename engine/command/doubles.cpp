@@ -497,6 +497,11 @@ struct Doubles::Inside {
       co_return failure;
     }
 
+    bool may_be_remembered(const Message& message) const override {
+      return !real_ || real_->may_be_remembered(message);
+    }
+    bool may_be_doubled(const Message& message) const override { return !real_ || real_->may_be_doubled(message); }
+
    private:
     struct Compiled {
       std::optional<script::Condition> where;

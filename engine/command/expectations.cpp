@@ -533,9 +533,9 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
   for (std::size_t stage = from.stage;;) {
     const auto& planned = plan.stages[stage];
     if (planned.configured.shape == stage::Shape::source) return true;
-    if (planned.inputs.size() != 1 || (planned.common.workers != 1 && planned.common.order == stage::Order::free)) {
-      return false;
-    }
+    // What waits for a limit or is remembered is not called about in turn, with one worker either.
+    const bool one = planned.common.workers == 1 && planned.configured.shape != stage::Shape::call;
+    if (planned.inputs.size() != 1 || (!one && planned.common.order == stage::Order::free)) return false;
     const auto input = planned.inputs.front();
     const auto& before = plan.stages[input.stage];
     // What failed comes as it is answered.

@@ -52,7 +52,16 @@ std::vector<std::string> explained_words(const stage::Catalog& catalog) {
   auto words = catalog.names();
   for (const auto* word : {common_name, stage::do_key.data(), test_name, functions_name}) words.emplace_back(word);
   for (const auto& [word, declaration] : file_declarations()) words.push_back(word);
+  for (const auto* policy : explained_policies()) words.push_back(policy->name);
   return words;
+}
+
+std::vector<const config::Declaration*> explained_policies() {
+  std::vector<const config::Declaration*> policies;
+  for (const auto& field : stage::common_spec().declaration().fields) {
+    if (field.nested && !field.nested->details.empty()) policies.push_back(field.nested.get());
+  }
+  return policies;
 }
 
 int explain(const stage::Catalog& catalog, const std::string& word, Output output, Streams& streams) {
@@ -61,6 +70,9 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   const config::Declaration* declaration = kind ? &kind->declaration() : nullptr;
   // Somebody who asks for `workers` finds it among its neighbours.
   if (!declaration && (word == common_name || common.find(word))) declaration = &common;
+  for (const auto* policy : explained_policies()) {
+    if (!kind && policy->name == word) declaration = policy;
+  }
   if (word == stage::do_key) declaration = &stage::do_declaration();
   if (!declaration && word == test_name) declaration = &test_declaration();
   for (const auto& [name, of_file] : file_declarations()) {

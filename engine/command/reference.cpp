@@ -1,5 +1,6 @@
 #include "engine/command/reference.hpp"
 
+#include "engine/command/explain.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/script/manual.hpp"
 #include "engine/stage/common.hpp"
@@ -16,13 +17,14 @@ std::string reference_page(const stage::Catalog& catalog) {
   for (const auto& [name, kind] : catalog.all()) {
     page += "- [`" + name + "`](#" + name + "): " + kind->declaration().summary + "\n";
   }
-  const auto& steps = stage::do_declaration();
-  for (const auto* declaration : {&steps, &common}) {
+  std::vector<const config::Declaration*> others{&stage::do_declaration(), &common};
+  for (const auto* policy : explained_policies()) others.push_back(policy);
+  for (const auto* declaration : others) {
     page += "- [`" + declaration->name + "`](#" + declaration->name + "): " + declaration->summary + "\n";
   }
   page += "- [Code](#code): what `where`, `lua` and `{{ }}` know\n";
   for (const auto& [name, kind] : catalog.all()) page += "\n" + config::markdown(kind->declaration());
-  for (const auto* declaration : {&steps, &common}) page += "\n" + config::markdown(*declaration);
+  for (const auto* declaration : others) page += "\n" + config::markdown(*declaration);
   page += "\n" + script::manual_markdown();
   while (page.ends_with("\n\n")) page.pop_back();
   return page;

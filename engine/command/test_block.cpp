@@ -73,14 +73,26 @@ const auto send_spec =
                "again.")
         .group("request", &SendConfig::request, request_spec,
                "What the asker sent, where the source listens: `request` in Lua. Without it: GET / from 127.0.0.1.")
+        .field("machine", &SendConfig::machine,
+               "With `at` and without `to`: from then on the machine is so busy, for a `limit` by its load. Until then "
+               "it idles.",
+               config::sample("{cpu: 95%}"))
         .field("event", &SendConfig::later, "Comes with a later version.")
         .place(&SendConfig::place)
         .verify([](const SendConfig& send, config::Written& written) {
           refuse_later({"event"}, written);
           verify_payload({"msg", "text"}, written);
-          if (send.restart) {
+          if (send.restart || !send.machine.empty()) {
+            const std::string what = send.restart ? "a `restart`" : "`machine`";
             for (const auto* word : {"to", "every", "times", "msg", "text", "meta", "request"}) {
-              if (written.has(word)) written.error(word, "a `restart` sends nothing", "make two entries of it");
+              if (written.has(word)) written.error(word, what + " sends nothing", "make two entries of it");
+            }
+            for (const auto& [of, share] : send.machine) {
+              if (!load_of(of))
+                written.error("machine", "the machine has no '" + of + "'", "it has cpu, memory, pressure");
+              if (!stage::parse_share(share)) {
+                written.error("machine", "expected a share such as 95%, found '" + share + "'");
+              }
             }
           } else if (!send.to) {
             written.error("", "it does not say where it comes in", "say `to: STAGE`");
@@ -297,7 +309,7 @@ class Against {
 
  private:
   const graph::PlannedStage* stage(const std::string& name, const config::Place& place) {
-    if (const auto found = plan_.find(name)) return &plan_.stages[*found];
+    if (const auto found = plan_.find(name)) return &plan_.stages[*found + (plan_.stages[*found].gate ? 1 : 0)];
     diagnostics_.error(place, "there is no stage '" + name + "'", config::did_you_mean(name, names_));
     return nullptr;
   }
@@ -517,6 +529,13 @@ std::string Amount::text() const {
 std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from) {
   Diagnostics told;  // When it was checked.
   return graph::outputs(plan, from, {}, told);
+}
+
+std::optional<runtime::Load> load_of(std::string_view word) {
+  for (std::size_t i = 0; i < runtime::loads; ++i) {
+    if (runtime::word(static_cast<runtime::Load>(i)) == word) return static_cast<runtime::Load>(i);
+  }
+  return std::nullopt;
 }
 
 const config::Declaration& test_declaration() { return test_spec.declaration(); }

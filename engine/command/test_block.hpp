@@ -39,6 +39,7 @@ struct SendConfig {
   config::Map<config::Value> meta;
   std::optional<RequestConfig> request;
   bool restart = false;
+  config::Map<std::string> machine;    ///< Shares, by what is loaded.
   std::optional<config::Value> later;  ///< Of a word that this version refuses.
   config::Place place;
 };
@@ -102,6 +103,9 @@ struct Trial {
   std::optional<runtime::WallTime> start;
   std::shared_ptr<const graph::Plan> plan;  ///< Shared by tests that change nothing in the file.
 };
+
+/// `cpu`, `memory`, `pressure`.
+std::optional<runtime::Load> load_of(std::string_view word);
 
 /// Where what an expectation's `from` names is put out. Empty: nowhere, which was told when it was read.
 std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from);

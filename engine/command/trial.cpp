@@ -47,10 +47,13 @@ class Run {
     }
     std::set<runtime::Duration> marks = looks;
     marks.insert(restarts.begin(), restarts.end());
+    for (const auto& send : trial_.config.send) {
+      if (!send.machine.empty()) marks.insert(send.at);
+    }
     const auto until = trial_.config.run_for;
     for (const auto mark : marks) {
       if (until && mark > *until) break;
-      if (!run_until(Time(mark))) break;
+      if (!load_machine(mark) || !run_until(Time(mark))) break;
       if (restarts.contains(mark)) {
         crash();
         start();
@@ -104,6 +107,18 @@ class Run {
       ended_ = true;
       running_.reset();
     }
+  }
+
+  /// As busy as it is from then on, before anything happens that is due then. False: that was too much.
+  bool load_machine(runtime::Duration at) {
+    for (const auto& send : trial_.config.send) {
+      if (send.machine.empty() || send.at != at) continue;
+      if (at > at.zero() && !run_until(Time(at) - runtime::Duration(1))) return false;
+      for (const auto& [of, share] : send.machine) {
+        runtime_.machine().set(*load_of(of), stage::parse_share(share).value_or(0));
+      }
+    }
+    return true;
   }
 
   /// As if the program had been killed: whatever is under way is gone.

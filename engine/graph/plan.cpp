@@ -270,18 +270,7 @@ void refuse_two_that_read_input(const Plan& plan, Diagnostics& diagnostics) {
 
 /// Whether anything upstream of the stage listens: then somebody may have asked. Yes, where that can't be known.
 bool somebody_asks(const Plan& plan, std::size_t stage) {
-  std::vector<bool> seen(plan.stages.size(), false);
-  std::vector<std::size_t> left{stage};
-  while (!left.empty()) {
-    const std::size_t at = left.back();
-    left.pop_back();
-    if (seen[at]) continue;
-    seen[at] = true;
-    const auto& planned = plan.stages[at];
-    if (!planned.kind || planned.configured.listens) return true;
-    for (const auto& input : planned.inputs) left.push_back(input.stage);
-  }
-  return false;
+  return plan.any_up_to(stage, [](const PlannedStage& planned) { return !planned.kind || planned.configured.listens; });
 }
 
 void refuse_replies_to_nobody(const Plan& plan, Diagnostics& diagnostics) {
@@ -489,6 +478,20 @@ std::vector<std::size_t> Plan::readers(PortRef from) const {
     }
   }
   return readers;
+}
+
+bool Plan::any_up_to(std::size_t stage, const std::function<bool(const PlannedStage&)>& holds) const {
+  std::vector<bool> seen(stages.size(), false);
+  std::vector<std::size_t> left{stage};
+  while (!left.empty()) {
+    const std::size_t at = left.back();
+    left.pop_back();
+    if (seen[at]) continue;
+    seen[at] = true;
+    if (holds(stages[at])) return true;
+    for (const auto& input : stages[at].inputs) left.push_back(input.stage);
+  }
+  return false;
 }
 
 std::size_t Plan::count() const {

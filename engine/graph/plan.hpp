@@ -1,6 +1,7 @@
 // The graph compiler: from the stages of a file to a plan of what runs where.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,11 +23,15 @@ struct PortRef {
 
 /// A stage with all that the file says of it. Ports: main, failed, the kind's own, and for a source last `any`. A `do`
 /// is planned as its steps, one behind the other: they share name and common keys, each reads the one before, and to
-/// everybody else they are one stage.
+/// everybody else they are one stage. So is an operator with a limit or a deadline: the gate that sees to these is a
+/// step before its own.
 struct PlannedStage {
   std::string name;
-  std::size_t step = 0;   ///< Which of a `do`, from 0.
-  std::size_t steps = 0;  ///< Of the `do` that it belongs to; 0: it is none.
+  std::size_t step = 0;   ///< Which of them, from 0.
+  std::size_t steps = 0;  ///< So many in all; 0: it is the whole stage.
+  bool in_do = false;     ///< The user wrote a `do`.
+  bool gate = false;      ///< The first step, which calls nobody and lets the others begin.
+  bool gated = false;     ///< It stands behind one.
   const stage::Kind* kind = nullptr;
   stage::Configured configured;
   stage::Common common;
@@ -39,12 +44,15 @@ struct PlannedStage {
 
   bool first_step() const noexcept { return step == 0; }
   bool last_step() const noexcept { return step + 1 >= steps; }
+  /// The first of those that the user wrote; and whether there are several.
+  bool first_written() const noexcept { return step == (gated ? 1U : 0U) && !gate; }
+  bool of_several() const noexcept { return !gate && steps > (gated ? 2U : 1U); }
   /// Ports that can be named: the last one of a source is `any.failed`, which goes by another name.
   std::size_t visible_ports() const noexcept {
     return ports.size() - (configured.shape == stage::Shape::source ? 1 : 0);
   }
   /// As the user wrote it: of a step "do".
-  std::string kind_name() const { return steps > 0 ? "do" : kind->name(); }
+  std::string kind_name() const { return in_do ? "do" : kind->name(); }
 };
 
 /// What runs together as one coroutine: a driver or the head of a chain, and the operators fused behind it.
@@ -62,9 +70,11 @@ struct Plan {
   std::vector<PlannedStage> stages;  ///< In the order of the file.
   std::vector<PlannedUnit> units;    ///< Every stage in exactly one. Sources first, then along the flow.
 
+  /// Whether it holds of the stage or of any that its messages may have come by.
+  bool any_up_to(std::size_t stage, const std::function<bool(const PlannedStage&)>& holds) const;
   /// Who reads a port.
   std::vector<std::size_t> readers(PortRef from) const;
-  /// Of the `do` whose first step it is; of any other stage itself.
+  /// Of the steps whose first it is; of any other stage itself.
   std::size_t last_step(std::size_t first) const noexcept {
     return stages[first].steps > 0 ? first + stages[first].steps - 1 : first;
   }

@@ -32,8 +32,19 @@ message::Outcome<Toll> StageLimit::toll(const message::Message& message) const {
   return toll;
 }
 
+void StageLimit::show(observe::StageSnapshot& cells, runtime::Time now) const {
+  if (const auto machine = limit_->machine()) {
+    cells.limit_load = machine->load;
+    cells.limit_busy = machine->busy;
+  } else if (keyed()) {
+    cells.limit_overflowed = limit_->overflowed();
+  } else {
+    cells.limit_tokens = limit_->tokens({}, now);
+  }
+}
+
 Failure StageLimit::refused(runtime::Time now, std::optional<runtime::Time> until) const {
-  Failure why(Reason::limit, "more than " + config::show(*config_.rate));
+  Failure why(Reason::limit, config_.text());
   if (until) why.retry_after = *until - now;
   return why;
 }
@@ -63,24 +74,14 @@ void StageBreaker::judge(const std::string& key, policy::Breaker::Permit permit,
   if (!failed) {
     breakers_->succeeded(key, permit, took, now);
   } else {
-    switch (failed->reason) {
-      case Reason::status:
-        // One that asks to be left alone is well, and so is one that says the mistake is ours.
-        if (!failed->may_pass || failed->retry_after) {
-          breakers_->succeeded(key, permit, took, now);
-          break;
-        }
-        [[fallthrough]];
-      case Reason::connect:
-      case Reason::timeout:
-      case Reason::exit:
-      case Reason::io:
-      case Reason::tls:
-      case Reason::remote:
-        breakers_->failed(key, permit, now);
-        break;
-      default:
-        breakers_->withdrawn(key, permit, now);
+    // One that asks to be left alone is well, and so is one that says the mistake is ours.
+    const bool well = failed->reason == Reason::status && (!failed->may_pass || failed->retry_after);
+    if (well) {
+      breakers_->succeeded(key, permit, took, now);
+    } else if (of_the_other_side(*failed)) {
+      breakers_->failed(key, permit, now);
+    } else {
+      breakers_->withdrawn(key, permit, now);
     }
   }
   const auto after = breakers_->state(key, now);
@@ -88,6 +89,54 @@ void StageBreaker::judge(const std::string& key, policy::Breaker::Permit permit,
   context_.log(after == policy::Circuit::open ? observe::Level::warn : observe::Level::info,
                after == policy::Circuit::open ? "the breaker has opened" : "the breaker has closed",
                {{"key", key}, {"because", failed ? failed->text : std::string("a call went well")}});
+}
+
+bool of_the_other_side(const Failure& failure) {
+  switch (failure.reason) {
+    case Reason::status:
+    case Reason::connect:
+    case Reason::timeout:
+    case Reason::exit:
+    case Reason::io:
+    case Reason::tls:
+    case Reason::remote:
+      return true;
+    default:
+      return false;
+  }
+}
+
+namespace {
+
+policy::Cache::Memory half_of(flow::Budget& memory) {
+  policy::Cache::Memory half;
+  half.take = [&memory](std::size_t bytes) {
+    return memory.used() + static_cast<std::int64_t>(bytes) <= memory.most() / 2 && memory.take(bytes);
+  };
+  half.give_back = [&memory](std::size_t bytes) { memory.give_back(bytes); };
+  return half;
+}
+
+}  // namespace
+
+StageCache::StageCache(const stage::CacheConfig& config, stage::Context& context, flow::Budget& memory)
+    : answers_(config.rule(), half_of(memory)) {
+  context.compile(key_, config.key);
+}
+
+message::Outcome<std::optional<std::string>> StageCache::key(const message::Message& message) const {
+  std::optional<std::string> key(std::in_place);
+  auto there = key_.json(message, *key);
+  if (!there) return std::move(there.failure());
+  if (!*there) key.reset();
+  return key;
+}
+
+std::vector<policy::Cache::Ticket> StageCache::brought(const std::string& key, const Value& value, runtime::Time now) {
+  constexpr std::size_t around = 256;  // What an entry takes beside its texts, about.
+  std::size_t bytes = around + 2 * key.size() + value->text.size() + value->error_text.size();
+  for (const auto& [name, text] : value->headers) bytes += name.size() + text.size() + 2 * sizeof(std::string);
+  return answers_.brought(key, value, bytes, now);
 }
 
 }  // namespace weir::graph

@@ -1,4 +1,4 @@
-// The policies around a stage that calls: who may begin, who must wait and for what, and who tries again.
+// The policies around a stage with their code compiled: whose limit, breaker and answer a message's are.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -11,6 +11,7 @@
 #include "engine/graph/unit.hpp"
 #include "engine/policy/backoff.hpp"
 #include "engine/policy/breaker.hpp"
+#include "engine/policy/cache.hpp"
 #include "engine/policy/limit.hpp"
 #include "engine/policy/retry_budget.hpp"
 #include "engine/policy/turnstile.hpp"
@@ -36,6 +37,8 @@ class StageLimit {
   bool keyed() const { return config_.key.has_value(); }
   const stage::LimitConfig& config() const { return config_; }
   policy::Limit& bucket() const { return *limit_; }
+  /// How it stands now; who waits for it is not known here.
+  void show(observe::StageSnapshot& cells, runtime::Time now) const;
   /// The failure of one that finds no token until then.
   message::Failure refused(runtime::Time now, std::optional<runtime::Time> until) const;
 
@@ -69,6 +72,28 @@ class StageBreaker {
   std::uint64_t listener_ = 0;
   std::optional<script::Text> key_;
   stage::Context& context_;
+};
+
+/// Whether a failed call says how the other side is, and not only something of this message.
+bool of_the_other_side(const message::Failure& failure);
+
+/// A stage's `cache`, with its code compiled. That core's thread only.
+class StageCache {
+ public:
+  using Value = std::shared_ptr<const message::Result>;
+
+  /// `memory` outlives it. Half of it is left to others.
+  StageCache(const stage::CacheConfig& config, stage::Context& context, flow::Budget& memory);
+
+  /// Under what the answer to the message is remembered; nothing: it is not.
+  message::Outcome<std::optional<std::string>> key(const message::Message& message) const;
+  policy::Cache& answers() { return answers_; }
+  const policy::Cache& answers() const { return answers_; }
+  std::vector<policy::Cache::Ticket> brought(const std::string& key, const Value& value, runtime::Time now);
+
+ private:
+  script::Text key_;
+  policy::Cache answers_;
 };
 
 }  // namespace weir::graph

@@ -67,14 +67,15 @@ struct Running::Inside {
     setting.options = options;
     setting.scripts = [this](runtime::Core& core) -> script::Engine& { return scripts_of(core); };
     setting.unheard = &unheard;
+    setting.memory = &budget;
     setting.groups = [this](std::size_t stage) -> std::shared_ptr<message::Groups> {
       const auto found = groups.find(stage);
       return found == groups.end() ? nullptr : found->second;
     };
     setting.limit = [this](const stage::LimitConfig& limit) {
-      if (limit.shared.empty()) return std::make_shared<policy::Limit>(limit.rule());
+      if (limit.shared.empty()) return made(limit);
       auto& named = limits[limit.shared];
-      if (!named) named = std::make_shared<policy::Limit>(limit.rule());
+      if (!named) named = made(limit);
       return named;
     };
     setting.breaker = [this](const stage::BreakerConfig& breaker) {
@@ -108,6 +109,19 @@ struct Running::Inside {
         }
       }
     }
+  }
+
+  std::shared_ptr<policy::Limit> made(const stage::LimitConfig& limit) {
+    if (!limit.by) return std::make_shared<policy::Limit>(limit.rule());
+    runtime::Machine& machine = home.machine();
+    if (!machine.load(*limit.by)) {
+      throw stage::Fault("this machine does not tell its " + std::string(runtime::word(*limit.by)) +
+                         ", by which a limit goes");
+    }
+    policy::LoadRule rule;
+    rule.above = limit.load_above();
+    rule.load = [&machine, of = *limit.by] { return machine.load(of); };
+    return std::make_shared<policy::Limit>(std::move(rule));
   }
 
   std::vector<Unit*> units_of(std::size_t stage) {

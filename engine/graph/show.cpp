@@ -34,9 +34,11 @@ std::vector<PortRef> distinct(const Plan& plan, const PlannedStage& planned) {
 /// "where", or of a `do` its steps: "do: where, set".
 std::string shown_kind(const Plan& plan, std::size_t first) {
   const auto& planned = plan.stages[first];
-  if (planned.steps == 0) return planned.kind->name();
+  if (!planned.in_do) return planned.kind->name();
   std::vector<std::string> kinds;
-  for (std::size_t i = first; i <= plan.last_step(first); ++i) kinds.push_back(plan.stages[i].kind->name());
+  for (std::size_t i = first; i <= plan.last_step(first); ++i) {
+    if (!plan.stages[i].gate) kinds.push_back(plan.stages[i].kind->name());
+  }
   return "do: " + config::listed(kinds);
 }
 
@@ -133,10 +135,11 @@ std::string as_json(const Plan& plan) {
     json += first ? "" : ",";
     first = false;
     json += "{\"name\":" + json_text(planned.name) + ",\"kind\":" + json_text(planned.kind_name());
-    if (planned.steps > 0) {
+    if (planned.in_do) {
+      const std::size_t from = planned.gate ? 1 : 0;
       json += ",\"do\":[";
-      for (std::size_t i = 0; i < planned.steps; ++i) {
-        json += (i ? "," : "") + json_text(plan.stages[stage + i].kind->name());
+      for (std::size_t i = from; i < planned.steps; ++i) {
+        json += (i > from ? "," : "") + json_text(plan.stages[stage + i].kind->name());
       }
       json += "]";
     }

@@ -109,6 +109,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     Unit::snapshot(stages);
     stages[first].ack_pending = static_cast<std::int64_t>(open_);
     stages[first].ack_replayed = replayed_;
+    if (limit_) limit_->show(stages[first], core_.now());
   }
   std::optional<std::pair<std::uint64_t, std::uint64_t>> progress() const override {
     if (driver_.all_bytes == 0) return std::nullopt;

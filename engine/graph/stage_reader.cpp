@@ -75,6 +75,31 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
     if (!planned.common.timeout) planned.common.timeout = planned.configured.default_timeout;
   }
   stages.push_back(std::move(planned));
+  if (kind) put_gate(stages, stages.size() - 1);
+}
+
+/// Before an operator, or the steps of a `do`, that has a limit or a deadline: what sees to these.
+void StageReader::put_gate(std::vector<PlannedStage>& stages, std::size_t first) {
+  const auto& common = stages[first].common;
+  if (!common.limit && !common.deadline) return;
+  if (stages[first].configured.shape != stage::Shape::operation || stages[first].configured.limit) return;
+  PlannedStage gate;
+  gate.name = stages[first].name;
+  gate.kind = stages[first].kind;
+  gate.common = common;
+  gate.place = stages[first].place;
+  gate.in_do = stages[first].in_do;
+  gate.gate = true;
+  gate.configured.shape = stage::Shape::call;
+  gate.configured.brings_result = false;
+  gate.ports = {std::string(config::main_word), std::string(config::failed_word)};
+  gate.steps = stages.size() - first + 1;
+  for (std::size_t i = first; i < stages.size(); ++i) {
+    stages[i].step = i - first + 1;
+    stages[i].steps = gate.steps;
+    stages[i].gated = true;
+  }
+  stages.insert(stages.begin() + static_cast<std::ptrdiff_t>(first), std::move(gate));
 }
 
 PlannedStage StageReader::read_common(const config::StageNode& node) {
@@ -138,11 +163,13 @@ void StageReader::read_steps(const config::StageNode& node, const Entry& list, c
     return;
   }
   const auto& items = list.value.items;
+  const std::size_t first = stages.size();
   bool refused = false;
   for (std::size_t i = 0; i < items.size(); ++i) {
     PlannedStage& planned = stages.emplace_back(common);
     planned.step = i;
     planned.steps = items.size();
+    planned.in_do = true;
     const Entry* kind = find_step(node, items[i]);
     if (!kind) continue;
     config::Reader reader(diagnostics_, node.scope, path + "[" + std::to_string(i + 1) + "]");
@@ -164,6 +191,7 @@ void StageReader::read_steps(const config::StageNode& node, const Entry& list, c
     if (!refused) check(node, planned);
     refused |= diagnostics_.error_count() != errors;
   }
+  put_gate(stages, first);
 }
 
 /// The kind of a step, which is all that it may say.
@@ -272,6 +300,11 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
     const std::string what = calls ? "'" + planned.kind->name() + "' calls nobody" : "this stage calls nobody";
     refuse("retry", what + ": there is nothing to try again", "");
     refuse("breaker", what + ": there is nothing to stop calling", "");
+    refuse("cache", what + ": there is nothing to remember", "");
+    refuse("hedge", what + ": there is nothing to do twice", "");
+  } else if (!configured.not_twice.empty()) {
+    refuse("hedge", configured.not_twice + " that is made twice does its work twice",
+           "`retry` makes a call again only after it has failed");
   }
   if (configured.listens && planned.common.limit &&
       planned.common.limit->over.value_or(stage::Over::fail) != stage::Over::fail) {
@@ -279,8 +312,19 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
            "to let messages wait, put the limit on the stage behind it");
   }
   if (calls || configured.listens) return;
-  refuse("limit", "a limit stands on a stage that calls or listens", "put a stage `throttle: 10/s` before it");
-  refuse("deadline", "a deadline stands on a stage that calls or listens", "what it sets goes with the message");
+  const char* const cure = "put a stage `throttle: 10/s` before it";
+  if (configured.shape != stage::Shape::operation) {
+    const bool reads = configured.shape == stage::Shape::source;
+    refuse("limit", "a limit stands on a stage that calls, listens or computes",
+           reads ? "put it on the stage behind it" : cure);
+    refuse("deadline", "a deadline stands on a stage that calls, listens or computes",
+           "what it sets goes with the message");
+  } else if (configured.collects || planned.common.workers != 1) {
+    const std::string who = configured.collects ? "'" + planned.kind->name() + "', which holds messages back,"
+                                                : std::string("a stage that computes with several workers");
+    refuse("limit", who + " has none before it in this version of weir", cure);
+    refuse("deadline", who + " has none in this version of weir", "put a stage `pass: {}` with it before this one");
+  }
 }
 
 void StageReader::check(const config::StageNode& node, const PlannedStage& planned) {
@@ -318,7 +362,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
   }
   if (planned.common.state) {
-    if (planned.kind->name() != "lua" || planned.steps > 0) {
+    if (planned.kind->name() != "lua" || planned.in_do) {
       refuse("state", "only the code of `lua` has something to remember", "give that a stage of its own");
     } else if (planned.common.workers > 1) {
       refuse("workers", "workers who each have their keys come with a later version of weir");

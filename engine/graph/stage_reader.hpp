@@ -31,6 +31,7 @@ class StageReader {
   void configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
                   std::vector<PlannedStage>& stages);
+  static void put_gate(std::vector<PlannedStage>& stages, std::size_t first);
   const Entry* find_step(const config::StageNode& node, const config::Node& step);
   const Entry* find_kind(const config::StageNode& node);
   void check(const config::StageNode& node, const PlannedStage& planned);

@@ -24,7 +24,7 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
     node->output =
         std::make_unique<stage::Output>(core, node->planned->name, std::move(ports), node->planned->common.on_error,
                                         shape == stage::Shape::sink || shape == stage::Shape::call);
-    if (node->planned->steps > 1) node->output->fail_originals();
+    if (node->planned->of_several()) node->output->fail_originals();
     node->targets.resize(node->planned->ports.size());
     node->sampled = !nodes_.empty() && node->planned->name != name();
     nodes_.push_back(std::move(node));
@@ -201,7 +201,7 @@ bool Unit::work_off() {
 void Unit::process(Node& node) {
   stage::Output& output = *node.output;
   const std::size_t before = node.row, rows = node.in->size();
-  if (node.planned->steps > 1 && node.planned->first_step() && before == 0) node.in->keep_originals();
+  if (before == 0 && node.planned->of_several() && node.planned->first_written()) node.in->keep_originals();
   // The stage that heads the unit is timed by the unit's own readings.
   const bool timed = flow::counting && node.sampled && node.calls++ % timed_each == 0;
   if (timed) read_clock();
@@ -458,7 +458,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     cells.in_flight = counters.in_flight;
     if (inner) cells.in_flight += static_cast<std::int64_t>(node->output->waiting(stage::main_port));
     cells.restarts = counters.restarts;
-    cells.fused = node->planned->fused;
+    cells.fused = node->planned->fused && node->planned->first_step();
     std::copy(counters.dropped.begin(), counters.dropped.end(), cells.dropped.begin());
     for (Port port = 0; port < node->planned->ports.size(); ++port) {
       if (port == stage::main_port && inner) continue;
@@ -472,10 +472,12 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     for (std::size_t state = 0; state < observe::states; ++state) {
       cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
-    cells.workers = node->planned->configured.shape == stage::Shape::call ? node->planned->common.workers : 1;
+    // Its steps are done by the same one.
+    cells.workers = !node->planned->first_step() ? 0 : 1;
     // Not node->op: at the end the home core takes that away while a question may still be under way here.
     const auto shape = node->planned->configured.shape;
-    if (shape == stage::Shape::call || shape == stage::Shape::sink) cells.duration = counters.duration;
+    const bool calls = shape == stage::Shape::call && !node->planned->gate;
+    if (calls || shape == stage::Shape::sink) cells.duration = counters.duration;
     if (shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
     if (node->planned->configured.touches == stage::Touches::proc) {
       cells.children = counters.children;

@@ -58,6 +58,7 @@ struct UnitSetting {
   /// The buckets of a limit, the circuits of a breaker: those of one that has a name are the same for all who name it.
   std::function<std::shared_ptr<policy::Limit>(const stage::LimitConfig&)> limit;
   std::function<std::shared_ptr<policy::Breakers>(const stage::BreakerConfig&)> breaker;
+  flow::Budget* memory = nullptr;
   std::uint64_t* unheard = nullptr;  ///< Home core.
 };
 

@@ -139,10 +139,28 @@ void write_stage(Exposition& to, const std::string& pipeline, const StageSnapsho
       to.add(metric("weir_circuit_breaker_state"), with(labels, "state", state), *stage.breaker == state ? 1.0 : 0.0);
     }
   }
+  to.add(metric("weir_circuit_breaker_not_closed_keys"), labels, stage.breaker_not_closed);
   to.add(metric("weir_ratelimit_tokens"), labels, stage.limit_tokens);
   to.add(metric("weir_ratelimit_waiting_messages"), labels, stage.limit_waiting);
   to.add(metric("weir_ratelimit_wait_seconds_total"), labels, stage.limit_wait_s);
+  to.add(metric("weir_ratelimit_overflowed_total"), labels, stage.limit_overflowed);
+  to.add(metric("weir_ratelimit_load_ratio"), labels, stage.limit_load);
+  if (stage.limit_busy) to.add(metric("weir_ratelimit_busy"), labels, *stage.limit_busy ? 1.0 : 0.0);
   to.add(metric("weir_retries_total"), labels, stage.retries);
+  to.add(metric("weir_hedges_total"), labels, stage.hedges);
+  to.add(metric("weir_hedges_won_total"), labels, stage.hedges_won);
+  if (const auto& cache = stage.cache) {
+    const auto asked = [&](std::string_view answer, std::uint64_t count) {
+      to.add(metric("weir_cache_requests_total"), with(labels, "answer", answer), count);
+    };
+    asked("fresh", cache->fresh);
+    asked("stale", cache->stale);
+    asked("miss", cache->miss);
+    asked("shared", cache->shared);
+    to.add(metric("weir_cache_evicted_total"), labels, cache->evicted);
+    to.add(metric("weir_cache_entries"), labels, cache->entries);
+    to.add(metric("weir_cache_bytes"), labels, cache->bytes);
+  }
 }
 
 void write_channel(Exposition& to, const std::string& pipeline, const ChannelSnapshot& channel) {

@@ -39,6 +39,16 @@ void add(Counts& counts, std::string_view word, std::uint64_t count);
 std::uint64_t count_of(const Counts& counts, std::string_view word);
 std::uint64_t total(const Counts& counts);
 
+/// What a stage remembers of its calls.
+struct CacheCells {
+  std::uint64_t fresh = 0;   ///< Messages that found an answer,
+  std::uint64_t stale = 0;   ///< found one to be renewed,
+  std::uint64_t miss = 0;    ///< made a call,
+  std::uint64_t shared = 0;  ///< or got what a call brought that was under way.
+  std::uint64_t evicted = 0;
+  std::int64_t entries = 0, bytes = 0;
+};
+
 /// The cells of one stage, all taken at the same moment of its core: unaccounted() is 0 in every one of them. Counts
 /// are messages since the run began and never go back, not even over a restart of the stage.
 struct StageSnapshot {
@@ -71,11 +81,18 @@ struct StageSnapshot {
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
   std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
-  std::optional<std::string> breaker;         ///< closed, open or half_open: the worst of its keys.
-  std::optional<std::int64_t> limit_waiting;  ///< Messages that wait for their limit.
-  std::optional<double> limit_wait_s;         ///< How long messages have waited for it, all together.
-  std::optional<double> limit_tokens;         ///< Of a limit without keys: what could go at once.
-  std::optional<std::uint64_t> retries;       ///< Calls made again.
+  std::optional<std::string> breaker;              ///< closed, open or half_open: the worst of its keys.
+  std::optional<std::int64_t> breaker_not_closed;  ///< So many of its keys are not closed.
+  std::optional<std::int64_t> limit_waiting;       ///< Messages that wait for their limit.
+  std::optional<double> limit_wait_s;              ///< How long messages have waited for it, all together.
+  std::optional<double> limit_tokens;              ///< Of a limit without keys: what could go at once.
+  std::optional<std::uint64_t> limit_overflowed;   ///< Tokens asked for by keys that had to share one bucket.
+  std::optional<double> limit_load;         ///< Of a limit by the machine's load: that, as last looked at; 0 … 1.
+  std::optional<bool> limit_busy;           ///< Of such a one: nothing begins.
+  std::optional<std::uint64_t> retries;     ///< Calls made again.
+  std::optional<std::uint64_t> hedges;      ///< Calls made beside others that took long,
+  std::optional<std::uint64_t> hedges_won;  ///< and those of them whose answer counted.
+  std::optional<CacheCells> cache;
 
   std::uint64_t& dropped_by(Dropped reason) { return dropped[static_cast<std::size_t>(reason)]; }
 

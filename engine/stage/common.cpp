@@ -109,15 +109,18 @@ const config::Spec<Common>& common_spec() {
               "succeeds; a table that is empty is forgotten. For `lua`.")
           .group("limit", &Common::limit, limit_spec(),
                  "How often this stage may begin with a message: a rate, the name of one under `limits:`, or a map; "
-                 "for stages that call or listen, and `throttle`.")
+                 "for stages that call, listen, or only compute.")
           .group("breaker", &Common::breaker, breaker_spec(),
                  "When this stage stops calling for a while; for stages that call.")
           .group("retry", &Common::retry, retry_spec(),
                  "How often a call that failed is made again: a number, or a map; for stages that call.")
+          .group("cache", &Common::cache, cache_spec(), "Answers that are remembered, for stages that call.")
+          .group("hedge", &Common::hedge, hedge_spec(),
+                 "When a second call is made beside one that takes long: a time, or a map; for stages that call.")
           .field("timeout", &Common::timeout, "How long one call may take; for stages that call.", config::above(0))
           .field("deadline", &Common::deadline,
                  "How long a message may take from here on, all waits and calls included; what is left of it goes with "
-                 "the message. For stages that call or listen.",
+                 "the message. For stages that call, listen, or only compute.",
                  config::above(0))
           .field("on_error", &Common::on_error,
                  "What happens to a message that fails. fail: it leaves by .failed. drop: it is gone, and counted. "
@@ -160,9 +163,9 @@ const config::Declaration& do_declaration() {
 
 bool comes_later(std::string_view word) {
   static constexpr auto words = std::to_array<std::string_view>(
-      {"cache", "hedge",  "http",   "http_server", "reply",  "websocket", "websocket_server", "nats",  "mqtt",
-       "queue", "rename", "remove", "keep",        "expand", "aggregate", "gather",           "alert", "dedupe",
-       "take",  "decode", "encode", "parse",       "meta",   "html",      "throttle"});
+      {"http",   "http_server", "reply",  "websocket", "websocket_server", "nats",  "mqtt",   "queue", "rename",
+       "remove", "keep",        "expand", "aggregate", "gather",           "alert", "dedupe", "take",  "decode",
+       "encode", "parse",       "meta",   "html",      "throttle"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 

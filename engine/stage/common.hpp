@@ -54,6 +54,8 @@ struct Common {
   std::optional<LimitConfig> limit;
   std::optional<BreakerConfig> breaker;
   std::optional<RetryConfig> retry;
+  std::optional<CacheConfig> cache;
+  std::optional<HedgeConfig> hedge;
   std::optional<config::Duration> timeout, deadline;
   OnError on_error = OnError::fail;
   std::string description;

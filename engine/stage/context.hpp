@@ -162,6 +162,10 @@ class Call {
     sent = message.text();
     return std::nullopt;
   }
+  /// Whether what the call for the message brings may be given to others that ask the same (`cache`).
+  virtual bool may_be_remembered(const Message&) const { return true; }
+  /// Whether the call for the message may be made twice at once (`hedge`).
+  virtual bool may_be_doubled(const Message&) const { return true; }
 };
 
 }  // namespace weir::stage

@@ -63,6 +63,8 @@ struct Configured {
   /// Of a source that listens: fills in what stands in the path by name, and says why a body is none that it takes.
   /// What plays the outside in a test asks it as well.
   std::function<message::Done(message::Request& request, std::string_view body)> admit;
+  /// Of a call that must not be made twice for one message: what would be, in words. Empty: it may.
+  std::string not_twice;
   bool brings_result = true;         ///< Of a call: somebody is called, who may fail, and whose answer is the result.
   std::optional<LimitConfig> limit;  ///< Where the kind itself is one.
   bool opens_groups = false;         ///< Its messages know of which list they are: a `gather` may wait for them.

@@ -4,9 +4,7 @@
 #include <cmath>
 
 namespace weir::stage {
-namespace {
 
-/// "10%" is 0.1.
 std::optional<double> parse_share(const std::string& text) {
   if (text.size() < 2 || text.back() != '%') return std::nullopt;
   const auto percent = config::parse_number(std::string_view(text).substr(0, text.size() - 1));
@@ -14,10 +12,18 @@ std::optional<double> parse_share(const std::string& text) {
   return *percent / 100;
 }
 
+namespace {
+
 std::vector<std::string> reason_words() {
   std::vector<std::string> words;
   for (int i = 0; i < message::reasons; ++i) words.emplace_back(message::word(static_cast<message::Reason>(i)));
   return words;
+}
+
+void refuse_no_share(const char* key, const std::string& text, const char* sample, config::Written& written) {
+  if (!parse_share(text)) {
+    written.error(key, std::string("expected a share such as ") + sample + ", found '" + text + "'");
+  }
 }
 
 }  // namespace
@@ -30,6 +36,23 @@ policy::LimitRule LimitConfig::rule() const {
   rule.keys = static_cast<std::size_t>(keys);
   return rule;
 }
+
+double LimitConfig::load_above() const { return parse_share(above.value_or("")).value_or(1); }
+
+std::string LimitConfig::text() const {
+  return by ? "the machine's " + std::string(runtime::word(*by)) + " is above " + *above
+            : "more than " + config::show(*rate);
+}
+
+policy::CacheRule CacheConfig::rule() const {
+  policy::CacheRule rule;
+  rule.fresh = fresh;
+  rule.stale = stale;
+  rule.entries = static_cast<std::size_t>(entries);
+  return rule;
+}
+
+double HedgeConfig::budget_share() const { return parse_share(budget).value_or(0); }
 
 policy::BreakerRule BreakerConfig::rule() const {
   policy::BreakerRule rule;
@@ -60,8 +83,17 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
   return config::Spec<LimitConfig>(std::move(name), std::move(summary))
       .scalar(&LimitConfig::word, "A rate such as 10/s, or the name of one under `limits:`.", config::not_empty(),
               config::sample("10/s"))
-      .field("rate", &LimitConfig::rate, "So many in so long.", config::sample("100/m"))
-      .required()
+      .field("rate", &LimitConfig::rate, "So many in so long. This, or `by` and `above`.", config::sample("100/m"))
+      .field(
+          "by", &LimitConfig::by,
+          "Instead of a rate: nothing begins while the machine is too busy. cpu: the share of its processors' time, "
+          "memory: of its memory, that is used; where weir's control group allows it less, of that. pressure: of "
+          "the last 10 seconds that somebody waited for a processor, memory or a disk. Looked at once a second.",
+          config::one_of(
+              {{"cpu", runtime::Load::cpu}, {"memory", runtime::Load::memory}, {"pressure", runtime::Load::pressure}}))
+      .field("above", &LimitConfig::above,
+             "With `by`: from this share on nothing begins, until it is below four fifths of it.",
+             config::sample("80%"))
       .field("burst", &LimitConfig::burst,
              "So many may go at once after a pause. Left out: a second's worth, at least 1. In any time t at most "
              "rate × t + burst go.",
@@ -85,6 +117,23 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
       .place(&LimitConfig::place)
       .verify([](const LimitConfig& limit, config::Written& written) {
         if (limit.rate && limit.rate->count <= 0) written.error("rate", "nothing would ever go");
+        if (!limit.word.empty()) return;
+        if (!limit.rate && !limit.by) {
+          written.error("", "it does not say how much is too much",
+                        "such as `rate: 10/s`, or `by: cpu` with `above: 80%`");
+        }
+        if (!limit.by && limit.above) written.error("above", "'above' is of a limit `by` the machine's load");
+        if (!limit.by) return;
+        if (!limit.above) {
+          written.error("by", "it does not say above what", "such as `above: 80%`");
+        } else if (parse_share(*limit.above).value_or(0) <= 0) {
+          written.error("above", "expected a share such as 80%, found '" + *limit.above + "'");
+        }
+        for (const auto* key : {"rate", "burst", "key", "cost", "keys", "over_key"}) {
+          if (!written.has(key)) continue;
+          written.error(key, "'" + std::string(key) + "' says nothing of the machine's load",
+                        "put a limit with a rate on a `throttle` before the stage");
+        }
       });
 }
 
@@ -153,9 +202,7 @@ const config::Spec<RetryConfig>& retry_spec() {
                  "down is not asked a multiple. `100%` is no limit.",
                  config::sample("10%"))
           .verify([](const RetryConfig& retry, config::Written& written) {
-            if (!parse_share(retry.budget)) {
-              written.error("budget", "expected a share such as 10%, found '" + retry.budget + "'");
-            }
+            refuse_no_share("budget", retry.budget, "10%", written);
             if (retry.backoff.from <= retry.backoff.from.zero()) {
               written.error("backoff", "a pause of nothing would be a storm", "write `100ms..10s`");
             }
@@ -165,6 +212,55 @@ const config::Spec<RetryConfig>& retry_spec() {
               if (std::find(words.begin(), words.end(), word) != words.end()) continue;
               written.error("on", "'" + word + "' is no kind of failure", "they are " + config::listed(words));
             }
+          });
+  return spec;
+}
+
+const config::Spec<CacheConfig>& cache_spec() {
+  static const auto spec =
+      config::Spec<CacheConfig>("cache", "What the stage's calls brought, remembered for messages of the same key.")
+          .field("key", &CacheConfig::key,
+                 "What two messages have in common that get the same answer: all that the answer depends on. A lone "
+                 "`{{ }}` that is nil: this message's answer is not remembered.",
+                 config::sample("'{{ msg.city }}'"))
+          .required()
+          .field("fresh", &CacheConfig::fresh, "So long an answer is given again without a call.", config::above(0),
+                 config::sample("1m"))
+          .required()
+          .field("stale", &CacheConfig::stale,
+                 "So long after that it is given at once, while one call renews it; should that fail, it is given on.",
+                 config::at_least(0), config::sample("10m"))
+          .field("entries", &CacheConfig::entries,
+                 "So many answers are remembered; beyond that the one goes that was asked for least recently.",
+                 config::at_least(1), config::at_most(10'000'000))
+          .details(
+              "Of messages that come while the first of their key is calling, none calls: they get its answer, or its "
+              "failure. A failure is not remembered. `merge` is worked out for each message. Who finds an answer takes "
+              "no token of `limit`, no worker, and asks no `breaker`. The memory is the program's (`run.memory`), of "
+              "which answers may have half; it is gone when the program ends. What an HTTP answer says of caching is "
+              "not looked at. Of what `forward` sends on, only a GET is remembered, and none with Authorization, Range "
+              "or a "
+              "condition such as If-None-Match: those are for one asker alone.")
+          .example("cache: {key: '{{ msg.city }}', fresh: 1m, stale: 10m}");
+  return spec;
+}
+
+const config::Spec<HedgeConfig>& hedge_spec() {
+  static const auto spec =
+      config::Spec<HedgeConfig>("hedge", "A second call beside one that takes long: the first answer counts.")
+          .scalar(&HedgeConfig::after, "So long after the first call began.", config::above(0), config::sample("50ms"))
+          .field("after", &HedgeConfig::after, "So long after the first call began, if that has not ended.",
+                 config::above(0), config::sample("50ms"))
+          .required()
+          .field("budget", &HedgeConfig::budget,
+                 "Of the calls such a share gets a second one at the most, beside ten a second.", config::sample("5%"))
+          .details(
+              "The other call is given up. The second needs a token of `limit` and a breaker that is not open, or is "
+              "not made. What is called must bear to be called twice for one message: HTTP's `post` and `patch` do "
+              "not, so there it is refused, and a `forward` of them is not hedged.")
+          .example("hedge: {after: 50ms, budget: 5%}")
+          .verify([](const HedgeConfig& hedge, config::Written& written) {
+            refuse_no_share("budget", hedge.budget, "5%", written);
           });
   return spec;
 }

@@ -1,4 +1,4 @@
-// `limit`, `breaker` and `retry`: what is written around calls.
+// `cache`, `limit`, `breaker`, `retry` and `hedge`: what is written around calls.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -8,7 +8,9 @@
 #include "engine/config/spec.hpp"
 #include "engine/message/failure.hpp"
 #include "engine/policy/breaker.hpp"
+#include "engine/policy/cache.hpp"
 #include "engine/policy/limit.hpp"
+#include "engine/runtime/machine.hpp"
 
 namespace weir::stage {
 
@@ -21,6 +23,8 @@ enum class OverKey : std::uint8_t { fail, block };
 struct LimitConfig {
   std::string word;  ///< Written alone: a rate, or the name of one under `limits:`.
   std::optional<config::Rate> rate;
+  std::optional<runtime::Load> by;   ///< Of one that goes by the machine's load instead,
+  std::optional<std::string> above;  ///< and from which share of it on.
   std::optional<std::int64_t> burst;
   std::optional<config::Template> key, cost;
   std::optional<Over> over;
@@ -32,7 +36,14 @@ struct LimitConfig {
 
   /// Of one that has a rate.
   policy::LimitRule rule() const;
+  /// Of one that has not: a share of 1.
+  double load_above() const;
+  /// What it is that must not be exceeded, in words.
+  std::string text() const;
 };
+
+/// "10%" is 0.1. Nothing: it is no such share, of at most 100%.
+std::optional<double> parse_share(const std::string& text);
 
 enum class WhenOpen : std::uint8_t { hold, fail };
 
@@ -67,10 +78,30 @@ struct RetryConfig {
   bool again_after(const message::Failure& failure) const;
 };
 
+/// `cache:`
+struct CacheConfig {
+  config::Template key;
+  config::Duration fresh{}, stale{};
+  std::int64_t entries = 10'000;
+
+  policy::CacheRule rule() const;
+};
+
+/// `hedge:`
+struct HedgeConfig {
+  config::Duration after{};
+  std::string budget = "5%";
+
+  /// Of the calls, as a share.
+  double budget_share() const;
+};
+
 const config::Spec<LimitConfig>& limit_spec();
 /// The same words for a kind that is a limit.
 config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary);
 const config::Spec<BreakerConfig>& breaker_spec();
 const config::Spec<RetryConfig>& retry_spec();
+const config::Spec<CacheConfig>& cache_spec();
+const config::Spec<HedgeConfig>& hedge_spec();
 
 }  // namespace weir::stage

@@ -179,12 +179,20 @@ BOOST_AUTO_TEST_CASE(explain_functions_says_all_that_code_knows) {
   for (const auto* word : {"run", "admin", "secrets"}) BOOST_TEST(said_by({"explain", word}).code == 0, word);
 }
 
+BOOST_AUTO_TEST_CASE(explain_of_a_policy_that_takes_more_than_a_line_says_it_alone) {
+  const auto said = said_by({"explain", "cache"});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(said.out.starts_with("cache: "));
+  BOOST_TEST(contains(said.out, "only a GET"));
+  BOOST_TEST(contains(said_by({"explain", "hedge"}).out, "`post` and `patch`"));
+}
+
 BOOST_AUTO_TEST_CASE(explain_of_an_unknown_kind_names_the_nearest) {
   const auto said = said_by({"explain", "genrate"});
   BOOST_TEST(said.code == 64);
   BOOST_TEST(said.err == "weir: there is no kind 'genrate'\n  = did you mean 'generate'?\n");
-  BOOST_TEST(said_by({"explain", "hedge"}).err ==
-             "weir: 'hedge' comes with a later version\n  = weir list names the kinds there are\n");
+  BOOST_TEST(said_by({"explain", "queue"}).err ==
+             "weir: 'queue' comes with a later version\n  = weir list names the kinds there are\n");
   BOOST_TEST(said_by({"explain", "mqtt"}).err ==
              "weir: 'mqtt' comes with a later version\n  = weir list names the kinds there are\n");
 }

@@ -1,6 +1,8 @@
 // The ledger of each stage (semantics 22): what came is what went, by which way, and why it did not.
 #include <boost/test/tools/floating_point_comparison.hpp>
 #include <boost/test/unit_test.hpp>
+#include <set>
+#include <string>
 
 #include "tests/support/bench.hpp"
 #include "tests/support/programs.hpp"
@@ -137,4 +139,147 @@ BOOST_AUTO_TEST_CASE(a_message_has_come_through_when_its_sink_is_done_with_it) {
   BOOST_TEST(stage.duration->count() == 4U);
   BOOST_TEST(stage.duration->sum_s() >= 60.0);  // They were one batch.
   BOOST_TEST(!bench.stage("a").duration);
+}
+
+// --------------------------------------------------------------------------------------------- what stands around a
+// call
+
+BOOST_AUTO_TEST_CASE(what_is_remembered_is_charged_to_the_memory_and_leaves_half_of_it) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..200}}
+  b: {from: a, exec: {run: [large]}, cache: {key: '{{ msg }}', fresh: 1h}, merge: {}}
+  c: {from: b, drop: {}}
+  d: {from: c.failed, drop: {}}
+)");
+  bench.memory_bytes = 256 * 1024;
+  bench.runtime.programs().script("large", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1ms, std::string(10'000, 'x'), ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(150ms);
+  const auto cache = bench.stage("b").cache.value();
+  BOOST_TEST(cache.entries == 12);
+  BOOST_TEST(cache.bytes > 120'000);
+  BOOST_TEST(cache.bytes <= 128 * 1024);
+  BOOST_TEST(bench.budget().used() >= cache.bytes);
+  BOOST_TEST(cache.evicted + static_cast<std::uint64_t>(cache.entries) == 150U);
+  bench.run();
+  balances(bench);
+  bench.destroy();
+  BOOST_TEST(bench.budget().used() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(answers_are_counted_by_what_they_were) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..100, every: 1s}}
+  b: {from: a, exec: {run: [answer]}, cache: {key: same, fresh: 4500ms, stale: 1m}, merge: {}}
+  c: {from: b, drop: {}}
+)");
+  bench.runtime.programs().script("answer", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1500ms, "", ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(10s);  // Called at 0 s, answered at 1.5 s; renewed from 6 s to 7.5 s.
+  const auto cache = bench.stage("b").cache.value();
+  BOOST_TEST(cache.miss == 1U);
+  BOOST_TEST(cache.shared == 1U);
+  BOOST_TEST(cache.stale == 2U);
+  BOOST_TEST(cache.fresh == 7U);
+  BOOST_TEST(cache.entries == 1);
+  bench.run();
+  balances(bench);
+  BOOST_TEST(bench.stage("b").in == 100U);
+}
+
+BOOST_AUTO_TEST_CASE(second_calls_are_counted_and_end_with_their_pipeline) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..20}}
+  b: {from: a, exec: {run: [slow, '{{ msg }}']}, hedge: {after: 10ms, budget: 100%}, merge: {}, workers: 4}
+  c: {from: b, drop: {}}
+)");
+  // Of each message the first call does not come back.
+  bench.runtime.programs().script("slow", [called = std::set<std::string>()](const runtime::Command& command) mutable {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({called.insert(command.argv.at(1)).second ? 1h : 5ms, "", ""});
+    return behaviour;
+  });
+  bench.run(1min);
+  balances(bench);
+  const auto b = bench.stage("b");
+  BOOST_TEST(b.hedges.value() == 20U);
+  BOOST_TEST(b.hedges_won.value() == 20U);
+  BOOST_TEST(b.out.front().second == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_are_not_closed_and_those_that_share_a_bucket_are_counted) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..6}}
+  b:
+    from: a
+    exec: {run: [failing]}
+    breaker: {failures: 1, key: '{{ msg % 2 }}', when_open: fail}
+    limit: {rate: 1/h, burst: 10, key: '{{ msg }}', keys: 2}
+    merge: {}
+    on_error: drop
+)");
+  bench.runtime.programs().script("failing", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.exit.code = 1;
+    return behaviour;
+  });
+  bench.run();
+  const auto b = bench.stage("b");
+  BOOST_TEST(b.breaker_not_closed.value() == 2);
+  BOOST_TEST(b.limit_overflowed.value() > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_that_computes_behind_a_gate_is_one_stage_in_the_figures) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..10}}
+  b: {from: a, where: msg % 2 == 0, limit: {rate: 1/s, burst: 4, over: drop}}
+  c: {from: b, drop: {}}
+)");
+  bench.start();
+  bench.advance(0s);
+  bench.run();
+  balances(bench);
+  auto b = bench.stage("b");
+  BOOST_TEST(b.in == 10U);
+  BOOST_TEST(b.dropped_by(Dropped::limit) == 6U);
+  BOOST_TEST(b.filtered == 2U);
+  BOOST_TEST(bench.out("b") == 2U);
+  BOOST_TEST(b.workers == 1);
+  BOOST_TEST(b.kind == "where");
+  BOOST_TEST(b.limit_tokens.has_value());
+  BOOST_TEST(!b.duration.has_value());
+  BOOST_TEST(!b.fused);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_worker_when_nobody_wants_more_is_gone) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..50}}
+  b: {from: a, exec: {run: [slow]}, deadline: 1h, merge: {}}
+  c: {from: b, take: 2}
+  d: {from: c, stdout: {}}
+)");
+  bench.runtime.programs().script("slow", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1s, "", ""});
+    return behaviour;
+  });
+  bench.run();
+  balances(bench);
+  BOOST_TEST(bench.output() == "1\n2\n");
+  BOOST_TEST((bench.runtime.now() < runtime::Time(5s)));
+  BOOST_TEST(dropped(bench, "b", Dropped::gone) > 40U);
 }

@@ -208,8 +208,15 @@ BOOST_AUTO_TEST_CASE(policies_stand_on_stages_that_call) {
   };
   BOOST_TEST(says(mistakes(with("retry: 3")), "there is nothing to try again"));
   BOOST_TEST(says(mistakes(with("breaker: {failures: 3}")), "there is nothing to stop calling"));
-  BOOST_TEST(says(mistakes(with("limit: 3/s")), "put a stage `throttle: 10/s` before it"));
-  BOOST_TEST(says(mistakes(with("deadline: 3s")), "a deadline stands on a stage that calls or listens"));
+  BOOST_TEST(
+      says(mistakes(with("cache: {key: a, fresh: 1s}")), "this stage calls nobody: there is nothing to remember"));
+  BOOST_TEST(says(mistakes(with("hedge: 1s")), "this stage calls nobody: there is nothing to do twice"));
+  BOOST_TEST(says(mistakes(with("workers: 2, limit: 3/s")), "put a stage `throttle: 10/s` before it"));
+  BOOST_TEST(says(mistakes("stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, batch: {count: 2}, deadline: 3s}\n"
+                           "  c: {from: b, stdout: {}, limit: 3/s}\n"),
+                  "'batch', which holds messages back, has none in this version of weir"));
+  BOOST_TEST(says(mistakes("stages:\n  a: {generate: {range: 1..3}}\n  c: {from: a, stdout: {}, limit: 3/s}\n"),
+                  "a limit stands on a stage that calls, listens or computes"));
   const auto call = [](const std::string& policy) {
     return mistakes("stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, exec: {run: ['true']}, " + policy +
                     "}\n  c: {from: b, stdout: {}}\n");
@@ -219,4 +226,39 @@ BOOST_AUTO_TEST_CASE(policies_stand_on_stages_that_call) {
   BOOST_TEST(says(call("retry: {on: [conect]}"), "'conect' is no kind of failure"));
   BOOST_TEST(says(call("retry: {budget: many}"), "expected a share such as 10%, found 'many'"));
   BOOST_TEST(says(call("limit: often"), "a rate is written 10/s, 100/m or 1/10s"));
+  BOOST_TEST(says(call("limit: {burst: 3}"), "it does not say how much is too much"));
+  BOOST_TEST(says(call("limit: {by: cpu}"), "it does not say above what"));
+  BOOST_TEST(says(call("limit: {by: cpus, above: 80%}"), "did you mean 'cpu'?"));
+  BOOST_TEST(says(call("limit: {by: cpu, above: 0%}"), "expected a share such as 80%, found '0%'"));
+  BOOST_TEST(says(call("limit: {by: cpu, above: 80%, burst: 3}"), "'burst' says nothing of the machine's load"));
+  BOOST_TEST(says(call("limit: {rate: 3/s, above: 80%}"), "'above' is of a limit `by` the machine's load"));
+  BOOST_TEST(says(call("cache: {fresh: 1s}"), "cache needs 'key'"));
+  BOOST_TEST(says(call("cache: {key: a}"), "cache needs 'fresh'"));
+  BOOST_TEST(says(call("cache: {key: a, fresh: 0s}"), "above 0s, found \"0s\""));
+  BOOST_TEST(says(call("hedge: {after: 1s, budget: some}"), "expected a share such as 5%, found 'some'"));
+  BOOST_TEST(
+      says(mistakes("stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, http: {post: 'http://a/'}, hedge: 1s}\n"),
+           "a POST that is made twice does its work twice"));
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_or_a_deadline_before_a_stage_that_computes_is_a_boundary_and_no_stage_of_its_own) {
+  const Bench bench(R"(
+stages:
+  a: {generate: {range: 1..3}}
+  b: {from: a, pass: {}, limit: 10/s}
+  c: {from: b, deadline: 1s, do: [{set: {a: 1}}, {set: {b: 1}}]}
+  d: {from: c, where: msg.a > 0}
+  e: {from: [d, b.failed], stdout: {}}
+)");
+  BOOST_TEST(bench.mistakes() == "");
+  BOOST_TEST(graph::as_text(bench.plan()) ==
+             "test\n"
+             "  a (generate)\n"
+             "  b (pass) from a\n"
+             "  c (do: set, set) from b\n"
+             "    + d (where) from c, fused\n"
+             "  e (stdout) from d, b.failed\n");
+  const auto json = graph::as_json(bench.plan());
+  BOOST_TEST(says(json, R"("do":["set","set"])"), json);
+  BOOST_TEST(bench.plan().count() == 5U);
 }

@@ -52,6 +52,13 @@ StageSnapshot full_stage() {
   stage.limit_waiting = 4;
   stage.limit_wait_s = 0.5;
   stage.limit_tokens = 2;
+  stage.breaker_not_closed = 1;
+  stage.limit_overflowed = 3;
+  stage.limit_load = 0.9;
+  stage.limit_busy = true;
+  stage.hedges = 5;
+  stage.hedges_won = 2;
+  stage.cache = CacheCells{7, 1, 4, 2, 1, 3, 900};
   stage.retries = 8;
   return stage;
 }
