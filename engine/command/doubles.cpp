@@ -570,6 +570,8 @@ struct Doubles::Inside {
       ++inside_.record.calls[watched_.name];
       return real_->call(std::move(message));
     }
+    bool may_be_remembered(const Message& message) const override { return real_->may_be_remembered(message); }
+    bool may_be_doubled(const Message& message) const override { return real_->may_be_doubled(message); }
 
    private:
     Inside& inside_;

@@ -315,8 +315,10 @@ class Against {
   }
 
   void check(const SendConfig& send, const Node* written) {
-    if (send.restart && test_.clock == TestClock::real) {
-      diagnostics_.error(place_of(written, "restart", send.place), "a `restart` needs the virtual clock");
+    for (const auto* word : {"restart", "machine"}) {
+      const bool there = std::string_view(word) == "restart" ? send.restart : !send.machine.empty();
+      if (!there || test_.clock != TestClock::real) continue;
+      diagnostics_.error(place_of(written, word, send.place), "`" + std::string(word) + "` needs the virtual clock");
     }
     if (!send.to) return;
     const auto place = place_of(written, "to", send.place);
