@@ -1,7 +1,10 @@
 #include "engine/graph/calls.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
+
+#include "engine/config/values.hpp"
 
 namespace weir::graph {
 
@@ -10,6 +13,13 @@ using message::Message;
 using message::Reason;
 using runtime::Time;
 using stage::Batch;
+
+namespace {
+
+/// Who asks to be left alone for longer than this, in all, for one message, has in fact refused it.
+constexpr runtime::Duration left_alone_most = std::chrono::hours(1);
+
+}  // namespace
 
 Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Context& context, bool eager,
              std::function<void()> wake)
@@ -528,6 +538,13 @@ bool Calls::pause(Job& job, Time now) {
                                                : job.backoff->next(core_.random().fraction());
   const Time when = now + wait;
   if (job.deadline && *job.deadline <= when) return false;
+  if (asked_to_wait) {
+    job.left_alone += wait;
+    if (job.left_alone > left_alone_most) {
+      job.failed->text += " (and asks for more than " + config::show(left_alone_most) + " of patience)";
+      return false;
+    }
+  }
   ++retries_;
   job.step = Step::pausing;
   job.alarm = core_.alarm(when, [this, raw = &job] { ring(*raw); });

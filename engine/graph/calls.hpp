@@ -49,6 +49,7 @@ struct Job {
   std::optional<runtime::Time> deadline;
   int attempt = 1;
   std::optional<policy::Backoff> backoff;
+  runtime::Duration left_alone{0};  ///< As long as it was asked to wait (Retry-After), in all.
 
   stage::Message message() const { return {own ? *own : **delivery, row}; }
   bool is_over() const { return step == Step::over && attempts.empty(); }

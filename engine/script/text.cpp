@@ -400,16 +400,18 @@ std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<co
   return std::nullopt;
 }
 
-Done Fields::set(const Names& names) const {
+Done Fields::set(const Names& names, bool leave_out_failed) const {
   if (content_->fields.empty()) return std::nullopt;  // `merge: {}` keeps the message as it is, whatever it is.
   auto& json = content_->json;
   auto& ends = content_->ends;
   json.clear();
   ends.clear();
   for (const auto& field : content_->fields) {
+    const std::size_t begin = json.size();
     auto wrote = field.tree.json(names, json);
-    if (!wrote) return std::move(wrote.failure());
-    ends.push_back(*wrote ? json.size() : std::string::npos);
+    if (!wrote && !leave_out_failed) return std::move(wrote.failure());
+    if (!wrote) json.resize(begin);
+    ends.push_back(wrote && *wrote ? json.size() : std::string::npos);
   }
   auto& batch = names.message->batch();
   const auto row = names.message->row();

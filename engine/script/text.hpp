@@ -88,9 +88,12 @@ class Fields {
 
   /// Evaluates every value first, then sets all of them in order: no value sees another's. A nil leaves its field as
   /// it is. On failure the message is as before. A payload that is no object fails (`type`).
-  message::Done set(const Names& names) const;
+  message::Done set(const Names& names) const { return set(names, false); }
+  /// The same of what there is: a value that fails leaves its field as it is.
+  message::Done set_what_there_is(const Names& names) const { return set(names, true); }
 
  private:
+  message::Done set(const Names& names, bool leave_out_failed) const;
   struct Content;
   std::unique_ptr<Content> content_;
 };

@@ -187,8 +187,11 @@ const config::Spec<RetryConfig>& retry_spec() {
   static const auto spec =
       config::Spec<RetryConfig>("retry", "How often a call that failed is made again, with the message as it came.")
           .scalar(&RetryConfig::attempts, "Calls in all, the first one counted.", config::at_least(1))
-          .field("attempts", &RetryConfig::attempts, "Calls in all, the first one counted.", config::at_least(1),
-                 config::at_most(1'000'000))
+          .field(
+              "attempts", &RetryConfig::attempts,
+              "Calls in all, the first one counted. One that was answered with Retry-After (429, 503) is none: it is "
+              "made again when its time is over, up to an hour in all for one message, or its `deadline`.",
+              config::at_least(1), config::at_most(1'000'000))
           .field("backoff", &RetryConfig::backoff,
                  "The pause before the next call: anywhere between the least and a ceiling that doubles up to the "
                  "most.",
