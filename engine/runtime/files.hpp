@@ -16,6 +16,7 @@ namespace weir::runtime {
 struct FileStatus {
   std::uint64_t device = 0, inode = 0;
   std::uint64_t size = 0;  ///< Bytes.
+  WallTime modified{};
   bool same_file(const FileStatus& other) const noexcept { return device == other.device && inode == other.inode; }
 };
 
@@ -52,6 +53,10 @@ class Files {
  public:
   virtual ~Files() = default;
   virtual std::unique_ptr<Reader> open(const std::string& path) = 0;
+  /// The regular file of this path, `a/b`, below a directory. No symbolic link below it is followed, no part of the
+  /// path is `.` or `..`: whatever would lead out of the directory, and whatever is no file, is
+  /// no_such_file_or_directory.
+  virtual std::unique_ptr<Reader> open_below(const std::string& directory, const std::string& path) = 0;
   virtual std::unique_ptr<Reader> standard_input() = 0;
   enum class Mode { truncate, append };
   virtual std::unique_ptr<Writer> create(const std::string& path, Mode mode) = 0;

@@ -42,7 +42,9 @@ void sync_directory_of(const std::string& path) {
 
 std::optional<FileStatus> status_of(const struct stat& status) {
   if (!S_ISREG(status.st_mode)) return std::nullopt;
-  return FileStatus{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size)};
+  const WallTime modified(std::chrono::seconds(status.st_mtim.tv_sec) +
+                          std::chrono::nanoseconds(status.st_mtim.tv_nsec));
+  return FileStatus{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), modified};
 }
 
 class FileReader final : public Reader {
@@ -179,6 +181,31 @@ std::unique_ptr<Reader> RealFiles::open(const std::string& path) {
   if (::fstat(fd.get(), &status) != 0) throw_errno(path);
   if (S_ISDIR(status.st_mode)) throw std::system_error(std::make_error_code(std::errc::is_a_directory), path);
   return std::make_unique<FileReader>(io_, std::move(fd), Sharing::own, path);
+}
+
+std::unique_ptr<Reader> RealFiles::open_below(const std::string& directory, const std::string& path) {
+  // One name after the other: what stands before the last is opened as a directory, and no step follows a link.
+  UniqueFd at(open_retrying(directory, O_RDONLY | O_DIRECTORY));
+  if (at.get() < 0) throw_errno(directory);
+  const auto missing = [&]() { throw std::system_error(ENOENT, std::generic_category(), path); };
+  for (std::size_t from = 0; from <= path.size();) {
+    const auto end = std::min(path.find('/', from), path.size());
+    const std::string name = path.substr(from, end - from);
+    const bool last = end == path.size();
+    if (name.empty() || name == "." || name == ".." || name.find('\0') != std::string::npos) missing();
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | (last ? 0 : O_DIRECTORY);
+    UniqueFd next(::openat(at.get(), name.c_str(), flags));
+    if (next.get() < 0) {
+      if (errno == ELOOP || errno == ENOTDIR || errno == ENXIO || errno == ENAMETOOLONG) missing();
+      throw_errno(path);
+    }
+    at = std::move(next);
+    from = end + 1;
+  }
+  struct stat status {};
+  if (::fstat(at.get(), &status) != 0) throw_errno(path);
+  if (!S_ISREG(status.st_mode)) missing();
+  return std::make_unique<FileReader>(io_, std::move(at), Sharing::own, path);
 }
 
 std::unique_ptr<Reader> RealFiles::standard_input() {

@@ -14,6 +14,7 @@ class RealFiles final : public Files {
   RealFiles(asio::io_context& io, Core& core) : io_(io), core_(core) {}
 
   std::unique_ptr<Reader> open(const std::string& path) override;
+  std::unique_ptr<Reader> open_below(const std::string& directory, const std::string& path) override;
   std::unique_ptr<Reader> standard_input() override;
   std::unique_ptr<Writer> create(const std::string& path, Mode mode) override;
   std::unique_ptr<Writer> standard_output() override;

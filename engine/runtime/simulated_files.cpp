@@ -142,6 +142,15 @@ std::unique_ptr<Reader> SimulatedFiles::open(const std::string& path) {
   return std::make_unique<FileReader>(disk_, found->second);
 }
 
+std::unique_ptr<Reader> SimulatedFiles::open_below(const std::string& directory, const std::string& path) {
+  const std::string parts = "/" + path + "/";
+  const bool leads_out =
+      parts.find("//") != parts.npos || parts.find("/./") != parts.npos || parts.find("/../") != parts.npos;
+  const std::string whole = directory.ends_with('/') ? directory + path : directory + "/" + path;
+  if (leads_out || is_directory(whole)) fail(std::errc::no_such_file_or_directory, path);
+  return open(whole);
+}
+
 std::unique_ptr<Reader> SimulatedFiles::standard_input() { return std::make_unique<FileReader>(disk_, disk_->input); }
 
 std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mode) {

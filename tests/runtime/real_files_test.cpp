@@ -216,3 +216,45 @@ BOOST_AUTO_TEST_CASE(a_file_is_known_by_its_number_whatever_it_is_called) {
   const Folder folder;
   on_core([&](Core& core) { return known_by_its_number(core, folder); });
 }
+
+namespace {
+
+bool is_below(Files& files, const std::string& directory, const std::string& path) {
+  try {
+    return files.open_below(directory, path) != nullptr;
+  } catch (const std::system_error& error) {
+    BOOST_TEST((error.code() == std::errc::no_such_file_or_directory), path << ": " << error.what());
+    return false;
+  }
+}
+
+Task<> only_what_lies_below(Core& core, const Folder& folder) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder / "in/sub");
+  fs::create_directory(folder / "out");
+  for (const auto* name : {"in/a", "in/sub/b", "out/c"}) std::ofstream(folder / name) << name;
+  fs::create_symlink("a", folder / "in/near");
+  fs::create_symlink(folder / "out/c", folder / "in/far");
+  fs::create_directory_symlink("../out", folder / "in/linked");
+  BOOST_TEST(::mkfifo((folder / "in/fifo").c_str(), 0600) == 0);
+  fs::create_directory_symlink("in", folder / "itself");
+  auto& files = core.files();
+  const auto reader = files.open_below(folder / "in", "sub/b");
+  const auto text = co_await read_all(*reader);
+  BOOST_TEST(text == "in/sub/b");
+  BOOST_TEST(reader->status().has_value());
+  const auto age = core.wall() - reader->status()->modified;
+  BOOST_TEST((age < std::chrono::hours(1) && age > -std::chrono::hours(1)));
+  BOOST_TEST(is_below(files, folder / "itself", "a"));  // How the directory itself is reached is its owner's affair.
+  for (const auto* path : {"", "/a", "a/", "sub", "sub//b", "./a", "../out/c", "sub/../a", "a/b", "none", "near", "far",
+                           "linked/c", "fifo"}) {
+    BOOST_TEST(!is_below(files, folder / "in", path), path);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_does_not_lie_below_a_directory_is_not_there) {
+  const Folder folder;
+  on_core([&](Core& core) { return only_what_lies_below(core, folder); });
+}

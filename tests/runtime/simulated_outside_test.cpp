@@ -114,6 +114,11 @@ BOOST_AUTO_TEST_CASE(the_errors_of_files_are_those_of_a_real_system) {
   BOOST_CHECK_EXCEPTION(files.open("/proc/self/stat"), std::system_error, code(std::errc::no_such_file_or_directory));
   BOOST_CHECK_EXCEPTION(files.open("dir"), std::system_error, code(std::errc::is_a_directory));
   BOOST_CHECK_EXCEPTION(files.open("secret"), std::system_error, code(std::errc::permission_denied));
+  runtime.files().put("dir/sub/a", "x");
+  BOOST_TEST((files.open_below("dir", "sub/a") != nullptr));
+  for (const auto* path : {"", "sub", "sub/", "sub//a", "./sub/a", "sub/../sub/a", "none"}) {
+    BOOST_CHECK_EXCEPTION(files.open_below("dir", path), std::system_error, code(std::errc::no_such_file_or_directory));
+  }
   BOOST_CHECK_EXCEPTION(files.remove("none"), std::system_error, code(std::errc::no_such_file_or_directory));
 }
 
