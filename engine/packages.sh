@@ -4,13 +4,16 @@
 packages_to_run=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates procps
   libasio-dev libyaml-cpp-dev libconcurrentqueue-dev prometheus-cpp-dev liblua5.4-dev libsimdjson-dev libre2-dev
-  libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev
+  libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libssl-dev
 )
 
 packages_to_test=(
   libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3 openssl
-  curl nginx-light python3-aiohttp
+  curl python3-h11 python3-aiohttp wrk
 )
+
+# Never brought by itself, since it starts a server where it is installed; without it tests/bench/run skips that peer.
+packages_to_bench=(nginx-light)
 
 say() { echo "weir: $*" >&2; }
 

@@ -72,13 +72,8 @@ Role role_of(const HttpConfig& config) {
   return {"forward", "", &*config.forward};
 }
 
-std::string lower(std::string_view text) {
-  std::string small(text);
-  for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return small;
-}
 bool is_http(std::string_view url) {
-  const std::string scheme = lower(url.substr(0, 8));
+  const std::string scheme = io::http_lower(url.substr(0, 8));
   return scheme.starts_with("http://") || scheme == "https://";
 }
 template <class... Names>
@@ -104,11 +99,8 @@ void verify_url(const Role& role, config::Written& written) {
 
 void verify_headers(const HttpConfig& config, config::Written& written) {
   for (const auto& [name, value] : config.headers) {
-    const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-      return c > ' ' && c < 127 && "\"(),/:;<=>?@[\\]{}"sv.find(static_cast<char>(c)) == std::string_view::npos;
-    });
-    const std::string known = lower(name);
-    if (!token) {
+    const std::string known = io::http_lower(name);
+    if (!io::http_is_token(name)) {
       written.error("headers", "'" + name + "' can't be the name of a header");
     } else if (is_one_of(known, "content-length", "transfer-encoding", "connection", "expect")) {
       written.error("headers", "'" + name + "' is weir's own to say", "leave it out");
@@ -364,14 +356,12 @@ class Texts {
 // ------------------------------------------------------------------------------------------------------------- forward
 
 /// Of the connection between asker and weir, or said anew by weir.
-bool is_of_the_hop(std::string_view name) {
-  return is_one_of(name, "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-                   "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect",
-                   "accept-encoding", "x-forwarded-for");
+bool is_said_anew(std::string_view name) {
+  return io::http_is_of_the_hop(name) || is_one_of(name, "host", "expect", "accept-encoding", "x-forwarded-for");
 }
 
 std::string with_hyphens(std::string_view name) {
-  std::string header = lower(name);
+  std::string header = io::http_lower(name);
   std::replace(header.begin(), header.end(), '_', '-');
   return header;
 }
@@ -392,22 +382,17 @@ void forward_headers(const message::Request& request, io::HttpFields& headers) {
     const std::string header = with_hyphens(name);
     if (header == "x-forwarded-for") forwarded_for += (forwarded_for.empty() ? "" : ", ") + value;
     if (header != "connection") continue;
-    for (std::size_t from = 0; from < value.size();) {
-      const auto comma = std::min(value.find(',', from), value.size());
-      std::string option = lower(value.substr(from, comma - from));
-      std::erase_if(option, [](char c) { return c == ' ' || c == '\t'; });
-      named.push_back(std::move(option));
-      from = comma + 1;
-    }
+    for (auto& option : io::http_list(value)) named.push_back(std::move(option));
   }
   for (const auto& [name, value] : request.headers) {
     const std::string header = with_hyphens(name);
-    if (is_of_the_hop(header) || std::find(named.begin(), named.end(), header) != named.end()) continue;
+    if (is_said_anew(header) || std::find(named.begin(), named.end(), header) != named.end()) continue;
     headers.emplace_back(header, value);
   }
-  if (!request.client.empty()) {
+  const std::string& client = request.address.empty() ? request.client : request.address;
+  if (!client.empty()) {
     if (!forwarded_for.empty()) forwarded_for += ", ";
-    forwarded_for += address_of(request.client);
+    forwarded_for += address_of(client);
   }
   if (!forwarded_for.empty()) headers.emplace_back("x-forwarded-for", forwarded_for);
 }
@@ -420,7 +405,9 @@ message::Done forward_url(const message::Request& request, std::string& url) {
     url.resize(question);
   }
   while (url.ends_with('/')) url.pop_back();
-  for (std::string_view rest = request.path; !rest.empty();) {
+  // As it came, where that is known: %2F is no slash, and whoever is asked may take it otherwise.
+  const bool escaped = !request.sent_path.empty();
+  for (std::string_view rest = escaped ? request.sent_path : request.path; !rest.empty();) {
     if (rest.starts_with('/')) rest.remove_prefix(1);
     const auto segment = rest.substr(0, rest.find('/'));
     if (is_one_of(segment, ".", "..")) {
@@ -429,7 +416,7 @@ message::Done forward_url(const message::Request& request, std::string& url) {
     url += '/';
     for (const char c : segment) {
       // As in RFC 3986: what may stand in a segment, stands.
-      if ("!$&'()*+,;=:@"sv.find(c) != std::string_view::npos) {
+      if ("!$&'()*+,;=:@"sv.find(c) != std::string_view::npos || (escaped && c == '%')) {
         url += c;
       } else {
         url += script::url_escape({&c, 1});
@@ -482,7 +469,7 @@ std::shared_ptr<const message::Result> result_of(io::HttpReply& reply, bool forw
   if (reply.status != 0) result->status = reply.status;
   for (auto& [name, value] : reply.headers) {
     // What is sent back to the asker is framed anew.
-    if (forwarded && (is_of_the_hop(name) || name == "date")) continue;
+    if (forwarded && (is_said_anew(name) || name == "date")) continue;
     std::replace(name.begin(), name.end(), '-', '_');
     result->headers.emplace_back(std::move(name), std::move(value));
   }
@@ -520,7 +507,7 @@ class Http : public stage::Call {
     if (config.msg) context.compile(msg_.emplace(), *config.msg);
     if (config.text) context.compile(text_.emplace(), *config.text);
     if (config.form) form_.emplace().compile(context, *config.form);
-    for (const auto& [name, value] : config.headers) said_.push_back(lower(name));
+    for (const auto& [name, value] : config.headers) said_.push_back(io::http_lower(name));
     if (config.auth) {
       authorization_ = "Basic ";
       io::append_base64(authorization_, config.auth->user + ":" + config.auth->password);
@@ -655,7 +642,7 @@ std::string next_link(const message::Result& result) {
       if (close == std::string_view::npos) break;
       const auto url = rest.substr(open + 1, close - open - 1);
       rest.remove_prefix(close + 1);
-      std::string about = lower(rest.substr(0, rest.find('<')));
+      std::string about = io::http_lower(rest.substr(0, rest.find('<')));
       std::erase_if(about, [](char c) { return c == '"' || c == ' ' || c == '\t'; });
       std::replace(about.begin(), about.end(), ',', ';');
       about += ';';

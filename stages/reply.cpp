@@ -1,7 +1,7 @@
 // reply: answers whoever asked.
 #include <algorithm>
-#include <array>
 
+#include "engine/io/http_request.hpp"
 #include "engine/message/arena.hpp"
 #include "engine/message/asker.hpp"
 #include "engine/message/document.hpp"
@@ -27,28 +27,8 @@ struct ReplyConfig {
   std::optional<config::Template> text;
 };
 
-std::string lower(std::string text) {
-  for (auto& byte : text) {
-    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
-  }
-  return text;
-}
-
-/// What belongs to one connection, or follows from the body: whoever sends the answer writes it anew.
-bool is_the_servers(std::string_view name) {
-  constexpr auto names = std::to_array<std::string_view>(
-      {"connection", "content-length", "date", "keep-alive", "proxy-authenticate", "proxy-authorization",
-       "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"});
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool is_name(std::string_view text) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return !text.empty() && std::all_of(text.begin(), text.end(), fits);
-}
+/// Whoever sends the answer writes it anew.
+bool is_the_servers(std::string_view name) { return io::http_is_of_the_hop(name) || name == "date"; }
 
 void verify(const ReplyConfig& config, config::Written& written) {
   using Written = config::Value::Kind;
@@ -69,9 +49,9 @@ void verify(const ReplyConfig& config, config::Written& written) {
     return;
   }
   for (const auto& [name, value] : config.headers->fields) {
-    if (!is_name(name)) {
+    if (!io::http_is_token(name)) {
       written.error("headers", "'" + name + "' is no name of a header");
-    } else if (is_the_servers(lower(name))) {
+    } else if (is_the_servers(io::http_lower(name))) {
       written.error("headers", "`" + name + "` is written by the server itself");
     } else if (value.kind == Written::list || value.kind == Written::map) {
       written.error("headers", "`" + name + "` is a text");
@@ -161,7 +141,7 @@ class Replier {
       answer.body = payload;
     }
     const bool typed = std::any_of(answer.headers.begin(), answer.headers.end(),
-                                   [](const auto& header) { return lower(header.first) == "content-type"; });
+                                   [](const auto& header) { return io::http_lower(header.first) == "content-type"; });
     if (!typed) answer.headers.emplace_back("content-type", json ? "application/json" : "text/plain; charset=utf-8");
     return std::nullopt;
   }
@@ -189,10 +169,10 @@ class Replier {
       std::string name(table_.key(member, scratch_));
       if (as_they_came_) {
         std::replace(name.begin(), name.end(), '_', '-');
-        const auto low = lower(name);
+        const auto low = io::http_lower(name);
         if (is_the_servers(low) || low == "content-encoding") continue;
       }
-      if (!is_name(name)) return Failure(Reason::type, "'" + name + "' is no name of a header");
+      if (!io::http_is_token(name)) return Failure(Reason::type, "'" + name + "' is no name of a header");
       if (auto failure = take_value(name, member, answer)) return failure;
     }
     return std::nullopt;

@@ -41,11 +41,6 @@ constexpr std::uint64_t read_bytes = 16 * 1024;    // libcurl has counted all th
 constexpr std::size_t error_bytes_most = 200;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-std::string lower(std::string_view text) {
-  std::string small(text);
-  std::transform(small.begin(), small.end(), small.begin(), [](char c) { return lower(c); });
-  return small;
-}
 std::string_view trimmed(std::string_view text) {
   constexpr auto blanks = " \t\r\n"sv;
   const auto from = text.find_first_not_of(blanks);
@@ -59,7 +54,7 @@ bool is_token(std::string_view text) {
   });
 }
 bool is_http(std::string_view url) {
-  const auto scheme = lower(url.substr(0, 8));
+  const auto scheme = http_lower(url.substr(0, 8));
   return scheme.starts_with("http://") || scheme == "https://";
 }
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -96,7 +91,7 @@ std::string origin_of(const std::string& url) {
     for (const auto part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
       char* text = nullptr;
       if (curl_url_get(parsed, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK) {
-        origin += lower(text) + " ";
+        origin += http_lower(text) + " ";
       }
       curl_free(text);
     }
@@ -120,7 +115,7 @@ void follow(HttpCall& call, int status, std::string location) {
   // What is said to one server is no other's business.
   const bool elsewhere = origin_of(call.url) != origin_of(location);
   std::erase_if(call.headers, [&](const auto& header) {
-    const std::string name = lower(header.first);
+    const std::string name = http_lower(header.first);
     return (to_get && name.starts_with("content-")) ||
            (elsewhere && is_one_of(name, {"authorization", "cookie", "proxy-authorization", "host"}));
   });
@@ -337,7 +332,7 @@ class Transfer {
     }
     bool typed = false;
     for (const auto& [name, value] : call_.headers) {
-      typed |= lower(name) == "content-type";
+      typed |= http_lower(name) == "content-type";
       // A name alone would take away what libcurl itself says.
       add_header(trimmed(value).empty() ? name + ";" : name + ": " + value);
     }
@@ -469,10 +464,10 @@ class Transfer {
     }
     const auto colon = line.find(':');
     // What is no name nobody could send on.
-    if (colon == std::string_view::npos || !is_token(trimmed(line.substr(0, colon)))) return true;
-    auto& [name, value] = reply_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
+    if (colon == std::string_view::npos || !http_is_token(trimmed(line.substr(0, colon)))) return true;
+    auto& [name, value] = reply_.headers.emplace_back(http_lower(trimmed(line.substr(0, colon))),
                                                       std::string(trimmed(line.substr(colon + 1))));
-    if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(lower(value));
+    if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(http_lower(value));
     if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
     return true;
   }

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
+#include <cstdio>
 #include <utility>
+
+#include "engine/io/binary_text.hpp"
 
 namespace weir::io {
 
@@ -22,12 +26,6 @@ struct Refusal {
   std::string_view why;
 };
 
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char byte) {
-    return std::isalnum(byte) || "!#$%&'*+-.^_`|~"sv.find(static_cast<char>(byte)) != std::string_view::npos;
-  });
-}
-
 bool is_digits(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](unsigned char byte) { return byte >= '0' && byte <= '9'; });
@@ -40,24 +38,17 @@ int hex_value(char digit) {
   return -1;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (auto& byte : result) {
-    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
-  }
-  return result;
-}
-
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
 }
 
-bool has_parent_segment(std::string_view path) {
+bool has_dot_segment(std::string_view path) {
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find('/', at), path.size());
-    if (path.substr(at, end - at) == "..") return true;
+    const auto segment = path.substr(at, end - at);
+    if (segment == "." || segment == "..") return true;
     at = end + 1;
   }
   return false;
@@ -123,7 +114,7 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
   if (first == std::string_view::npos || first == last) return {400, "the request line is not METHOD TARGET VERSION"};
   const auto method = line.substr(0, first), target = line.substr(first + 1, last - first - 1),
              version = line.substr(last + 1);
-  if (!is_token(method)) return {400, "the method is no token"};
+  if (!http_is_token(method)) return {400, "the method is no token"};
   if (target.empty() || std::any_of(target.begin(), target.end(),
                                     [](unsigned char byte) { return byte <= ' ' || byte >= 0x7f || byte == '#'; })) {
     return {400, "the target holds what must be percent-encoded"};
@@ -135,6 +126,7 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return {505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   const bool old = version == "HTTP/1.0";
   if (method == "CONNECT") return {501, "this is no proxy"};
+  if (method == "TRACE") return {501, "what is sent is not sent back here"};  // It may hold what a script can't see.
   if (target.front() != '/' && !(target == "*" && method == "OPTIONS") && !target.starts_with("http://") &&
       !target.starts_with("https://")) {
     return {400, "the target is neither a path nor a URL"};
@@ -148,24 +140,30 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
     if (++fields > limits.fields) return {431, "too many fields"};
     const auto colon = field.find(':');
     if (colon == std::string_view::npos) return {400, "a field has no colon"};
-    if (!is_token(field.substr(0, colon))) return {400, "a field's name is no token"};
-    const auto name = lower(field.substr(0, colon));
+    if (!http_is_token(field.substr(0, colon))) return {400, "a field's name is no token"};
+    if (std::string_view("hHcCtTeE").find(field.front()) == std::string_view::npos) continue;  // None of those below.
+    const auto name = http_lower(field.substr(0, colon));
     const auto value = trimmed(field.substr(colon + 1));
     if (name == "host") {
       if (++hosts > 1) return {400, "two Host fields"};
       if (!is_host(value)) return {400, "the Host field names no host"};
     } else if (name == "content-length") {
       if (++lengths > 1) return {400, "two Content-Length fields"};
-      if (!is_digits(value)) return {400, "Content-Length is no number"};
+      // http_parser knows no tab behind it.
+      if (!is_digits(value) || field.ends_with('\t')) return {400, "Content-Length is no number"};
       if (value.size() > 18) return {413, "the body is too large"};
       framing.length = std::stoull(std::string(value));
     } else if (name == "transfer-encoding") {
       if (++codings > 1) return {400, "two Transfer-Encoding fields"};
       if (old) return {400, "Transfer-Encoding in HTTP/1.0"};
-      if (lower(value) != "chunked") return {501, "the only transfer coding known here is chunked"};
+      if (http_lower(value) != "chunked" || field.ends_with('\t')) {
+        return {501, "the only transfer coding known here is chunked"};
+      }
       framing.chunked = true;
+    } else if (name.starts_with("transfer-encoding")) {  // http_parser takes it for that.
+      return {400, "a field's name begins with Transfer-Encoding"};
     } else if (name == "expect") {
-      if (lower(value) != "100-continue") return {417, "the only expectation known here is 100-continue"};
+      if (http_lower(value) != "100-continue") return {417, "the only expectation known here is 100-continue"};
       framing.wants_continue = !old;
     }
   }
@@ -184,6 +182,56 @@ std::optional<std::string_view> HttpRequest::header(std::string_view name) const
     if (key == name) return value;
   }
   return std::nullopt;
+}
+
+std::string_view HttpRequest::sent_path() const {
+  std::string_view sent = target;
+  sent = sent.substr(0, sent.find('?'));
+  if (sent.starts_with('/') || sent == "*") return sent;
+  const auto authority = sent.find("//");  // http://host/path
+  if (authority == sent.npos) return sent;
+  sent = sent.substr(std::min(sent.find('/', authority + 2), sent.size()));
+  return sent.empty() ? "/" : sent;
+}
+
+// ------------------------------------------------------------------------------------------------------------- the
+// words
+
+std::string http_lower(std::string_view text) {
+  std::string result(text);
+  for (auto& byte : result) {
+    if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
+  }
+  return result;
+}
+
+bool http_is_token(std::string_view text) {
+  static constexpr auto fits = [] {
+    std::array<bool, 256> made{};
+    for (const char* set : {"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789!#$%&'*+-.^_`|~"}) {
+      for (; *set != 0; ++set) made[static_cast<unsigned char>(*set)] = true;
+    }
+    return made;
+  }();
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char byte) { return fits[byte]; });
+}
+
+std::vector<std::string> http_list(std::string_view value) {
+  std::vector<std::string> elements;
+  for (std::size_t from = 0; from < value.size();) {
+    const auto comma = std::min(value.find(',', from), value.size());
+    const auto element = trimmed(value.substr(from, comma - from));
+    if (!element.empty()) elements.push_back(http_lower(element));
+    from = comma + 1;
+  }
+  return elements;
+}
+
+bool http_is_of_the_hop(std::string_view name) {
+  constexpr auto names = std::to_array<std::string_view>(
+      {"connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+       "te", "trailer", "transfer-encoding", "upgrade"});
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 // ---------------------------------------------------------------------------------------------------------- the reader
@@ -366,8 +414,8 @@ struct HttpReader::Inside {
       if (trailer_bytes > limits.head_bytes || ++trailer_fields > limits.fields) {
         return refuse({431, "the trailers are too long"}), false;
       }
-      const auto name = lower(line.substr(0, line.find(':')));
-      if (name.size() == line.size() || !is_token(name)) return refuse({400, "a trailer is no field"}), false;
+      const auto name = http_lower(line.substr(0, line.find(':')));
+      if (name.size() == line.size() || !http_is_token(name)) return refuse({400, "a trailer is no field"}), false;
       if (name == "content-length" || name == "transfer-encoding" || name == "host") {
         return refuse({400, "a trailer says what only the head may say"}), false;
       }
@@ -392,8 +440,7 @@ struct HttpReader::Inside {
   int headers_complete() {
     request.method = http_method_str(static_cast<http_method>(parser.method));
     std::string_view target = request.target;
-    if (!target.starts_with('/') &&
-        target != "*") {  // http://host/path: the path counts, the Host field names the host.
+    if (!target.starts_with('/') && target != "*") {  // http://host/path: the target's host counts.
       const auto authority = target.find("//") + 2;
       const auto slash = std::min(target.find_first_of("/?", authority), target.size());
       if (!is_host(target.substr(authority, slash - authority))) return stop({400, "the target names no host"});
@@ -408,7 +455,7 @@ struct HttpReader::Inside {
     if (!path || !http_decoded(request.query)) return stop({400, "a % without two hex digits"});
     if (path->empty()) path = "/";
     if (path->find('\0') != std::string::npos) return stop({400, "NUL stands in the path"});
-    if (has_parent_segment(*path)) return stop({400, "the path leads upwards"});
+    if (has_dot_segment(*path)) return stop({400, "the path holds `.` or `..`"});
     request.path = std::move(*path);
     return 0;
   }
@@ -417,8 +464,21 @@ struct HttpReader::Inside {
     return -1;
   }
 
+  bool stays_open() const {
+    bool closes = false, keeps = parser.http_major == 1 && parser.http_minor == 1;
+    for (const auto& [name, value] : request.headers) {
+      if (name != "connection") continue;
+      for (const auto& option : http_list(value)) {
+        closes = closes || option == "close";
+        keeps = keeps || option == "keep-alive";
+      }
+    }
+    return keeps && !closes;
+  }
+
   void field(std::string_view text, bool value) {
     if (in_trailers) return;  // Trailers are read over: nothing that follows a body may change what was decided before.
+    if (request.headers.empty()) request.headers.reserve(8);
     if (!value && in_value) request.headers.emplace_back();
     in_value = value;
     (value ? request.headers.back().second : request.headers.back().first).append(text);
@@ -444,8 +504,10 @@ struct HttpReader::Inside {
       };
       hooks.on_headers_complete = [](http_parser* p) {
         for (auto& [name, value] : of(p).request.headers) {
-          name = lower(name);
-          value = std::string(trimmed(value));
+          for (auto& byte : name) {
+            if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
+          }
+          if (const auto kept = trimmed(value); kept.size() < value.size()) value = std::string(kept);
         }
         return of(p).headers_complete();
       };
@@ -455,7 +517,7 @@ struct HttpReader::Inside {
       };
       hooks.on_message_complete = [](http_parser* p) {
         of(p).parsed_whole = true;
-        of(p).request.keep_alive = http_should_keep_alive(p) != 0;
+        of(p).request.keep_alive = of(p).stays_open();
         return 0;
       };
       return hooks;
@@ -521,24 +583,33 @@ std::string_view http_phrase(int status) {
   }
 }
 
-bool http_shows_token(const HttpRequest& request, std::string_view token) {
+namespace {
+
+/// `scheme` in lower case, with its blank.
+bool shows(const HttpRequest& request, std::string_view scheme, std::string_view secret) {
   const auto shown = request.header("authorization");
-  constexpr std::string_view scheme = "bearer ";
-  if (!shown || shown->size() < scheme.size()) return false;
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = (*shown)[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != scheme[i]) return false;
-  }
+  if (!shown || http_lower(shown->substr(0, scheme.size())) != scheme) return false;
   const auto given = shown->substr(scheme.size());
-  unsigned difference = given.size() == token.size() ? 0 : 1;
-  for (std::size_t i = 0; i < token.size(); ++i) {
+  unsigned difference = given.size() == secret.size() ? 0 : 1;
+  for (std::size_t i = 0; i < secret.size(); ++i) {
     const unsigned char other = i < given.size() ? static_cast<unsigned char>(given[i]) : 0;
-    difference |= static_cast<unsigned char>(token[i]) ^ other;
+    difference |= static_cast<unsigned char>(secret[i]) ^ other;
   }
   return difference == 0;
 }
 
+}  // namespace
+
+bool http_shows_token(const HttpRequest& request, std::string_view token) { return shows(request, "bearer ", token); }
+
+bool http_shows_user(const HttpRequest& request, std::string_view user, std::string_view password) {
+  std::string pair;
+  append_base64(pair, std::string(user) + ":" + std::string(password));
+  return shows(request, "basic ", pair);
+}
+
 std::optional<std::string> http_decoded(std::string_view text) {
+  if (text.find('%') == std::string_view::npos) return std::string(text);
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%') {
@@ -554,25 +625,46 @@ std::optional<std::string> http_decoded(std::string_view text) {
   return decoded;
 }
 
+std::string http_date(runtime::WallTime time) {
+  using namespace std::chrono;
+  constexpr std::array weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<seconds>(time - day));
+  std::array<char, 64> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                                   weekdays[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+                                   months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                                   static_cast<int>(clock.seconds().count()));
+  return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
   const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [](const auto& field) {
-    return !is_token(field.first) || field.second.find_first_of("\r\n\0"sv) != std::string::npos;
+    return !http_is_token(field.first) || field.second.find_first_of("\r\n\0"sv) != std::string::npos;
   });
   if (splits || response.status < 200 || response.status > 599) {
     return http_bytes(HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n"), head, keep_alive,
                       date);
   }
-  std::string bytes = "HTTP/1.1 " + std::to_string(response.status) + " ";
+  std::string bytes;
+  bytes.reserve(256 + 64 * response.headers.size() + (head ? 0 : response.body.size()));
+  bytes += "HTTP/1.1 ";
+  bytes += std::to_string(response.status);
+  bytes += ' ';
   bytes += http_phrase(response.status);
   bytes += "\r\n";
   for (const auto& [name, value] : response.headers) {
-    const auto key = lower(name);
-    if (key == "content-length" || key == "transfer-encoding" || key == "connection" || key == "date") continue;
-    bytes += name + ": " + value + "\r\n";
+    const auto key = http_lower(name);
+    if (http_is_of_the_hop(key) || key == "date") continue;
+    bytes.append(name).append(": ").append(value).append("\r\n");
   }
-  if (!date.empty()) bytes += "Date: " + std::string(date) + "\r\n";
+  if (!date.empty()) bytes.append("Date: ").append(date).append("\r\n");
   const bool has_body = response.status != 204 && response.status != 304;
-  if (has_body) bytes += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+  const std::uint64_t length = response.file ? response.file_bytes : response.body.size();
+  if (has_body) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
   bytes += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   if (has_body && !head) bytes += response.body;
   return bytes;
@@ -581,9 +673,9 @@ std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive,
 bool http_host_allowed(std::string_view host, std::span<const std::string> allowed) {
   if (!is_host(host)) return false;
   const auto end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
-  auto name = lower(host.substr(0, end));
+  auto name = http_lower(host.substr(0, end));
   if (name.size() > 1 && name.back() == '.') name.pop_back();
-  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) { return lower(one) == name; });
+  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& one) { return http_lower(one) == name; });
 }
 
 }  // namespace weir::io

@@ -11,6 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "engine/runtime/time.hpp"
+
+namespace weir::runtime {
+class Reader;
+}
+
 namespace weir::io {
 
 struct HttpLimits {
@@ -28,16 +34,18 @@ class HttpRequest {
 
   std::string method;  ///< `GET`.
   std::string target;  ///< As sent: `/a%20b?c=d`.
-  std::string path;    ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no `..` segment and no NUL.
+  std::string path;    ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no segment `.` or `..`, no NUL.
   std::string query;   ///< `c=d`, as sent.
   HttpFields headers;  ///< Names in lower case, in the order sent.
   std::string body;
-  std::string peer;  ///< `127.0.0.1:50123`, filled in by the server.
+  std::string peer;     ///< `127.0.0.1:50123`, filled in by the server.
+  std::string subject;  ///< Of the certificate that the client has shown and the server has verified: `CN=alice`.
   bool keep_alive = true;
   /// Where a handler leaves what to call, once, when the sender goes before he is answered: seen within a second. The
   /// server's, which lets go of it when the handler returns; may be null.
   std::function<void()>* on_gone = nullptr;
 
+  std::string_view sent_path() const;  ///< Of the target, without a host: `/a%20b`; `*` as it is.
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
   std::optional<std::string_view> header(std::string_view name) const;
 };
@@ -53,6 +61,9 @@ class HttpResponse {
   int status = 200;
   HttpFields headers;  ///< Content-Length, Connection and Date are the server's.
   std::string body;
+  /// In its place: so many bytes that are read while they are sent. A reader that ends before ends the connection.
+  std::shared_ptr<runtime::Reader> file;
+  std::uint64_t file_bytes = 0;
   bool close = false;  ///< Ends the connection after it.
 };
 
@@ -88,9 +99,12 @@ class HttpReader {
   std::unique_ptr<Inside> inside_;
 };
 
-/// The bytes of a response. `head`: without its body, but with its length. `date`: an IMF-fixdate or nothing. A field
-/// that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500.
+/// The bytes of a response, but not those of its file. `head`: without its body, but with its length. `date`: an
+/// IMF-fixdate or nothing. A field that could split the response (CR, LF, NUL or a name that is no token) turns it into
+/// a 500.
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
+
+std::string http_date(runtime::WallTime time);  ///< `Sun, 06 Nov 1994 08:49:37 GMT`.
 
 /// With each %XX as the byte that it stands for. Nothing where a % is not followed by two hex digits.
 std::optional<std::string> http_decoded(std::string_view text);
@@ -98,6 +112,16 @@ std::optional<std::string> http_decoded(std::string_view text);
 /// Whether the request shows this token, as `Authorization: Bearer TOKEN`. Takes as long for one that is wrong in its
 /// first byte as for one that is wrong in its last.
 bool http_shows_token(const HttpRequest& request, std::string_view token);
+/// The same of `Authorization: Basic`, base64 of `user:password`.
+bool http_shows_user(const HttpRequest& request, std::string_view user, std::string_view password);
+
+std::string http_lower(std::string_view text);  ///< ASCII only.
+bool http_is_token(std::string_view text);      ///< What a method, or the name of a field, may be.
+/// The elements of a field that is a list, `Connection: close, X-Mine`: in lower case, without those that are empty.
+std::vector<std::string> http_list(std::string_view value);
+/// Whether a field, its name in lower case, belongs to one connection or says how long the body on it is: whoever sends
+/// a message on writes it anew.
+bool http_is_of_the_hop(std::string_view name);
 
 std::string_view http_phrase(int status);  ///< "Not Found"; "Unknown" for codes it does not know.
 

@@ -29,6 +29,8 @@ struct Result {
 /// `-`, `params` and `query` decoded.
 struct Request {
   std::string method, path, client;
+  std::string sent_path;  ///< The path as it was sent, each %2F in it; empty where it is not known.
+  std::string address;    ///< Of the client, where `client` is the subject of its certificate; otherwise empty.
   std::vector<std::pair<std::string, std::string>> params, query, headers;
 };
 
