@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/command/exit_code.hpp"
 #include "engine/command/fault.hpp"
@@ -62,11 +64,47 @@ struct Supervisor::Answers {
   std::size_t missing;
 };
 
+namespace {
+
+/// Each file's core: dealt round-robin, but for files that listen on one address, which share a server and so a core.
+std::vector<int> homes_of(const std::vector<graph::Plan>& plans, int cores) {
+  std::vector<int> homes(plans.size(), -1);
+  const auto addresses = [&](std::size_t plan) {
+    std::vector<std::string> all;
+    for (const auto& stage : plans[plan].stages) {
+      const auto& serves = stage.configured.serves;
+      if (serves && !serves->address.ends_with(":0")) all.push_back(serves->address);
+    }
+    return all;
+  };
+  const auto meet = [&](std::size_t one, std::size_t other) {
+    const auto mine = addresses(one), theirs = addresses(other);
+    return std::find_first_of(mine.begin(), mine.end(), theirs.begin(), theirs.end()) != mine.end();
+  };
+  int next = 0;
+  for (std::size_t first = 0; first < plans.size(); ++first) {
+    if (homes[first] >= 0) continue;
+    std::vector<std::size_t> together{first};
+    homes[first] = next++ % cores;
+    for (std::size_t at = 0; at < together.size(); ++at) {
+      for (std::size_t other = first + 1; other < plans.size(); ++other) {
+        if (homes[other] >= 0 || !meet(together[at], other)) continue;
+        homes[other] = homes[first];
+        together.push_back(other);
+      }
+    }
+  }
+  return homes;
+}
+
+}  // namespace
+
 Supervisor::Supervisor(std::vector<graph::Plan> plans, runtime::RealRuntime& runtime, runtime::Core& control,
                        flow::Budget& budget)
     : runtime_(runtime), control_(control), budget_(budget), progress_(plans.size()), answered_(control) {
+  const auto homes = homes_of(plans, runtime.cores());
   for (std::size_t i = 0; i < plans.size(); ++i) {
-    const int home = static_cast<int>(i % static_cast<std::size_t>(runtime.cores()));
+    const int home = homes[i];
     Pipeline pipeline;
     pipeline.name = plans[i].pipeline.name;
     pipeline.drain = plans[i].pipeline.run.drain;
