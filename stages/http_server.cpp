@@ -2,8 +2,11 @@
 #include <algorithm>
 
 #include "engine/io/address.hpp"
+#include "engine/io/http_files.hpp"
 #include "engine/io/http_site.hpp"
+#include "engine/io/tls.hpp"
 #include "engine/message/json.hpp"
+#include "engine/runtime/files.hpp"
 #include "engine/stage/kind.hpp"
 
 namespace weir::stages {
@@ -15,7 +18,16 @@ using stage::Reason;
 enum class Format : std::uint8_t { text, json };
 
 struct AuthConfig {
-  std::string token;
+  std::string token, user, password;
+};
+
+struct CertificateConfig {
+  std::string cert, key;
+};
+
+struct TlsConfig {
+  std::string cert, key, ca;
+  std::vector<CertificateConfig> more;
 };
 
 struct HttpServerConfig {
@@ -25,6 +37,7 @@ struct HttpServerConfig {
   config::Size max_body{1024 * 1024};
   std::int64_t waiting = 64;
   std::optional<AuthConfig> auth;
+  std::optional<TlsConfig> tls;
   std::optional<std::string> files;
 };
 
@@ -32,32 +45,102 @@ bool is_method(std::string_view word) {
   return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+io::TlsFiles files_of(const TlsConfig& config) {
+  io::TlsFiles files;
+  files.certificates.push_back({config.cert, config.key});
+  for (const auto& [cert, key] : config.more) files.certificates.push_back({cert, key});
+  files.clients = config.ca;
+  return files;
+}
+
+/// What stages of one address must write alike.
+std::string terms_of(const HttpServerConfig& config) {
+  if (!config.tls) return {};
+  const auto files = files_of(*config.tls);
+  std::string terms = files.clients;
+  for (const auto& [cert, key] : files.certificates) terms += "\n" + cert + "\n" + key;
+  return terms;
+}
+
+void verify_files(const HttpServerConfig& config, const std::optional<io::HttpPath>& path, config::Written& written) {
+  if (config.files->empty()) written.error("files", "the folder has no name", "`.` is the one weir is started in");
+  if (path && !path->takes_rest()) {
+    written.error("path", "'" + config.path + "' is one page: `files` is served below a path that ends in `*`",
+                  "such as /* or /pages/*");
+  }
+  for (const auto* key : {"methods", "format", "max_body", "waiting"}) {
+    if (written.has(key)) written.error(key, "pages are served by GET and HEAD, and no message comes of it");
+  }
+}
+
 void verify(const HttpServerConfig& config, config::Written& written) {
-  if (config.files) written.error("files", "`files` comes with a later version of weir");
   const auto address = io::parse_address(config.listen);
   if (!address) {
     written.error("listen", "'" + config.listen + "' is no address with a port",
                   "such as 127.0.0.1:8080 or [::1]:8080");
-  } else if (!address->is_loopback() && !config.auth) {
-    written.error("listen", config.listen + " can be reached from other machines and there is no token",
+  } else if (!address->is_loopback() && !config.auth && !config.tls) {
+    written.error("listen", config.listen + " can be reached from other machines, and there is neither token nor TLS",
                   "auth: {token: '${secret.NAME}'}, or listen on 127.0.0.1");
   }
   std::string why;
-  if (!io::HttpPath::parse(config.path, why)) {
+  const auto path = io::HttpPath::parse(config.path, why);
+  if (!path) {
     written.error("path", "'" + config.path + "' is no path to serve: " + why,
                   "such as /jobs, /jobs/{id} or /orders/*");
   }
   for (const auto& method : config.methods) {
     if (!is_method(method)) written.error("methods", "'" + method + "' is no method", "such as GET or POST");
   }
+  if (config.files) verify_files(config, path, written);
+  if (!config.tls) return;
+  try {
+    const io::TlsServer tried(files_of(*config.tls));
+  } catch (const io::TlsError& error) {
+    written.error("tls", error.what());
+  } catch (const std::system_error&) {
+    // What is not there may come until weir runs; then it is looked for again.
+  }
 }
 
-const auto auth_spec = config::Spec<AuthConfig>("auth", "Who may ask.")
-                           .field("token", &AuthConfig::token,
-                                  "Only who shows it: `Authorization: Bearer TOKEN`. The others are told 401.",
-                                  config::not_empty(), config::sample("'${secret.api}'"))
-                           .required()
-                           .secret_ok();
+const auto auth_spec =
+    config::Spec<AuthConfig>("auth", "Who may ask. The others are told 401.")
+        .field("token", &AuthConfig::token, "Only who shows it: `Authorization: Bearer TOKEN`.", config::not_empty(),
+               config::sample("'${secret.api}'"))
+        .secret_ok()
+        .field("user", &AuthConfig::user, "Only who gives this name and the password (basic authentication).",
+               config::not_empty(), config::sample("weir"))
+        .field("password", &AuthConfig::password, "The password.", config::not_empty(),
+               config::sample("'${secret.password}'"))
+        .secret_ok()
+        .verify([](const AuthConfig& auth, config::Written& written) {
+          if (auth.user.find(':') != std::string::npos) {
+            written.error("user", "the name can't hold a colon: it ends there");
+          } else if (written.has("user") != written.has("password")) {
+            written.error("user", "a user and his password go together", "write both `user` and `password`");
+          } else if (!written.has("token") && !written.has("user")) {
+            written.error("auth", "it says nobody who may ask", "token: '${secret.NAME}', or user and password");
+          }
+        });
+
+const auto certificate_spec = config::Spec<CertificateConfig>("more", "A certificate for other names.")
+                                  .field("cert", &CertificateConfig::cert, "The certificate.", config::sample("b.pem"))
+                                  .required()
+                                  .field("key", &CertificateConfig::key, "Its key.", config::sample("b.key"))
+                                  .required();
+
+const auto tls_spec =
+    config::Spec<TlsConfig>("tls", "PEM files for https: TLS 1.2 or later.")
+        .field("cert", &TlsConfig::cert, "The certificate, with those that lead to its issuer behind it.",
+               config::sample("server.pem"))
+        .required()
+        .field("key", &TlsConfig::key, "Its key.", config::sample("server.key"))
+        .required()
+        .field("ca", &TlsConfig::ca,
+               "Clients must show a certificate that one of these has issued; `request.client` is its subject then, "
+               "such as CN=alice.",
+               config::sample("clients.pem"))
+        .list("more", &TlsConfig::more, certificate_spec,
+              "Certificates for other names: a client is shown the first that stands for the name it asks for.");
 
 const auto spec =
     config::Spec<HttpServerConfig>("http_server", "Takes HTTP requests, one message each; who asks is answered.")
@@ -85,23 +168,29 @@ const auto spec =
                "Retry-After.",
                config::at_least(1), config::at_most(100'000))
         .group("auth", &HttpServerConfig::auth, auth_spec, "Who may ask; left out, anyone who reaches the address.")
-        .field("files", &HttpServerConfig::files, "Comes with a later version.", config::sample("pages"))
+        .group("tls", &HttpServerConfig::tls, tls_spec, "https. All stages on one address write the same.")
+        .field(
+            "files", &HttpServerConfig::files,
+            "A folder whose files are served below the path, which ends in `*`, by GET and HEAD; no message comes of "
+            "it. `index.html` stands for its folder. Not served: what begins with a dot, what is reached over a "
+            "symbolic link, lists of folders.",
+            config::sample("pages"))
         .details(
             "The first `reply` answers the request. Without one its asker is told 204 when the message is done, and "
             "when it fails and nobody listens at that stage: 400 decode, 404 unrouted, 429 limit, 503 full or open, "
             "504 timeout or deadline, 502 status or connect, else 500; with Retry-After where weir knows it. What has "
             "been told is not tried again.\n"
-            "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`) and client. When weir "
-            "is told to end it accepts no more, and ends when all have their answer.")
+            "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`; one that was sent "
+            "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "
+            "1 KiB and more are packed for who takes that. When weir is told to end it accepts no more, and ends when "
+            "all have their answer.")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
+        .example("http_server: {listen: '0.0.0.0:8443', path: /*, files: pages, tls: {cert: a.pem, key: a.key}}")
         .verify(verify);
 
-/// What the request lacks until the stage has seen it, and why its body is none.
-message::Done admit(const HttpServerConfig& config, message::Request& request, std::string_view body) {
-  std::string why;
-  const auto path = request.params.empty() ? io::HttpPath::parse(config.path, why) : std::nullopt;
-  if (path) path->match(request.path, request.params);
+/// Why its body is none.
+message::Done admit(const HttpServerConfig& config, std::string_view body, const message::Request& request) {
   if (config.format == Format::text) return std::nullopt;
   if (body.empty() && (request.method == "GET" || request.method == "HEAD" || request.method == "DELETE")) {
     return std::nullopt;
@@ -115,7 +204,7 @@ message::Done admit(const HttpServerConfig& config, message::Request& request, s
 
 void put(const HttpServerConfig& config, io::HttpAsked asked, stage::Source& source) {
   const auto metadata = std::make_shared<message::Metadata>();
-  auto refused = admit(config, *asked.request, asked.body);
+  auto refused = admit(config, asked.body, *asked.request);
   metadata->request = std::move(asked.request);
   metadata->asker = std::move(asked.asker);
   if (!refused) refused = source.enters(metadata, asked.body);
@@ -140,7 +229,20 @@ stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
   service.methods = config.methods;
   service.body_bytes = config.max_body.bytes;
   service.waiting = static_cast<std::size_t>(config.waiting);
-  if (config.auth) service.token = config.auth->token;
+  if (config.auth) {
+    service.token = config.auth->token;
+    service.user = config.auth->user;
+    service.password = config.auth->password;
+  }
+  if (config.tls) service.tls = std::make_shared<io::TlsServer>(files_of(*config.tls));
+  service.terms = terms_of(config);
+  if (config.files) {
+    if (!source.core.files().is_directory(*config.files)) {
+      throw std::system_error(std::make_error_code(std::errc::not_a_directory), *config.files);
+    }
+    service.methods = {"GET"};
+    service.files = std::make_shared<const io::HttpFiles>(*config.files);
+  }
   const auto desk = std::make_shared<io::HttpDesk>(source.core, address->host, address->port, std::move(service));
   source.at_end = [desk] { return desk->ended(); };
   auto bound = *address;
@@ -167,9 +269,13 @@ stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
 
 const stage::Register registered(spec, [](auto config) {
   auto configured = stage::source_of(config, serve).touching(stage::Touches::net);
-  configured.listens = true;
+  configured.listens = !config->files;
+  configured.main_output = !config->files;
   configured.admit = [config](message::Request& request, std::string_view body) {
-    return admit(*config, request, body);
+    std::string why;  // Whoever plays the outside knows no names of the path.
+    const auto path = request.params.empty() ? io::HttpPath::parse(config->path, why) : std::nullopt;
+    if (path) path->match(request.path, request.params);
+    return admit(*config, body, request);
   };
   std::string why;
   const auto address = io::parse_address(config->listen);
@@ -179,7 +285,8 @@ const stage::Register registered(spec, [](auto config) {
     serves.address = address->text();
     serves.path = path->text();
     serves.shape = path->shape();
-    serves.methods = config->methods;
+    serves.methods = config->files ? std::vector<std::string>{"GET"} : config->methods;
+    serves.terms = terms_of(*config);
     configured.serves = std::move(serves);
   }
   return configured;

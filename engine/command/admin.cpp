@@ -194,7 +194,7 @@ Admin::Admin(runtime::Core& control, Supervisor& supervisor, AdminRules rules)
     : supervisor_(supervisor),
       rules_(std::move(rules)),
       server_(std::make_unique<io::HttpServer>(control, io::HttpServerOptions(),
-                                               [this](HttpRequest request) { return answer(std::move(request)); })) {}
+                                               [this](HttpRequest& request) { return answer(std::move(request)); })) {}
 
 void Admin::listen() {
   const int first = rules_.address.port;

@@ -294,6 +294,11 @@ void refuse_two_that_serve_the_same(const Plan& plan, Diagnostics& diagnostics) 
     const auto& serves = plan.stages[i].configured.serves;
     for (std::size_t before = 0; serves && before < i; ++before) {
       const auto& other = plan.stages[before].configured.serves;
+      if (other && other->address == serves->address && other->terms != serves->terms) {
+        diagnostics.error(plan.stages[i].place,
+                          "'" + plan.stages[before].name + "' listens on " + other->address + " with another `tls`",
+                          "what shares an address shares its certificates", "stages." + plan.stages[i].name);
+      }
       if (!other || !meet(*serves, *other)) continue;
       diagnostics.error(plan.stages[i].place,
                         "'" + plan.stages[before].name + "' serves " + other->path + " on " + other->address +

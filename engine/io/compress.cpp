@@ -178,4 +178,33 @@ std::unique_ptr<runtime::Reader> decompress(Compression by, std::unique_ptr<runt
   return compressed;
 }
 
+Unpacked unpack_gzip(std::string_view bytes, std::size_t most, std::string& out) {
+  z_stream stream{};
+  if (::inflateInit2(&stream, gzip_format) != Z_OK) throw std::bad_alloc();
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> ended(&stream, ::inflateEnd);
+  if (bytes.size() > (std::size_t{1} << 30)) return Unpacked::too_large;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  const std::size_t begin = out.size();
+  for (bool inside = true; inside || stream.avail_in > 0;) {
+    const std::size_t before = out.size();
+    if (before - begin > most) return Unpacked::too_large;
+    const std::size_t room = std::min(read_bytes, most - (before - begin) + 1);
+    out.resize(before + room);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+    stream.avail_out = static_cast<uInt>(room);
+    const int said = ::inflate(&stream, Z_NO_FLUSH);
+    out.resize(before + room - stream.avail_out);
+    if (said == Z_STREAM_END) {
+      inside = false;
+      if (stream.avail_in > 0) ::inflateReset(&stream);
+    } else if (said != Z_OK || (stream.avail_in == 0 && stream.avail_out > 0)) {
+      return Unpacked::damaged;
+    } else {
+      inside = true;
+    }
+  }
+  return out.size() - begin > most ? Unpacked::too_large : Unpacked::whole;
+}
+
 }  // namespace weir::io

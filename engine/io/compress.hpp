@@ -26,4 +26,8 @@ void compress(Compression by, std::string_view bytes, std::string& out);
 std::unique_ptr<runtime::Reader> decompress(Compression by, std::unique_ptr<runtime::Reader> compressed,
                                             std::string name);
 
+enum class Unpacked : std::uint8_t { whole, damaged, too_large };
+/// Appends what was compressed by gzip, one member or several, `most` bytes of it at the most.
+Unpacked unpack_gzip(std::string_view bytes, std::size_t most, std::string& out);
+
 }  // namespace weir::io

@@ -92,6 +92,13 @@ bool HttpPath::match(std::string_view path, Found& found) const {
   return false;
 }
 
+std::string_view HttpPath::rest(std::string_view path) const {
+  for (const auto& part : parts_) {
+    if (part.kind != Kind::rest) next_part(path);
+  }
+  return path.substr(std::min<std::size_t>(1, path.size()));
+}
+
 bool HttpPath::stands_before(const HttpPath& other) const {
   for (std::size_t i = 0; i < parts_.size() && i < other.parts_.size(); ++i) {
     if (parts_[i].kind != other.parts_[i].kind) return parts_[i].kind < other.parts_[i].kind;

@@ -18,11 +18,14 @@ class HttpPath {
   /// Nothing where it is no path; `why` says so, for a person.
   static std::optional<HttpPath> parse(std::string_view text, std::string& why);
 
-  const std::string& text() const { return text_; }  ///< As written.
-  std::string shape() const;                         ///< Without the names: two of one shape match the same.
+  const std::string& text() const { return text_; }                                        ///< As written.
+  bool takes_rest() const { return !parts_.empty() && parts_.back().kind == Kind::rest; }  ///< It ends in `*`.
+  std::string shape() const;  ///< Without the names: two of one shape match the same.
 
   /// `path`: as it was sent, percent-encoded, without the query. Appends what stands for the names, decoded.
   bool match(std::string_view path, Found& found) const;
+  /// Of a path that matches, what the `*` stands for, as it was sent and without the slash before it.
+  std::string_view rest(std::string_view path) const;
   /// Of two that match the same path: at the first part in which they differ a text stands before a name, and that
   /// before `*`.
   bool stands_before(const HttpPath& other) const;

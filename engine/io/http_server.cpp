@@ -1,6 +1,7 @@
 #include "engine/io/http_server.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,14 +13,16 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
-#include <cstdio>
 #include <exception>
 #include <map>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "engine/io/tls.hpp"
 #include "engine/observe/log.hpp"
+#include "engine/runtime/files.hpp"
 #include "engine/runtime/wait.hpp"
 
 namespace weir::io {
@@ -33,28 +36,12 @@ using namespace std::chrono_literals;
 
 constexpr int backlog = 1024;
 constexpr std::size_t read_bytes = 8 * 1024;
-constexpr auto look_time = 1s;        // How often it is looked whether who waits for an answer is still there.
+constexpr std::size_t file_bytes = 64 * 1024;  // Of a file, at once.
+constexpr auto look_time = 1s;                 // How often it is looked whether who waits for an answer is still there.
 constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
 constexpr auto linger_time = 2s;      // What a refused sender still sends is read over, or it would never see why.
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::string_view plain = "text/plain; charset=utf-8";
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
-std::string imf_fixdate(runtime::WallTime time) {
-  using namespace std::chrono;
-  constexpr std::array weekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss clock(floor<seconds>(time - day));
-  std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
-                                   weekdays[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
-                                   months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
-                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                   static_cast<int>(clock.seconds().count()));
-  return std::string(text.data(), static_cast<std::size_t>(length));
-}
 
 /// A descriptor kept for the day when there is none left: given up, it lets one sender be told that there is no room.
 class Reserve {
@@ -85,6 +72,9 @@ struct Connection {
   enum class Waits { next_request, rest_of_request, handler, receiver };
 
   tcp::socket socket;
+  std::array<char, read_bytes>
+      buffer;                       ///< Of what is read. Here, since Asio keeps no frame so large for the next time.
+  std::unique_ptr<TlsSession> tls;  ///< Null: in the clear.
   Waits waits = Waits::next_request;
   Time since{};          ///< When it began to wait for that.
   Time deadline{};       ///< When its patience ends.
@@ -175,12 +165,20 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   /// tell him from one that is gone.
   static void look(Connection& connection, Time now) {
     connection.deadline = now + look_time;
-    if (!connection.on_gone || connection.left) return;
-    char byte = 0;
-    const auto count = ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))) return;
+    if (!connection.on_gone || connection.left || !has_gone(connection)) return;
     connection.left = true;
     connection.on_gone();
+  }
+
+  static bool has_gone(Connection& connection) {
+    const int socket = connection.socket.native_handle();
+    if (connection.tls) {  // What says goodbye lies before the end, unread.
+      pollfd end{socket, POLLRDHUP, 0};
+      return ::poll(&end, 1, 0) > 0;
+    }
+    char byte = 0;
+    const auto count = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
   }
 
   static void interrupt(Connection& connection) {
@@ -245,9 +243,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     Connection& listed;
   };
 
-  /// Writes all of it. False: the connection can't be used any more.
-  static Task<bool> send(Inside& inside, Connection& connection, std::string bytes) {
-    inside.wait(connection, Connection::Waits::receiver, inside.options.send_time);
+  static Task<bool> write(Connection& connection, std::string bytes) {
     asio::error_code error;
     co_await asio::async_write(connection.socket, asio::buffer(bytes),
                                asio::redirect_error(asio::use_awaitable, error));
@@ -255,16 +251,73 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     co_return !error;
   }
 
+  /// Writes all of it. False: the connection can't be used any more.
+  static Task<bool> send(Inside& inside, Connection& connection, std::string bytes) {
+    inside.wait(connection, Connection::Waits::receiver, inside.options.send_time);
+    if (connection.tls) {
+      connection.tls->write(bytes);
+      bytes = connection.tls->take();
+    }
+    return write(connection, std::move(bytes));
+  }
+
+  /// 0: the connection has ended, or its patience has.
+  static Task<std::size_t> read_raw(Connection& connection, std::span<char> into) {
+    if (connection.late || connection.evicted) co_return 0;  // An interruption may come between two reads.
+    asio::error_code error;
+    const auto count = co_await connection.socket.async_read_some(asio::buffer(into.data(), into.size()),
+                                                                  asio::redirect_error(asio::use_awaitable, error));
+    runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    co_return error || connection.late || connection.evicted ? 0 : count;
+  }
+
+  /// As read_raw(), of what TLS has in it.
+  static Task<std::size_t> read_tls(Connection& connection, std::span<char> into) {
+    auto& tls = *connection.tls;
+    for (;;) {
+      const auto count = tls.read(into);
+      auto answer = tls.take();  // It has an opinion of its own now and then.
+      if (!answer.empty() && !co_await write(connection, std::move(answer))) co_return 0;
+      if (count > 0 || tls.ended()) co_return count;
+      const auto come = co_await read_raw(connection, into);  // What is not read yet lies in the session.
+      if (come == 0) co_return 0;
+      tls.receive(std::string_view(into.data(), come));
+    }
+  }
+  static Task<std::size_t> read(Connection& connection) {
+    return connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
+  }
+
+  /// False: there is nobody to talk to.
+  static Task<bool> shake_hands(Inside& inside, Connection& connection, const std::string& peer) {
+    connection.tls = inside.options.tls->accept();
+    auto& tls = *connection.tls;
+    inside.wait(connection, Connection::Waits::rest_of_request, inside.options.handshake_time);
+    while (!tls.established() && !tls.failed()) {
+      const auto count = co_await read_raw(connection, connection.buffer);
+      if (count == 0) co_return false;
+      tls.receive(std::string_view(connection.buffer.data(), count));
+      auto answer = tls.take();
+      if (!answer.empty() && !co_await write(connection, std::move(answer))) co_return false;
+    }
+    if (!tls.failed()) co_return true;
+    observe::log(observe::Level::info, "a TLS handshake failed", {{"client", peer}, {"err", tls.why()}});
+    co_await linger(inside, connection);  // So that the alert arrives.
+    co_return false;
+  }
+
   /// Ends a connection so that the last answer arrives: a close with unread bytes would reset it away.
   static Task<> linger(Inside& inside, Connection& connection) {
+    inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
+    if (connection.tls) {
+      connection.tls->close();
+      auto goodbye = connection.tls->take();
+      if (!goodbye.empty() && !co_await write(connection, std::move(goodbye))) co_return;
+    }
     asio::error_code error;
     connection.socket.shutdown(tcp::socket::shutdown_send, error);
-    inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
-    std::array<char, 4096> unread;
-    for (std::size_t bytes = 0; !error && !connection.late && !connection.evicted && bytes < linger_bytes;) {
-      bytes += co_await connection.socket.async_read_some(asio::buffer(unread),
-                                                          asio::redirect_error(asio::use_awaitable, error));
-      runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    for (std::size_t bytes = 0, count = 1; !error && count > 0 && bytes < linger_bytes; bytes += count) {
+      count = co_await read_raw(connection, connection.buffer);
     }
   }
 
@@ -276,7 +329,6 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   /// Reads until a whole request is there. False: there will be none; its sender has been told why, where it began one.
   static Task<bool> receive(Inside& inside, Connection& connection, HttpReader& reader) {
-    std::array<char, read_bytes> buffer;
     auto state = reader.feed({});
     auto known = HttpReader::State::idle;
     while (state != HttpReader::State::whole && state != HttpReader::State::refused) {
@@ -290,38 +342,35 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         if (!co_await send(inside, connection, std::move(go_on))) co_return false;
         inside.wait(connection, Connection::Waits::rest_of_request, inside.options.body_time);
       }
-      asio::error_code error;
-      std::size_t count = 0;
-      if (!connection.late && !connection.evicted) {  // An interruption may come between two reads.
-        count = co_await connection.socket.async_read_some(asio::buffer(buffer),
-                                                           asio::redirect_error(asio::use_awaitable, error));
-        runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
-      }
+      const auto count = co_await read(connection);
       if (connection.evicted) co_return false;
       if (connection.late) {
         if (state != HttpReader::State::idle) co_await refuse(inside, connection, 408, "the request took too long");
         co_return false;
       }
-      if (error) co_return false;
-      state = reader.feed(std::string_view(buffer.data(), count));
+      if (count == 0) co_return false;
+      state = reader.feed(std::string_view(connection.buffer.data(), count));
     }
     if (state == HttpReader::State::whole) co_return true;
     co_await refuse(inside, connection, reader.status(), reader.why());
     co_return false;
   }
 
-  static Task<HttpResponse> answer(Inside& inside, HttpRequest request) {
-    std::string why;
-    try {
-      auto answering = inside.handler(std::move(request));
-      co_return co_await std::move(answering);
-    } catch (const runtime::Stopped&) {
-      throw;
-    } catch (const std::exception& error) {
-      why = error.what();
+  static Task<bool> send_file(Inside& inside, Connection& connection, const HttpResponse& response) {
+    for (auto left = response.file_bytes; left > 0;) {
+      std::string bytes(std::min<std::uint64_t>(left, file_bytes), '\0');
+      std::size_t count = 0;
+      try {
+        count = co_await response.file->read(bytes);
+      } catch (const std::system_error& error) {
+        observe::log(observe::Level::error, "a file can't be read on", {{"err", error.what()}});
+      }
+      if (count == 0) co_return false;  // It has become shorter; how long it would be has been said.
+      bytes.resize(count);
+      left -= count;
+      if (!co_await send(inside, connection, std::move(bytes))) co_return false;
     }
-    observe::log(observe::Level::error, "a request was not answered for a fault", {{"err", why}});
-    co_return HttpResponse(500, std::string(plain), "internal error\n");
+    co_return true;
   }
 
   static Task<> converse(std::shared_ptr<Inside> owner, tcp::socket taken) {
@@ -330,6 +379,11 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const Listed listed(inside, connection);
     HttpReader reader(inside.options.limits);
     const auto peer = name_of_peer(connection.socket);
+    std::string subject;
+    if (inside.options.tls) {
+      if (!co_await shake_hands(inside, connection, peer)) co_return;
+      subject = connection.tls->subject();
+    }
 
     auto patience = inside.options.head_time;  // A new connection is there to say something at once.
     for (bool keep = true; keep && !inside.closing && !inside.draining; patience = inside.options.idle_time) {
@@ -337,17 +391,32 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       if (!co_await receive(inside, connection, reader)) co_return;
       auto request = reader.take();
       request.peer = peer;
+      request.subject = subject;
       const bool head = request.method == "HEAD";
       keep = request.keep_alive;
 
       request.on_gone = &connection.on_gone;
       inside.wait(connection, Connection::Waits::handler, look_time);
-      const auto response = co_await answer(inside, std::move(request));
+      HttpResponse response;
+      std::string fault;
+      try {
+        auto answering = inside.handler(request);
+        response = co_await std::move(answering);
+      } catch (const runtime::Stopped&) {
+        throw;
+      } catch (const std::exception& error) {
+        fault = error.what();
+        response = HttpResponse(500, std::string(plain), "internal error\n");
+      }
+      if (!fault.empty()) {
+        observe::log(observe::Level::error, "a request was not answered for a fault", {{"err", fault}});
+      }
       connection.on_gone = nullptr;
       if (connection.left) co_return;
       keep = keep && !response.close && !inside.draining;
       auto bytes = http_bytes(response, head, keep, inside.now_as_date());
       if (!co_await send(inside, connection, std::move(bytes))) co_return;
+      if (response.file && !head && !co_await send_file(inside, connection, response)) co_return;
     }
     co_await linger(inside, connection);
   }
@@ -377,7 +446,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const auto second = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
     if (second != date_of) {
       date_of = second;
-      date = imf_fixdate(now);
+      date = http_date(now);
     }
     return date;
   }

@@ -12,12 +12,17 @@
 
 namespace weir::io {
 
+class TlsServer;
+
 /// Answers one request; may wait. Runs on the server's core, one call at a time for a connection, many at a time for a
-/// server. What it throws becomes a 500, except runtime::Stopped. A coroutine function with its arguments by value.
-using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest)>;
+/// server. What it throws becomes a 500, except runtime::Stopped. The request is the server's, lives until the handler
+/// has returned, and may be taken apart.
+using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest&)>;
 
 struct HttpServerOptions {
   HttpLimits limits;
+  std::shared_ptr<TlsServer> tls;                               ///< Null: spoken in the clear.
+  runtime::Duration handshake_time = std::chrono::seconds(10);  ///< From the connection on.
   std::size_t connections = 512;  ///< At the limit the one that has waited longest for its sender is closed.
   runtime::Duration head_time =
       std::chrono::seconds(10);  ///< From the first byte (or the connection) to the end of the fields.

@@ -6,7 +6,10 @@
 #include <map>
 
 #include "engine/flow/park.hpp"
+#include "engine/io/http_content.hpp"
+#include "engine/io/http_files.hpp"
 #include "engine/io/http_server.hpp"
+#include "engine/io/tls.hpp"
 #include "engine/runtime/wait.hpp"
 
 namespace weir::io {
@@ -49,6 +52,8 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   bool unpark() noexcept override { return slot_.take_back(); }
 
+  std::size_t seat = 0;  ///< Its place among those of its desk that are open.
+
  private:
   enum class State : std::uint8_t { waiting, answering, answered, gone };
   bool leave(State to) noexcept {
@@ -61,16 +66,20 @@ class Exchange final : public message::Asker, public flow::Parking {
   flow::WaitSlot slot_;
 };
 
-/// Header names as Lua has them: lower case already, `_` for `-`.
+/// Header names as Lua has them: lower case already, `_` for `-`. One that holds `_` itself would pass for another:
+/// whoever stands before weir and vouches for `X-User` lets `X_User` through.
 message::Request request_of(HttpRequest& sent, HttpPath::Found params) {
   message::Request request;
   request.method = std::move(sent.method);
+  if (const auto as_sent = sent.sent_path(); as_sent.find('%') != as_sent.npos) request.sent_path = as_sent;
   request.path = std::move(sent.path);
   request.client = sent.peer.substr(0, sent.peer.rfind(':'));
   if (request.client.starts_with('[')) request.client = request.client.substr(1, request.client.size() - 2);
+  if (!sent.subject.empty()) request.address = std::exchange(request.client, std::move(sent.subject));
   request.params = std::move(params);
   request.query = http_query(sent.query);
   request.headers = std::move(sent.headers);
+  std::erase_if(request.headers, [](const auto& header) { return header.first.find('_') != std::string::npos; });
   for (auto& header : request.headers) std::replace(header.first.begin(), header.first.end(), '-', '_');
   return request;
 }
@@ -103,11 +112,16 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   explicit HttpSite(runtime::Core& core) : core_(core) {}
 
-  static std::shared_ptr<HttpSite> at(runtime::Core& core, const std::string& address, std::uint16_t port) {
-    auto& place = sites()[Key(&core, address + " " + std::to_string(port))];
-    if (auto open = place.lock(); open && !open->draining_) return open;
+  static std::shared_ptr<HttpSite> at(runtime::Core& core, const std::string& address, std::uint16_t port,
+                                      const HttpService& service) {
+    const auto name = address + " " + std::to_string(port);
+    auto& place = sites()[Key(&core, name)];
+    if (auto open = place.lock(); open && !open->draining_) {
+      open->look_for_room(service, address + ":" + std::to_string(port));
+      return open;
+    }
     const auto made = std::make_shared<HttpSite>(core);
-    made->open(address, port);
+    made->open(address, port, service);
     place = made;
     std::erase_if(sites(), [](const auto& entry) { return entry.second.expired(); });
     return made;
@@ -148,21 +162,44 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     return of_this_thread;
   }
 
-  void open(const std::string& address, std::uint16_t port) {
+  /// `weir check` has seen to this within a file, not between files.
+  void look_for_room(const HttpService& service, const std::string& address) const {
+    std::string why;
+    if (service.terms != terms_) why = " is listened on with another `tls`";
+    for (const auto& desk : desks_) {
+      const auto& other = desk->service;
+      if (desk->closed || other.path.shape() != service.path.shape()) continue;
+      const bool meet = other.methods.empty() || service.methods.empty() ||
+                        std::find_first_of(other.methods.begin(), other.methods.end(), service.methods.begin(),
+                                           service.methods.end()) != other.methods.end();
+      if (meet) why = " serves " + other.path.text() + " already";
+    }
+    if (!why.empty()) throw std::system_error(std::make_error_code(std::errc::address_in_use), address + why);
+  }
+
+  void open(const std::string& address, std::uint16_t port, const HttpService& service) {
     HttpServerOptions options;
     options.connections = connections_most;
-    server_ = std::make_unique<HttpServer>(core_, options, [weak = weak_from_this()](HttpRequest request) {
-      return handle(weak.lock(), std::move(request));
-    });
+    options.tls = service.tls;
+    terms_ = service.terms;
+    server_ = std::make_unique<HttpServer>(
+        core_, options, [weak = weak_from_this()](HttpRequest& request) { return handle(weak.lock(), request); });
     port_ = server_->listen(address, port);
   }
 
   /// Takes an exchange into the list of its desk for as long as its handler runs; then nobody can be answered.
   struct Seat {
-    Seat(Desk at, Exchange& who) : desk(std::move(at)), exchange(who) { desk->open.push_back(&exchange); }
+    Seat(Desk at, Exchange& who) : desk(std::move(at)), exchange(who) {
+      exchange.seat = desk->open.size();
+      desk->open.push_back(&exchange);
+    }
     ~Seat() {
       exchange.go();
-      std::erase(desk->open, &exchange);
+      auto* const last = desk->open.back();
+      desk->open.pop_back();
+      if (last == &exchange) return;
+      desk->open[exchange.seat] = last;
+      last->seat = exchange.seat;
     }
     Seat(const Seat&) = delete;
     Seat& operator=(const Seat&) = delete;
@@ -179,13 +216,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   /// The desk of a request; without one `refused` says why.
   Desk find(const HttpRequest& request, HttpPath::Found& params, HttpResponse& refused) const {
-    std::string_view path = request.target;
-    path = path.substr(0, path.find('?'));
-    if (!path.starts_with('/')) {  // http://host/path
-      const auto authority = path.find("//");
-      path = authority == path.npos ? path : path.substr(std::min(path.find('/', authority + 2), path.size()));
-      if (path.empty()) path = "/";
-    }
+    const auto path = request.sent_path();
     std::vector<std::string> allowed;
     for (const auto& desk : desks_) {
       const auto& service = desk->service;
@@ -196,6 +227,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
         if (std::find(allowed.begin(), allowed.end(), method) == allowed.end()) allowed.push_back(method);
         if (method == "GET") allowed.emplace_back("HEAD");
       }
+    }
+    if (path == "*") {  // OPTIONS of the server as a whole.
+      refused = HttpResponse(204);
+      return nullptr;
     }
     if (allowed.empty()) {
       refused = refusal(404, "there is nothing here");
@@ -210,9 +245,14 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   static std::optional<HttpResponse> refuse(const HttpDesk::Inside& desk, const HttpRequest& request) {
     const auto& service = desk.service;
-    if (!service.token.empty() && !http_shows_token(request, service.token)) {
-      auto response = refusal(401, "this wants its token: Authorization: Bearer TOKEN");
-      response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    const bool by_token = !service.token.empty(), by_user = !service.user.empty();
+    const bool shown = (by_token && http_shows_token(request, service.token)) ||
+                       (by_user && http_shows_user(request, service.user, service.password));
+    if ((by_token || by_user) && !shown) {
+      auto response = refusal(
+          401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password");
+      if (by_token) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+      if (by_user) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"weir\", charset=\"UTF-8\"");
       return response;
     }
     if (request.body.size() > service.body_bytes) return refusal(413, "the body is too large");
@@ -225,7 +265,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     return std::nullopt;
   }
 
-  static Task<HttpResponse> handle(std::shared_ptr<HttpSite> site, HttpRequest request) {
+  static Task<HttpResponse> handle(std::shared_ptr<HttpSite> site, HttpRequest& request) {
     HttpResponse response;
     if (!site) {
       response = busy("the server is ending");
@@ -236,6 +276,15 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     const Desk desk = site->find(request, params, response);
     if (!desk) co_return response;
     if (auto refused = refuse(*desk, request)) co_return std::move(*refused);
+    const bool takes_gzip = http_takes_gzip(request);
+    if (desk->service.files) {
+      const auto rest = std::string(desk->service.path.rest(request.sent_path()));
+      auto answering = desk->service.files->answer(site->core_, std::move(request), rest);
+      response = co_await std::move(answering);
+      if (!response.file) http_pack(takes_gzip, response);
+      co_return response;
+    }
+    if (auto refused = http_unpack(request, desk->service.body_bytes)) co_return std::move(*refused);
     const auto exchange = std::make_shared<Exchange>();
     const Seat seat(desk, *exchange);
     if (request.on_gone) *request.on_gone = [exchange] { exchange->go(); };
@@ -248,6 +297,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.status = given->status;
       response.headers = std::move(given->headers);
       response.body = std::move(given->body);
+      http_pack(takes_gzip, response);
     } else {
       response.close = true;
     }
@@ -258,13 +308,14 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   std::unique_ptr<HttpServer> server_;
   HttpLimits limits_;
   std::vector<Desk> desks_;  // The most specific path first.
+  std::string terms_;
   std::uint16_t port_ = 0;
   bool draining_ = false;
 };
 
 HttpDesk::HttpDesk(runtime::Core& core, const std::string& address, std::uint16_t port, HttpService service)
     : inside_(std::make_shared<Inside>(core, std::move(service))) {
-  inside_->site = HttpSite::at(core, address, port);
+  inside_->site = HttpSite::at(core, address, port, inside_->service);
   inside_->site->join(inside_);
 }
 HttpDesk::~HttpDesk() { close(); }

@@ -16,7 +16,9 @@
 
 namespace weir::io {
 
+class HttpFiles;
 class HttpSite;
+class TlsServer;
 
 /// What one stage serves.
 struct HttpService {
@@ -25,7 +27,11 @@ struct HttpService {
   std::vector<std::string> methods;      ///< In capitals; empty: all. GET stands for HEAD as well.
   std::size_t body_bytes = 1024 * 1024;  ///< Above: 413.
   std::size_t waiting = 64;              ///< So many requests may lie at the desk; the next is told 503 at once.
-  std::string token;                     ///< Whoever does not show it is told 401. Empty: anyone may ask.
+  /// Whoever shows neither the token nor the user with his password is told 401. Both empty: anyone may ask.
+  std::string token, user, password;
+  std::shared_ptr<const HttpFiles> files;  ///< Answer in the stage's place: nothing comes to the desk.
+  std::shared_ptr<TlsServer> tls;          ///< Null: in the clear. The first desk's is its address's.
+  std::string terms;                       ///< What all desks of an address must say alike, of their TLS.
 };
 
 /// A request and who waits for its answer.
@@ -41,10 +47,12 @@ class HttpAsked {
 /// Where one stage takes its requests. Of all that listen on an address on one core, the stage with the most specific
 /// path gets a request; a path that nobody has is told 404, a method 405. All on its core's thread, but the askers,
 /// which any thread may answer. A client that goes before it is answered is seen to have gone within a second.
+/// Bodies packed by gzip are unpacked, and answers packed for those who take it (http_content.hpp). A header whose name
+/// holds `_` is left out: it would pass for the one with `-`.
 class HttpDesk {
  public:
   /// `address`: an IPv4 or IPv6 literal. Begins to accept with the first desk of an address. Throws std::system_error
-  /// where it can't listen.
+  /// where it can't listen, or another desk of the address serves the same or has other `terms`.
   HttpDesk(runtime::Core& core, const std::string& address, std::uint16_t port, HttpService service);
   ~HttpDesk();  ///< Closes.
   HttpDesk(const HttpDesk&) = delete;

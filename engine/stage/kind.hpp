@@ -40,6 +40,7 @@ struct Serves {
   std::string address, path;
   std::string shape;                 ///< The path without the names of its parameters: what makes two alike.
   std::vector<std::string> methods;  ///< Empty: all.
+  std::string terms;                 ///< What all stages of an address must say alike, such as their TLS.
 };
 
 /// A stage as configured, before it has a place: what the graph asks of it, and how to make its instances. The config

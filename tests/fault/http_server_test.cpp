@@ -3,6 +3,7 @@
 #include <fstream>
 #include <memory>
 
+#include "tests/io/http_cases.hpp"
 #include "tests/support/weir.hpp"
 
 using namespace weir::tests;
@@ -109,6 +110,38 @@ BOOST_AUTO_TEST_CASE(several_stages_serve_one_address_and_each_request_is_answer
   BOOST_TEST(broken.starts_with("HTTP/1.1 400 "), broken);
   BOOST_TEST(contains(broken, "the body is no JSON: "), broken);
 
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(every_raw_case_is_answered_rightly_by_the_stage_and_by_the_admin_port) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml",
+                                    "stages:\n  ask: {http_server: {listen: '127.0.0.1:0', path: /*}}\n"
+                                    "  told: {from: ask, reply: {}}\n"),
+                        "--admin", "127.0.0.1:0"}));
+  const auto stage = port_of(child), admin = admin_port(child);
+  // What is read rightly is answered in the one way or the other: 204 to OPTIONS of all, by the admin port 403 or 405.
+  const auto read = [](std::string all) {
+    for (std::size_t at = 0; at < all.size(); at += 4) {
+      const auto status = all.substr(at, 3);
+      if (status == "204" || status == "403" || status == "405") all.replace(at, 3, "200");
+    }
+    return all;
+  };
+  for (const auto& one : http_cases()) {
+    for (const auto port : {stage, admin}) {
+      LoopbackSocket socket;
+      BOOST_REQUIRE(socket.connect(port));
+      socket.send(one.bytes);
+      ::shutdown(socket.descriptor(), SHUT_WR);
+      const auto got = statuses(socket.receive_all());
+      BOOST_CHECK_MESSAGE(read(got) == one.answers, (port == stage ? "the stage, " : "the admin port, ")
+                                                        << one.name << ": expected `" << one.answers << "`, got `"
+                                                        << got << "`");
+    }
+  }
   child.signal(SIGTERM);
   const auto end = child.end();
   BOOST_TEST(end.code == 0, end.err);

@@ -21,15 +21,19 @@
 #include <utility>
 #include <vector>
 
+#include "engine/io/tls.hpp"
 #include "engine/runtime/real.hpp"
 #include "engine/runtime/wait.hpp"
 #include "tests/io/http_cases.hpp"
+#include "tests/support/child.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace {
 
 using namespace weir;
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using tests::statuses;
 
 io::HttpResponse answer(const io::HttpRequest& request) {
   if (request.path == "/throw") throw std::runtime_error("not for the sender's eyes");
@@ -140,15 +144,6 @@ class Client {
   std::string received_;
 };
 
-std::string statuses(const std::string& answers) {
-  std::string found;
-  for (auto at = answers.find("HTTP/1.1 "); at != std::string::npos; at = answers.find("HTTP/1.1 ", at + 1)) {
-    const auto status = answers.substr(at + 9, 3);  // A refusal may name the version in its text, too.
-    if (status.find_first_not_of("0123456789") == std::string::npos) found += (found.empty() ? "" : " ") + status;
-  }
-  return found;
-}
-
 std::string exchange(std::uint16_t port, std::string_view bytes) {
   Client client(port);
   client.send(bytes);
@@ -167,6 +162,7 @@ const std::string get = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
 BOOST_AUTO_TEST_CASE(every_raw_case_is_answered_rightly) {
   Server server;
+  BOOST_TEST(tests::http_cases().size() >= 120u);
   for (const auto& one : tests::http_cases()) {
     const auto got = statuses(exchange(server.port(), one.bytes));
     BOOST_CHECK_MESSAGE(got == one.answers, one.name << ": expected `" << one.answers << "`, got `" << got << "`");
@@ -243,18 +239,78 @@ BOOST_AUTO_TEST_CASE(at_the_limit_the_longest_idle_gives_way) {
   BOOST_TEST(second.receive("GET /x \n").starts_with("HTTP/1.1 200"));
 }
 
-BOOST_AUTO_TEST_CASE(a_sender_that_does_not_come_to_its_end_is_told_so) {
+BOOST_AUTO_TEST_CASE(a_sender_that_does_not_come_to_its_end_is_told_so_wherever_it_stops) {
   io::HttpServerOptions options;
   options.head_time = options.body_time = options.idle_time = 50ms;
   Server server(options);
-  Client head(server.port()), body(server.port()), silent(server.port()), idle(server.port());
-  head.send("GET /x HT");
-  body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
-  idle.send(get);
-  BOOST_TEST(statuses(head.receive()) == "408");
-  BOOST_TEST(statuses(body.receive()) == "408");
+  const auto post = "POST / HTTP/1.1\r\nHost: a\r\n"s;
+  const auto chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
+  const std::vector<std::string> begun{"G",
+                                       "GET /x HT",
+                                       post + "X: ",
+                                       post + "\r",
+                                       post + "Content-Length: 9\r\n\r\n",
+                                       post + "Content-Length: 9\r\n\r\nabc",
+                                       chunked + "3",
+                                       chunked + "3\r\nab",
+                                       chunked + "3\r\nabc",
+                                       chunked + "3\r\nabc\r\n0\r\n",
+                                       chunked + "0\r\nX: a\r\n"};
+  std::vector<std::pair<std::unique_ptr<Client>, std::string>> clients;
+  const auto begin = [&](const std::string& bytes, const std::string& answers) {
+    clients.emplace_back(std::make_unique<Client>(server.port()), answers);
+    clients.back().first->send(bytes);
+  };
+  for (const auto& bytes : begun) {
+    begin(bytes, "408");
+    begin(get + bytes, "200 408");
+  }
+  begin("", "");
+  begin("\r\n", "");
+  begin(get, "200");
+  begin(post + "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n", "100 408");
+  for (const auto& [client, answers] : clients) BOOST_TEST(statuses(client->receive()) == answers);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_leaves_early_leaves_nothing_behind) {
+  Server server;
+  for (const auto* bytes : {"", "GET /x HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+                            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+                            "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+    Client client(server.port());
+    client.send(bytes);
+  }
+  Client client(server.port());
+  client.send(get);
+  client.receive("GET /x \n");
+  while (server.connections() > 1) {
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_handshake_that_does_not_come_to_its_end_is_given_up) {
+  const tests::TemporaryFolder folder;
+  const auto cert = folder.path("a.pem"), key = folder.path("a.key");
+  const auto made =
+      tests::Child({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=a", "-keyout", key, "-out", cert})
+          .end();
+  BOOST_REQUIRE_MESSAGE(made.code == 0, made.err);
+  io::TlsFiles files;
+  files.certificates.push_back({cert, key});
+  io::HttpServerOptions options;
+  options.tls = std::make_shared<io::TlsServer>(files);
+  options.handshake_time = 50ms;
+  Server server(options);
+  Client silent(server.port()), half(server.port()), plain(server.port()), broken(server.port());
+  half.send("\x16\x03\x01\x02\x00\x01\x00"s);
+  plain.send(get);
+  broken.send("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"s);
   BOOST_TEST(silent.receive() == "");
-  BOOST_TEST(statuses(idle.receive()) == "200");
+  BOOST_TEST(half.receive() == "");
+  BOOST_TEST(statuses(plain.receive()) == "");
+  BOOST_TEST(broken.receive().starts_with("\x15\x03"));  // An alert.
+  while (server.connections() > 0) {
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_receiver_that_does_not_read_is_given_up) {

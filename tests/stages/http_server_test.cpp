@@ -20,12 +20,21 @@ BOOST_AUTO_TEST_CASE(what_can_not_be_served_is_refused) {
   BOOST_TEST(mistake("{listen: '8080', path: /a}") ==
              "'8080' is no address with a port; such as 127.0.0.1:8080 or [::1]:8080");
   BOOST_TEST(mistake("{listen: '0.0.0.0:8080', path: /a}") ==
-             "0.0.0.0:8080 can be reached from other machines and there is no token; auth: {token: '${secret.NAME}'}, "
+             "0.0.0.0:8080 can be reached from other machines, and there is neither token nor TLS; auth: {token: '${secret.NAME}'}, "
              "or listen on 127.0.0.1");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: a}") ==
              "'a' is no path to serve: a path begins with /; such as /jobs, /jobs/{id} or /orders/*");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, methods: [get]}") == "'get' is no method; such as GET or POST");
-  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, files: pages}") == "`files` comes with a later version of weir");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, files: pages}") ==
+             "'/a' is one page: `files` is served below a path that ends in `*`; such as /* or /pages/*");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /*, files: pages, format: json}") ==
+             "pages are served by GET and HEAD, and no message comes of it");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, auth: {user: me}}") ==
+             "a user and his password go together; write both `user` and `password`");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, auth: {}}") ==
+             "it says nobody who may ask; token: '${secret.NAME}', or user and password");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, auth: {user: 'a:b', password: c}}") ==
+             "the name can't hold a colon: it ends there");
   BOOST_TEST(Read("http_server", "{listen: '0.0.0.0:8080', path: /a, auth: {token: t}}").diagnostics.empty());
 }
 
@@ -40,6 +49,10 @@ BOOST_AUTO_TEST_CASE(two_stages_that_would_have_the_same_request_are_refused) {
   BOOST_TEST(contains(said, "'a' serves /a/{x} on 127.0.0.1:8080 already, and some method of 'b'"), said);
   BOOST_TEST(contains(said, "give them different paths or `methods`"), said);
   BOOST_TEST(contains(two("path: /a", "path: /a, methods: [GET]"), "'a' serves /a on"));
+  const auto terms = two("path: /a, tls: {cert: a.pem, key: a.key}", "path: /b");
+  BOOST_TEST(contains(terms, "'a' listens on 127.0.0.1:8080 with another `tls`"), terms);
+  BOOST_TEST(contains(terms, "what shares an address shares its certificates"), terms);
+  BOOST_TEST(contains(two("path: /a/*, files: pages", "path: /a/*"), "'a' serves /a/* on"));
   BOOST_TEST(two("path: /a, methods: [GET]", "path: /a, methods: [POST]") == "good");
   BOOST_TEST(two("path: '/a/{x}'", "path: /a/*") == "good");
 }

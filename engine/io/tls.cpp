@@ -1,0 +1,254 @@
+#include "engine/io/tls.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <new>
+#include <system_error>
+#include <utility>
+
+namespace weir::io {
+namespace {
+
+template <class T, void (*Free)(T*)>
+struct Freeing {
+  void operator()(T* what) const { Free(what); }
+};
+void free_bio(BIO* bio) { ::BIO_free_all(bio); }
+using Context = std::unique_ptr<SSL_CTX, Freeing<SSL_CTX, ::SSL_CTX_free>>;
+using Connection = std::unique_ptr<SSL, Freeing<SSL, ::SSL_free>>;
+using Certificate = std::unique_ptr<X509, Freeing<X509, ::X509_free>>;
+using Bytes = std::unique_ptr<BIO, Freeing<BIO, free_bio>>;
+
+/// The last of OpenSSL's errors, in its words; they are gone then.
+std::string last_error() {
+  const auto code = ::ERR_peek_last_error();
+  ::ERR_clear_error();
+  const char* words = ::ERR_reason_error_string(code);
+  return words ? words : "TLS failed";
+}
+
+/// OpenSSL says of a missing file, a damaged one and a forbidden one much the same.
+void look_for(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) throw std::system_error(errno, std::generic_category(), path);
+  char byte = 0;
+  const bool readable = std::fread(&byte, 1, 1, file) == 1 || !std::ferror(file);
+  const int error = errno;
+  std::fclose(file);
+  if (!readable) throw std::system_error(error, std::generic_category(), path);
+}
+
+/// Never asks for a pass phrase on the terminal.
+int no_pass_phrase(char*, int, int, void*) { return -1; }
+
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
+                    unsigned int offered_size, void*) {
+  static constexpr std::string_view spoken = "http/1.1";
+  const std::string_view all(reinterpret_cast<const char*>(offered), offered_size);
+  for (std::size_t at = 0; at < all.size();) {
+    const auto length = static_cast<unsigned char>(all[at]);
+    if (all.substr(at + 1, length) == spoken) {
+      *out = offered + at + 1;
+      *size = length;
+      return SSL_TLSEXT_ERR_OK;
+    }
+    at += 1u + length;
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+Context context_of(const TlsCertificate& files, const std::string& clients) {
+  Context context(::SSL_CTX_new(::TLS_server_method()));
+  if (!context) throw std::bad_alloc();
+  auto* const made = context.get();
+  ::SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
+  ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  ::SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
+  ::SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);  // Tickets hold what is needed, and need no room here.
+  ::SSL_CTX_set_default_passwd_cb(made, no_pass_phrase);
+  ::SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
+  static constexpr std::array<unsigned char, 4> name{'w', 'e', 'i', 'r'};
+  ::SSL_CTX_set_session_id_context(made, name.data(), name.size());
+
+  look_for(files.certificate);
+  look_for(files.key);
+  if (::SSL_CTX_use_certificate_chain_file(made, files.certificate.c_str()) != 1) {
+    ::ERR_clear_error();
+    throw TlsError(files.certificate, "this is no certificate in PEM");
+  }
+  if (::SSL_CTX_use_PrivateKey_file(made, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const auto code = ::ERR_peek_last_error();
+    ::ERR_clear_error();
+    if (ERR_GET_LIB(code) == ERR_LIB_X509) throw TlsError(files.key, "this is not the key of " + files.certificate);
+    throw TlsError(files.key, "this is no key in PEM, or it has a pass phrase");
+  }
+  if (::SSL_CTX_check_private_key(made) != 1) {
+    ::ERR_clear_error();
+    throw TlsError(files.key, "this is not the key of " + files.certificate);
+  }
+  if (clients.empty()) return context;
+  look_for(clients);
+  auto* const names = ::SSL_load_client_CA_file(clients.c_str());
+  if (!names || ::SSL_CTX_load_verify_locations(made, clients.c_str(), nullptr) != 1) {
+    ::ERR_clear_error();
+    throw TlsError(clients, "these are no certificates in PEM");
+  }
+  ::SSL_CTX_set_client_CA_list(made, names);
+  ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  return context;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------- the server
+
+struct TlsServer::Inside {
+  std::vector<Context> contexts;
+
+  /// Called by OpenSSL when the client has said for whom it came.
+  static int choose_certificate(SSL* connection, int*, void* of) {
+    const char* const name = ::SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
+    if (!name) return SSL_TLSEXT_ERR_OK;
+    for (const auto& context : static_cast<Inside*>(of)->contexts) {
+      auto* const certificate = ::SSL_CTX_get0_certificate(context.get());
+      if (::X509_check_host(certificate, name, 0, 0, nullptr) != 1) continue;
+      ::SSL_set_SSL_CTX(connection, context.get());
+      break;
+    }
+    return SSL_TLSEXT_ERR_OK;
+  }
+};
+
+TlsServer::TlsServer(const TlsFiles& files) : inside_(std::make_unique<Inside>()) {
+  for (const auto& certificate : files.certificates) {
+    inside_->contexts.push_back(context_of(certificate, files.clients));
+  }
+  auto* const first = inside_->contexts.at(0).get();
+  ::SSL_CTX_set_tlsext_servername_callback(first, Inside::choose_certificate);
+  ::SSL_CTX_set_tlsext_servername_arg(first, inside_.get());
+}
+TlsServer::~TlsServer() {
+  ::SSL_CTX_set_tlsext_servername_callback(inside_->contexts.front().get(), nullptr);  // A session may live on.
+}
+
+// --------------------------------------------------------------------------------------------------------- the session
+
+struct TlsSession::Inside {
+  Connection connection;
+  BIO* in = nullptr;  // Both are the connection's.
+  BIO* out = nullptr;
+  bool ended = false, failed = false;
+  std::string why;
+
+  bool established() const { return ::SSL_is_init_finished(connection.get()) == 1; }
+
+  /// What a call of OpenSSL has said, where it was not "go on".
+  void hear(int said) {
+    switch (::SSL_get_error(connection.get(), said)) {
+      case SSL_ERROR_NONE:
+      case SSL_ERROR_WANT_READ:
+      case SSL_ERROR_WANT_WRITE:
+        return;
+      case SSL_ERROR_ZERO_RETURN:
+        ended = true;
+        return;
+      default:
+        fail();
+    }
+  }
+  void fail() {
+    ended = failed = true;
+    const auto verified = ::SSL_get_verify_result(connection.get());
+    why = last_error();
+    if (verified != X509_V_OK) why += std::string(" (") + ::X509_verify_cert_error_string(verified) + ")";
+  }
+};
+
+std::unique_ptr<TlsSession> TlsServer::accept() {
+  auto made = std::make_unique<TlsSession::Inside>();
+  made->connection.reset(::SSL_new(inside_->contexts.front().get()));
+  Bytes in(::BIO_new(::BIO_s_mem())), out(::BIO_new(::BIO_s_mem()));
+  if (!made->connection || !in || !out) throw std::bad_alloc();
+  ::BIO_set_mem_eof_return(in.get(), -1);  // Empty is not the end.
+  made->in = in.release();
+  made->out = out.release();
+  ::SSL_set_bio(made->connection.get(), made->in, made->out);
+  ::SSL_set_accept_state(made->connection.get());
+  return std::unique_ptr<TlsSession>(new TlsSession(std::move(made)));
+}
+
+TlsSession::TlsSession(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
+TlsSession::~TlsSession() = default;
+
+void TlsSession::receive(std::string_view bytes) {
+  if (inside_->ended) return;
+  while (!bytes.empty()) {
+    const auto piece = static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20));
+    if (::BIO_write(inside_->in, bytes.data(), piece) != piece) throw std::bad_alloc();
+    bytes.remove_prefix(static_cast<std::size_t>(piece));
+  }
+  if (inside_->established()) return;
+  ::ERR_clear_error();
+  const int said = ::SSL_do_handshake(inside_->connection.get());
+  if (said != 1) inside_->hear(said);
+}
+
+std::size_t TlsSession::read(std::span<char> into) {
+  if (inside_->ended || !inside_->established() || into.empty()) return 0;
+  ::ERR_clear_error();
+  std::size_t count = 0;
+  const int said = ::SSL_read_ex(inside_->connection.get(), into.data(), into.size(), &count);
+  if (said != 1) inside_->hear(said);
+  return said == 1 ? count : 0;
+}
+
+void TlsSession::write(std::string_view bytes) {
+  while (!bytes.empty() && !inside_->failed) {
+    ::ERR_clear_error();
+    std::size_t count = 0;
+    const int said = ::SSL_write_ex(inside_->connection.get(), bytes.data(), bytes.size(), &count);
+    if (said != 1) return inside_->fail();  // It writes to memory: there is always room.
+    bytes.remove_prefix(count);
+  }
+}
+
+void TlsSession::close() {
+  if (inside_->failed || !inside_->established()) return;
+  ::ERR_clear_error();
+  (void)::SSL_shutdown(inside_->connection.get());
+  ::ERR_clear_error();
+}
+
+std::string TlsSession::take() {
+  std::string bytes(::BIO_ctrl_pending(inside_->out), '\0');
+  if (!bytes.empty())
+    bytes.resize(
+        static_cast<std::size_t>(std::max(0, ::BIO_read(inside_->out, bytes.data(), static_cast<int>(bytes.size())))));
+  return bytes;
+}
+
+bool TlsSession::established() const { return inside_->established(); }
+bool TlsSession::ended() const { return inside_->ended; }
+bool TlsSession::failed() const { return inside_->failed; }
+const std::string& TlsSession::why() const { return inside_->why; }
+
+std::string TlsSession::subject() const {
+  const Certificate shown(::SSL_get1_peer_certificate(inside_->connection.get()));
+  if (!shown || ::SSL_get_verify_result(inside_->connection.get()) != X509_V_OK) return {};
+  const Bytes text(::BIO_new(::BIO_s_mem()));
+  if (!text) throw std::bad_alloc();
+  ::X509_NAME_print_ex(text.get(), ::X509_get_subject_name(shown.get()), 0, XN_FLAG_RFC2253);
+  std::string subject(::BIO_ctrl_pending(text.get()), '\0');
+  if (!subject.empty()) ::BIO_read(text.get(), subject.data(), static_cast<int>(subject.size()));
+  return subject;
+}
+
+}  // namespace weir::io
