@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -25,6 +24,15 @@ struct Refusal {
   int status = 0;  ///< 0: nothing to refuse.
   std::string_view why;
 };
+
+/// Letters, digits, and these.
+constexpr std::array<bool, 256> bytes_of(std::string_view others) {
+  std::array<bool, 256> made{};
+  for (const auto set : {"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"sv, others}) {
+    for (const char byte : set) made[static_cast<unsigned char>(byte)] = true;
+  }
+  return made;
+}
 
 bool is_digits(std::string_view text) {
   return !text.empty() &&
@@ -69,9 +77,8 @@ bool is_host(std::string_view host) {
   } else {
     const auto colon = std::min(host.find(':'), host.size());
     const auto name = host.substr(0, colon);
-    if (name.empty() || !std::all_of(name.begin(), name.end(), [](unsigned char byte) {
-          return std::isalnum(byte) || "-._~!$&'()*+;=%"sv.find(static_cast<char>(byte)) != std::string_view::npos;
-        })) {
+    static constexpr auto fits = bytes_of("-._~!$&'()*+;=%");
+    if (name.empty() || !std::all_of(name.begin(), name.end(), [](unsigned char byte) { return fits[byte]; })) {
       return false;
     }
     port = host.substr(colon);
@@ -82,18 +89,28 @@ bool is_host(std::string_view host) {
 /// What must be said of every byte of request line and fields before it is parsed: lines end in CRLF and nothing else
 /// holds CR or LF, no line is folded, no other control character, NUL least of all. Fields may hold bytes above 127.
 Refusal bad_bytes(std::string_view head, std::size_t from) {
+  static constexpr auto plain = [] {  // Whatever stands before or behind it.
+    std::array<bool, 256> made{};
+    for (std::size_t byte = 0x21; byte < 256; ++byte) made[byte] = byte != 0x7f;
+    return made;
+  }();
+  if (from > 0 && from < head.size() && head[from - 1] == '\r' && head[from] != '\n') {
+    return {400, "CR stands inside a line"};
+  }
   for (std::size_t i = from; i < head.size(); ++i) {
     const auto byte = static_cast<unsigned char>(head[i]);
-    if (byte == '\n') {
-      if (i == 0 || head[i - 1] != '\r') return {400, "a line ends in LF alone"};
-    } else if (i > 0 && head[i - 1] == '\r') {
-      return {400, "CR stands inside a line"};
+    if (plain[byte]) continue;
+    const char before = i > 0 ? head[i - 1] : '\0';
+    if (byte == '\r') {
+      if (i + 1 < head.size() && head[i + 1] != '\n') return {400, "CR stands inside a line"};
+    } else if (byte == '\n') {
+      if (before != '\r') return {400, "a line ends in LF alone"};
     } else if (byte == 0) {
       return {400, "NUL stands in the request"};
-    } else if ((byte == ' ' || byte == '\t') && i > 0 && head[i - 1] == '\n') {
-      return {400, "a field is folded over two lines"};
-    } else if ((byte < 0x20 && byte != '\t' && byte != '\r') || byte == 0x7f) {
+    } else if (byte != ' ' && byte != '\t') {
       return {400, "a control character stands in the request"};
+    } else if (before == '\n') {
+      return {400, "a field is folded over two lines"};
     }
   }
   return {};
@@ -206,13 +223,7 @@ std::string http_lower(std::string_view text) {
 }
 
 bool http_is_token(std::string_view text) {
-  static constexpr auto fits = [] {
-    std::array<bool, 256> made{};
-    for (const char* set : {"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789!#$%&'*+-.^_`|~"}) {
-      for (; *set != 0; ++set) made[static_cast<unsigned char>(*set)] = true;
-    }
-    return made;
-  }();
+  static constexpr auto fits = bytes_of("!#$%&'*+-.^_`|~");
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char byte) { return fits[byte]; });
 }
 
@@ -642,8 +653,9 @@ std::string http_date(runtime::WallTime time) {
 }
 
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
-  const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [](const auto& field) {
-    return !http_is_token(field.first) || field.second.find_first_of("\r\n\0"sv) != std::string::npos;
+  const auto splits_lines = [](char byte) { return byte == '\r' || byte == '\n' || byte == '\0'; };
+  const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [&](const auto& field) {
+    return !http_is_token(field.first) || std::any_of(field.second.begin(), field.second.end(), splits_lines);
   });
   if (splits || response.status < 200 || response.status > 599) {
     return http_bytes(HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n"), head, keep_alive,
@@ -657,8 +669,11 @@ std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive,
   bytes += http_phrase(response.status);
   bytes += "\r\n";
   for (const auto& [name, value] : response.headers) {
-    const auto key = http_lower(name);
-    if (http_is_of_the_hop(key) || key == "date") continue;
+    const bool may_be_ours = "cdkptuCDKPTU"sv.find(name.front()) != std::string_view::npos && name != "content-type";
+    if (may_be_ours) {
+      const auto key = http_lower(name);
+      if (http_is_of_the_hop(key) || key == "date") continue;
+    }
     bytes.append(name).append(": ").append(value).append("\r\n");
   }
   if (!date.empty()) bytes.append("Date: ").append(date).append("\r\n");

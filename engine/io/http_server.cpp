@@ -261,6 +261,14 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     return write(connection, std::move(bytes));
   }
 
+  /// Writes what the kernel has room for now, mostly all, and takes it off: no wait, and nothing to wait with.
+  static void send_at_once(Connection& connection, std::string& bytes) {
+    if (connection.tls) return;
+    const auto count =
+        ::send(connection.socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count > 0) bytes.erase(0, static_cast<std::size_t>(count));
+  }
+
   /// 0: the connection has ended, or its patience has.
   static Task<std::size_t> read_raw(Connection& connection, std::span<char> into) {
     if (connection.late || connection.evicted) co_return 0;  // An interruption may come between two reads.
@@ -284,10 +292,6 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       tls.receive(std::string_view(into.data(), come));
     }
   }
-  static Task<std::size_t> read(Connection& connection) {
-    return connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
-  }
-
   /// False: there is nobody to talk to.
   static Task<bool> shake_hands(Inside& inside, Connection& connection, const std::string& peer) {
     connection.tls = inside.options.tls->accept();
@@ -342,7 +346,16 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         if (!co_await send(inside, connection, std::move(go_on))) co_return false;
         inside.wait(connection, Connection::Waits::rest_of_request, inside.options.body_time);
       }
-      const auto count = co_await read(connection);
+      std::size_t count = 0;
+      if (connection.tls) {
+        count = co_await read_tls(connection, connection.buffer);
+      } else if (!connection.late && !connection.evicted) {  // As read_raw(), without a frame of its own.
+        asio::error_code error;
+        count = co_await connection.socket.async_read_some(asio::buffer(connection.buffer),
+                                                           asio::redirect_error(asio::use_awaitable, error));
+        runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
+        if (error) count = 0;
+      }
       if (connection.evicted) co_return false;
       if (connection.late) {
         if (state != HttpReader::State::idle) co_await refuse(inside, connection, 408, "the request took too long");
@@ -415,7 +428,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       if (connection.left) co_return;
       keep = keep && !response.close && !inside.draining;
       auto bytes = http_bytes(response, head, keep, inside.now_as_date());
-      if (!co_await send(inside, connection, std::move(bytes))) co_return;
+      send_at_once(connection, bytes);
+      if (!bytes.empty() && !co_await send(inside, connection, std::move(bytes))) co_return;
       if (response.file && !head && !co_await send_file(inside, connection, response)) co_return;
     }
     co_await linger(inside, connection);

@@ -265,33 +265,50 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     return std::nullopt;
   }
 
-  static Task<HttpResponse> handle(std::shared_ptr<HttpSite> site, HttpRequest& request) {
-    HttpResponse response;
+  static void put(HttpDesk::Inside& desk, HttpRequest& request, HttpPath::Found params,
+                  const std::shared_ptr<Exchange>& exchange) {
+    auto body = std::move(request.body);
+    auto asked = std::make_shared<message::Request>(request_of(request, std::move(params)));
+    desk.pending.emplace_back(std::move(asked), std::move(body), exchange);
+    desk.news.wake();
+  }
+
+  /// Null: `response` is the answer already. Unpacks what was sent, where that may be taken.
+  static Desk admit(const HttpSite* site, HttpRequest& request, HttpPath::Found& params, HttpResponse& response) {
     if (!site) {
       response = busy("the server is ending");
       response.close = true;
-      co_return response;
+      return nullptr;
     }
-    HttpPath::Found params;
-    const Desk desk = site->find(request, params, response);
-    if (!desk) co_return response;
-    if (auto refused = refuse(*desk, request)) co_return std::move(*refused);
+    auto desk = site->find(request, params, response);
+    if (!desk) return nullptr;
+    auto refused = refuse(*desk, request);
+    if (!refused && !desk->service.files) refused = http_unpack(request, desk->service.body_bytes);
+    if (!refused) return desk;
+    response = std::move(*refused);
+    return nullptr;
+  }
+
+  static Task<HttpResponse> page(std::shared_ptr<HttpSite> site, Desk desk, HttpRequest& request) {
     const bool takes_gzip = http_takes_gzip(request);
-    if (desk->service.files) {
-      const auto rest = std::string(desk->service.path.rest(request.sent_path()));
-      auto answering = desk->service.files->answer(site->core_, std::move(request), rest);
-      response = co_await std::move(answering);
-      if (!response.file) http_pack(takes_gzip, response);
-      co_return response;
-    }
-    if (auto refused = http_unpack(request, desk->service.body_bytes)) co_return std::move(*refused);
+    const auto rest = std::string(desk->service.path.rest(request.sent_path()));
+    auto answering = desk->service.files->answer(site->core_, std::move(request), rest);
+    auto response = co_await std::move(answering);
+    if (!response.file) http_pack(takes_gzip, response);
+    co_return response;
+  }
+
+  static Task<HttpResponse> handle(std::shared_ptr<HttpSite> site, HttpRequest& request) {
+    HttpResponse response;
+    HttpPath::Found params;
+    const Desk desk = admit(site.get(), request, params, response);
+    if (!desk) co_return response;
+    if (desk->service.files) co_return co_await page(site, desk, request);
+    const bool takes_gzip = http_takes_gzip(request);
     const auto exchange = std::make_shared<Exchange>();
     const Seat seat(desk, *exchange);
-    if (request.on_gone) *request.on_gone = [exchange] { exchange->go(); };
-    std::string body = std::move(request.body);
-    auto asked = std::make_shared<message::Request>(request_of(request, std::move(params)));
-    desk->pending.emplace_back(std::move(asked), std::move(body), exchange);
-    desk->news.wake();
+    if (request.on_gone) *request.on_gone = [at = exchange.get()] { at->go(); };
+    put(*desk, request, std::move(params), exchange);
     while (!exchange->ended()) co_await flow::suspend(site->core_, *exchange);
     if (Answer* const given = exchange->given()) {
       response.status = given->status;
