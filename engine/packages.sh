@@ -12,7 +12,7 @@ packages_to_test=(
   curl python3-h11 python3-aiohttp wrk
 )
 
-# Never brought by itself, since it starts a server where it is installed; without it tests/bench/run skips that peer.
+# Never brought by itself, since it starts a server where it is installed; without it tests/bench/run skips those rows.
 packages_to_bench=(nginx-light)
 
 say() { echo "weir: $*" >&2; }

@@ -1,6 +1,6 @@
-"""The rows of tests/bench/run that speak HTTP: weir as a client, as a gateway, and under a limit. nginx (Debian's
-nginx-light) is who they ask, wrk who asks them, and neither's time is counted. What is not installed is skipped with a
-word."""
+"""The rows of tests/bench/run that speak HTTP: weir as a client, as a gateway, as a server, and under a limit. nginx
+(Debian's nginx-light) is who they ask, wrk who asks them, and neither's time is counted but where nginx is the peer. What
+is not installed is skipped with a word."""
 import collections
 import contextlib
 import os
@@ -18,6 +18,9 @@ ROWS = {
     "Yaml/http_post": "the weir binary: generate -> http post, 64 workers -> drop",
     "Peer/aiohttp_gateway": "an aiohttp server that asks another one, with a semaphore",
     "Yaml/gateway": "the weir binary: http_server -> limit, breaker, http -> reply",
+    "Peer/nginx_reply": "nginx `return 200`, one worker, asked by wrk over 64 connections",
+    "Peer/aiohttp_reply": "the same answer by an aiohttp server",
+    "Yaml/http_reply": "the weir binary: http_server -> reply, the same answer",
 }
 LIMIT = "Limit"
 LIMIT_TEXT = "limit: 2000/s on 64 workers: the mean, the most in any 100 ms, and what it costs"
@@ -91,6 +94,21 @@ def nginx():
     return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 
 
+def with_children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [pid] + [one for child in children.read().split() for one in with_children(int(child))]
+
+
+def schedule_ns(pids):
+    """Time on a processor of all their threads; the ticks of /proc/PID/stat are too coarse for a second or two."""
+    total = 0
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as schedule:
+                total += int(schedule.read().split()[0])
+    return total
+
+
 def python_with_aiohttp():
     for python in (sys.executable, "/usr/bin/python3"):
         if subprocess.run([python, "-c", "import aiohttp"], capture_output=True).returncode == 0:
@@ -125,10 +143,13 @@ class HttpRows:
             self.bench.say("no aiohttp (python3-aiohttp): its peers are skipped")
         if shutil.which("wrk"):
             found["Yaml/gateway"] = self.weir_gateway
+            found["Yaml/http_reply"] = self.weir_reply
+            found["Peer/nginx_reply"] = self.nginx_reply
             if self.python:
                 found["Peer/aiohttp_gateway"] = self.aiohttp_gateway
+                found["Peer/aiohttp_reply"] = self.aiohttp_reply
         else:
-            self.bench.say("no wrk: the gateways are skipped")
+            self.bench.say("no wrk: the gateways and servers are skipped")
         return {name: found[name] for name in named if name in found}
 
     def asking(self, measure):
@@ -197,16 +218,60 @@ class HttpRows:
         return self.asking(measure)
 
     def aiohttp_gateway(self):
-        def measure(url):
-            process = subprocess.Popen([self.python, os.path.join(self.bench.PEERS, "gateway.py"), url],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-            try:
-                return self.driven(process, int(process.stdout.readline()))
-            finally:
-                process.kill()
-                process.wait()
-                process.stdout.close()
-        return self.asking(measure)
+        return self.asking(lambda url: self.aiohttp_server([url], self.driven))
+
+    def aiohttp_server(self, words, measure):
+        process = subprocess.Popen([self.python, os.path.join(self.bench.PEERS, "gateway.py"), *words],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        try:
+            return measure(process, int(process.stdout.readline()))
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    # ------------------------------------------------------------------------------------------------------- server
+
+    def replying(self, process, port):
+        """CPU of a server for each request that it answers by itself: it on the first core, wrk on the last."""
+        wait_until_it_listens(port, process)
+        cores = sorted(os.sched_getaffinity(0))
+
+        def ask(seconds):
+            said = subprocess.run(["taskset", "-c", str(cores[-1]), "wrk", "-t1", "-c64", f"-d{seconds}s",
+                                   f"http://127.0.0.1:{port}/hello"], check=True, capture_output=True, text=True).stdout
+            # A time-out is a busy machine's: those that were answered are counted.
+            if bad := re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (?!connect 0, read 0, write 0).*", said):
+                raise RuntimeError(f"wrk got something else: {bad.group(0)}")
+            return int(re.search(r"(\d+) requests in", said).group(1))
+
+        ask(1)
+        pids = with_children(process.pid)  # nginx has its worker now.
+        for pid in pids:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), {cores[0]})
+        before = schedule_ns(pids)
+        requests = ask(2 if self.quick else 5)
+        return {"cpu_ns": (schedule_ns(pids) - before) / requests,
+                "rss_kib": max(self.bench.status_kib(pid, "VmHWM") for pid in pids)}
+
+    def nginx_reply(self):
+        with Nginx(self.bench.PLACE) as server:
+            return self.replying(server.process, server.port)
+
+    def aiohttp_reply(self):
+        return self.aiohttp_server([], self.replying)
+
+    def weir_reply(self):
+        port = free_port()
+        weir = self.bench.Weir(self.bench.written("reply.yaml", f"""stages:
+  asked: {{http_server: {{listen: '127.0.0.1:{port}', path: /hello}}}}
+  answer: {{from: asked, reply: {{text: hello}}}}
+"""))
+        try:
+            return self.replying(weir.process, port)
+        finally:
+            weir.end()
 
     # -------------------------------------------------------------------------------------------------------- limit
 
