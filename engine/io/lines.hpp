@@ -2,12 +2,13 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "engine/message/arena.hpp"
+#include "engine/io/read_arena.hpp"
 
 namespace weir::io {
 
@@ -40,34 +41,42 @@ class LineFramer {
   static constexpr std::size_t head_bytes = 1024;
 
   /// Where the next bytes are to go, at least one. Only when next() has nothing more. Valid until the next call.
-  std::span<char> space();
+  std::span<char> space() { return bytes_.space(); }
   /// So many of them were written there. Returns them.
-  std::string_view filled(std::size_t size);
+  std::string_view filled(std::size_t size) { return bytes_.filled(size); }
   /// No more will come.
   void end() { ended_ = true; }
 
   /// The next line; its bytes are valid until space() is called, those of an arena as long as somebody holds that.
-  std::optional<Line> next();
+  std::optional<Line> next() {
+    const std::string_view rest = bytes_.rest();
+    const void* const found = std::memchr(rest.data() + looked_, '\n', rest.size() - looked_);
+    const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
+    if (!found || discarded_ > 0 || size > most_ || (size > 0 && rest[size - 1] == '\r')) return next_odd(found, size);
+    looked_ = 0;
+    Line line;
+    line.bytes = rest.substr(0, size);
+    line.number = ++lines_;
+    line.size = size;
+    bytes_.take(size + 1);
+    return line;
+  }
   /// end() was said, and every line has come out.
-  bool ended() const { return ended_ && begin_ == filled_ && discarded_ == 0; }
+  bool ended() const { return ended_ && bytes_.rest().empty() && discarded_ == 0; }
   /// What the last line stands in, unless it was too long.
-  const message::ArenaRef& arena() const { return arena_; }
+  const message::ArenaRef& arena() const { return bytes_.arena(); }
   /// Lines so far.
   std::uint64_t lines() const { return lines_; }
 
  private:
+  /// Of one that is not simply there: with its end at `size`, or without one.
+  std::optional<Line> next_odd(bool ends, std::size_t size);
   std::optional<Line> finish(std::size_t size, bool newline);
   void discard();
-  void make_room();
 
   const std::size_t most_;
-  message::ArenaRef arena_;
-  std::size_t filled_ = 0;   // Bytes of the arena that were read,
-  std::size_t begin_ = 0;    // where in it the next line begins,
-  std::size_t looked_ = 0;   // and up to where it holds no end.
-  std::size_t offered_ = 0;  // What space() gave.
-  std::size_t arena_bytes_;  // How large the next one shall be.
-  bool taken_ = false;       // A line was taken from it.
+  ReadArena bytes_;
+  std::size_t looked_ = 0;  // So many bytes of the rest hold no end.
   bool ended_ = false;
   std::uint64_t lines_ = 0;
   // A line that is too long, while it passes by.
