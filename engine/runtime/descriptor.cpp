@@ -130,6 +130,14 @@ Task<std::size_t> Descriptor::read(std::span<char> into) {
   }
 }
 
+std::optional<std::size_t> Descriptor::read_now(std::span<char> into) {
+  if (!waitable_ || sharing_ == Sharing::shared) return std::nullopt;
+  const ssize_t count = ::read(fd_.get(), into.data(), into.size());
+  if (count <= 0) return std::nullopt;
+  has_read_ = true;
+  return static_cast<std::size_t>(count);
+}
+
 Task<> Descriptor::write(std::span<const char> bytes, std::size_t& done) {
   throw_if_stopped(co_await asio::this_coro::cancellation_state);
   std::size_t at_most = bytes.size();

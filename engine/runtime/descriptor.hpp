@@ -51,6 +51,9 @@ class Descriptor {
   ~Descriptor();
 
   Task<std::size_t> read(std::span<char> into);
+  /// Of one that is set to non-blocking: what is there already. Nothing: that, an end, or an error is for read() to
+  /// tell.
+  std::optional<std::size_t> read_now(std::span<char> into);
   /// `done` counts what has gone out, also when this throws.
   Task<> write(std::span<const char> bytes, std::size_t& done);
   Task<> wait_readable();

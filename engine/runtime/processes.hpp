@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,14 @@ struct Exit {
   bool ok() const { return code == 0 && signal == 0; }
 };
 
+/// What a child may use. The kernel sees to it.
+struct Limits {
+  std::optional<std::int64_t> cpu_s;          ///< Of processor time; then SIGXCPU, and a second later SIGKILL.
+  std::optional<std::uint64_t> memory_bytes;  ///< Of address space: what it asks for beyond that it does not get.
+  std::optional<std::uint64_t> files;         ///< Open at once.
+  bool operator==(const Limits&) const = default;
+};
+
 /// What to start. The child gets a process group of its own, the signal mask and processor affinity the engine itself
 /// was started with, and no descriptor but 0, 1, 2. It is told to die with the engine (PDEATHSIG).
 struct Command {
@@ -26,6 +35,7 @@ struct Command {
   std::map<std::string, std::string> environment;  ///< Added to the engine's own.
   std::string directory;                           ///< Empty: the engine's.
   bool input = false;                              ///< Whether write() will be used; else stdin is /dev/null.
+  Limits limits = {};                              ///< Each process of its group has them for itself.
 };
 
 /// A running child. Its destructor kills the whole process group (SIGKILL) and reaps the child: no zombie is left.
@@ -35,8 +45,10 @@ class Child {
  public:
   virtual ~Child() = default;
   virtual Task<std::size_t> read_output(std::span<char> into) = 0;  ///< 0 = the end.
-  virtual Task<std::size_t> read_error(std::span<char> into) = 0;   ///< 0 = the end.
-  virtual Task<> write(std::span<const char> bytes) = 0;            ///< Throws std::system_error(broken_pipe).
+  /// The same of what is there already; nothing: it would have to wait. Not while a read is awaited.
+  virtual std::optional<std::size_t> read_output_now(std::span<char> into) = 0;
+  virtual Task<std::size_t> read_error(std::span<char> into) = 0;  ///< 0 = the end.
+  virtual Task<> write(std::span<const char> bytes) = 0;           ///< Throws std::system_error(broken_pipe).
   virtual void close_input() = 0;
   virtual Task<Exit> wait() = 0;  ///< Once it has ended, always at once.
   /// To the whole process group: also to what the child left behind when it ended. The child is reaped only by the

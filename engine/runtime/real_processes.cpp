@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,6 +33,8 @@ namespace {
 
 constexpr int patience_for_death_ms = 200;  // A killed child takes microseconds unless it hangs inside the kernel.
 
+constexpr int output_pipe_bytes = 256 * 1024;
+
 struct Pipe {
   UniqueFd read, write;
 };
@@ -52,12 +55,30 @@ struct Plan {
   int report;  // Where a failed start leaves its errno; closed by a successful exec.
   pid_t parent;
   const Inheritance* inheritance;
+  const Limits* limits;
 };
 
 [[noreturn]] void give_up(const Plan& plan, int error) {
   const ssize_t ignored = ::write(plan.report, &error, sizeof error);
   static_cast<void>(ignored);
   ::_exit(127);
+}
+
+bool set_limit(decltype(RLIMIT_CPU) what, std::uint64_t soft, std::uint64_t hard) {
+  struct rlimit now {};
+  if (::getrlimit(what, &now) != 0) return false;
+  // Beyond what it has it may not go, and need not: that is less than was asked for.
+  const rlimit wanted{std::min<rlim_t>(soft, now.rlim_max), std::min<rlim_t>(hard, now.rlim_max)};
+  return ::setrlimit(what, &wanted) == 0;
+}
+
+bool set_limits(const Limits& limits) {
+  if (limits.cpu_s) {
+    const auto seconds = static_cast<std::uint64_t>(*limits.cpu_s);
+    if (!set_limit(RLIMIT_CPU, seconds, seconds + 1)) return false;
+  }
+  if (limits.memory_bytes && !set_limit(RLIMIT_AS, *limits.memory_bytes, *limits.memory_bytes)) return false;
+  return !limits.files || set_limit(RLIMIT_NOFILE, *limits.files, *limits.files);
 }
 
 // In the child, sharing the parent's memory. Only async-signal-safe calls, no write to anything of the parent's.
@@ -80,6 +101,7 @@ struct Plan {
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(plan, errno);
   // All of ours are above 2 (make_real sees to it), so no dup2 overwrites one still needed.
   if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error, 2) < 0) give_up(plan, errno);
+  if (!set_limits(*plan.limits)) give_up(plan, errno);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // For what a library opened without O_CLOEXEC.
   ::pthread_sigmask(SIG_SETMASK, &plan.inheritance->signal_mask, nullptr);
   ::execve(plan.program, plan.argv, plan.environment);
@@ -171,6 +193,7 @@ class RealChild final : public Child {
   }
 
   Task<std::size_t> read_output(std::span<char> into) override { return output_.read(into); }
+  std::optional<std::size_t> read_output_now(std::span<char> into) override { return output_.read_now(into); }
   Task<std::size_t> read_error(std::span<char> into) override { return error_.read(into); }
   Task<> write(std::span<const char> bytes) override {
     if (!input_) throw std::system_error(EPIPE, std::generic_category(), "input of child process");
@@ -222,6 +245,8 @@ std::unique_ptr<Child> RealProcesses::start(const Command& command) {
   const auto environment = pointers_to(variables);
 
   Pipe output = make_pipe();
+  // A child that prints much is then woken a quarter as often. Where the user has too many such pipes it is refused.
+  ::fcntl(output.read.get(), F_SETPIPE_SZ, output_pipe_bytes);
   Pipe error = make_pipe();
   Pipe report = make_pipe();
   Pipe input;
@@ -236,7 +261,8 @@ std::unique_ptr<Child> RealProcesses::start(const Command& command) {
                   environment.data(), command.directory.empty() ? nullptr : command.directory.c_str(),
                   input.read.get(),   output.write.get(),
                   error.write.get(),  report.write.get(),
-                  ::getpid(),         &inheritance_};
+                  ::getpid(),         &inheritance_,
+                  &command.limits};
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);  // A handler in the child would run in our memory.

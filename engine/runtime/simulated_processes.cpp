@@ -23,19 +23,28 @@ class SimulatedChild final : public Child {
         input_open_(has_input),
         output_ready_(core),
         error_ready_(core),
+        input_ready_(core),
         has_ended_(core) {
     ++programs_.running_;
+    programs_.children_.insert(this);
     go_on();
   }
-  ~SimulatedChild() override { end(Exit()); }
+  ~SimulatedChild() override {
+    end(Exit());
+    programs_.children_.erase(this);
+  }
 
   Task<std::size_t> read_output(std::span<char> into) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
-    while (output_.empty() && !ended_) co_await output_ready_.wait();
+    while (output_.empty() && !ended_ && output_open_) co_await output_ready_.wait();
     const std::size_t count = take(output_, into);
-    if (!ended_) go_on();
+    if (!ended_) {
+      read_input();
+      go_on();
+    }
     co_return count;
   }
+  std::optional<std::size_t> read_output_now(std::span<char>) override { return std::nullopt; }
   Task<std::size_t> read_error(std::span<char> into) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
     while (error_.empty() && !ended_) co_await error_ready_.wait();
@@ -46,15 +55,15 @@ class SimulatedChild final : public Child {
   Task<> write(std::span<const char> bytes) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
     if (!input_open_ || ended_) throw std::system_error(std::make_error_code(std::errc::broken_pipe), "write to child");
-    const std::string_view text(bytes.data(), bytes.size());
-    if (behaviour_.answer) {
-      output_ += behaviour_.answer(text);
-      if (!output_.empty()) output_ready_.wake();
-    }
+    input_.append(bytes.data(), bytes.size());
+    read_input();
     co_await core_.yield();
+    while (input_.size() > pipe_bytes && input_open_ && !ended_) co_await input_ready_.wait();
+    if (input_.size() > pipe_bytes)
+      throw std::system_error(std::make_error_code(std::errc::broken_pipe), "write to child");
   }
   void close_input() override {
-    input_open_ = false;
+    if (std::exchange(input_open_, false) && !ended_ && behaviour_.at_end) print(behaviour_.at_end());
     if (!ended_) go_on();
   }
   Task<Exit> wait() override {
@@ -71,6 +80,30 @@ class SimulatedChild final : public Child {
   int id() const override { return id_; }
 
  private:
+  void print(const std::string& text) {
+    output_ += text;
+    if (!output_.empty()) output_ready_.wake();
+  }
+  /// Takes in what was written, unless nobody reads what it says to it.
+  void read_input() {
+    if (input_.empty() || deaf_ || ended_ || output_.size() >= pipe_bytes) return;
+    const std::string text = std::exchange(input_, {});
+    input_ready_.wake();
+    if (behaviour_.answer) print(behaviour_.answer(text));
+    if (!behaviour_.reacts) return;
+    const auto reaction = behaviour_.reacts(text);
+    error_ += reaction.error;
+    if (!error_.empty()) error_ready_.wake();
+    print(reaction.output);
+    deaf_ = reaction.deaf;
+    if (reaction.closes_input) input_open_ = false;
+    if (reaction.closes_output) {
+      output_open_ = false;
+      output_ready_.wake();
+    }
+    if (reaction.exit) end(*reaction.exit);
+  }
+
   static std::size_t take(std::string& from, std::span<char> into) {
     const std::size_t count = std::min(from.size(), into.size());
     std::copy_n(from.data(), count, into.data());
@@ -105,6 +138,7 @@ class SimulatedChild final : public Child {
     --programs_.running_;
     output_ready_.wake();
     error_ready_.wake();
+    input_ready_.wake();
     has_ended_.wake();
   }
 
@@ -116,10 +150,15 @@ class SimulatedChild final : public Child {
   std::size_t next_ = 0;
   bool ended_ = false;
   Exit exit_;
-  std::string output_, error_;
-  Waiter output_ready_, error_ready_, has_ended_;
+  bool output_open_ = true, deaf_ = false;
+  std::string input_, output_, error_;
+  Waiter output_ready_, error_ready_, input_ready_, has_ended_;
   std::unique_ptr<Alarm> alarm_;
 };
+
+void SimulatedPrograms::signal_all(int number) {
+  for (auto* const child : children_) child->signal(number);
+}
 
 void SimulatedPrograms::script(const std::string& name, std::function<Behaviour(const Command&)> program) {
   programs_[name] = std::move(program);

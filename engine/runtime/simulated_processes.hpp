@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,16 +22,28 @@ struct Behaviour {
     std::string error;   ///< To its standard error.
   };
   std::vector<Step> steps;
+  /// What it does of what it has read.
+  struct Reaction {
+    std::string output, error;                         ///< Printed first.
+    std::optional<Exit> exit;                          ///< Then it ends,
+    bool closes_input = false, closes_output = false;  ///< or closes one of its streams,
+    bool deaf = false;                                 ///< or reads nothing more.
+  };
   /// Called with the bytes of each write to its input; what it returns goes to its output.
   std::function<std::string(std::string_view)> answer;
+  /// The same for one that may also end of it.
+  std::function<Reaction(std::string_view)> reacts;
+  /// What it prints when its input has been closed.
+  std::function<std::string()> at_end;
   bool until_input_ends = false;  ///< Ends only when the steps are over and its input has been closed.
   bool forever = false;           ///< Ends only by a signal.
   std::set<int> ignores;          ///< Signals it does not die of. SIGKILL always works.
   Exit exit;
 };
 
-/// The programs that exist, by name (argv[0]). A child whose output holds 64 KiB unread takes its next step only when
-/// some of it has been read, as on a pipe. Not thread-safe.
+/// The programs that exist, by name (argv[0]). A child whose output holds 64 KiB unread takes its next step, and reads,
+/// only when some of it has been read, as on a pipe; whoever writes waits while 64 KiB are unread at its input. Not
+/// thread-safe.
 class SimulatedPrograms {
  public:
   /// `program` is asked at each start what this child will do. It may throw a std::system_error: the start fails.
@@ -40,6 +53,8 @@ class SimulatedPrograms {
   std::size_t started() const { return started_; }                    ///< Children so far.
   std::size_t running() const { return running_; }                    ///< Children that have not ended.
   const std::vector<Command>& commands() const { return commands_; }  ///< All starts, in order.
+  /// Sends a signal to all that run.
+  void signal_all(int number);
 
  private:
   friend class SimulatedProcesses;
@@ -47,6 +62,7 @@ class SimulatedPrograms {
   std::map<std::string, std::function<Behaviour(const Command&)>> programs_;
   std::function<Behaviour(const Command&)> otherwise_;
   std::vector<Command> commands_;
+  std::set<class SimulatedChild*> children_;
   std::size_t started_ = 0;
   std::size_t running_ = 0;
 };
