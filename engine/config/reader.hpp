@@ -34,6 +34,9 @@ class Reader {
   std::string subject;  ///< How the next map to be read is called in messages, such as "stage 'fetch'"; its kind's name
                         ///< if empty.
   std::vector<CodeUse> code;  ///< In the order found.
+  /// What is read is a stage's kind, and the stage has a `from`; or it has none and stands inside a kind of one's own,
+  /// where one that takes input then reads what the instance reads.
+  bool fed = false, inside = false;
 
   void error(const Place& place, std::string what, std::string hint = {});
   void warning(const Place& place, std::string what, std::string hint = {});

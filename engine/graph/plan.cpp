@@ -75,7 +75,7 @@ class Wiring {
     if (text == config::any_failed) {
       for (std::size_t source = 0; source < plan_.stages.size(); ++source) {
         const auto& other = plan_.stages[source];
-        if (other.kind && other.configured.shape == stage::Shape::source) {
+        if (other.kind && other.opens_tokens()) {
           found.emplace_back(source, other.ports.size() - 1);
         }
       }
@@ -316,7 +316,8 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
       diagnostics.warning(planned.place,
                           "nothing reaches '" + planned.name + "': there is no source here that could fail");
     }
-    const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call;
+    const bool ends = configured.shape == stage::Shape::sink || configured.shape == stage::Shape::call ||
+                      (configured.shape == stage::Shape::duplex && !configured.creates);
     if (!ends && configured.main_output && planned.last_step() && plan.readers({i, stage::main_port}).empty()) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");

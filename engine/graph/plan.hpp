@@ -21,7 +21,8 @@ struct PortRef {
   bool operator==(const PortRef&) const = default;
 };
 
-/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and for a source last `any`. A `do`
+/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and of one that makes
+/// messages, such as a source, last `any`. A `do`
 /// is planned as its steps, one behind the other: they share name and common keys, each reads the one before, and to
 /// everybody else they are one stage. So is an operator with a limit or a deadline: the gate that sees to these is a
 /// step before its own.
@@ -48,8 +49,10 @@ struct PlannedStage {
   bool first_written() const noexcept { return step == (gated ? 1U : 0U) && !gate; }
   bool of_several() const noexcept { return !gate && steps > (gated ? 2U : 1U); }
   /// Ports that can be named: the last one of a source is `any.failed`, which goes by another name.
-  std::size_t visible_ports() const noexcept {
-    return ports.size() - (configured.shape == stage::Shape::source ? 1 : 0);
+  std::size_t visible_ports() const noexcept { return ports.size() - (opens_tokens() ? 1 : 0); }
+  /// It makes messages that nobody else knows of: it hears how they end, and its last port is `any`.
+  bool opens_tokens() const noexcept {
+    return configured.shape == stage::Shape::source || configured.shape == stage::Shape::duplex;
   }
   /// As the user wrote it: of a step "do".
   std::string kind_name() const { return in_do ? "do" : kind->name(); }

@@ -103,6 +103,9 @@ struct Running::Inside {
           case stage::Shape::call:
             units.push_back(make_call_unit(setting, planned, on));
             break;
+          case stage::Shape::duplex:
+            units.push_back(make_duplex_unit(setting, planned, on));
+            break;
           case stage::Shape::operation:
             units.push_back(make_operator_unit(setting, planned, on, replica));
             break;

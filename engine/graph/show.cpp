@@ -62,7 +62,10 @@ std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
   if (planned.configured.shape == stage::Shape::operation && unit.replicas == 1) {
     return "1 of " + std::to_string(planned.common.workers);
   }
-  return shown_workers(planned) + (planned.common.order == stage::Order::free ? ", order free" : "");
+  const auto& order = planned.common.order;
+  return shown_workers(planned) + (order == stage::Order::free     ? ", order free"
+                                   : order == stage::Order::by_key ? ", order by key"
+                                                                   : "");
 }
 
 }  // namespace

@@ -69,6 +69,8 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
   if (kind && kind->key == stage::do_key) return read_steps(node, *kind, planned, stages);
   if (kind) {
     config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
+    reader.fed = !planned.common.from.empty();
+    reader.inside = !reader.fed && !node.inside.empty();
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
     if (diagnostics_.error_count() == errors) check(node, planned);
@@ -136,7 +138,7 @@ void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Re
   }
   planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
   planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
-  if (planned.configured.shape == stage::Shape::source) planned.ports.emplace_back(config::any_word);
+  if (planned.opens_tokens()) planned.ports.emplace_back(config::any_word);
   if (planned.configured.limit) {
     planned.common.limit = planned.configured.limit;
     resolve(*planned.common.limit, reader.path + "." + kind.key);
@@ -296,7 +298,11 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
   if (!calls && planned.common.workers == stage::adaptive_workers) {
     refuse("workers", "only how long calls take says how many are best", "write a number");
   }
-  if (!calls || !configured.brings_result) {
+  if (configured.shape == stage::Shape::duplex) {
+    refuse("retry", "what this stage talks to stays, and is not called again",
+           "its own `attempts` and `restart` say how often a message is tried");
+    refuse("breaker", "what this stage talks to stays, and is not called", "");
+  } else if (!calls || !configured.brings_result) {
     const std::string what = calls ? "'" + planned.kind->name() + "' calls nobody" : "this stage calls nobody";
     refuse("retry", what + ": there is nothing to try again", "");
     refuse("breaker", what + ": there is nothing to stop calling", "");
@@ -357,9 +363,15 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   }
   if (planned.common.edge) check_edge(planned);
   check_policies(node, planned);
-  if (shape != Shape::call) {
+  if (shape != Shape::call && !planned.configured.answers) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
+  }
+  if (planned.common.order == stage::Order::by_key && shape != Shape::duplex) {
+    refuse("order", "workers who each have their keys come with a later version of weir here",
+           "a child that stays, `exec: {pipe: …}`, has them");
+  } else if (planned.common.order == stage::Order::by_key && planned.common.workers == 1) {
+    refuse("order", "one worker keeps the order of all keys anyway", "say `workers: 8`, for so many keys at once");
   }
   if (planned.common.state) {
     if (planned.kind->name() != "lua" || planned.in_do) {

@@ -23,7 +23,7 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
     const auto shape = node->planned->configured.shape;
     node->output =
         std::make_unique<stage::Output>(core, node->planned->name, std::move(ports), node->planned->common.on_error,
-                                        shape == stage::Shape::sink || shape == stage::Shape::call);
+                                        shape != stage::Shape::source && shape != stage::Shape::operation);
     if (node->planned->of_several()) node->output->fail_originals();
     node->targets.resize(node->planned->ports.size());
     node->sampled = !nodes_.empty() && node->planned->name != name();
@@ -70,7 +70,8 @@ void Unit::prepare() {
   }
   // A call whose results nobody reads is done when it has called: it goes on for that alone.
   const auto shape = head().planned->configured.shape;
-  if (shape == stage::Shape::call && !head().output->heard(stage::main_port)) return;
+  const bool calls = shape == stage::Shape::call || shape == stage::Shape::duplex;
+  if (calls && !head().output->heard(stage::main_port)) return;
   std::vector<WayOut> of_failures, ends;
   for (const auto& node : nodes_) {
     bool last = true;
@@ -472,11 +473,12 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     for (std::size_t state = 0; state < observe::states; ++state) {
       cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
-    // Its steps are done by the same one.
-    cells.workers = !node->planned->first_step() ? 0 : 1;
-    // Not node->op: at the end the home core takes that away while a question may still be under way here.
     const auto shape = node->planned->configured.shape;
-    const bool calls = shape == stage::Shape::call && !node->planned->gate;
+    const bool duplex = shape == stage::Shape::duplex;
+    // Its steps are done by the same one.
+    cells.workers = !node->planned->first_step() ? 0 : duplex ? node->planned->common.workers : 1;
+    // Not node->op: at the end the home core takes that away while a question may still be under way here.
+    const bool calls = duplex || (shape == stage::Shape::call && !node->planned->gate);
     if (calls || shape == stage::Shape::sink) cells.duration = counters.duration;
     if (shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
     if (node->planned->configured.touches == stage::Touches::proc) {

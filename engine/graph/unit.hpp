@@ -203,5 +203,7 @@ std::unique_ptr<Unit> make_source_unit(const UnitSetting&, const PlannedUnit&, r
 std::unique_ptr<Unit> make_sink_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
 /// A stage that calls: workers, order, timeout, merge.
 std::unique_ptr<Unit> make_call_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
+/// A stage whose input and output do not depend on each other.
+std::unique_ptr<Unit> make_duplex_unit(const UnitSetting&, const PlannedUnit&, runtime::Core&);
 
 }  // namespace weir::graph

@@ -55,6 +55,18 @@ const config::Spec<EdgeConfig>& edge_spec() {
   return spec;
 }
 
+const config::Spec<OrderConfig>& order_spec() {
+  static const auto spec =
+      config::Spec<OrderConfig>("order", "Whether several workers keep the order of the messages.")
+          .scalar(&OrderConfig::word, "kept: as they came. free: as they are ready.",
+                  config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
+          .field("key", &OrderConfig::key,
+                 "Messages of one key keep their order, and one worker at a time has them; other keys do not wait.",
+                 config::sample("'{{ msg.tenant }}'"))
+          .required();
+  return spec;
+}
+
 const config::Spec<StateConfig>& state_spec() {
   static const auto spec =
       config::Spec<StateConfig>("state", "What `lua` remembers from message to message: a small table for each key.")
@@ -98,8 +110,8 @@ const config::Spec<Common>& common_spec() {
                  "So many messages at once; adaptive: as many as whoever is called answers best, found by watching how "
                  "long it takes, for stages that call.",
                  config::at_least(1), config::at_most(10000), config::or_word("adaptive", adaptive_workers))
-          .field("order", &Common::order, "Whether several workers keep the order of the messages.",
-                 config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
+          .group("order", &Common::order, order_spec(),
+                 "Whether several workers keep the order of the messages: a word, or a map with their key.")
           .field("merge", &Common::merge,
                  "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
                  config::sample("{code: '{{ result.code }}'}"))

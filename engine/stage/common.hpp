@@ -12,7 +12,7 @@
 
 namespace weir::stage {
 
-enum class Order : std::uint8_t { kept, free };
+enum class Order : std::uint8_t { kept, free, by_key };
 enum class WhenFull : std::uint8_t { block, fail, drop_newest, drop_oldest, spill };
 
 /// What one edge is told.
@@ -39,6 +39,15 @@ struct StateConfig {
   Store store = Store::memory;
 };
 
+/// `order:`, a word or a map.
+struct OrderConfig {
+  Order word = Order::kept;
+  std::optional<config::Template> key;
+
+  Order order() const { return key ? Order::by_key : word; }
+  bool operator==(Order other) const { return order() == other; }
+};
+
 /// What `workers: adaptive` is as a number.
 inline constexpr std::int64_t adaptive_workers = 0;
 
@@ -48,7 +57,7 @@ struct Common {
   std::optional<EdgeConfig> edge;
   std::optional<std::int64_t> attempts;  ///< Of a source.
   std::int64_t workers = 1;              ///< Or adaptive_workers.
-  Order order = Order::kept;
+  OrderConfig order;
   std::optional<config::Map<config::Value>> merge;
   std::optional<StateConfig> state;
   std::optional<LimitConfig> limit;

@@ -20,6 +20,7 @@ class Engine;
 
 namespace weir::stage {
 
+struct Common;
 struct StateConfig;
 
 using flow::Delivery;
@@ -146,6 +147,41 @@ class Driver : public Context {
   /// Called when a source upstream has read everything for now: bring everything that was received to its end, then
   /// return. Left empty, flush() is all there is to do.
   std::function<Task<>()> on_flush;
+};
+
+/// What a stage has whose input and output do not depend on each other. One of its coroutines, or several in turn, take
+/// in what comes; another gives the rows their verdicts and puts out what the outside says. Neither waits for what the
+/// other waits for, so whoever answers late, or only after many, locks nothing.
+class Duplex : public Context {
+ public:
+  using Context::Context;
+
+  // The coroutine that takes in.
+  /// The next batch; none: all inputs have ended. Waits for nothing else. The places on the edge go back when the
+  /// delivery lets go of them: when the outside has its messages, not when it has answered.
+  virtual Task<std::optional<Delivery>> receive() = 0;
+
+  // The coroutine that puts out.
+  /// Sends on what was put out and waits for credit. Also to be called after `on_flush`.
+  virtual Task<> flush() = 0;
+  /// The time since the last flush was spent waiting: for the outside, or for input.
+  virtual void waited(bool outside) = 0;
+  /// What the outside said can't become a message, or no message is to blame. It leaves by `.failed` or `any.failed`
+  /// with these bytes, or is counted and logged where nobody listens.
+  virtual void refuse(std::string_view bytes, Failure why) = 0;
+
+  /// Whether nobody downstream takes anything any more: then close(), give what is held its verdict, and go on until
+  /// receive() says that it is over.
+  virtual bool abandoned() const noexcept = 0;
+  /// This stage takes nothing any more: upstream ends.
+  virtual void close() = 0;
+
+  const Common* common = nullptr;  ///< The keys that it has in common with others.
+  /// Called when a source upstream has read everything for now: flush() is to be called, soon, and again whenever
+  /// answered() has risen.
+  std::function<void()> on_flush;
+  /// How many of the messages that came, in the order of coming, have their verdict, and all that came before them.
+  std::function<std::uint64_t()> answered;
 };
 
 /// A stage that answers one message at a time from outside, many at once (`workers`). The engine gives it its

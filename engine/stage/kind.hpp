@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ enum class Shape : std::uint8_t {
   source,    ///< Reads outside; takes no `from`.
   sink,      ///< Waits for the outside; a message is done when it is there.
   call,      ///< Asks the outside about each message.
+  duplex,    ///< Hands over what comes and puts out what the outside says, and neither waits for the other.
   operation  ///< Only computes: fused.
 };
 
@@ -72,6 +74,10 @@ struct Configured {
   std::size_t group_most = 0;        ///< So many messages of one list count on the source one by one; 0: as one.
   std::string gathers;               ///< The stage whose groups it waits for.
   std::string instead_of_from;       ///< Of a source: the cure for whoever gives it a `from`; may be empty.
+  /// Of a duplex stage: each message is answered, so it may be timed, and its reply merged.
+  bool answers = false;
+  /// Of a duplex stage: what it puts out is new, so it is a source as well, and takes note of how that ends.
+  bool creates = false;
   /// Of a call: the `timeout` of a stage that names none.
   std::optional<Duration> default_timeout;
   /// Of a call that brings a status: whether that is a failure. `weir test` asks it about what a `fake` answers.
@@ -83,6 +89,7 @@ struct Configured {
   std::function<std::unique_ptr<Call>(Context&)> make_call;
   std::function<Task<>(Source&)> run_source;
   std::function<Task<>(Driver&)> run_sink;
+  std::function<Task<>(Duplex&)> run_duplex;
 
   Configured&& port(std::string name) && {
     ports.push_back(std::move(name));
@@ -134,6 +141,14 @@ Configured sink_of(std::shared_ptr<const Config> config, Task<> (*run)(const Con
   return made;
 }
 
+template <class Config>
+Configured duplex_of(std::shared_ptr<const Config> config, Task<> (*run)(const Config&, Duplex&)) {
+  Configured made;
+  made.shape = Shape::duplex;
+  made.run_duplex = [config, run](Duplex& duplex) { return run(*config, duplex); };
+  return made;
+}
+
 /// A kind with its Config type erased.
 class Kind {
  public:
@@ -151,13 +166,19 @@ class Kind {
 /// Adds a kind to the program before main(). The list is only read by Catalog::linked().
 class Register {
  public:
-  /// `configured` makes of a config what the graph asks for: see operator_of, source_of, sink_of, call_of.
+  /// `configured` makes of a config what the graph asks for: see operator_of, source_of, sink_of, call_of, duplex_of.
+  /// A kind that is something else where its stage has a `from` takes the reader as well, which knows.
   template <class Config, class Configure>
   Register(const config::Spec<Config>& spec, Configure configured) : next_(first_) {
     first_ = this;
     kind_.declaration_ = spec.declaration();
     kind_.configure_ = [spec, configured](const config::Node& node, config::Reader& reader) -> Configured {
-      return configured(std::make_shared<const Config>(spec.read(node, reader)));
+      auto config = std::make_shared<const Config>(spec.read(node, reader));
+      if constexpr (std::is_invocable_v<Configure, decltype(config), const config::Reader&>) {
+        return configured(std::move(config), reader);
+      } else {
+        return configured(std::move(config));
+      }
     };
   }
   Register(const Register&) = delete;
