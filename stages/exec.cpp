@@ -1,23 +1,24 @@
-// exec: runs programs: one for each message, one at each tick, or one that stays and whose lines are messages.
+// exec: runs programs: one for each message, one at each tick, or one that stays, and prints messages or takes them.
 #include <algorithm>
-#include <csignal>
-#include <cstring>
-#include <deque>
 #include <system_error>
 
 #include "engine/io/child.hpp"
-#include "engine/io/lines.hpp"
 #include "engine/message/document.hpp"
-#include "engine/policy/backoff.hpp"
-#include "engine/runtime/processes.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/pipe.hpp"
 #include "engine/stage/ticks.hpp"
 
 namespace weir::stages {
 namespace {
 
 using namespace std::chrono_literals;
+
+struct LimitsConfig {
+  std::optional<config::Duration> cpu;
+  std::optional<config::Size> memory;
+  std::optional<std::int64_t> files;
+};
 
 struct ExecConfig {
   std::optional<std::vector<config::Template>> run;
@@ -27,22 +28,25 @@ struct ExecConfig {
   config::Map<config::Template> env;
   std::string dir;
   std::vector<std::int64_t> ok;
-  std::string framing = "lines";
+  io::Framing framing = io::Framing::lines;
+  std::optional<stage::Reply> reply;
   std::optional<config::DurationRange> restart;
+  std::int64_t unanswered = 2000;
+  std::int64_t attempts = 3;
   std::optional<std::vector<std::string>> allow;
-  std::optional<config::Map<config::Value>> limits;
-  std::optional<std::string> reply;
+  std::optional<LimitsConfig> limits;
 
   const std::vector<config::Template>& argv() const { return run ? *run : *pipe; }
   const char* role() const { return run ? "run" : "pipe"; }
   bool calls() const { return run && !every; }
 };
 
-constexpr std::size_t output_bytes_most = 16 * 1024 * 1024;  // A message's.
-constexpr std::size_t error_tail_bytes = 64 * 1024;
-constexpr std::size_t error_line_bytes_most = 64 * 1024;
-constexpr std::size_t error_lines_waiting_most = 256;
 constexpr std::size_t read_bytes = 16 * 1024;
+
+/// Of a `pipe`. Inside a kind of one's own `reply` tells, where `from` is not needed.
+bool takes_messages(const ExecConfig& config, const config::Reader& reader) {
+  return config.pipe && (reader.fed || (reader.inside && config.reply));
+}
 
 // ------------------------------------------------------------------------------------------------- what is not allowed
 
@@ -65,12 +69,15 @@ bool takes_code(const config::Template& text) {
 void verify(const ExecConfig& config, config::Written& written) {
   const std::string role = config.role();
   const auto& argv = config.argv();
-  for (const auto& [key, there] :
-       {std::pair("limits", config.limits.has_value()), std::pair("reply", config.reply.has_value())}) {
-    if (there) written.error(key, "`" + std::string(key) + "` comes with a later version of weir");
+  const bool fed = takes_messages(config, written.reader());
+  if (config.pipe && !fed) {
+    for (const char* key : {"reply", "unanswered", "attempts"}) {
+      if (written.has(key)) written.error(key, "nobody gives this child anything to answer", "say `from: STAGE`");
+    }
   }
-  if (config.framing != "lines") {
-    written.error("framing", "framing '" + config.framing + "' comes with a later version of weir", "`lines` is there");
+  if (config.framing == io::Framing::raw && fed && config.reply.value_or(stage::Reply::one) == stage::Reply::one) {
+    written.error("framing", "of raw bytes nobody can say where an answer ends",
+                  "write `reply: none` or `reply: free`");
   }
   if (config.restart && config.restart->from <= 0s) {
     written.error("restart", "a restart without a pause would take the whole machine", "write `100ms..30s`");
@@ -108,29 +115,42 @@ void verify(const ExecConfig& config, config::Written& written) {
       written.error("env", "'" + name + "' can't be the name of a variable");
     }
   }
-  if (!config.calls()) {
+  if (config.pipe || !config.calls()) {
     const auto constant = [](const config::Template& text) { return text.constant(); };
     const auto refuse = [&](const char* key) {
-      written.error(key, "`{{ }}` has nothing to speak of: there is no message here",
-                    "what is known at start is written `${name}`");
+      written.error(key,
+                    fed ? "`{{ }}` has nothing to speak of: the child is there before its messages"
+                        : "`{{ }}` has nothing to speak of: there is no message here",
+                    fed ? "a message is written into `stdin`" : "what is known at start is written `${name}`");
     };
     if (!std::all_of(argv.begin(), argv.end(), constant)) refuse(role.c_str());
-    if (config.input && !config.input->constant()) refuse("stdin");
+    if (config.input && !config.input->constant() && !fed) refuse("stdin");
     if (!std::all_of(config.env.begin(), config.env.end(), [&](const auto& entry) { return constant(entry.second); })) {
       refuse("env");
     }
   }
 }
 
+const auto limits_spec =
+    config::Spec<LimitsConfig>("limits", "What a program may use; each process that it starts for itself.")
+        .field("cpu", &LimitsConfig::cpu, "Processor time, in whole seconds; then SIGXCPU.", config::at_least(1),
+               config::sample("10s"))
+        .field("memory", &LimitsConfig::memory,
+               "Memory that it may ask for (its address space); more than that it does not get.",
+               config::at_least(1024 * 1024), config::sample("256MiB"))
+        .field("files", &LimitsConfig::files, "Files and sockets that it may have open.", config::at_least(3),
+               config::sample("64"));
+
 const auto spec =
-    config::Spec<ExecConfig>("exec", "Runs programs: one for each message or tick, or one whose lines are messages.")
+    config::Spec<ExecConfig>("exec", "Runs programs: one for each message or tick, or one that stays.")
         .role("run", &ExecConfig::run,
               "Program and arguments, run once for each message, or with `every` once a tick. What it prints becomes "
               "the payload, or `result.text` in `merge`.",
               config::not_empty(), config::sample("[./score, '{{ msg.id }}']"))
         .one_or_more()
         .role("pipe", &ExecConfig::pipe,
-              "Program and arguments of a child that stays. Each line that it prints is a message, as it appears.",
+              "Program and arguments of a child that stays. Each line that it prints is a message, as it appears. With "
+              "`from` it gets the messages, each as a line, and its lines are the answers.",
               config::not_empty(), config::sample("[tail, -n, '0', -F, /var/log/syslog]"))
         .one_or_more()
         .field("every", &ExecConfig::every,
@@ -148,27 +168,45 @@ const auto spec =
         .field("dir", &ExecConfig::dir, "Directory that it starts in; else weir's.", config::sample("/var/lib/jobs"))
         .field("ok", &ExecConfig::ok, "Exit codes that are no failure, beside 0.", config::at_least(0),
                config::at_most(255), config::sample("[1]"))
-        .field("framing", &ExecConfig::framing,
-               "How messages are told apart. length, netstring and raw come with a later version.",
-               config::one_of({"lines", "length", "netstring", "raw"}))
+        .field(
+            "framing", &ExecConfig::framing,
+            "How messages are told apart, both ways. lines: each ends with a line break, and can't hold one. length: "
+            "before each stand four bytes, how many bytes it has, the highest first. netstring: `5:hello,`. raw: "
+            "not at all; what is read at once is a message.",
+            config::one_of({{"lines", io::Framing::lines},
+                            {"length", io::Framing::length},
+                            {"netstring", io::Framing::netstring},
+                            {"raw", io::Framing::raw}}))
         .only_with("pipe")
         .field(
-            "restart", &ExecConfig::restart,
-            "Starts the child again whenever it has ended. The pause between lies in this range and doubles from one "
-            "to the next; it is short again after a child that ran for ten times the least. Left out: the child's "
-            "end is the end of the stage.",
-            config::sample("100ms..30s"))
+            "reply", &ExecConfig::reply,
+            "How a child that takes messages answers. one: its first message out answers the first in, and so on; "
+            "the answer becomes the payload, or `result.text` in `merge`. none: not at all; what it prints is thrown "
+            "away. free: what it says is new. With none and free a message is done when the child took it. Left "
+            "out: one.",
+            config::one_of({{"one", stage::Reply::one}, {"none", stage::Reply::none}, {"free", stage::Reply::free}}))
+        .only_with("pipe")
+        .field("unanswered", &ExecConfig::unanswered,
+               "So many messages may be with the children, not yet answered; no more than 16MiB of them. A child that "
+               "answers only after many, or keeps its answers back until some KiB are together, needs as many.",
+               config::at_least(1), config::at_most(1'000'000))
+        .only_with("pipe")
+        .field("attempts", &ExecConfig::attempts,
+               "A message fails (exit) when so many children have ended while it was next to be answered.",
+               config::at_least(1), config::at_most(1000))
+        .only_with("pipe")
+        .field("restart", &ExecConfig::restart,
+               "Starts the child again whenever it has ended. The pause between lies in this range and doubles from "
+               "one to the next; it is short again after a child that ran for ten times the least, or answered. Left "
+               "out: a child that takes messages, 100ms..30s; else the child's end is the end of the stage.",
+               config::sample("100ms..30s"))
         .only_with("pipe")
         .field("allow", &ExecConfig::allow,
                "The programs a message may choose, as it would name them: needed where the program is written as "
                "`{{ }}`. Any other fails the message (type).",
                config::not_empty(), config::sample("[psql, find]"))
         .only_with("run")
-        .field("limits", &ExecConfig::limits, "Limits of the child. Comes with a later version.",
-               config::sample("{memory: 256MiB}"))
-        .field("reply", &ExecConfig::reply, "How a child that takes messages answers. Comes with a later version.",
-               config::sample("one"))
-        .only_with("pipe")
+        .group("limits", &ExecConfig::limits, limits_spec, "What the program may use.")
         .details(
             "No shell takes the command line apart: each element reaches the program as one argument, whatever a "
             "message puts into it. A run that ends with another code than 0 or one of `ok`, or by a signal, fails its "
@@ -179,32 +217,42 @@ const auto spec =
             "Where the stage is a source, standard error is logged, or leaves line by line by .stderr where somebody "
             "reads that; who is slow there loses the oldest lines, counted.\n"
             "A child that takes too long is killed. One that stays is told to end (SIGTERM) when weir ends, and killed "
-            "a second later. With the program ends what it left behind in its process group. A `pipe` that takes "
-            "messages comes with a later version.")
+            "a second later. With the program ends what it left behind in its process group.\n"
+            "A `pipe` with `from` has as many children as `workers` says, or with `order: {key: TEXT}` one for each "
+            "key, "
+            "so many at once; a key's child ends when it was idle for a minute or another key needs its place. Each "
+            "child has many messages at once. If one ends, exactly what it has not answered is given to a new one, in "
+            "the same order; half an answer is none. `timeout` is what one answer may take, counted from the one "
+            "before; "
+            "then that message fails and the child is killed. A child that says more than it was asked, or what is no "
+            "frame, or closes one of its streams, is ended as well. When nothing more comes its input is closed, and "
+            "its answers and its end are awaited; so it is when a source has read everything and an answer is missing "
+            "for 200ms, and should more come it is started again.")
         .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}", "{id: 7}")
         .example("exec: {run: [df, '--output=source,pcent'], every: 1m}")
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
+        .example("exec: {pipe: [jq, --unbuffered, -c, '.n *= 2']}")
         .verify(verify);
 
-// ------------------------------------------------------------------------------------------------ what happened
-
-bool is_ok(const ExecConfig& config, const runtime::Exit& exit) {
-  return exit.ok() || (exit.signal == 0 && std::find(config.ok.begin(), config.ok.end(), exit.code) != config.ok.end());
+/// All of a command that no message changes.
+runtime::Command command_of(const ExecConfig& config) {
+  runtime::Command command;
+  command.directory = config.dir;
+  if (config.limits) {
+    const auto& limits = *config.limits;
+    if (limits.cpu) command.limits.cpu_s = std::chrono::ceil<std::chrono::seconds>(*limits.cpu).count();
+    if (limits.memory) command.limits.memory_bytes = limits.memory->bytes;
+    if (limits.files) command.limits.files = static_cast<std::uint64_t>(*limits.files);
+  }
+  return command;
 }
 
-stage::Failure not_started(const ExecConfig& config, const std::system_error& error) {
-  // Too long a command line stays too long.
-  const auto reason = error.code() == std::errc::argument_list_too_long ? stage::Reason::size : stage::Reason::io;
-  std::string text = error.what();
-  if (!config.dir.empty()) text += " (started in '" + config.dir + "')";
-  return {reason, text};
-}
-
-/// The program is missing when the run begins: nothing to wait for.
-[[noreturn]] void refuse_to_start(const ExecConfig& config, const std::system_error& error) {
-  const std::string program = config.argv().front().text();
-  const std::string where = config.dir.empty() ? std::string() : " in '" + config.dir + "'";
-  throw std::system_error(error.code(), "exec: cannot start `" + program + "`" + where);
+runtime::Command constant_command(const ExecConfig& config) {
+  runtime::Command command = command_of(config);
+  for (const auto& text : config.argv()) command.argv.push_back(text.text());
+  for (const auto& [name, value] : config.env) command.environment[name] = value.text();
+  command.input = config.input.has_value();
+  return command;
 }
 
 // ------------------------------------------------------------------------------------------------------------- a child
@@ -234,7 +282,7 @@ class Run final : public io::WatchedChild {
   /// Why this is a failure, if it is.
   message::Done judge(const ExecConfig& config, const std::string& program) const {
     if (too_large_) return stage::Failure(stage::Reason::size, "`" + program + "` printed more than 16MiB");
-    if (is_ok(config, *exit())) return std::nullopt;
+    if (stage::is_ok(config.ok, *exit())) return std::nullopt;
     return stage::Failure(stage::Reason::exit, io::describe_end(program, *exit(), errors()));
   }
 
@@ -255,7 +303,7 @@ class Run final : public io::WatchedChild {
     for (int reads = 1;; ++reads) {
       const std::size_t count = co_await child_->read_output(bytes);
       if (count == 0) co_return;
-      if (output_.size() + count > output_bytes_most) {
+      if (output_.size() + count > stage::output_bytes_most) {
         too_large_ = true;
         co_return;
       }
@@ -276,7 +324,7 @@ class Run final : public io::WatchedChild {
 
   bool too_large_ = false;
   std::string output_;
-  io::Tail errors_{error_tail_bytes};
+  io::Tail errors_{stage::error_tail_bytes};
 };
 
 // -------------------------------------------------------------------------------------------- one child for each
@@ -295,7 +343,7 @@ class Exec : public stage::Call {
   }
 
   stage::Task<message::Done> call(stage::Message message) override {
-    runtime::Command command;
+    runtime::Command command = command_of(config_);
     std::string text;
     message::Done failure = fill(message, command, text);
     if (failure) co_return failure;
@@ -303,7 +351,7 @@ class Exec : public stage::Call {
     try {
       run = std::make_unique<Run>(context_, command, input_ ? std::string_view(text) : message.text());
     } catch (const std::system_error& error) {
-      failure = not_started(config_, error);
+      failure = stage::not_started(command, error);
     }
     if (failure) co_return failure;
     std::exception_ptr leaving;
@@ -346,7 +394,6 @@ class Exec : public stage::Call {
         return stage::Failure(stage::Reason::type, "variable '" + name + "' holds a NUL byte, which none can");
       }
     }
-    command.directory = config_.dir;
     command.input = true;
     return input_ ? input_->fill(message, input) : std::nullopt;
   }
@@ -390,80 +437,6 @@ class Exec : public stage::Call {
 
 // ------------------------------------------------------------------------------------------------------------- sources
 
-constexpr stage::Port stderr_port = stage::first_own_port;
-
-runtime::Command constant_command(const ExecConfig& config) {
-  runtime::Command command;
-  for (const auto& text : config.argv()) command.argv.push_back(text.text());
-  for (const auto& [name, value] : config.env) command.environment[name] = value.text();
-  command.directory = config.dir;
-  command.input = config.input.has_value();
-  return command;
-}
-
-/// What a source's child says on its standard error: its tail, and each line for `.stderr` or for the log.
-class Errors {
- public:
-  explicit Errors(stage::Source& source) : source_(source), framer_(error_line_bytes_most), tail_(error_tail_bytes) {}
-
-  std::span<char> space() { return framer_.space(); }
-  void filled(std::size_t size) {
-    tail_.append(framer_.filled(size));
-    take_lines();
-  }
-  void take(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const auto space = framer_.space();
-      const std::size_t size = std::min(space.size(), bytes.size());
-      std::memcpy(space.data(), bytes.data(), size);
-      bytes.remove_prefix(size);
-      filled(size);
-    }
-  }
-  void end() {
-    framer_.end();
-    take_lines();
-  }
-  std::string_view tail() const { return tail_.bytes(); }
-
-  bool pending() const { return !waiting_.empty(); }
-  /// Puts out what waits for `.stderr`, until the output is full.
-  void put_out() {
-    while (!waiting_.empty() && !source_.full()) {
-      source_.out.emit(stderr_port, waiting_.front(), source_.core.now());
-      waiting_.pop_front();
-    }
-  }
-
- private:
-  void take_lines() {
-    // A flood must not be paid for line by line: the log would take none of it anyway.
-    constexpr int logged_most = 4;
-    int lines = 0;
-    const bool heard = source_.out.heard(stderr_port);
-    while (const auto line = framer_.next()) {
-      if (heard) {
-        put_by(line->bytes);
-      } else if (++lines <= logged_most) {
-        source_.log(observe::Level::info, "the child wrote to standard error", {{"line", io::quotable(line->bytes)}});
-      }
-    }
-  }
-  void put_by(std::string_view line) {
-    if (waiting_.size() == error_lines_waiting_most) {
-      waiting_.pop_front();
-      ++source_.out.counters().created;
-      source_.out.counters().drop(stage::Dropped::slow);
-    }
-    waiting_.emplace_back(line);
-  }
-
-  stage::Source& source_;
-  io::LineFramer framer_;
-  io::Tail tail_;
-  std::deque<std::string> waiting_;
-};
-
 /// Runs the program at each tick.
 stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
   const runtime::Command command = constant_command(config);
@@ -475,14 +448,14 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
     try {
       run = std::make_unique<Run>(source, command, input);
     } catch (const std::system_error& error) {
-      if (first) refuse_to_start(config, error);
-      source.refuse({}, not_started(config, error));  // It may be there again at the next tick.
+      if (first) stage::refuse_to_start(command, error);
+      source.refuse({}, stage::not_started(command, error));  // It may be there again at the next tick.
     }
     if (run) {
       source.waited_outside();
       co_await run->finish();
       source.waited_outside();
-      Errors errors(source);
+      stage::ChildErrors errors(source);
       errors.take(run->errors());
       errors.end();
       while (errors.pending()) {
@@ -503,168 +476,44 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
   }
 }
 
-/// A child that stays, from its start to its end. Only its standard output waits for anybody: it is read when all that
-/// was read before has been sent on.
-class Staying final : public io::WatchedChild {
- public:
-  Staying(stage::Source& source, const runtime::Command& command, std::string_view input)
-      : WatchedChild(source.core, source.out.counters(), command, input),
-        source_(source),
-        framer_(output_bytes_most),
-        errors_(source),
-        asked_(core_) {}
+// ------------------------------------------------------------------------------------------------ a child that stays
 
-  std::string_view errors() const { return errors_.tail(); }
-
- private:
-  /// Until it has ended and all it said is sent on, or nobody listens any more.
-  stage::Task<> through() override {
-    look_after();
-    bool group_ended = false;
-    while (true) {
-      const bool more = put_out();
-      co_await source_.flush();
-      if (source_.abandoned()) co_return;
-      if (more) continue;
-      if (exit_ && !output_open_ && !errors_open_ && framer_.ended() && !errors_.pending()) co_return;
-      if (exit_ && !group_ended) {
-        group_ended = true;
-        end_group();
-      }
-      ask();
-      if (errors_.pending()) news_.wake();
-      bool news = true;
-      if (exit_ && !given_up_)
-        news = co_await news_.wait_until(core_.now() + patience);
-      else
-        co_await news_.wait();
-      source_.waited_outside();
-      if (!news) give_up();
-      take_in();
-    }
-  }
-  stage::Task<> part(bool broken_off) override {
-    if (!exit_) co_await persuade();
-    take_in();
-    // What was read is not lost: no more than one arena of it.
-    while (broken_off) {
-      const auto line = framer_.next();
-      if (!line) break;
-      put(*line);
-    }
-  }
-  /// True: there is more to put out than could be.
-  bool put_out() {
-    while (!reading()) {
-      if (source_.full()) return true;
-      const auto line = framer_.next();
-      if (!line) break;
-      put(*line);
-    }
-    errors_.put_out();
-    return false;
-  }
-  void put(const io::Line& line) {
-    if (!line.too_long) {
-      source_.emit_shared(framer_.arena(), line.bytes);
-      return;
-    }
-    stage::Failure why(stage::Reason::size, "line " + std::to_string(line.number) + " has " +
-                                                std::to_string(line.size) + " bytes, more than 16MiB");
-    why.line = static_cast<std::int64_t>(line.number);
-    source_.refuse(line.bytes, std::move(why));
-  }
-  bool reading() const { return !into_.empty() || read_ > 0; }
-  void ask() {
-    if (reading() || !output_open_) return;
-    into_ = framer_.space();
-    asked_.wake();
-  }
-  void take_in() {
-    if (read_ > 0) {
-      framer_.filled(std::exchange(read_, 0));
-      into_ = {};
-    } else if (!output_open_) {
-      into_ = {};
-      framer_.end();
-    }
-  }
-  void give_up() {
-    source_.log(observe::Level::warn, "the child has ended, but a process outside its group still holds its output");
-    given_up_ = true;
-    output_open_ = errors_open_ = false;
-  }
-  stage::Task<> read_output() override {
-    const io::Ends ends(output_open_, news_);
-    while (true) {
-      while (into_.empty() || read_ > 0) co_await asked_.wait();
-      const std::size_t count = co_await child_->read_output(into_);
-      if (count == 0) co_return;
-      read_ = count;
-      news_.wake();
-    }
-  }
-  stage::Task<> read_errors() override {
-    const io::Ends ends(errors_open_, news_);
-    for (int reads = 1;; ++reads) {
-      const std::size_t count = co_await child_->read_error(errors_.space());
-      if (count == 0) break;
-      errors_.filled(count);
-      if (errors_.pending()) news_.wake();
-      if (reads % turn == 0) co_await core_.yield();
-    }
-    errors_.end();
-  }
-  stage::Source& source_;
-  io::LineFramer framer_;
-  Errors errors_;
-  runtime::Waiter asked_;
-  std::span<char> into_;  // Where the next read shall put its bytes: asked for, or not taken in yet;
-  std::size_t read_ = 0;  // and how many it put there.
-  bool given_up_ = false;
-};
-
-stage::Task<> pipe(const ExecConfig& config, stage::Source& source) {
-  const runtime::Command command = constant_command(config);
-  const std::string& program = command.argv.front();
-  const std::string input = config.input ? config.input->text() : std::string();
-  std::optional<policy::Backoff> backoff;
-  if (config.restart) backoff.emplace(config.restart->from, config.restart->to);
-  for (bool first = true;; first = false) {
-    std::unique_ptr<Staying> child;
-    std::string end;
-    try {
-      child = std::make_unique<Staying>(source, command, input);
-    } catch (const std::system_error& error) {
-      if (first) refuse_to_start(config, error);
-      end = not_started(config, error).text;
-    }
-    if (child) {
-      co_await child->finish();
-      if (source.abandoned()) co_return;
-      end = io::describe_end(program, *child->exit(), child->errors());
-      if (!backoff) {
-        if (!is_ok(config, *child->exit())) source.refuse(child->errors(), stage::Failure(stage::Reason::exit, end));
-        co_return;
-      }
-      if (child->ran() / 10 >= config.restart->from) backoff->reset();
-      child.reset();
-    }
-    const stage::Duration pause = backoff->next(source.core.random().fraction());
-    source.log(observe::Level::warn, "the child is started again",
-               {{"because", end}, {"seconds", std::chrono::duration<double>(pause).count()}});
-    co_await source.sleep(pause);
-    if (source.abandoned()) co_return;
-    ++source.out.counters().child_restarts;
-  }
+stage::Pipe pipe_of(const ExecConfig& config) {
+  stage::Pipe pipe;
+  pipe.command = constant_command(config);
+  pipe.framing = config.framing;
+  pipe.restart = config.restart;
+  pipe.ok = config.ok;
+  pipe.input = config.input;
+  return pipe;
 }
 
-const stage::Register registered(spec, [](auto config) {
+stage::Task<> print(const ExecConfig& config, stage::Source& source) {
+  const stage::Pipe pipe = pipe_of(config);
+  co_await stage::read_pipe(pipe, source);
+}
+
+stage::Task<> talk(const ExecConfig& config, stage::Duplex& duplex) {
+  stage::Pipe pipe = pipe_of(config);
+  pipe.command.input = true;
+  pipe.reply = config.reply.value_or(stage::Reply::one);
+  if (!pipe.restart) pipe.restart = config::DurationRange{100ms, 30s};
+  pipe.unanswered = static_cast<std::size_t>(config.unanswered);
+  pipe.attempts = static_cast<int>(config.attempts);
+  co_await stage::run_pipe(pipe, duplex);
+}
+
+const stage::Register registered(spec, [](auto config, const config::Reader& reader) {
   if (config->calls()) return stage::call_of<Exec>(config).touching(stage::Touches::proc);
-  auto configured = stage::source_of(config, config->run ? run_every : pipe);
-  configured.instead_of_from = config->run
-                                   ? "without `every` it runs once for each message"
-                                   : "a `pipe` that takes messages comes with a later version; `run` takes them";
+  if (takes_messages(*config, reader)) {
+    const auto reply = config->reply.value_or(stage::Reply::one);
+    auto configured = stage::duplex_of(config, talk);
+    configured.answers = reply == stage::Reply::one;
+    configured.creates = reply == stage::Reply::free;
+    return std::move(configured).port("stderr").touching(stage::Touches::proc);
+  }
+  auto configured = stage::source_of(config, config->run ? run_every : print);
+  configured.instead_of_from = "without `every` it runs once for each message";
   return std::move(configured).port("stderr").touching(stage::Touches::proc);
 });
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <system_error>
 
+#include "engine/io/child.hpp"
 #include "engine/message/asker.hpp"
 #include "engine/message/failure.hpp"
 #include "engine/runtime/wait.hpp"
@@ -151,6 +152,7 @@ struct Doubles::Inside {
     std::vector<std::int64_t> used;                    ///< By entry, over restarts.
     Configured real;
     bool program = false, net = false;
+    std::string child;                  ///< The name of its program, where that stays.
     std::vector<Came>* sent = nullptr;  ///< Where nobody reads its results, and the test asks for what it sends.
   };
 
@@ -183,6 +185,12 @@ struct Doubles::Inside {
     }
   }
 
+  static runtime::Exit exit_of(const FakeConfig& fake) {
+    runtime::Exit exit;
+    exit.code = static_cast<int>(fake.code.value_or(0));
+    if (fake.signal) exit.signal = signal_of(*fake.signal);
+    return exit;
+  }
   static runtime::Behaviour behaviour(const FakeConfig& fake, bool wait, std::string text, std::string errors) {
     runtime::Behaviour behaviour;
     runtime::Behaviour::Step step;
@@ -190,8 +198,7 @@ struct Doubles::Inside {
     step.output = std::move(text);
     step.error = std::move(errors);
     behaviour.steps.push_back(std::move(step));
-    behaviour.exit.code = static_cast<int>(fake.code.value_or(0));
-    if (fake.signal) behaviour.exit.signal = signal_of(*fake.signal);
+    behaviour.exit = exit_of(fake);
     return behaviour;
   }
 
@@ -468,6 +475,9 @@ struct Doubles::Inside {
       std::string text, errors, sends;
       message::Done failure;
       if (faked_.net) failure = real_->compose(message, sends);
+      if (const auto* metadata = message.metadata(); metadata && metadata->result && !faked_.child.empty()) {
+        message.edit_metadata().result.reset();
+      }
       if (failure) co_return failure;  // Nobody is called by it.
       ++inside_.record.calls[faked_.name];
       if (faked_.sent) {
@@ -491,6 +501,7 @@ struct Doubles::Inside {
       if (fake.failed) {
         co_return Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text);
       }
+      if (!faked_.child.empty()) co_return answer(fake, message, std::move(text), errors);
       auto result = result_of(fake, std::move(text));
       failure = judge(faked_.real, *result, context_.core.wall());
       message.edit_metadata().result = std::move(result);
@@ -503,6 +514,15 @@ struct Doubles::Inside {
     bool may_be_doubled(const Message& message) const override { return !real_ || real_->may_be_doubled(message); }
 
    private:
+    /// Of a child that stays: what it says, or how it ends of the message.
+    message::Done answer(const FakeConfig& fake, const Message& message, std::string text, std::string_view errors) {
+      const auto exit = exit_of(fake);
+      if (!exit.ok()) return Failure(Reason::exit, io::describe_end(faked_.child, exit, errors));
+      auto result = std::make_shared<message::Result>();
+      result->text = std::move(text);
+      message.edit_metadata().result = std::move(result);
+      return std::nullopt;
+    }
     struct Compiled {
       std::optional<script::Condition> where;
       std::optional<script::Tree> msg;
@@ -583,12 +603,45 @@ struct Doubles::Inside {
   void prepare(Call& call, const graph::PlannedStage& planned) {
     call.name = planned.name;
     call.real = planned.configured;
-    call.program = planned.configured.touches == Touches::proc;
+    const bool stays = planned.configured.shape == Shape::duplex;
+    call.program = planned.configured.touches == Touches::proc && !stays;
+    if (stays) call.child = program_of(planned);
     call.net = planned.configured.touches == Touches::net;
     for (const auto& [name, entries] : trial.config.fake) {
       if (name != planned.name) continue;
       call.entries = &entries;
       call.used.resize(entries.size());
+    }
+  }
+
+  std::string program_of(const graph::PlannedStage& planned) const {
+    const auto* kind = trial.plan->pipeline.find(planned.name)->body.entry(planned.kind->name());
+    const config::Node* argv = kind ? kind->value.find("pipe") : nullptr;
+    if (!argv) return planned.name;
+    return argv->is_list() && !argv->items.empty() ? argv->items.front().text : argv->text;
+  }
+
+  /// Of a child that says what it likes: the lines of what a message is answered are messages.
+  static stage::Task<> talk(Inside& inside, Call& faked, stage::Duplex& duplex) {
+    FakedCall call(inside, faked, duplex);
+    while (auto delivery = co_await duplex.receive()) {
+      for (std::size_t row = 0; row < (*delivery)->size(); ++row) {
+        const Message message(**delivery, row);
+        if (auto failure = co_await call.call(message)) {
+          duplex.out.fail(message, std::move(*failure));
+          continue;
+        }
+        const auto result = message.metadata()->result;
+        for (std::string_view rest = result->text; !rest.empty();) {
+          const auto end = std::min(rest.find('\n'), rest.size());
+          duplex.out.emit(stage::main_port, rest.substr(0, end), duplex.core.now());
+          rest.remove_prefix(std::min(end + 1, rest.size()));
+          if (duplex.out.full()) co_await duplex.flush();
+        }
+        duplex.out.absorb(**delivery, row);
+        (*delivery)->done(row);
+      }
+      co_await duplex.flush();
     }
   }
 
@@ -624,10 +677,21 @@ struct Doubles::Inside {
       Source& source = at->second;
       if (added) prepare(source, planned);
       configured.run_source = [this, &source](stage::Source& runs) { return play(*this, source, runs); };
-    } else if (configured.shape == Shape::call) {
+    } else if (configured.shape == Shape::duplex && !simulated) {
+      // It talks to its child as outside.
+    } else if (configured.shape == Shape::duplex && !configured.answers && !configured.creates) {
+      // All that it does is take what comes.
+      configured.shape = Shape::sink;
+      configured.run_sink = [](stage::Driver& driver) { return take_all(driver); };
+    } else if (configured.shape == Shape::call || configured.shape == Shape::duplex) {
       const auto [at, added] = calls.try_emplace(index);
       Call& call = at->second;
       if (added) prepare(call, planned);
+      if (configured.creates) {
+        configured.run_duplex = [this, &call](stage::Duplex& duplex) { return talk(*this, call, duplex); };
+        return;
+      }
+      configured.shape = Shape::call;
       configured.make_call = [this, &call](stage::Context& context) -> std::unique_ptr<stage::Call> {
         if (!simulated) return std::make_unique<WatchedCall>(*this, call, context);
         return std::make_unique<FakedCall>(*this, call, context);

@@ -535,11 +535,11 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
     if (planned.configured.shape == stage::Shape::source) return true;
     // What waits for a limit or is remembered is not called about in turn, with one worker either.
     const bool one = planned.common.workers == 1 && planned.configured.shape != stage::Shape::call;
-    if (planned.inputs.size() != 1 || (!one && planned.common.order == stage::Order::free)) return false;
+    if (planned.inputs.size() != 1 || (!one && planned.common.order != stage::Order::kept)) return false;
     const auto input = planned.inputs.front();
     const auto& before = plan.stages[input.stage];
     // What failed comes as it is answered.
-    if (before.configured.shape == stage::Shape::source && input.port + 1 == before.ports.size()) return false;
+    if (before.opens_tokens() && input.port + 1 == before.ports.size()) return false;
     stage = input.stage;
   }
 }

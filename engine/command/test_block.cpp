@@ -353,7 +353,8 @@ class Against {
       return diagnostics_.error(written.key_place, "'" + of->name + "' touches nothing outside and runs as it is",
                                 "a fake stands for the outside of a source or a call");
     }
-    if (shape == Shape::sink) {
+    const bool takes_all = shape == Shape::duplex && !of->configured.answers && !of->configured.creates;
+    if (shape == Shape::sink || takes_all) {
       return diagnostics_.error(written.key_place, "'" + of->name + "' is a sink: it records and needs no fake",
                                 "what came to it is asked by `expect: [{from: " + of->name + "}]`");
     }
@@ -396,7 +397,8 @@ class Against {
       if (of && expect.breaker && !of->common.breaker) {
         diagnostics_.error(place_of(written, "breaker", expect.place), "'" + of->name + "' has no breaker");
       }
-      if (of && expect.calls && of->configured.shape != Shape::call) {
+      const auto& configured = of ? of->configured : stage::Configured();
+      if (of && expect.calls && configured.shape != Shape::call && !configured.answers && !configured.creates) {
         diagnostics_.error(place_of(written, "calls", expect.place), "'" + of->name + "' calls nobody");
       }
     }

@@ -92,6 +92,8 @@ class WatchedChild {
   /// Each runs beside through(); the first two for as long as their stream is open, as Ends tells.
   virtual runtime::Task<> read_output() = 0;
   virtual runtime::Task<> read_errors() = 0;
+  /// Beside them, of a child that wants input: gives it that, then closes it.
+  virtual runtime::Task<> feed();
 
   /// Starts all that runs beside through().
   void look_after();
@@ -109,7 +111,6 @@ class WatchedChild {
   bool output_open_ = true, errors_open_ = true;
 
  private:
-  runtime::Task<> feed();
   runtime::Task<> await_exit();
 
   flow::Counters& counters_;

@@ -119,6 +119,8 @@ BOOST_AUTO_TEST_CASE(kinds_runs_to_its_end_and_leaves_what_it_says) {
       R"({"kind":"order","id":2,"cust":"Ann","items":["pot"],"note":"by=foot","way":"foot"})",
       R"({"kind":"order","id":1,"cust":"Ann","items":["tea","cup"],"note":"by=mail urgent"})",
       R"({"kind":"order","id":2,"cust":"Ann","items":["pot"],"note":"by=foot"})",
+      R"({"kind":"order","id":1,"cust":"ANN","items":["tea","cup"],"note":"by=mail urgent"})",
+      R"({"kind":"order","id":2,"cust":"ANN","items":["pot"],"note":"by=foot"})",
       R"({"kind":"order","cust":"Ann","orders":2,"last":2})",
       R"({"n":2,"square":4,"kind":"number","following":3})",
       R"({"n":4,"square":16,"kind":"number","following":5})",

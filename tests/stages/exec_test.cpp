@@ -584,10 +584,8 @@ BOOST_AUTO_TEST_CASE(a_message_may_choose_among_the_programs_that_are_allowed) {
 BOOST_AUTO_TEST_CASE(what_comes_later_or_makes_no_sense_is_refused_by_name) {
   BOOST_TEST(mistake("{run: [a], allow: [b]}") ==
              "no message chooses the program here: it is written; leave `allow` out");
-  BOOST_TEST(mistake("{run: [a], limits: {memory: 1MiB}}") == "`limits` comes with a later version of weir");
-  BOOST_TEST(mistake("{pipe: [a], reply: one}") == "`reply` comes with a later version of weir");
-  BOOST_TEST(mistake("{pipe: [a], framing: netstring}") ==
-             "framing 'netstring' comes with a later version of weir; `lines` is there");
+  BOOST_TEST(Read("exec", "{run: [a], limits: {memory: 1MiB, cpu: 2s, files: 10}}").diagnostics.empty());
+  BOOST_TEST(mistake("{run: [a], limits: {cpu: 100ms}}").find("at least 1") != std::string::npos);
   BOOST_TEST(mistake("{pipe: [a], restart: 0s..1s}") ==
              "a restart without a pause would take the whole machine; write `100ms..30s`");
   BOOST_TEST(mistake("{run: []}") == "'run' is empty");
@@ -606,21 +604,49 @@ BOOST_AUTO_TEST_CASE(what_comes_later_or_makes_no_sense_is_refused_by_name) {
 }
 
 BOOST_AUTO_TEST_CASE(where_it_takes_no_messages_it_says_what_does) {
-  const auto mistakes = [](const std::string& exec) {
-    return Bench(
-               "stages:\n"
-               "  in: {generate: {count: 1}}\n"
-               "  jq: {from: in, exec: " +
-               exec +
-               "}\n"
-               "  out: {from: jq, stdout: {}}\n")
-        .mistakes();
-  };
-  BOOST_TEST(mistakes("{pipe: [jq, -c, .a]}") ==
-             "test.yaml:3:8: error: 'exec' reads outside here and takes no `from`\n"
-             "    3 |   jq: {from: in, exec: {pipe: [jq, -c, .a]}}\n"
-             "      |        ^~~~\n"
-             "      = a `pipe` that takes messages comes with a later version; `run` takes them\n");
-  BOOST_TEST(mistakes("{run: [df], every: 1s}").find("      = without `every` it runs once for each message\n") !=
-             std::string::npos);
+  const auto mistakes = Bench(
+                            "stages:\n"
+                            "  in: {generate: {count: 1}}\n"
+                            "  df: {from: in, exec: {run: [df], every: 1s}}\n"
+                            "  out: {from: df, stdout: {}}\n")
+                            .mistakes();
+  BOOST_TEST(mistakes.find("      = without `every` it runs once for each message\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(limits_are_handed_over) {
+  Called exec("{run: [job], limits: {cpu: 1500ms, memory: 64MiB, files: 20}}", "[5]");
+  exec.program("job", [](const Command&) { return that({}); });
+  exec.run();
+  const auto& limits = exec.bench.runtime.programs().commands().at(0).limits;
+  BOOST_TEST(limits.cpu_s.value() == 2);
+  BOOST_TEST(limits.memory_bytes.value() == 64U << 20);
+  BOOST_TEST(limits.files.value() == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(frames_of_a_source_are_messages_whatever_they_hold) {
+  Alone exec("exec", "{pipe: [job], framing: netstring}");
+  exec.runtime.programs().script("job", [](const Command&) {
+    return that({says("3:a\nb,0:,2:"), says("cd,5:ef", 1s)});
+  });
+  exec.run();
+  BOOST_TEST(exec.out() == (Lines{"a\nb", "", "cd"}));
+  BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
+  BOOST_TEST((exec.refused[0].second.reason == Reason::decode));
+  BOOST_TEST(exec.refused[0].second.text == "the stream ends inside a message");
+
+  Alone broken("exec", "{pipe: [job], framing: netstring}");
+  broken.runtime.programs().script("job", [](const Command&) {
+    auto behaviour = that({says("1:a,hello"), says("1:b,", 1s)});
+    behaviour.forever = true;
+    return behaviour;
+  });
+  broken.run();
+  BOOST_TEST(broken.out() == Lines{"a"});
+  BOOST_TEST(broken.refused.at(0).second.text == "what should be a netstring begins with no length");
+  BOOST_TEST(broken.runtime.programs().running() == 0U);
+
+  Alone raw("exec", "{pipe: [job], framing: raw}");
+  raw.runtime.programs().script("job", [](const Command&) { return that({says("a\nb"), says("c", 1s)}); });
+  raw.run();
+  BOOST_TEST(raw.out() == (Lines{"a\nb", "c"}));
 }

@@ -1,0 +1,92 @@
+#include "engine/stage/pipe.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir::stage {
+namespace {
+
+constexpr std::size_t error_line_bytes_most = 64 * 1024;
+constexpr std::size_t error_lines_waiting_most = 256;
+
+}  // namespace
+
+bool is_ok(const std::vector<std::int64_t>& ok, const runtime::Exit& exit) {
+  return exit.ok() || (exit.signal == 0 && std::find(ok.begin(), ok.end(), exit.code) != ok.end());
+}
+
+Failure not_started(const runtime::Command& command, const std::system_error& error) {
+  // Too long a command line stays too long.
+  const auto reason = error.code() == std::errc::argument_list_too_long ? Reason::size : Reason::io;
+  std::string text = error.what();
+  if (!command.directory.empty()) text += " (started in '" + command.directory + "')";
+  return {reason, text};
+}
+
+void refuse_to_start(const runtime::Command& command, const std::system_error& error) {
+  const std::string where = command.directory.empty() ? std::string() : " in '" + command.directory + "'";
+  throw std::system_error(error.code(), "exec: cannot start `" + command.argv.front() + "`" + where);
+}
+
+Failure too_long(const io::Line& said, io::Framing framing) {
+  const std::string what = framing == io::Framing::lines ? "line " : "message ";
+  Failure why(Reason::size,
+              what + std::to_string(said.number) + " has " + std::to_string(said.size) + " bytes, more than 16MiB");
+  why.line = static_cast<std::int64_t>(said.number);
+  return why;
+}
+
+ChildErrors::ChildErrors(Context& context)
+    : context_(context), framer_(error_line_bytes_most), tail_(error_tail_bytes) {}
+
+void ChildErrors::filled(std::size_t size) {
+  tail_.append(framer_.filled(size));
+  take_lines();
+}
+
+void ChildErrors::take(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto space = framer_.space();
+    const std::size_t size = std::min(space.size(), bytes.size());
+    std::memcpy(space.data(), bytes.data(), size);
+    bytes.remove_prefix(size);
+    filled(size);
+  }
+}
+
+void ChildErrors::end() {
+  framer_.end();
+  take_lines();
+}
+
+void ChildErrors::put_out() {
+  while (!waiting_.empty() && !context_.out.full()) {
+    context_.out.emit(stderr_port, waiting_.front(), context_.core.now());
+    waiting_.pop_front();
+  }
+}
+
+void ChildErrors::take_lines() {
+  // A flood must not be paid for line by line: the log would take none of it anyway.
+  constexpr int logged_most = 4;
+  int lines = 0;
+  const bool heard = context_.out.heard(stderr_port);
+  while (const auto line = framer_.next()) {
+    if (heard) {
+      put_by(line->bytes);
+    } else if (++lines <= logged_most) {
+      context_.log(observe::Level::info, "the child wrote to standard error", {{"line", io::quotable(line->bytes)}});
+    }
+  }
+}
+
+void ChildErrors::put_by(std::string_view line) {
+  if (waiting_.size() == error_lines_waiting_most) {
+    waiting_.pop_front();
+    ++context_.out.counters().created;
+    context_.out.counters().drop(Dropped::slow);
+  }
+  waiting_.emplace_back(line);
+}
+
+}  // namespace weir::stage
