@@ -40,18 +40,11 @@ constexpr std::uint64_t ratio_free = 1024 * 1024;  // So much may come at any ra
 constexpr std::uint64_t read_bytes = 16 * 1024;    // libcurl has counted all that it has read, but for its last read.
 constexpr std::size_t error_bytes_most = 200;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 std::string_view trimmed(std::string_view text) {
   constexpr auto blanks = " \t\r\n"sv;
   const auto from = text.find_first_not_of(blanks);
   if (from == std::string_view::npos) return {};
   return text.substr(from, text.find_last_not_of(blanks) - from + 1);
-}
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           "!#$%&'*+-.^_`|~"sv.find(c) != std::string_view::npos;
-  });
 }
 bool is_http(std::string_view url) {
   const auto scheme = http_lower(url.substr(0, 8));
@@ -63,7 +56,7 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 
 /// Why it can be no request; what a message put into it must not make a second header or request of it.
 message::Done wrong(const HttpCall& call) {
-  if (!is_token(call.method)) return Failure(Reason::type, "'" + call.method + "' is no HTTP method");
+  if (!http_is_token(call.method)) return Failure(Reason::type, "'" + call.method + "' is no HTTP method");
   if (is_one_of(call.method, {"CONNECT", "TRACE"})) {
     return Failure(Reason::type, "the method " + call.method + " is not for a client like this one");
   }
@@ -75,7 +68,7 @@ message::Done wrong(const HttpCall& call) {
   }
   if (call.url.find('\0') != std::string::npos) return Failure(Reason::type, "the URL holds a NUL byte");
   for (const auto& [name, value] : call.headers) {
-    if (!is_token(name)) return Failure(Reason::type, "'" + name + "' can't be the name of a header");
+    if (!http_is_token(name)) return Failure(Reason::type, "'" + name + "' can't be the name of a header");
     if (value.find_first_of("\r\n\0"sv) != std::string::npos) {
       return Failure(Reason::type, "the header '" + name + "' would hold a line break or a NUL byte");
     }
