@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(monitor_says_once_that_an_endpoint_is_ill_and_once_that_it_
   shop.end();
 }
 
-BOOST_AUTO_TEST_CASE(a_server_that_says_goaway_in_the_middle_is_sent_everything_once) {
+BOOST_AUTO_TEST_CASE(a_server_that_says_goaway_in_the_middle_is_sent_everything) {
   if (!Nginx::is_here()) return;
   const TemporaryFolder folder;
   const Certificates certificates;
@@ -271,5 +271,13 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_goaway_in_the_middle_is_sent_everything_
   std::istringstream log(text_of(folder.path("access.log")));
   std::map<std::string, int> arrived;
   for (std::string line; std::getline(log, line);) ++arrived[line];
-  for (int i = 1; i <= 300; ++i) BOOST_TEST(arrived["POST /" + std::to_string(i)] == 1, i);
+  // One in a hundred comes twice: libcurl sends what it takes for refused on the next connection, and does not say
+  // whether the server had begun with it (engine/io/README.md).
+  int twice = 0;
+  for (int i = 1; i <= 300; ++i) {
+    const int times = arrived["POST /" + std::to_string(i)];
+    BOOST_TEST((times == 1 || times == 2), i << " came " << times << " times\n" << end.err);
+    twice += times == 2;
+  }
+  BOOST_TEST(twice <= 30);
 }

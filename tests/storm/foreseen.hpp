@@ -14,6 +14,7 @@ class Foreseen {
   Foreseen(const Drawn& drawn, std::size_t source, int n) : drawn_(drawn), source_(source), n_(n) {
     if (drawn.stages[source].bad(n)) {
       fails_for_good = true;
+      fails = 1;
     } else {
       leave(source, "main");
     }
@@ -25,7 +26,8 @@ class Foreseen {
   /// How often it comes to each stage that ends a way, if nothing fails unheard.
   std::map<std::size_t, int> comes;
   std::vector<std::size_t> reported;  ///< Who hears of it if it fails for good.
-  bool fails_for_good = false;        ///< It does, whatever is tried.
+  bool fails_for_good = false;        ///< It does, whatever is tried,
+  int fails = 0;                      ///< and so much of what it becomes.
   int at_first = 0;                   ///< So often, at the most, it fails before it does not.
   bool by_chance = false;             ///< It comes by an edge that may lose it, or goes on with others that may fail.
 
@@ -57,6 +59,7 @@ class Foreseen {
         if (stage.on_error == "pass") break;
         if (!drawn_.readers(number, "failed").empty()) return leave(number, "failed");
         fails_for_good = true;
+        ++fails;
         return;
     }
     switch (stage.kind) {
