@@ -49,6 +49,7 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
     };
     breaker_.emplace(*common_.breaker, setting.breaker(*common_.breaker), context, std::move(changed));
   }
+  if (common_.order.key) context.compile(lane_.emplace(), *common_.order.key);
   if (common_.workers == stage::adaptive_workers) adaptive_.emplace();
   if (common_.retry) retry_budget_.emplace(common_.retry->budget_share());
   if (common_.hedge) hedge_budget_.emplace(common_.hedge->budget_share());
@@ -84,16 +85,45 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     return true;
   }
   set_deadline(job);
-  if (!job.key.empty()) recall(job, now);
-  if (job.step != Step::queued) return true;
   if (too_many) {
+    if (!job.key.empty()) recall(job, now);
+    if (job.step != Step::queued) return true;
     Failure why = limit_->refused(now, std::nullopt);
     why.text += ", and " + std::to_string(places_each_key_) + " of its key wait already";
     finish(job, std::move(why));
-  } else {
-    seek(job);
+  } else if (take_lane(job)) {
+    go_on(job, now);
   }
   return true;
+}
+
+void Calls::go_on(Job& job, Time now) {
+  if (!job.key.empty()) recall(job, now);
+  if (job.step == Step::queued) seek(job);
+}
+
+/// Whether nobody of its key is before it.
+bool Calls::take_lane(Job& job) {
+  if (!lane_) return true;
+  const auto [lane, first] = lanes_.try_emplace(job.lane);
+  job.has_lane = first;
+  if (first) return true;
+  job.step = Step::in_line;
+  lane->second.push_back(&job);
+  return false;
+}
+
+void Calls::leave_lane(Job& job) {
+  if (!std::exchange(job.has_lane, false)) return;
+  const auto lane = lanes_.find(job.lane);
+  if (lane->second.empty()) {
+    lanes_.erase(lane);
+    return;
+  }
+  Job& next = *lane->second.front();
+  lane->second.pop_front();
+  next.has_lane = true;
+  rung_.push_back(&next);  // Not at once: a thousand that are remembered would be a thousand calls deep.
 }
 
 /// What the policies ask of the message before anything is done about it.
@@ -108,6 +138,9 @@ message::Done Calls::read_terms(Job& job, Time taken_at) {
     auto key = breaker_->key(message);
     if (!key) return std::move(key.failure());
     job.circuit = std::move(*key);
+  }
+  if (lane_) {
+    if (auto failure = lane_->fill(message, job.lane)) return failure;
   }
   if (const auto* metadata = message.metadata()) job.deadline = metadata->deadline;
   if (const auto& time = common_.deadline) {
@@ -223,6 +256,9 @@ void Calls::move_on() {
     if (job.deadline && *job.deadline <= now && job.step != Step::calling) {
       withdraw(job, now);
       finish(job, late());
+    } else if (job.step == Step::in_line) {
+      job.step = Step::queued;
+      go_on(job, now);
     } else if (job.step == Step::pausing) {
       again(job, now);
     } else if (job.step == Step::calling) {
@@ -292,6 +328,9 @@ Job& Calls::leave(std::uint64_t ticket, Time now) {
 /// It waits no longer, for whatever it is.
 void Calls::withdraw(Job& job, Time now) {
   switch (job.step) {
+    case Step::in_line:
+      std::erase(lanes_.find(job.lane)->second, &job);
+      break;
     case Step::sharing:
       cache_->answers().leave(job.key, job.ticket);
       sharing_.erase(job.ticket);
@@ -577,6 +616,7 @@ void Calls::finish(Job& job, message::Done failed) {
     --calling_;
   }
   end_flight(job);
+  leave_lane(job);
   wake_();
 }
 

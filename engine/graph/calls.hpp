@@ -17,6 +17,7 @@ namespace weir::graph {
 /// One message on its way. It holds the batch that its message lies in.
 struct Job {
   enum class Step : std::uint8_t {
+    in_line,  ///< Waits for those of its key that came before it (`order: {key: …}`).
     sharing,  ///< Waits for the answer to another's call, who asks the same.
     waiting,  ///< For a token.
     queued,   ///< For a worker.
@@ -39,6 +40,8 @@ struct Job {
   bool gone = false;     ///< or because nobody wants it any more.
   Toll toll;
   std::string circuit;
+  std::string lane;                                ///< The key by which it is in order,
+  bool has_lane = false;                           ///< and that it is the one of that key that may go on.
   std::string key;                                 ///< Of what is remembered,
   bool leads = false;                              ///< and whether it is the one that calls for all who wait for that.
   std::optional<policy::Breaker::Permit> permit;   ///< For its next call.
@@ -96,6 +99,9 @@ class Calls {
   std::size_t free_workers() const { return workers() > calling_ ? workers() - calling_ : 0; }
   bool waits_at_gate() const { return limit_ && limit_->over() == stage::Over::wait; }
 
+  void go_on(Job& job, runtime::Time now);
+  bool take_lane(Job& job);
+  void leave_lane(Job& job);
   message::Done read_terms(Job& job, runtime::Time taken_at);
   bool crowded(const Job& job) const;
   void set_deadline(Job& job);
@@ -151,6 +157,8 @@ class Calls {
   std::vector<std::unique_ptr<Attempt>> parted_;        // Given up, and not yet ended.
   std::unordered_map<std::uint64_t, Waiting> waiting_;  // At a gate.
   std::unordered_map<std::uint64_t, Job*> sharing_;
+  std::optional<script::Text> lane_;                         // Of `order: {key: …}`.
+  std::unordered_map<std::string, std::deque<Job*>> lanes_;  // Those in line behind one that is at it.
   std::deque<Job*> queued_;
   std::vector<Job*> held_;
   std::deque<Job*> rung_;

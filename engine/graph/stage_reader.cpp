@@ -367,9 +367,9 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
   }
-  if (planned.common.order == stage::Order::by_key && shape != Shape::duplex) {
+  if (planned.common.order == stage::Order::by_key && shape != Shape::duplex && shape != Shape::call) {
     refuse("order", "workers who each have their keys come with a later version of weir here",
-           "a child that stays, `exec: {pipe: …}`, has them");
+           "a stage that calls has them, and a child that stays, `exec: {pipe: …}`");
   } else if (planned.common.order == stage::Order::by_key && planned.common.workers == 1) {
     refuse("order", "one worker keeps the order of all keys anyway", "say `workers: 8`, for so many keys at once");
   }
