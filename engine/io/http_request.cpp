@@ -679,7 +679,9 @@ std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive,
   if (!date.empty()) bytes.append("Date: ").append(date).append("\r\n");
   const bool has_body = response.status != 204 && response.status != 304;
   const std::uint64_t length = response.file ? response.file_bytes : response.body.size();
-  if (has_body) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  // To a HEAD that was answered without a body nobody knows what a GET would bring: it was asked elsewhere, perhaps.
+  const bool unknown = head && length == 0 && !response.file;
+  if (has_body && !unknown) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
   bytes += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   if (has_body && !head) bytes += response.body;
   return bytes;
