@@ -548,7 +548,7 @@ class Http : public stage::Call {
     if (!request) return !config_.forward;
     return request->method == "GET" &&
            std::none_of(request->headers.begin(), request->headers.end(), [](const auto& header) {
-             return is_one_of(header.first, "authorization", "range") || header.first.starts_with("if_");
+             return is_one_of(header.first, "authorization", "cookie", "range") || header.first.starts_with("if_");
            });
   }
   bool may_be_doubled(const stage::Message& message) const override {

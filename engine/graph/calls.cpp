@@ -19,6 +19,12 @@ namespace {
 /// Who asks to be left alone for longer than this, in all, for one message, has in fact refused it.
 constexpr runtime::Duration left_alone_most = std::chrono::hours(1);
 
+/// Then it is for whoever asked, and for nobody else.
+bool sets_cookies(const message::Result& result) {
+  return std::any_of(result.headers.begin(), result.headers.end(),
+                     [](const auto& header) { return header.first == "set_cookie"; });
+}
+
 }  // namespace
 
 Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Context& context, bool eager,
@@ -213,8 +219,9 @@ void Calls::renew(const Job& job, Time now) {
 void Calls::end_flight(Job& job) {
   if (!std::exchange(job.leads, false)) return;
   auto& answers = cache_->answers();
-  if (!job.failed && !job.gone) {
-    const auto* metadata = job.message().metadata();
+  const auto* metadata = job.message().metadata();
+  const bool personal = metadata && metadata->result && sets_cookies(*metadata->result);
+  if (!job.failed && !job.gone && !personal) {
     StageCache::Value value = metadata ? metadata->result : nullptr;
     if (!value) value = std::make_shared<const message::Result>();
     for (const auto ticket : cache_->brought(job.key, value, core_.now())) answer(take_sharer(ticket), value);
@@ -457,6 +464,7 @@ void Calls::start_second(Job& job, Time now) {
 /// One that has not begun.
 void Calls::give_up_second(Job& job, Time now) {
   job.alarm.reset();
+  std::erase(rung_, &job);  // It may have rung: nobody is to take that for the end of another wait.
   if (!job.second) return;
   again_gate_->leave(*job.second);
   leave(*job.second, now);

@@ -166,6 +166,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
         if (row.metadata) failed.edit_metadata() = *row.metadata;
         failed.edit_metadata().failed = row.failure;
       }
+      *setting_.unheard += open->failures_beyond();
       Open* const next = open->next;
       delete open;
       open = next;

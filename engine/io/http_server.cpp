@@ -358,6 +358,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       }
       if (connection.evicted) co_return false;
       if (connection.late) {
+        connection.late = false;  // What is told now has a time of its own.
         if (state != HttpReader::State::idle) co_await refuse(inside, connection, 408, "the request took too long");
         co_return false;
       }

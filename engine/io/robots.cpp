@@ -206,7 +206,9 @@ runtime::Task<> RobotsGate::read(Server& server, const std::string& origin) {
   ++server.readings;
   server.failure.reset();
   const std::string trouble = "its robots.txt can't be read: ";
-  if (reply.failure && reply.failure->reason != Reason::size && reply.failure->reason != Reason::status) {
+  // Of one that is too large what came counts; where nothing did, nobody knows what it forbids.
+  const bool cut = reply.failure && reply.failure->reason == Reason::size && !reply.body.empty();
+  if (reply.failure && !cut && reply.failure->reason != Reason::status) {
     server.failure = std::move(reply.failure);
     server.failure->text = trouble + server.failure->text;
   } else if (reply.status == 429 || reply.status >= 500) {

@@ -96,12 +96,14 @@ Context context_of(const TlsCertificate& files, const std::string& clients) {
   }
   if (clients.empty()) return context;
   look_for(clients);
-  auto* const names = ::SSL_load_client_CA_file(clients.c_str());
+  std::unique_ptr<STACK_OF(X509_NAME), void (*)(STACK_OF(X509_NAME)*)> names(
+      ::SSL_load_client_CA_file(clients.c_str()),
+      [](STACK_OF(X509_NAME) * list) { sk_X509_NAME_pop_free(list, ::X509_NAME_free); });
   if (!names || ::SSL_CTX_load_verify_locations(made, clients.c_str(), nullptr) != 1) {
     ::ERR_clear_error();
     throw TlsError(clients, "these are no certificates in PEM");
   }
-  ::SSL_CTX_set_client_CA_list(made, names);
+  ::SSL_CTX_set_client_CA_list(made, names.release());
   ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   return context;
 }

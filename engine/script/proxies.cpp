@@ -387,33 +387,37 @@ void push_pairs(lua_State* lua, const Pairs& pairs) {
   }
 }
 
-/// Several of one name are one with commas between (RFC 9110, 5.3); cookies can't be, and are a list.
+/// Several of one name are one with commas between (RFC 9110, 5.3); cookies can't be, and are a list. Lua may leave
+/// this by a long jump, so nothing here has a destructor.
 void push_headers(lua_State* lua, const Pairs& headers) {
-  constexpr std::string_view cookies = "set_cookie";
-  Pairs joined;
-  std::vector<std::string_view> set;
-  for (const auto& [name, value] : headers) {
-    if (name == cookies) {
-      set.push_back(value);
-      continue;
-    }
-    const auto found = std::find_if(joined.begin(), joined.end(), [&](const auto& pair) { return pair.first == name; });
-    if (found == joined.end()) {
-      joined.emplace_back(name, value);
+  lua_createtable(lua, 0, static_cast<int>(headers.size()));
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    const std::string& name = headers[i].first;
+    const auto same = [&](const auto& other) { return other.first == name; };
+    const auto begin = headers.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::any_of(headers.begin(), begin, same)) continue;
+    push_text(lua, name);
+    const auto count = std::count_if(begin, headers.end(), same);
+    if (count == 1) {
+      push_text(lua, headers[i].second);
+    } else if (name == "set_cookie") {
+      lua_createtable(lua, static_cast<int>(count), 0);
+      lua_Integer at = 0;
+      for (auto other = begin; other != headers.end(); ++other) {
+        if (!same(*other)) continue;
+        push_text(lua, other->second);
+        lua_rawseti(lua, -2, ++at);
+      }
     } else {
-      found->second.append(", ").append(value);
+      std::string& joined = State::of(lua).out();
+      joined.clear();
+      for (auto other = begin; other != headers.end(); ++other) {
+        if (same(*other)) joined.append(joined.empty() ? "" : ", ").append(other->second);
+      }
+      push_text(lua, joined);
     }
+    lua_rawset(lua, -3);
   }
-  if (set.size() == 1) joined.emplace_back(cookies, set.front());
-  push_pairs(lua, joined);
-  if (set.size() < 2) return;
-  push_text(lua, cookies);
-  lua_createtable(lua, static_cast<int>(set.size()), 0);
-  for (std::size_t i = 0; i < set.size(); ++i) {
-    push_text(lua, set[i]);
-    lua_rawseti(lua, -2, static_cast<lua_Integer>(i + 1));
-  }
-  lua_rawset(lua, -3);
 }
 
 void text_field(lua_State* lua, const char* name, std::string_view value) {

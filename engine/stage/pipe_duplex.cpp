@@ -286,7 +286,7 @@ class Children final : public Workplace {
         because = told(*child);
         const bool as_told = child->closes() || (child->let_go() && worker.asked.empty());
         if (finished(worker) || as_told) judge(*child, because);
-        if (finished(worker)) co_return;
+        if (finished(worker) || abandoned_) co_return;
         if (child->ran() / 10 >= pipe.restart->from || worker.answered || worker.blamed) backoff.reset();
         needed = !as_told && !(worker.keyed && worker.asked.empty());
         blame(worker, because);

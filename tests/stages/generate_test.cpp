@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(a_day_of_ticks_takes_no_time_to_try) {
   constexpr auto time = 4h;
 #endif
   constexpr auto ticks = std::chrono::seconds(time).count();
-  const double before = cpu_seconds();
+  [[maybe_unused]] const double before = cpu_seconds();
   generate.start();
   generate.run_for(time - 1ms);
   BOOST_TEST(generate.out().size() == static_cast<std::size_t>(ticks));
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(a_year_in_berlin_takes_no_time_to_try) {
 #else
   constexpr int days = 100;  // Under sanitizers an hour costs milliseconds; March is among them.
 #endif
-  const double before = cpu_seconds();
+  [[maybe_unused]] const double before = cpu_seconds();
   nightly.start();
   nightly.run_for(24h * 365);
   hourly.start();
