@@ -331,38 +331,22 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
   }
 }
 
-/// All stages that messages of this one may come to.
-std::vector<bool> downstream(const Plan& plan, std::size_t from) {
-  std::vector<bool> reached(plan.stages.size());
-  std::vector<std::size_t> left{from};
-  while (!left.empty()) {
-    const std::size_t here = left.back();
-    left.pop_back();
-    for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-      const auto& inputs = plan.stages[i].inputs;
-      const bool reads = std::any_of(inputs.begin(), inputs.end(), [&](PortRef input) { return input.stage == here; });
-      if (!reads || reached[i]) continue;
-      reached[i] = true;
-      left.push_back(i);
-    }
-  }
-  return reached;
-}
-
 /// That the messages of `of` come to `gather`, and none of them as part of something else.
 void check_way(const Plan& plan, std::size_t of, std::size_t gather, Diagnostics& diagnostics,
                const std::string& path) {
   const auto& planned = plan.stages[gather];
-  const auto reached = downstream(plan, of);
-  if (!reached[gather]) {
+  const auto leads_to = [&plan](std::size_t from, std::size_t to) {
+    return plan.any_up_to(to, [&](const PlannedStage& stage) { return &stage == &plan.stages[from]; });
+  };
+  if (!leads_to(of, gather)) {
     return diagnostics.error(
         planned.place, "nothing that '" + plan.stages[of].name + "' makes comes to '" + planned.name + "'", "", path);
   }
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& between = plan.stages[i];
     // (Another `gather` gives on what a message of the outer list became.)
-    if (!reached[i] || !between.configured.collects || between.gathers || !between.configured.gathers.empty()) continue;
-    if (!downstream(plan, i)[gather]) continue;
+    if (i == of || !between.configured.collects || between.gathers || !between.configured.gathers.empty()) continue;
+    if (!leads_to(of, i) || !leads_to(i, gather)) continue;
     return diagnostics.error(planned.place,
                              "'" + between.name + "' makes one message of many, which is part of no list that '" +
                                  planned.name + "' gathers",
