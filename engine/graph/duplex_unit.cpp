@@ -157,16 +157,16 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     for (Open* open = answered_.exchange(nullptr, std::memory_order_seq_cst); open;) {
       open_ -= open->rows();
       for (const auto& row : open->failures()) {
+        tell_beyond(*driver_, row);
         const Port port = port_of_failures();
         if (open->last || !output.heard(port)) {
-          tell_lost(row.failure);
+          tell_lost(*driver_, row.failure);
           continue;
         }
         const message::Message failed = output.emit(port, row.payload, core_.now());
         if (row.metadata) failed.edit_metadata() = *row.metadata;
         failed.edit_metadata().failed = row.failure;
       }
-      *setting_.unheard += open->failures_beyond();
       Open* const next = open->next;
       delete open;
       open = next;
@@ -190,12 +190,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     }
     ++counters.created;
     ++counters.failed[reason];
-    tell_lost(why);
-  }
-  void tell_lost(const Failure& why) {
-    ++*setting_.unheard;
-    driver_->log(observe::Level::error, "a message failed and nobody listens",
-                 {{"failed_stage", why.stage}, {"why", why.text}});
+    tell_lost(*driver_, why);
   }
 
   static constexpr int deliveries_at_once = 16;

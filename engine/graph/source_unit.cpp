@@ -353,7 +353,7 @@ class SourceUnit final : public Unit, private TokenOwner {
         left_ += rows_failed(*open);
         delete open;
       } else if (open->last) {
-        for (const auto& row : open->failures()) lost(row.failure, *open);
+        for (const auto& row : open->failures()) lost(row, *open);
         close(*open);
         delete open;
       } else {
@@ -410,22 +410,18 @@ class SourceUnit final : public Unit, private TokenOwner {
           for (auto each = begin; each != end; ++each, ++open->handled) {
             if (output.full()) co_await pump();
             if (!output.heard(any_port_)) {
-              lost(each->failure, *open);
+              lost(*each, *open);
               continue;
             }
             const Message failed = output.emit(any_port_, each->payload, entered);
             const auto* const carried = each->metadata ? each->metadata.get() : metadata;
             if (carried) failed.edit_metadata() = *carried;
             failed.edit_metadata().failed = told(each->failure, attempt);
+            tell_beyond(driver_, *each);
           }
         }
         open->handled = static_cast<std::size_t>(end - failures.begin());
         if (output.full()) co_await pump();
-      }
-      if (open->failures_beyond() > 0) {
-        *setting_.unheard += open->failures_beyond();
-        driver_.log(observe::Level::error, "more of what one message became failed than could be kept",
-                    {{"messages", open->failures_beyond()}});
       }
       close(*open);
       failed_.pop_front();
@@ -474,19 +470,18 @@ class SourceUnit final : public Unit, private TokenOwner {
     }
     ++counters.created;
     ++counters.failed[static_cast<std::size_t>(why.reason)];
-    if (!asker) tell_lost(why);
+    if (!asker) tell_lost(driver_, why);
   }
 
-  void lost(const Failure& why, Open& open) {
+  void lost(const message::FailedRow& row, Open& open) {
+    const Failure& why = row.failure;
     open.stopped = open.stopped || why.reason == message::Reason::stopped;
-    if (!open.asked) return tell_lost(why);
+    if (!open.asked) {
+      tell_lost(driver_, why);
+      return tell_beyond(driver_, row);
+    }
     // It reached somebody, who was told no more than a stranger may know.
     driver_.log(observe::Level::info, "a message failed and who asked was told",
-                {{"failed_stage", why.stage}, {"why", why.text}});
-  }
-  void tell_lost(const Failure& why) {
-    ++*setting_.unheard;
-    driver_.log(observe::Level::error, "a message failed and nobody listens",
                 {{"failed_stage", why.stage}, {"why", why.text}});
   }
 

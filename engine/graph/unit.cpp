@@ -48,6 +48,19 @@ Node* Unit::node(std::size_t stage) const {
   return nullptr;
 }
 
+void Unit::tell_lost(stage::Context& context, const message::Failure& why) {
+  ++*setting_.unheard;
+  context.log(observe::Level::error, "a message failed and nobody listens",
+              {{"failed_stage", why.stage}, {"why", why.text}});
+}
+
+void Unit::tell_beyond(stage::Context& context, const message::FailedRow& row) {
+  if (row.beyond == 0) return;
+  *setting_.unheard += row.beyond;
+  context.log(observe::Level::error, "more of what one message became failed than could be kept",
+              {{"messages", row.beyond}});
+}
+
 void Unit::equip(const PlannedStage& planned, stage::Context& context) {
   const auto index = static_cast<std::size_t>(&planned - setting_.plan->stages.data());
   if (planned.common.state) context.state = &*planned.common.state;

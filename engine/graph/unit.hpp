@@ -88,7 +88,7 @@ class Unit {
   virtual void drain() {}  ///< A source reads no more. Also before it has started.
   /// One of its readers takes nothing any more. Where none is left, neither does this one.
   virtual void reader_closed();
-  void stop();             ///< Ends at once. Also before it has started.
+  void stop();  ///< Ends at once. Also before it has started.
   /// Lets go of every message that is left; they fail.
   virtual void retire() noexcept;
   /// Messages of this source whose end nobody has heard of. Once all units have retired.
@@ -105,6 +105,11 @@ class Unit {
     (void)batch;
     (void)port;
   }
+
+  /// A failure that nobody hears. It is counted, and the log has it.
+  void tell_lost(stage::Context& context, const message::Failure& why);
+  /// Those of its row that were not kept: nobody hears of them either.
+  void tell_beyond(stage::Context& context, const message::FailedRow& row);
 
   /// Gives the stage what the plan has for it, before its instance is made.
   void equip(const PlannedStage& planned, stage::Context& context);

@@ -18,7 +18,7 @@ void Token::fail(std::uint64_t id, Failure failure, std::string payload,
     constexpr std::size_t bytes_most = std::size_t{16} << 20;
     const bool many = failures_.size() >= failures_most || failures_.size() * payload.size() > bytes_most;
     if (last != failures_.rend() && many) {
-      ++failures_beyond_;
+      ++last->beyond;
     } else {
       failures_.emplace(at, ordinal, std::move(failure), std::move(payload), std::move(metadata));
     }

@@ -34,6 +34,7 @@ struct FailedRow {
   Failure failure;
   std::string payload;                       ///< The message as it entered the stage that failed it,
   std::shared_ptr<const Metadata> metadata;  ///< and what it carried; may be null.
+  std::uint64_t beyond = 0;                  ///< So many failures of the same row were not kept.
 };
 
 /// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows
@@ -53,7 +54,6 @@ class Token {
     first_id_ = first_id;
     rows_ = rows;
     failures_.clear();
-    failures_beyond_ = 0;
   }
 
   void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
@@ -68,10 +68,9 @@ class Token {
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }
   std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
-  /// Only once completed() has been called: in the order of failing, but those of one row one after the other. Of what
-  /// one row became no more than `failures_most` are kept; of the others only how many there were.
+  /// Only once completed() has been called: in the order of failing, but those of one row one after the other. From
+  /// `failures_most` on only the first of each row is kept, and of the others how many there were (FailedRow::beyond).
   const std::vector<FailedRow>& failures() const noexcept { return failures_; }
-  std::uint64_t failures_beyond() const noexcept { return failures_beyond_; }
   static constexpr std::size_t failures_most = 10'000;
 
  private:
@@ -81,7 +80,6 @@ class Token {
   std::uint32_t rows_;
   std::mutex mutex_;  // Failing is rare; it guards failures_.
   std::vector<FailedRow> failures_;
-  std::uint64_t failures_beyond_ = 0;
 };
 
 }  // namespace weir::message

@@ -106,6 +106,31 @@ stages:
   BOOST_TEST(once.output() == "{\"l\":[1,2]}\n");
 }
 
+BOOST_AUTO_TEST_CASE(of_what_one_message_became_so_many_failures_are_kept_and_the_others_are_owned_up_to) {
+  constexpr std::uint64_t beyond = 3;
+  const auto made = std::to_string(message::Token::failures_most + beyond);
+  const std::string all_fail = R"(
+stages:
+  a: {generate: {range: 1..1}}
+  b: {from: a, lua: 'local l = {} for i = 1, )" +
+                               made + R"( do l[i] = i end return l'}
+  c: {from: b, expand: {}}
+  d: {from: c, lua: 'fail("no")'}
+)";
+  Bench unheard(all_fail);
+  unheard.run();
+  BOOST_TEST(unheard.ending().unheard == message::Token::failures_most + beyond);
+  Bench each(all_fail + "  e: {from: any.failed, drop: {}}\n");
+  each.run();
+  BOOST_TEST(each.out("a", "any") == message::Token::failures_most);
+  BOOST_TEST(each.ending().unheard == beyond);
+  // The source tells of its own message, whatever became of it.
+  Bench whole(all_fail + "  e: {from: a.failed, drop: {}}\n");
+  whole.run();
+  BOOST_TEST(whole.out("a", "failed") == 1U);
+  BOOST_TEST(whole.ending().unheard == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_may_pass_is_sent_again_though_something_else_of_it_may_not) {
   Bench bench(R"(
 stages:
