@@ -181,11 +181,9 @@ class CallUnit final : public Unit {
     }
     const bool failed = job.failed.has_value();
     if (failed) out.note_failure(message, std::move(*job.failed));
-    if (merge_ && failed) {
-      // What the call did not bring is no second failure: the first is what there is to say.
-      if (auto wrong = merge_->set_what_there_is(message)) return out.fail(message, std::move(*wrong));
-    } else if (merge_) {
-      if (auto wrong = merge_->set(message)) return out.fail(message, std::move(*wrong));
+    if (merge_) {
+      // What a call that failed did not bring is no second failure: the first is what there is to say.
+      if (auto wrong = merge_->set(message, failed)) return out.fail(message, std::move(*wrong));
     } else if (!failed && head().planned->configured.brings_result) {
       const auto* metadata = message.metadata();
       if (metadata && metadata->result) message.replace(metadata->result->text);

@@ -400,7 +400,7 @@ std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<co
   return std::nullopt;
 }
 
-Done Fields::set(const Names& names, bool leave_out_failed) const {
+Done Fields::set(const Names& names, bool what_there_is) const {
   if (content_->fields.empty()) return std::nullopt;  // `merge: {}` keeps the message as it is, whatever it is.
   auto& json = content_->json;
   auto& ends = content_->ends;
@@ -409,7 +409,7 @@ Done Fields::set(const Names& names, bool leave_out_failed) const {
   for (const auto& field : content_->fields) {
     const std::size_t begin = json.size();
     auto wrote = field.tree.json(names, json);
-    if (!wrote && !leave_out_failed) return std::move(wrote.failure());
+    if (!wrote && !what_there_is) return std::move(wrote.failure());
     if (!wrote) json.resize(begin);
     ends.push_back(wrote && *wrote ? json.size() : std::string::npos);
   }

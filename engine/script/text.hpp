@@ -87,13 +87,11 @@ class Fields {
   [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Map<config::Value>& fields);
 
   /// Evaluates every value first, then sets all of them in order: no value sees another's. A nil leaves its field as
-  /// it is. On failure the message is as before. A payload that is no object fails (`type`).
-  message::Done set(const Names& names) const { return set(names, false); }
-  /// The same of what there is: a value that fails leaves its field as it is.
-  message::Done set_what_there_is(const Names& names) const { return set(names, true); }
+  /// it is. On failure the message is as before. A payload that is no object fails (`type`). `what_there_is`: a value
+  /// that fails leaves its field as it is, too.
+  message::Done set(const Names& names, bool what_there_is = false) const;
 
  private:
-  message::Done set(const Names& names, bool leave_out_failed) const;
   struct Content;
   std::unique_ptr<Content> content_;
 };

@@ -452,7 +452,8 @@ class Children final : public Workplace {
       out.note_failure(message, std::move(*asked.failed));
     }
     if (merge_) {
-      if (auto wrong = merge_->set(message)) return out.fail(message, std::move(*wrong));
+      // (As of a call: what a child that failed did not bring is no second failure.)
+      if (auto wrong = merge_->set(message, asked.failed != nullptr)) return out.fail(message, std::move(*wrong));
     }
     if (pipe.reply != Reply::free || asked.failed) return out.pass(message);
     out.absorb(batch, row);
