@@ -124,14 +124,13 @@ const auto spec =
         .details(
             "For each group that has messages one message leaves when its window closes. Its payload is `by` and "
             "`fields`; `meta.window_start` and `meta.window_end` say which window it was. A field of `by` that is not "
-            "there is null. What is not there or null is not counted, and of nothing the result is null, or 0 of "
-            "count and sum; what is no number fails the message (type) where a number is wanted. A percentile is a "
-            "value that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
+            "there is null. What is not there or null is not counted, and of nothing the result is null, or 0 of count "
+            "and sum; what is no number fails the message (type) where a number is wanted. A percentile is a value "
+            "that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
             "By `time`, windows close as messages come, and at the end. A message all of whose windows are closed "
             "leaves by .late.\n"
             "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input "
-            "ends "
-            "open windows are closed.")
+            "ends open windows are closed.")
         .example("aggregate: {by: [device], window: 10s, fields: {mean: mean(celsius), n: count()}}",
                  "{device: d1, celsius: 20.5}")
         .example("aggregate: {window: 1h, slide: 5m, time: at, late: 30s, fields: {p95: p95(ms), worst: max(ms)}}")

@@ -219,15 +219,13 @@ const auto spec =
             "A child that takes too long is killed. One that stays is told to end (SIGTERM) when weir ends, and killed "
             "a second later. With the program ends what it left behind in its process group.\n"
             "A `pipe` with `from` has as many children as `workers` says, or with `order: {key: TEXT}` one for each "
-            "key, "
-            "so many at once; a key's child ends when it was idle for a minute or another key needs its place. Each "
-            "child has many messages at once. If one ends, exactly what it has not answered is given to a new one, in "
-            "the same order; half an answer is none. `timeout` is what one answer may take, counted from the one "
-            "before; "
-            "then that message fails and the child is killed. A child that says more than it was asked, or what is no "
-            "frame, or closes one of its streams, is ended as well. When nothing more comes its input is closed, and "
-            "its answers and its end are awaited; so it is when a source has read everything and an answer is missing "
-            "for 200ms, and should more come it is started again.")
+            "key, so many at once; a key's child ends when it was idle for a minute or another key needs its place. "
+            "Each child has many messages at once. If one ends, exactly what it has not answered is given to a new "
+            "one, in the same order; half an answer is none. `timeout` is what one answer may take, counted from the "
+            "one before; then that message fails and the child is killed. A child that says more than it was asked, or "
+            "what is no frame, or closes one of its streams, is ended as well. When nothing more comes its input is "
+            "closed, and its answers and its end are awaited; so it is when a source has read everything and an answer "
+            "is missing for 200ms, and should more come it is started again.")
         .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}", "{id: 7}")
         .example("exec: {run: [df, '--output=source,pcent'], every: 1m}")
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")
@@ -327,8 +325,7 @@ class Run final : public io::WatchedChild {
   io::Tail errors_{stage::error_tail_bytes};
 };
 
-// -------------------------------------------------------------------------------------------- one child for each
-// message
+// ----------------------------------------------------------------------------------------- one child for each message
 
 class Exec : public stage::Call {
  public:

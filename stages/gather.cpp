@@ -34,8 +34,7 @@ const auto spec =
             "`STAGE.failed` as well, or say `on_error: pass`. The new message has the metadata of the one that arrived "
             "first; when it is done, so are all of which it was made. At most 1,000 lists are open at once: messages "
             "of further ones fail here, as do those that belong to no list of that stage, or to one that has left: a "
-            "failed "
-            "message that its source sends again comes too late where the others did not wait.")
+            "failed message that its source sends again comes too late where the others did not wait.")
         .example("gather: {of: input, into: items}");
 
 class Gather : public stage::Operator, private message::Groups::Listener {

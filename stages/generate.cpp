@@ -108,14 +108,11 @@ const auto spec =
                config::sample("'job {{ i }}'"))
         .details(
             "Where the clocks are changed, `cron` does as Vixie's and Debian's do. If its minute or hour begins with "
-            "`*` it "
-            "goes by the clock as it shows. Any other is due once a day: at the moment of the change, where the clock "
-            "leaves its time out, and the first time, where the clock shows it twice.\n"
+            "`*` it goes by the clock as it shows. Any other is due once a day: at the moment of the change, where the "
+            "clock leaves its time out, and the first time, where the clock shows it twice.\n"
             "Without `every` and `cron` it goes once through what it makes: up to 64 messages, then it waits until "
-            "they have "
-            "found "
-            "room. Code of `lua` goes on when the one that it yielded has. Without `msg` and `text` the message is the "
-            "number, the list's element, or else {}.")
+            "they have found room. Code of `lua` goes on when the one that it yielded has. Without `msg` and `text` "
+            "the message is the number, the list's element, or else {}.")
         .example("generate: {range: 1..1000, msg: {n: '{{ i }}'}}")
         .example("generate: {cron: '0 2 * * *', zone: Europe/Berlin, each: [backup, report]}")
         .example("generate: {every: 5s, each: [eu, us], msg: {region: '{{ item }}'}}")

@@ -260,19 +260,16 @@ const auto spec =
         .details(
             "The whole call has 10s, unless `timeout` says otherwise. A status from 400 on fails the message (status), "
             "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Of a `forward` "
-            "only these two fail: another 4xx is the asker's to hear. Other failures: "
-            "connect, tls, timeout, size (a reply larger than `max_body`, or compressed by more than 200 to 1), "
-            "decode (compressed more than once), robots, io (reset, cut short, not HTTP). `result` has status, headers "
-            "(lower "
-            "case, `_` for `-`), text, seconds; of a failed call, too.\n"
+            "only these two fail: another 4xx is the asker's to hear. Other failures: connect, tls, timeout, size (a "
+            "reply larger than `max_body`, or compressed by more than 200 to 1), decode (compressed more than once), "
+            "robots, io (reset, cut short, not HTTP). `result` has status, headers (lower case, `_` for `-`), text, "
+            "seconds; of a failed call, too.\n"
             "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
             "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies are "
             "decompressed; connections are kept and shared by the calls of the stage; HTTP/2 is spoken where a server "
             "offers it with TLS. A robots.txt is read before the first page of its server and again when it is an hour "
-            "old; "
-            "a server that can't say what it allows is not asked for pages. A redirect to another server is followed "
-            "without authorization and cookies. Neither "
-            "netrc nor a proxy of the environment is used.\n"
+            "old; a server that can't say what it allows is not asked for pages. A redirect to another server is "
+            "followed without authorization and cookies. Neither netrc nor a proxy of the environment is used.\n"
             "In the host of the URL a `{{ }}` may give a name and a port, and no more; in its path no `.` or `..`.")
         .example("http: {get: 'http://127.0.0.1:9001/users/{{ msg.id }}', ok: [404]}", "{id: 7}")
         .example(

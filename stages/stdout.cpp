@@ -25,12 +25,10 @@ const auto spec =
             config::one_of({{"text", Format::text}, {"json", Format::json}, {"table", Format::table}}))
         .details(
             "Whoever reads the output may leave (`| head -1`): then the pipeline ends quietly. Where it is a file and "
-            "its "
-            "disk is full, messages wait.\n"
+            "its disk is full, messages wait.\n"
             "The first objects that come together decide the columns of a table and how wide they are; what is wider "
             "than 40 characters, or than the terminal, is cut and ends in `…`, and a row with further fields does so "
-            "as "
-            "well. What is no object stands in one column, as it is.")
+            "as well. What is no object stands in one column, as it is.")
         .example("stdout: {}")
         .example("stdout: {format: json}")
         .example("stdout: {format: table}");

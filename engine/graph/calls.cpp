@@ -245,8 +245,7 @@ Job& Calls::take_sharer(std::uint64_t ticket) {
   return job;
 }
 
-// ------------------------------------------------------------------------------------------------------ tokens,
-// workers
+// ---------------------------------------------------------------------------------------------------- tokens, workers
 
 void Calls::enter(policy::Turnstile& gate, std::uint64_t ticket, Job& job, Time now) {
   if (ticket == job.ticket) job.step = Step::waiting;
@@ -392,8 +391,7 @@ void Calls::work(Job& job) {
   call(job);
 }
 
-// --------------------------------------------------------------------------------------------------------------
-// calling
+// ------------------------------------------------------------------------------------------------------------ calling
 
 /// It has its token and its worker.
 void Calls::call(Job& job) {
@@ -528,8 +526,7 @@ void Calls::ring(Job& job) {
   wake_();
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-// ending
+// ------------------------------------------------------------------------------------------------------------- ending
 
 void Calls::end(Job& job, Attempt& attempt, std::exception_ptr fault) {
   const Time now = core_.now();
@@ -658,8 +655,7 @@ bool Calls::running() const {
          std::any_of(renewing_.begin(), renewing_.end(), calls);
 }
 
-// --------------------------------------------------------------------------------------------------------------
-// figures
+// ------------------------------------------------------------------------------------------------------------ figures
 
 /// Before the number of workers that are taken changes, and before it is asked for.
 void Calls::count(Time now) {

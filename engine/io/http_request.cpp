@@ -211,8 +211,7 @@ std::string_view HttpRequest::sent_path() const {
   return sent.empty() ? "/" : sent;
 }
 
-// ------------------------------------------------------------------------------------------------------------- the
-// words
+// ---------------------------------------------------------------------------------------------------------- the words
 
 std::string http_lower(std::string_view text) {
   std::string result(text);

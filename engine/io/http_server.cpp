@@ -126,8 +126,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     if (coroutines.empty()) ended.wake();
   }
 
-  // ------------------------------------------------------------------------------------------------------------
-  // patience
+  // --------------------------------------------------------------------------------------------------------- patience
 
   void wait(Connection& connection, Connection::Waits what, runtime::Duration patience) {
     connection.waits = what;
@@ -204,8 +203,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     return true;
   }
 
-  // ---------------------------------------------------------------------------------------------------------
-  // coroutines
+  // ------------------------------------------------------------------------------------------------------- coroutines
 
   static Task<> accept_all(std::shared_ptr<Inside> inside, std::shared_ptr<tcp::acceptor> acceptor) {
     auto& core = inside->core;
@@ -445,8 +443,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     while (!inside->coroutines.empty() && inside->core.now() < when) co_await inside->ended.wait_through();
   }
 
-  // ---------------------------------------------------------------------------------------------------------------
-  // rest
+  // ------------------------------------------------------------------------------------------------------------- rest
 
   static std::string name_of_peer(const tcp::socket& socket) {
     asio::error_code error;

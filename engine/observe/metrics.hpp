@@ -88,8 +88,7 @@ inline constexpr MetricFamily metric_families[] = {
      "Second calls whose answer came first and counted."},
     {"weir_cache_requests_total", MetricType::counter, "pipeline, stage, kind, answer", "messages",
      "Messages that asked for a remembered answer: fresh or stale, they got it; miss, they called; shared, they got "
-     "what "
-     "a call brought that was under way."},
+     "what a call brought that was under way."},
     {"weir_cache_evicted_total", MetricType::counter, stage_labels, "answers",
      "Answers forgotten before their time, because there were too many or memory was short."},
     {"weir_cache_entries", MetricType::gauge, stage_labels, "answers", "Answers that the stage remembers."},

@@ -94,8 +94,7 @@ const config::Spec<Common>& common_spec() {
       config::Spec<Common>("stage", "Keys that stages have in common.")
           .field("from", &Common::from,
                  "What this stage reads: STAGE, STAGE.PORT such as orders.failed, a list of them, or any.failed: what "
-                 "failed "
-                 "and nobody else listens to.",
+                 "failed and nobody else listens to.",
                  config::sample("[orders, retried]"))
           .one_or_more()
           .field("description", &Common::description, "For people.")
@@ -162,9 +161,8 @@ const config::Declaration& do_declaration() {
       config::Spec<Nothing>("do", "Operators that run in turn, as one stage.")
           .details(
               "A list, each of its steps one operator and nothing else; the keys that stages have in common stand "
-              "beside "
-              "`do` and hold for all of them. What a step lets through, the next one gets; what fails in any leaves by "
-              "the stage's .failed, as it came to the stage; ports that a step opens are the stage's.")
+              "beside `do` and hold for all of them. What a step lets through, the next one gets; what fails in any "
+              "leaves by the stage's .failed, as it came to the stage; ports that a step opens are the stage's.")
           .example(
               "do:\n"
               "  - where: msg.amount > 0\n"

@@ -242,8 +242,7 @@ const config::Spec<CacheConfig>& cache_spec() {
               "no token of `limit`, no worker, and asks no `breaker`. The memory is the program's (`run.memory`), of "
               "which answers may have half; it is gone when the program ends. What an HTTP answer says of caching is "
               "not looked at. Of what `forward` sends on, only a GET is remembered, and none with Authorization, Range "
-              "or a "
-              "condition such as If-None-Match: those are for one asker alone.")
+              "or a condition such as If-None-Match: those are for one asker alone.")
           .example("cache: {key: '{{ msg.city }}', fresh: 1m, stale: 10m}");
   return spec;
 }

@@ -455,8 +455,7 @@ BOOST_AUTO_TEST_CASE(files_that_listen_on_one_address_share_it) {
   BOOST_TEST(contains(end.err, "serves /one already"), end.err);
 }
 
-// ------------------------------------------------------------------------------------------------- pipelines that
-// serve
+// ----------------------------------------------------------------------------------------------- pipelines that serve
 
 namespace {
 

@@ -141,8 +141,7 @@ BOOST_AUTO_TEST_CASE(a_message_has_come_through_when_its_sink_is_done_with_it) {
   BOOST_TEST(!bench.stage("a").duration);
 }
 
-// --------------------------------------------------------------------------------------------- what stands around a
-// call
+// ------------------------------------------------------------------------------------------ what stands around a call
 
 BOOST_AUTO_TEST_CASE(what_is_remembered_is_charged_to_the_memory_and_leaves_half_of_it) {
   Bench bench(R"(

@@ -494,8 +494,7 @@ BOOST_AUTO_TEST_CASE(a_child_that_reads_nothing_more_is_waited_for_and_no_more_i
   BOOST_TEST(bench.runtime.programs().running() == 0U);
 }
 
-// -------------------------------------------------------------------------------------------------------- many
-// children
+// ------------------------------------------------------------------------------------------------------ many children
 
 BOOST_AUTO_TEST_CASE(workers_are_children_and_the_order_is_kept_unless_it_need_not_be) {
   for (const bool kept : {true, false}) {
@@ -578,8 +577,7 @@ BOOST_AUTO_TEST_CASE(a_key_that_finds_no_free_child_waits_and_the_order_of_each_
   }
 }
 
-// --------------------------------------------------------------------------------------------- it does not answer at
-// all
+// ------------------------------------------------------------------------------------------ it does not answer at all
 
 BOOST_AUTO_TEST_CASE(a_child_that_does_not_answer_is_a_sink_and_its_end_is_awaited) {
   const auto run = [](int code, const std::string& more) {
@@ -665,8 +663,7 @@ BOOST_AUTO_TEST_CASE(what_a_child_says_freely_is_new_and_who_loses_it_is_told) {
   }
 }
 
-// --------------------------------------------------------------------------------------------------------------- the
-// end
+// ------------------------------------------------------------------------------------------------------------ the end
 
 BOOST_AUTO_TEST_CASE(whoever_collects_behind_it_gets_all_before_the_end) {
   Bench bench(
@@ -780,8 +777,7 @@ BOOST_AUTO_TEST_CASE(standard_error_leaves_line_by_line_also_the_last) {
   BOOST_TEST(talk.bench.files().text("said") == "about a\nabout b\nabout c\nabout d\nabout e\n");
 }
 
-// --------------------------------------------------------------------------------------------------------------
-// mistakes
+// ----------------------------------------------------------------------------------------------------------- mistakes
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_its_cure) {
   const auto mistakes = [](const std::string& keys) {

@@ -245,8 +245,7 @@ BOOST_AUTO_TEST_CASE(a_sink_is_done_when_its_child_has_ended) {
   BOOST_TEST((text_of(folder.path("all")) == numbers(1, 10'000) + "late\n"));
 }
 
-// ----------------------------------------------------------------------------------------------------------------
-// limits
+// ------------------------------------------------------------------------------------------------------------- limits
 
 BOOST_AUTO_TEST_CASE(a_child_has_the_limits_that_it_is_given) {
   const TemporaryFolder folder;

@@ -71,8 +71,7 @@ struct Called {
 
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------- one child for a
-// message
+// -------------------------------------------------------------------------------------------- one child for a message
 
 BOOST_AUTO_TEST_CASE(what_the_program_prints_takes_the_place_of_the_payload) {
   Called exec("{run: [greet, --name, '{{ text }}']}", "[ann, bob]");
@@ -330,8 +329,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_at_a_later_tick_fails_that_tick_o
   BOOST_TEST((exec.refused[0].second.reason == Reason::io));
 }
 
-// -------------------------------------------------------------------------------------------------------- one that
-// stays
+// ----------------------------------------------------------------------------------------------------- one that stays
 
 BOOST_AUTO_TEST_CASE(each_line_is_a_message_as_it_appears) {
   Alone exec("exec", "{pipe: [tail, -F, log]}");

@@ -174,8 +174,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_is_refused_and_the_next_one_read) {
   BOOST_TEST(machine.out() == "1\n3\n");
 }
 
-// ------------------------------------------------------------------------------------------------- other files by a
-// name
+// ---------------------------------------------------------------------------------------------- other files by a name
 
 BOOST_AUTO_TEST_CASE(the_rest_of_a_renamed_file_is_read_before_the_one_that_took_its_name) {
   Machine machine;

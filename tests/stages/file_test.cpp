@@ -479,8 +479,7 @@ BOOST_AUTO_TEST_CASE(directories_that_are_missing_on_the_way_are_made) {
   }
 }
 
-// ----------------------------------------------------------------------------------------------- a path for each
-// message
+// -------------------------------------------------------------------------------------------- a path for each message
 
 BOOST_AUTO_TEST_CASE(each_path_that_a_template_gives_is_a_file_of_its_own) {
   Alone file("file", "{write: 'out/{{ msg.day }}.ndjson'}");

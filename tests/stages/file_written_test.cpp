@@ -38,8 +38,7 @@ std::string read_again(const std::string& name, const std::string& bytes) {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------------------- CSV and
-// logfmt
+// ----------------------------------------------------------------------------------------------------- CSV and logfmt
 
 BOOST_AUTO_TEST_CASE(the_first_message_says_what_the_columns_of_csv_are) {
   BOOST_TEST(written("{write: a.csv}",
@@ -104,8 +103,7 @@ BOOST_AUTO_TEST_CASE(half_a_line_that_somebody_left_is_ended_before_the_next_one
   BOOST_TEST(written("{append: a.txt}", {{"2"}}, "a.txt", "1\n") == "1\n2\n");
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// compression
+// -------------------------------------------------------------------------------------------------------- compression
 
 BOOST_AUTO_TEST_CASE(what_is_compressed_by_its_name_is_read_again_by_it) {
   for (const std::string name : {"a.txt.gz", "a.txt.zst"}) {
@@ -170,8 +168,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_ends_the_stage) {
   BOOST_TEST(file.fault == "file: a.gz is damaged, or ends too early: Bad message");
 }
 
-// -------------------------------------------------------------------------------------------------------------
-// rotation
+// ----------------------------------------------------------------------------------------------------------- rotation
 
 BOOST_AUTO_TEST_CASE(a_name_gets_its_time_before_its_ending) {
   const runtime::WallTime at(std::chrono::sys_days(std::chrono::year(2026) / 11 / 26) + 9h + 15min + 123ms);
@@ -235,8 +232,7 @@ BOOST_AUTO_TEST_CASE(compressed_files_are_put_aside_as_well) {
   BOOST_TEST(read_again("a.gz", file.files().text("a.txt.gz")) == "two\n");
 }
 
-// -----------------------------------------------------------------------------------------------------------
-// durability
+// --------------------------------------------------------------------------------------------------------- durability
 
 BOOST_AUTO_TEST_CASE(by_default_nothing_that_is_added_waits_for_the_disk) {
   Alone file("file", "{append: a.txt}");

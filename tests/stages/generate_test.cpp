@@ -286,8 +286,7 @@ BOOST_AUTO_TEST_CASE(a_mistake_in_an_expression_is_shown_where_it_stands) {
              "      = names have three letters: mon\n");
 }
 
-// --------------------------------------------------------------------------------------------------------- no more
-// made
+// ------------------------------------------------------------------------------------------------------- no more made
 
 BOOST_AUTO_TEST_CASE(no_more_is_made_than_one_output_beyond_what_is_taken) {
   Alone generate("generate", "{range: 1..1000000000000}");
