@@ -23,11 +23,9 @@ using stage::Configured;
 using stage::Shape;
 using stage::Touches;
 
-Reason reason_of(const std::string& word) {
-  for (int reason = 0; reason < message::reasons; ++reason) {
-    if (message::word(static_cast<Reason>(reason)) == word) return static_cast<Reason>(reason);
-  }
-  return Reason::fault;
+/// As an entry of `fake` says it.
+Failure failure_of(const std::string& kind, const std::string& text) {
+  return {message::reason_named(kind).value_or(Reason::fault), text.empty() ? "the test says so" : text};
 }
 
 /// `KILL`, `SIGKILL`, `9`.
@@ -372,7 +370,7 @@ struct Doubles::Inside {
   static stage::Task<> read(Inside& inside, Source& played, const FakeConfig& fake, stage::Source& source) {
     std::string text = fake.text ? fake.text->text() : std::string();
     if (fake.failed) {
-      source.refuse({}, Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text));
+      source.refuse({}, failure_of(*fake.failed, text));
       co_return;
     }
     if (fake.msg) text = fake.msg->json() + (played.reading == Reading::whole ? "" : "\n");
@@ -475,9 +473,7 @@ struct Doubles::Inside {
       std::string text, errors, sends;
       message::Done failure;
       if (faked_.net) failure = real_->compose(message, sends);
-      if (const auto* metadata = message.metadata(); metadata && metadata->result && !faked_.child.empty()) {
-        message.edit_metadata().result.reset();
-      }
+      if (!faked_.child.empty()) message.forget_result();
       if (failure) co_return failure;  // Nobody is called by it.
       ++inside_.record.calls[faked_.name];
       if (faked_.sent) {
@@ -499,7 +495,7 @@ struct Doubles::Inside {
       const auto began = context_.core.now();
       co_await context_.core.sleep_until(began + fake.after);
       if (fake.failed) {
-        co_return Failure(reason_of(*fake.failed), text.empty() ? "the test says so" : text);
+        co_return failure_of(*fake.failed, text);
       }
       if (!faked_.child.empty()) co_return answer(fake, message, std::move(text), errors);
       auto result = result_of(fake, std::move(text));

@@ -110,9 +110,7 @@ const auto send_spec =
 
 const auto failure_kinds = [] {
   config::Extra kinds;
-  for (int reason = 0; reason < message::reasons; ++reason) {
-    kinds.choices.emplace_back(std::string(message::word(static_cast<message::Reason>(reason))).c_str());
-  }
+  for (const auto& word : message::reason_words()) kinds.choices.emplace_back(word.c_str());
   return kinds;
 }();
 

@@ -24,8 +24,6 @@ std::string describe(const std::exception_ptr& fault) {
 
 }  // namespace
 
-Failure late() { return Failure(Reason::deadline, "its time was over"); }
-
 stage::Batch::Pointer copy_of(const Message& message) {
   auto copy = stage::Batch::make();
   const std::size_t row = copy->append(message.text(), message.entered());
@@ -77,7 +75,7 @@ message::Done Attempt::outcome(std::exception_ptr fault, bool late, std::optiona
   // Stopped: its time was over, or the program ends; anything else is a fault of the call.
   if (fault) return Failure(Reason::fault, describe(fault));
   if (!cut_off_) return Failure(Reason::stopped, "the engine stopped before it was done");
-  return late ? graph::late() : Failure(Reason::timeout, "it took longer than " + config::show(*timeout));
+  return late ? message::late() : Failure(Reason::timeout, "it took longer than " + config::show(*timeout));
 }
 
 std::shared_ptr<const message::Result> Attempt::result() const {

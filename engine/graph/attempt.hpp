@@ -55,7 +55,4 @@ class Attempt {
   std::unique_ptr<runtime::Alarm> alarm_;
 };
 
-/// The failure of a message whose deadline has come.
-message::Failure late();
-
 }  // namespace weir::graph

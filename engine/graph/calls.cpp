@@ -85,7 +85,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (!key) failure = std::move(key.failure());
     if (key && *key && call_->may_be_remembered(job.message())) job.key = std::move(**key);
   }
-  if (!failure && job.deadline && *job.deadline <= now) failure = late();
+  if (!failure && job.deadline && *job.deadline <= now) failure = message::late();
   if (failure) {
     finish(job, std::move(failure));
     return true;
@@ -261,7 +261,7 @@ void Calls::move_on() {
     rung_.pop_front();
     if (job.deadline && *job.deadline <= now && job.step != Step::calling) {
       withdraw(job, now);
-      finish(job, late());
+      finish(job, message::late());
     } else if (job.step == Step::in_line) {
       job.step = Step::queued;
       go_on(job, now);
@@ -400,7 +400,7 @@ void Calls::call(Job& job) {
   if (breaker_ && !job.permit && !too_late) job.permit = breaker_->circuits().admit(job.circuit, now);
   if (too_late || (breaker_ && !job.permit)) {
     if (limit_) limit_->bucket().give_back(job.toll.key, job.toll.cost, now);
-    if (too_late) return finish(job, late());
+    if (too_late) return finish(job, message::late());
     if (!breaker_->holds()) return finish(job, breaker_->refused(job.circuit, now));
     return hold(job);
   }
@@ -597,9 +597,7 @@ bool Calls::pause(Job& job, Time now) {
 
 void Calls::again(Job& job, Time now) {
   job.alarm.reset();
-  // What the call before has left is not what this one brings.
-  const Message message = job.message();
-  if (const auto* metadata = message.metadata(); metadata && metadata->result) message.edit_metadata().result.reset();
+  job.message().forget_result();
   if (limit_) {
     enter(*again_gate_, job.ticket, job, now);
   } else {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/runtime/time.hpp"
 
@@ -43,6 +44,19 @@ constexpr std::string_view word(Reason reason) {
   return words[static_cast<int>(reason)];
 }
 
+/// All of them, in their order.
+inline std::vector<std::string> reason_words() {
+  std::vector<std::string> all;
+  for (int reason = 0; reason < reasons; ++reason) all.emplace_back(word(static_cast<Reason>(reason)));
+  return all;
+}
+inline std::optional<Reason> reason_named(std::string_view text) {
+  for (int reason = 0; reason < reasons; ++reason) {
+    if (word(static_cast<Reason>(reason)) == text) return static_cast<Reason>(reason);
+  }
+  return std::nullopt;
+}
+
 /// One message's failure, as `failed` shows it. A value; copied freely.
 struct Failure {
   Failure() = default;
@@ -59,6 +73,9 @@ struct Failure {
   /// How long whoever failed asks to be left alone (Retry-After), from `at` on.
   std::optional<runtime::Duration> retry_after;
 };
+
+/// Of a message whose deadline has passed.
+inline Failure late() { return {Reason::deadline, "its time was over"}; }
 
 /// Whether a source that can replay sends such a message again (semantics 12). A status counts only when 429 or 5xx:
 /// whoever fails with one sets Failure::may_pass.

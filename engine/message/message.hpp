@@ -25,6 +25,10 @@ class Message {
   runtime::Time entered() const noexcept { return batch_->entered(row_); }
   const Metadata* metadata() const noexcept { return batch_->metadata(row_); }
   Metadata& edit_metadata() const { return batch_->edit_metadata(row_); }
+  /// What a call before has left is not what the next one brings.
+  void forget_result() const {
+    if (const auto* known = metadata(); known && known->result) edit_metadata().result.reset();
+  }
 
   Batch& batch() const noexcept { return *batch_; }
   std::size_t row() const noexcept { return row_; }

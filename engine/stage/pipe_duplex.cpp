@@ -179,7 +179,7 @@ class Children final : public Workplace {
     message::Done failure;
     const auto* metadata = message.metadata();
     if (metadata && metadata->deadline && *metadata->deadline <= duplex.core.now()) {
-      failure = Failure(Reason::deadline, "its time was over");
+      failure = message::late();
     }
     if (!failure && input_) failure = input_->fill(message, asked.input);
     if (!failure && key_) failure = key_->fill(message, key);
@@ -412,16 +412,11 @@ class Children final : public Workplace {
       result->text = said.bytes;
       asked.message().edit_metadata().result = std::move(result);
     } else {
-      forget_result(asked.message());
+      asked.message().forget_result();
       asked.message().replace(said.bytes);
     }
     if (!kept_) verdict(asked);
     return true;
-  }
-
-  /// What a call before has left is not what this one brings.
-  static void forget_result(const Message& message) {
-    if (const auto* metadata = message.metadata(); metadata && metadata->result) message.edit_metadata().result.reset();
   }
 
   /// Verdicts, the oldest first. False: the output was full before all that may had theirs.
@@ -446,7 +441,7 @@ class Children final : public Workplace {
     held_bytes_ -= asked.bytes;
     out.mark(batch, row);
     if (asked.failed) {
-      forget_result(message);
+      message.forget_result();
       asked.failed->attempts = std::max(asked.failed->attempts, asked.attempts);
       if (duplex.common->on_error != OnError::pass) return out.fail(message, std::move(*asked.failed));
       out.note_failure(message, std::move(*asked.failed));

@@ -14,12 +14,6 @@ std::optional<double> parse_share(const std::string& text) {
 
 namespace {
 
-std::vector<std::string> reason_words() {
-  std::vector<std::string> words;
-  for (int i = 0; i < message::reasons; ++i) words.emplace_back(message::word(static_cast<message::Reason>(i)));
-  return words;
-}
-
 void refuse_no_share(const char* key, const std::string& text, const char* sample, config::Written& written) {
   if (!parse_share(text)) {
     written.error(key, std::string("expected a share such as ") + sample + ", found '" + text + "'");
@@ -210,7 +204,7 @@ const config::Spec<RetryConfig>& retry_spec() {
               written.error("backoff", "a pause of nothing would be a storm", "write `100ms..10s`");
             }
             if (!retry.on) return;
-            const auto words = reason_words();
+            const auto words = message::reason_words();
             for (const auto& word : *retry.on) {
               if (std::find(words.begin(), words.end(), word) != words.end()) continue;
               written.error("on", "'" + word + "' is no kind of failure", "they are " + config::listed(words));
