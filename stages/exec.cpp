@@ -309,19 +309,12 @@ class Run final : public io::WatchedChild {
       if (reads % turn == 0) co_await core_.yield();
     }
   }
-  stage::Task<> read_errors() override {
-    const io::Ends ends(errors_open_, news_);
-    std::array<char, read_bytes> bytes;
-    for (int reads = 1;; ++reads) {
-      const std::size_t count = co_await child_->read_error(bytes);
-      if (count == 0) co_return;
-      errors_.append({bytes.data(), count});
-      if (reads % turn == 0) co_await core_.yield();
-    }
-  }
+  std::span<char> error_space() override { return error_bytes_; }
+  void errors_came(std::size_t count) override { errors_.append({error_bytes_.data(), count}); }
 
   bool too_large_ = false;
   std::string output_;
+  std::array<char, read_bytes> error_bytes_;
   io::Tail errors_{stage::error_tail_bytes};
 };
 
@@ -454,7 +447,6 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
       source.waited_outside();
       stage::ChildErrors errors(source);
       errors.take(run->errors());
-      errors.end();
       while (errors.pending()) {
         errors.put_out();
         co_await source.flush();

@@ -121,6 +121,16 @@ void WatchedChild::look_after() {
   if (has_input_) beside_.start(feed());
 }
 
+runtime::Task<> WatchedChild::read_errors() {
+  const Ends ends(errors_open_, news_);
+  for (int reads = 1;; ++reads) {
+    const std::size_t count = co_await child_->read_error(error_space());
+    errors_came(count);
+    if (count == 0) co_return;
+    if (reads % turn == 0) co_await core_.yield();
+  }
+}
+
 runtime::Task<> WatchedChild::feed() {
   try {
     for (int pieces = 1; !input_.empty(); ++pieces) {

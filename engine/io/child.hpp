@@ -3,6 +3,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,9 +90,12 @@ class WatchedChild {
   /// What is still to be done with it, whatever ended through(): `broken_off` if that was stopped or failed. Not to be
   /// interrupted.
   virtual runtime::Task<> part(bool broken_off);
-  /// Each runs beside through(); the first two for as long as their stream is open, as Ends tells.
+  /// Runs beside through() for as long as that stream is open, as Ends tells.
   virtual runtime::Task<> read_output() = 0;
-  virtual runtime::Task<> read_errors() = 0;
+  /// Its standard error is read as fast as it comes: here the next bytes are to stand, at least one,
+  virtual std::span<char> error_space() = 0;
+  /// and so many came; 0: no more will.
+  virtual void errors_came(std::size_t count) = 0;
   /// Beside them, of a child that wants input: gives it that, then closes it.
   virtual runtime::Task<> feed();
 
@@ -112,6 +116,7 @@ class WatchedChild {
 
  private:
   runtime::Task<> await_exit();
+  runtime::Task<> read_errors();
 
   flow::Counters& counters_;
   std::string_view input_;

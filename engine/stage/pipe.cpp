@@ -1,6 +1,7 @@
 #include "engine/stage/pipe.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 namespace weir::stage {
@@ -36,11 +37,26 @@ Failure too_long(const io::Line& said, io::Framing framing) {
   return why;
 }
 
+Duration pause_before_restart(Context& context, policy::Backoff& backoff, const std::string& because) {
+  const Duration pause = backoff.next(context.core.random().fraction());
+  context.log(observe::Level::warn, "the child is started again",
+              {{"because", because}, {"seconds", std::chrono::duration<double>(pause).count()}});
+  return pause;
+}
+
+void tell_output_is_held(Context& context) {
+  context.log(observe::Level::warn, "the child has ended, but a process outside its group still holds its output");
+}
+
 ChildErrors::ChildErrors(Context& context)
     : context_(context), framer_(error_line_bytes_most), tail_(error_tail_bytes) {}
 
-void ChildErrors::filled(std::size_t size) {
-  tail_.append(framer_.filled(size));
+void ChildErrors::came(std::size_t count) {
+  if (count == 0) {
+    framer_.end();
+  } else {
+    tail_.append(framer_.filled(count));
+  }
   take_lines();
 }
 
@@ -50,13 +66,9 @@ void ChildErrors::take(std::string_view bytes) {
     const std::size_t size = std::min(space.size(), bytes.size());
     std::memcpy(space.data(), bytes.data(), size);
     bytes.remove_prefix(size);
-    filled(size);
+    came(size);
   }
-}
-
-void ChildErrors::end() {
-  framer_.end();
-  take_lines();
+  came(0);
 }
 
 void ChildErrors::put_out() {

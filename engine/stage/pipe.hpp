@@ -11,6 +11,7 @@
 #include "engine/config/values.hpp"
 #include "engine/io/child.hpp"
 #include "engine/io/frames.hpp"
+#include "engine/policy/backoff.hpp"
 #include "engine/runtime/processes.hpp"
 #include "engine/stage/context.hpp"
 
@@ -53,6 +54,11 @@ Failure not_started(const runtime::Command& command, const std::system_error& er
 /// Of a message of a child's that is too long.
 Failure too_long(const io::Line& said, io::Framing framing);
 
+/// How long a child that has ended is not started again; the log has it.
+Duration pause_before_restart(Context& context, policy::Backoff& backoff, const std::string& because);
+/// In the log: the child has ended and its output has not, since another process has it too.
+void tell_output_is_held(Context& context);
+
 /// The port that lines of standard error leave by.
 inline constexpr Port stderr_port = first_own_port;
 
@@ -62,9 +68,10 @@ class ChildErrors {
   explicit ChildErrors(Context& context);
 
   std::span<char> space() { return framer_.space(); }
-  void filled(std::size_t size);
+  /// So many bytes stand there now; 0: no more will.
+  void came(std::size_t count);
+  /// All there is of it.
   void take(std::string_view bytes);
-  void end();
   std::string_view tail() const { return tail_.bytes(); }
 
   bool pending() const { return !waiting_.empty(); }

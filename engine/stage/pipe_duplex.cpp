@@ -294,10 +294,7 @@ class Children final : public Workplace {
       wake();
       at_once = needed;
       if (!needed) continue;
-      const Duration pause = backoff.next(duplex.core.random().fraction());
-      duplex.log(observe::Level::warn, "the child is started again",
-                 {{"because", because}, {"seconds", std::chrono::duration<double>(pause).count()}});
-      co_await duplex.core.sleep(pause);
+      co_await duplex.core.sleep(pause_before_restart(duplex, backoff, because));
       if (finished(worker)) co_return;
       ++duplex.out.counters().child_restarts;
     }

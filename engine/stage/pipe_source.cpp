@@ -104,7 +104,7 @@ class Staying final : public io::WatchedChild {
     }
   }
   void give_up() {
-    source_.log(observe::Level::warn, "the child has ended, but a process outside its group still holds its output");
+    tell_output_is_held(source_);
     given_up_ = true;
     output_open_ = errors_open_ = false;
   }
@@ -118,16 +118,10 @@ class Staying final : public io::WatchedChild {
       news_.wake();
     }
   }
-  Task<> read_errors() override {
-    const io::Ends ends(errors_open_, news_);
-    for (int reads = 1;; ++reads) {
-      const std::size_t count = co_await child_->read_error(errors_.space());
-      if (count == 0) break;
-      errors_.filled(count);
-      if (errors_.pending()) news_.wake();
-      if (reads % turn == 0) co_await core_.yield();
-    }
-    errors_.end();
+  std::span<char> error_space() override { return errors_.space(); }
+  void errors_came(std::size_t count) override {
+    errors_.came(count);
+    if (errors_.pending()) news_.wake();
   }
 
   const Pipe& pipe_;
@@ -169,10 +163,7 @@ Task<> read_pipe(const Pipe& pipe, Source& source) {
       if (child->ran() / 10 >= pipe.restart->from) backoff->reset();
       child.reset();
     }
-    const Duration pause = backoff->next(source.core.random().fraction());
-    source.log(observe::Level::warn, "the child is started again",
-               {{"because", end}, {"seconds", std::chrono::duration<double>(pause).count()}});
-    co_await source.sleep(pause);
+    co_await source.sleep(pause_before_restart(source, *backoff, end));
     if (source.abandoned()) co_return;
     ++source.out.counters().child_restarts;
   }

@@ -88,8 +88,7 @@ std::optional<Time> TalkingChild::due() const {
 void TalkingChild::ring() {
   const Time now = core_.now();
   if (exit_) {
-    all_.duplex.log(observe::Level::warn,
-                    "the child has ended, but a process outside its group still holds its output");
+    tell_output_is_held(all_.duplex);
     given_up_ = true;
     output_open_ = errors_open_ = listening_ = false;
     return;
@@ -146,16 +145,8 @@ Task<> TalkingChild::read_output() {
   if (!exit_) stranded_since_ = core_.now();
 }
 
-Task<> TalkingChild::read_errors() {
-  const io::Ends ends(errors_open_, news_);
-  for (int reads = 1;; ++reads) {
-    const std::size_t count = co_await child_->read_error(errors.space());
-    if (count == 0) break;
-    errors.filled(count);
-    if (errors.pending()) all_.wake();
-    if (reads % turn == 0) co_await core_.yield();
-  }
-  errors.end();
+void TalkingChild::errors_came(std::size_t count) {
+  errors.came(count);
   if (errors.pending()) all_.wake();
 }
 

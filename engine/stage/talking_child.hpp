@@ -100,7 +100,8 @@ class TalkingChild final : public io::WatchedChild {
   Task<> through() override;
   Task<> part(bool broken_off) override;
   Task<> read_output() override;
-  Task<> read_errors() override;
+  std::span<char> error_space() override { return errors.space(); }
+  void errors_came(std::size_t count) override;
   Task<> feed() override;
   std::optional<Time> due() const;
   void ring();
