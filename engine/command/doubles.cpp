@@ -454,6 +454,16 @@ struct Doubles::Inside {
 
   // --- calls -------------------------------------------------------------------------------------------------------
 
+  /// It happens now. `sends`: what goes out, where that is not the message.
+  void note_call(const Call& call, const Message& message, const runtime::Core& core,
+                 std::optional<std::string> sends) {
+    ++record.calls[call.name];
+    if (!call.sent) return;
+    Came& came = call.sent->emplace_back(came_of(message));
+    came.at = record.since_start(core);
+    if (sends) came.payload = std::move(*sends);
+  }
+
   class FakedCall final : public stage::Call {
    public:
     FakedCall(Inside& inside, Inside::Call& faked, stage::Context& context)
@@ -475,12 +485,7 @@ struct Doubles::Inside {
       if (faked_.net) failure = real_->compose(message, sends);
       if (!faked_.child.empty()) message.forget_result();
       if (failure) co_return failure;  // Nobody is called by it.
-      ++inside_.record.calls[faked_.name];
-      if (faked_.sent) {
-        Came& came = faked_.sent->emplace_back(came_of(message));
-        came.at = inside_.record.since_start(context_.core);
-        if (faked_.net) came.payload = std::move(sends);
-      }
+      inside_.note_call(faked_, message, context_.core, faked_.net ? std::optional(std::move(sends)) : std::nullopt);
       const auto chosen = choose(message, failure);
       if (!chosen) co_return failure;
       const FakeConfig& fake = (*faked_.entries)[*chosen];
@@ -576,14 +581,9 @@ struct Doubles::Inside {
         : inside_(inside), watched_(watched), context_(context), real_(watched.real.make_call(context)) {}
 
     stage::Task<message::Done> call(Message message) override {
-      if (watched_.sent) {
-        Came came = came_of(message);
-        came.at = inside_.record.since_start(context_.core);
-        std::string sends;
-        if (watched_.net && !real_->compose(message, sends)) came.payload = std::move(sends);
-        watched_.sent->push_back(std::move(came));
-      }
-      ++inside_.record.calls[watched_.name];
+      std::string sends;
+      const bool composed = watched_.sent && watched_.net && !real_->compose(message, sends);
+      inside_.note_call(watched_, message, context_.core, composed ? std::optional(std::move(sends)) : std::nullopt);
       return real_->call(std::move(message));
     }
     bool may_be_remembered(const Message& message) const override { return real_->may_be_remembered(message); }

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "engine/command/doubles.hpp"
@@ -51,11 +50,7 @@ class RealRun {
       ending_.fault = std::current_exception();
       return end();
     }
-    std::set<runtime::Duration> looks;
-    for (const auto& expect : trial_.config.expect) {
-      if (expect.at) looks.insert(*expect.at);
-    }
-    for (const auto look : looks) {
+    for (const auto look : trial_.config.looks()) {
       at(look, [this, look] { take_figures([this, look](Figures figures) { seen_.at[look] = std::move(figures); }); });
     }
     const auto until = trial_.config.run_for;

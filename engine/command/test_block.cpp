@@ -533,6 +533,14 @@ std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::strin
   return graph::outputs(plan, from, {}, told);
 }
 
+std::set<runtime::Duration> TestConfig::looks() const {
+  std::set<runtime::Duration> times;
+  for (const auto& expected : expect) {
+    if (expected.at) times.insert(*expected.at);
+  }
+  return times;
+}
+
 std::optional<runtime::Load> load_of(std::string_view word) {
   for (std::size_t i = 0; i < runtime::loads; ++i) {
     if (runtime::word(static_cast<runtime::Load>(i)) == word) return static_cast<runtime::Load>(i);

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,9 @@ struct TestConfig {
   config::Map<std::vector<FakeConfig>> fake;
   std::vector<ExpectConfig> expect;
   config::Place place;
+
+  /// The times that expectations speak of, the earliest first.
+  std::set<runtime::Duration> looks() const;
 };
 
 /// A test that may run: what it says, and the pipeline as it changes it.

@@ -38,10 +38,8 @@ class Run {
     Verdict verdict;
     const KeptLog log(verdict.log);
     start();
-    std::set<runtime::Duration> looks, restarts;
-    for (const auto& expect : trial_.config.expect) {
-      if (expect.at) looks.insert(*expect.at);
-    }
+    const auto looks = trial_.config.looks();
+    std::set<runtime::Duration> restarts;
     for (const auto& send : trial_.config.send) {
       if (send.restart) restarts.insert(send.at);
     }
