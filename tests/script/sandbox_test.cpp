@@ -1,6 +1,9 @@
 // Every hole that was found in Lua, and that it is closed.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <sstream>
 
+#include "engine/script/manual.hpp"
 #include "tests/script/bench.hpp"
 
 using namespace weir::script;
@@ -172,6 +175,26 @@ BOOST_AUTO_TEST_CASE(errors_can_be_tried_but_verdicts_cannot) {
   BOOST_TEST(after("msg.x = {try(function(a) return a, 2 end, 1)}") == R"({"x":[true,1,2]})");
   BOOST_TEST(after("try(fail, 'no')") == "user: no");
   BOOST_TEST(after("try(drop)") == "dropped");
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_in_a_library_is_known_before_it_runs_and_is_explained) {
+  for (const std::string library : {"string", "table", "math", "re", "url", "time"}) {
+    const auto names = after("local all = {} for name in pairs(" + library +
+                             ") do all[#all + 1] = name end table.sort(all) return table.concat(all, ' ')");
+    std::istringstream words(names);
+    std::size_t known = 0;
+    for (std::string name; words >> name; ++known) {
+      const std::string use = library + "." + name;
+      BOOST_TEST(checked("local used = " + use) == "fine");
+      const auto told = std::any_of(manual().begin(), manual().end(), [&](const ManualEntry& entry) {
+        const bool of_lua =
+            entry.name == library && (library == "math" || entry.text.find(name) != std::string_view::npos);
+        return entry.name == use || of_lua;
+      });
+      BOOST_TEST(told, use);
+    }
+    BOOST_TEST(known >= 2U, names);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(limits_are_the_engines) {
