@@ -72,10 +72,6 @@ Role role_of(const HttpConfig& config) {
   return {"forward", "", &*config.forward};
 }
 
-bool is_http(std::string_view url) {
-  const std::string scheme = io::http_lower(url.substr(0, 8));
-  return scheme.starts_with("http://") || scheme == "https://";
-}
 template <class... Names>
 bool is_one_of(std::string_view name, const Names&... names) {
   return ((name == names) || ...);
@@ -86,7 +82,7 @@ bool is_one_of(std::string_view name, const Names&... names) {
 void verify_url(const Role& role, config::Written& written) {
   const auto& parts = role.url->parts;
   if (parts.empty()) return written.error(role.word, "the URL is empty");
-  if (parts.front().lua || is_http(parts.front().text)) return;
+  if (parts.front().lua || io::http_is_url(parts.front().text)) return;
   // (A test has the names of variables in their place, where they are not set.)
   const std::string& text = parts.front().text;
   if (text.find("://") != std::string::npos) {

@@ -284,12 +284,6 @@ void refuse_replies_to_nobody(const Plan& plan, Diagnostics& diagnostics) {
 
 /// Two stages that would both have a request.
 void refuse_two_that_serve_the_same(const Plan& plan, Diagnostics& diagnostics) {
-  const auto meet = [](const stage::Serves& one, const stage::Serves& other) {
-    if (one.address != other.address || one.shape != other.shape) return false;
-    return one.methods.empty() || other.methods.empty() ||
-           std::find_first_of(one.methods.begin(), one.methods.end(), other.methods.begin(), other.methods.end()) !=
-               one.methods.end();
-  };
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& serves = plan.stages[i].configured.serves;
     for (std::size_t before = 0; serves && before < i; ++before) {
@@ -299,7 +293,7 @@ void refuse_two_that_serve_the_same(const Plan& plan, Diagnostics& diagnostics) 
                           "'" + plan.stages[before].name + "' listens on " + other->address + " with another `tls`",
                           "what shares an address shares its certificates", "stages." + plan.stages[i].name);
       }
-      if (!other || !meet(*serves, *other)) continue;
+      if (!other || !serves->meets(*other)) continue;
       diagnostics.error(plan.stages[i].place,
                         "'" + plan.stages[before].name + "' serves " + other->path + " on " + other->address +
                             " already, and some method of '" + plan.stages[i].name + "'",

@@ -19,13 +19,6 @@ constexpr auto values = [] {
   return table;
 }();
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 void append_base64(std::string& out, std::string_view bytes) {
@@ -59,6 +52,13 @@ bool read_base64(std::string_view text, std::string& out) {
   good = good && (bits & ((1U << count) - 1)) == 0;
   if (!good) out.resize(before);
   return good;
+}
+
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
 }
 
 void append_hex(std::string& out, std::string_view bytes) {

@@ -10,6 +10,8 @@ void append_base64(std::string& out, std::string_view bytes);
 /// nothing appended, otherwise.
 bool read_base64(std::string_view text, std::string& out);
 
+/// Of a digit of either size; -1 of anything else.
+int hex_value(char digit);
 void append_hex(std::string& out, std::string_view bytes);  ///< Small letters.
 bool read_hex(std::string_view text, std::string& out);     ///< As above; letters of either size.
 

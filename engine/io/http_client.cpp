@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/config/values.hpp"
+#include "engine/io/compress.hpp"
 #include "engine/io/robots.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/runtime/wait.hpp"
@@ -34,10 +35,7 @@ using namespace std::string_view_literals;
 constexpr long idle_connections = 256;
 constexpr std::size_t idle_handles = 256;
 constexpr std::size_t head_bytes_most = 256 * 1024;
-// Zeros compress 1:1000. What is compressed better than this was made to be so, or holds nothing.
-constexpr std::uint64_t ratio_most = 200;
-constexpr std::uint64_t ratio_free = 1024 * 1024;  // So much may come at any ratio.
-constexpr std::uint64_t read_bytes = 16 * 1024;    // libcurl has counted all that it has read, but for its last read.
+constexpr std::uint64_t read_bytes = 16 * 1024;  // libcurl has counted all that it has read, but for its last read.
 constexpr std::size_t error_bytes_most = 200;
 
 std::string_view trimmed(std::string_view text) {
@@ -45,10 +43,6 @@ std::string_view trimmed(std::string_view text) {
   const auto from = text.find_first_not_of(blanks);
   if (from == std::string_view::npos) return {};
   return text.substr(from, text.find_last_not_of(blanks) - from + 1);
-}
-bool is_http(std::string_view url) {
-  const auto scheme = http_lower(url.substr(0, 8));
-  return scheme.starts_with("http://") || scheme == "https://";
 }
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -60,7 +54,7 @@ message::Done wrong(const HttpCall& call) {
   if (is_one_of(call.method, {"CONNECT", "TRACE"})) {
     return Failure(Reason::type, "the method " + call.method + " is not for a client like this one");
   }
-  if (!is_http(call.url)) return Failure(Reason::type, "the URL does not begin with http:// or https://");
+  if (!http_is_url(call.url)) return Failure(Reason::type, "the URL does not begin with http:// or https://");
   // libcurl would take the next part for it.
   const auto host = call.url.find("://") + 3;
   if (host == call.url.size() || "/?#"sv.find(call.url[host]) != std::string_view::npos) {
@@ -491,10 +485,10 @@ class Transfer {
       if (length > 0 && layers_ == 0) body.reserve(static_cast<std::size_t>(length));
     }
     if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) return too_large();
-    if (const std::uint64_t size = body.size() + bytes.size(); layers_ > 0 && size > ratio_free) {
+    if (const std::uint64_t size = body.size() + bytes.size(); layers_ > 0 && size > packed_free) {
       curl_off_t read = 0;
       curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &read);
-      if (size > ratio_most * (static_cast<std::uint64_t>(read) + read_bytes)) {
+      if (size > packed_ratio_most * (static_cast<std::uint64_t>(read) + read_bytes)) {
         return refuse(Reason::size, "the reply is compressed by more than 200 to 1");
       }
     }
@@ -759,7 +753,7 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
       reply.failure =
           Failure(Reason::status, "answered " + std::to_string(reply.status) + " after " + std::to_string(followed) +
                                       (followed == 1 ? " redirect" : " redirects"));
-    } else if (!is_http(location)) {
+    } else if (!http_is_url(location)) {
       reply.failure = Failure(Reason::status, "it redirects to what is neither http:// nor https://");
     } else {
       follow(call, reply.status, std::move(location));
@@ -770,6 +764,11 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
 }
 
 // ------------------------------------------------------------------------------------------------------- small readers
+
+bool http_is_url(std::string_view text) {
+  const auto scheme = http_lower(text.substr(0, 8));
+  return scheme.starts_with("http://") || scheme == "https://";
+}
 
 bool is_public_address(std::span<const std::uint8_t> address) {
   struct Net {

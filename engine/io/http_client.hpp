@@ -80,6 +80,9 @@ class HttpClient {
 /// a group, or one set aside for examples and measurements; IPv4 inside IPv6 is looked at as IPv4.
 bool is_public_address(std::span<const std::uint8_t> address);
 
+/// Whether it begins as one that can be called: http:// or https://, whatever their case.
+bool http_is_url(std::string_view text);
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT` and the two older forms; nothing where it is none.
 std::optional<runtime::WallTime> parse_http_date(std::string_view text);
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t pack_bytes_least = 1024;
 constexpr std::size_t pack_bytes_most = 4 * 1024 * 1024;  // More would hold the core up for too long.
-constexpr std::size_t ratio_most = 200;
-constexpr std::size_t ratio_free = 1024 * 1024;
 
 HttpResponse refusal(int status, std::string_view why) {
   return {status, "text/plain; charset=utf-8", std::string(why) + "\n"};
@@ -50,8 +48,7 @@ bool http_takes_gzip(const HttpRequest& request) {
     if (name != "accept-encoding") continue;
     for (const auto& element : http_list(value)) {
       const auto semicolon = std::min(element.find(';'), element.size());
-      auto coding = std::string_view(element).substr(0, semicolon);
-      while (coding.ends_with(' ') || coding.ends_with('\t')) coding.remove_suffix(1);
+      const auto coding = http_trimmed(std::string_view(element).substr(0, semicolon));
       const bool wanted = is_wanted(std::string_view(element).substr(semicolon));
       if (coding == "gzip" || coding == "x-gzip") by_name = wanted;
       if (coding == "*") by_star = wanted;
@@ -99,7 +96,7 @@ std::optional<HttpResponse> http_unpack(HttpRequest& request, std::size_t most) 
   if (packed == 0) return std::nullopt;
   std::string body;
   if (!request.body.empty()) {
-    const auto bound = std::min(most, std::max(ratio_free, request.body.size() * ratio_most));
+    const auto bound = std::min(most, std::max(packed_free, request.body.size() * packed_ratio_most));
     const auto unpacked = unpack_gzip(request.body, bound, body);
     if (unpacked == Unpacked::damaged) return refusal(400, "the body is damaged, or no gzip");
     if (unpacked == Unpacked::too_large) return refusal(413, "the body is too large when it is unpacked");

@@ -73,9 +73,7 @@ std::string tag_of(const FileStatus& status) {
 bool holds(std::string_view tags, const std::string& tag) {
   for (std::size_t from = 0; from < tags.size();) {
     const auto comma = std::min(tags.find(',', from), tags.size());
-    auto one = tags.substr(from, comma - from);
-    while (one.starts_with(' ') || one.starts_with('\t')) one.remove_prefix(1);
-    while (one.ends_with(' ') || one.ends_with('\t')) one.remove_suffix(1);
+    auto one = http_trimmed(tags.substr(from, comma - from));
     if (one.starts_with("W/")) one.remove_prefix(2);
     if (one == tag || one == "*") return true;
     from = comma + 1;

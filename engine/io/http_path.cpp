@@ -106,6 +106,11 @@ bool HttpPath::stands_before(const HttpPath& other) const {
   return parts_.size() > other.parts_.size();
 }
 
+bool http_methods_meet(const std::vector<std::string>& one, const std::vector<std::string>& other) {
+  return one.empty() || other.empty() ||
+         std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();
+}
+
 HttpPath::Found http_query(std::string_view query) {
   HttpPath::Found found;
   const auto plain = [](std::string_view text) {

@@ -41,6 +41,9 @@ class HttpPath {
   std::vector<Part> parts_;
 };
 
+/// Whether some request may have a method of both. Empty: all.
+bool http_methods_meet(const std::vector<std::string>& one, const std::vector<std::string>& other);
+
 /// `a=1&b=x+y` as names and values, decoded, in the order sent.
 HttpPath::Found http_query(std::string_view query);
 

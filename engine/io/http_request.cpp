@@ -39,19 +39,6 @@ bool is_digits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](unsigned char byte) { return byte >= '0' && byte <= '9'; });
 }
 
-int hex_value(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-  return -1;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 bool has_dot_segment(std::string_view path) {
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find('/', at), path.size());
@@ -160,7 +147,7 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
     if (!http_is_token(field.substr(0, colon))) return {400, "a field's name is no token"};
     if (std::string_view("hHcCtTeE").find(field.front()) == std::string_view::npos) continue;  // None of those below.
     const auto name = http_lower(field.substr(0, colon));
-    const auto value = trimmed(field.substr(colon + 1));
+    const auto value = http_trimmed(field.substr(colon + 1));
     if (name == "host") {
       if (++hosts > 1) return {400, "two Host fields"};
       if (!is_host(value)) return {400, "the Host field names no host"};
@@ -213,6 +200,12 @@ std::string_view HttpRequest::sent_path() const {
 
 // ---------------------------------------------------------------------------------------------------------- the words
 
+std::string_view http_trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
 std::string http_lower(std::string_view text) {
   std::string result(text);
   for (auto& byte : result) {
@@ -230,7 +223,7 @@ std::vector<std::string> http_list(std::string_view value) {
   std::vector<std::string> elements;
   for (std::size_t from = 0; from < value.size();) {
     const auto comma = std::min(value.find(',', from), value.size());
-    const auto element = trimmed(value.substr(from, comma - from));
+    const auto element = http_trimmed(value.substr(from, comma - from));
     if (!element.empty()) elements.push_back(http_lower(element));
     from = comma + 1;
   }
@@ -517,7 +510,7 @@ struct HttpReader::Inside {
           for (auto& byte : name) {
             if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte - 'A' + 'a');
           }
-          if (const auto kept = trimmed(value); kept.size() < value.size()) value = std::string(kept);
+          if (const auto kept = http_trimmed(value); kept.size() < value.size()) value = std::string(kept);
         }
         return of(p).headers_complete();
       };

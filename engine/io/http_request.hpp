@@ -115,8 +115,9 @@ bool http_shows_token(const HttpRequest& request, std::string_view token);
 /// The same of `Authorization: Basic`, base64 of `user:password`.
 bool http_shows_user(const HttpRequest& request, std::string_view user, std::string_view password);
 
-std::string http_lower(std::string_view text);  ///< ASCII only.
-bool http_is_token(std::string_view text);      ///< What a method, or the name of a field, may be.
+std::string http_lower(std::string_view text);         ///< ASCII only.
+std::string_view http_trimmed(std::string_view text);  ///< Without the blanks and tabs around it.
+bool http_is_token(std::string_view text);             ///< What a method, or the name of a field, may be.
 /// The elements of a field that is a list, `Connection: close, X-Mine`: in lower case, without those that are empty.
 std::vector<std::string> http_list(std::string_view value);
 /// Whether a field, its name in lower case, belongs to one connection or says how long the body on it is: whoever sends

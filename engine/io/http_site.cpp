@@ -169,10 +169,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     for (const auto& desk : desks_) {
       const auto& other = desk->service;
       if (desk->closed || other.path.shape() != service.path.shape()) continue;
-      const bool meet = other.methods.empty() || service.methods.empty() ||
-                        std::find_first_of(other.methods.begin(), other.methods.end(), service.methods.begin(),
-                                           service.methods.end()) != other.methods.end();
-      if (meet) why = " serves " + other.path.text() + " already";
+      if (http_methods_meet(other.methods, service.methods)) why = " serves " + other.path.text() + " already";
     }
     if (!why.empty()) throw std::system_error(std::make_error_code(std::errc::address_in_use), address + why);
   }

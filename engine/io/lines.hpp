@@ -51,8 +51,9 @@ class LineFramer {
   std::optional<Line> next() {
     const std::string_view rest = bytes_.rest();
     const void* const found = std::memchr(rest.data() + looked_, '\n', rest.size() - looked_);
+    if (!found) return next_odd(false, 0);
     const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
-    if (!found || discarded_ > 0 || size > most_ || (size > 0 && rest[size - 1] == '\r')) return next_odd(found, size);
+    if (discarded_ > 0 || size > most_ || (size > 0 && rest[size - 1] == '\r')) return next_odd(true, size);
     looked_ = 0;
     Line line;
     line.bytes = rest.substr(0, size);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/io/binary_text.hpp"
 #include "engine/runtime/wait.hpp"
 
 namespace weir::io {
@@ -31,10 +32,6 @@ std::string_view trimmed(std::string_view text) {
 }
 bool of_name(char c) { return (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_'; }
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
 /// One way to write a path or a pattern: unreserved characters as they are, percent signs in capitals, and escaped what
 /// can't stand in a URL.
 std::string canonical(std::string_view text) {
@@ -48,8 +45,8 @@ std::string canonical(std::string_view text) {
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-      const auto meant = static_cast<unsigned char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+    if (byte == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+      const auto meant = static_cast<unsigned char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
       const char c = static_cast<char>(meant);
       if (of_name(c) || (c >= '0' && c <= '9') || c == '.' || c == '~') {
         out += c;

@@ -1,5 +1,7 @@
 #include "engine/stage/kind.hpp"
 
+#include "engine/io/http_path.hpp"
+
 namespace weir::stage {
 
 Catalog Catalog::linked() {
@@ -8,6 +10,10 @@ Catalog Catalog::linked() {
     catalog.kinds_.emplace(entry->kind_.name(), &entry->kind_);
   }
   return catalog;
+}
+
+bool Serves::meets(const Serves& other) const {
+  return address == other.address && shape == other.shape && io::http_methods_meet(methods, other.methods);
 }
 
 const Kind* Catalog::find(std::string_view name) const {

@@ -43,6 +43,8 @@ struct Serves {
   std::string shape;                 ///< The path without the names of its parameters: what makes two alike.
   std::vector<std::string> methods;  ///< Empty: all.
   std::string terms;                 ///< What all stages of an address must say alike, such as their TLS.
+
+  bool meets(const Serves& other) const;  ///< Both would have the same request.
 };
 
 /// A stage as configured, before it has a place: what the graph asks of it, and how to make its instances. The config
