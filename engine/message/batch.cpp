@@ -12,9 +12,9 @@ namespace {
 // Edited payloads that may become longer than this are measured first, so that little is reserved in vain.
 constexpr std::size_t unmeasured_most = 4096;
 
-// Offsets of structure that a row, and a batch, keep at the most. A view of more is dear enough to look again.
-constexpr std::uint32_t row_offsets_most = 512;
-constexpr std::size_t offsets_most = 8192;
+// Members that a row, and a batch, keep at the most. A view of more is dear enough to look again.
+constexpr std::uint32_t row_members_most = 128;
+constexpr std::size_t members_most = 2048;
 
 /// Parsed views keep their buffers; a thread keeps a few of them.
 class SpareDocuments {
@@ -57,9 +57,9 @@ Document& Batch::document(std::size_t row) {
   if (!document) {
     document = SpareDocuments::local().take();
     const std::string_view bytes(payload_[row].data, payload_[row].size);
-    if (structured_ & bit(row)) {
-      structured_ &= ~bit(row);
-      document->bind(bytes, {offsets_.data() + structure_[row].first, structure_[row].second});
+    if (listed_ & bit(row)) {
+      listed_ &= ~bit(row);
+      document->bind(bytes, Members{members_.data() + members_of_[row].first, members_of_[row].second});
     } else {
       document->bind(bytes);
     }
@@ -68,13 +68,13 @@ Document& Batch::document(std::size_t row) {
   return *document;
 }
 
-void Batch::mark_json(std::size_t row, const Structure& structure) {
+void Batch::mark_json(std::size_t row, const Members& members) {
   mark_json(row);
-  if (!structure.offsets || structure.count > row_offsets_most) return;
-  if (offsets_.size() + structure.count > offsets_most || (has_documents_ && documents_[row])) return;
-  structure_[row] = {static_cast<std::uint32_t>(offsets_.size()), structure.count};
-  offsets_.insert(offsets_.end(), structure.offsets, structure.offsets + structure.count);
-  structured_ |= bit(row);
+  if (!members.first || members.count > row_members_most) return;
+  if (members_.size() + members.count > members_most || (has_documents_ && documents_[row])) return;
+  members_of_[row] = {static_cast<std::uint32_t>(members_.size()), members.count};
+  members_.insert(members_.end(), members.first, members.first + members.count);
+  listed_ |= bit(row);
 }
 
 std::size_t Batch::edits_of_view(std::size_t row) const noexcept {
@@ -205,7 +205,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   ++size_;
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
-  from.structured_ &= ~bit(row);
+  from.listed_ &= ~bit(row);
   if (from.known_json(row)) mark_json(to);
   if (from.originals_ & bit(row)) {
     hold_from(from, from.original_[row].data);
@@ -228,18 +228,18 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 void Batch::keep(std::span<const std::uint8_t> rows) {
   spread();
   std::size_t to = 0;
-  std::uint64_t json = 0, structured = 0, originals = 0;
+  std::uint64_t json = 0, listed = 0, originals = 0;
   for (const std::size_t row : rows) {
     if (originals_ & bit(row)) originals |= bit(to);
     if (known_json(row)) json |= bit(to);
-    if (structured_ & bit(row)) structured |= bit(to);
+    if (listed_ & bit(row)) listed |= bit(to);
     if (row != to) {
       live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
       payload_[to] = payload_[row];
       payload_[row].size = 0;
       id_[to] = id_[row];
       entered_[to] = entered_[row];
-      structure_[to] = structure_[row];
+      members_of_[to] = members_of_[row];
       if (originals_) original_[to] = original_[row];
       if (has_tokens_) token_[to] = std::exchange(token_[row], nullptr);
       if (has_metadata_) metadata_[to] = std::move(metadata_[row]);
@@ -258,7 +258,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
   }
   size_ = to;
   json_ = json;
-  structured_ = structured;
+  listed_ = listed;
   originals_ = originals;
 }
 
@@ -275,7 +275,7 @@ bool Batch::restore_original(std::size_t row) noexcept {
   live_bytes_ -= payload.size;
   if (payload.data != original_[row].data) json_ &= ~bit(row);
   payload = original_[row];
-  structured_ &= ~bit(row);
+  listed_ &= ~bit(row);
   if (has_documents_) forget_document(row);
   return true;
 }
@@ -415,8 +415,8 @@ void Batch::clear() noexcept {
   size_ = 0;
   live_bytes_ = 0;
   expected_bytes_ = 0;
-  json_ = structured_ = originals_ = 0;
-  offsets_.clear();
+  json_ = listed_ = originals_ = 0;
+  members_.clear();
   alike_ = true;
   all_token_ = nullptr;
   has_tokens_ = has_metadata_ = has_documents_ = false;

@@ -20,7 +20,8 @@
 namespace weir::message {
 
 class Document;
-struct Structure;
+struct Member;
+struct Members;
 
 /// Messages in a batch at the most.
 inline constexpr std::size_t batch_rows = 64;
@@ -101,9 +102,9 @@ class Batch : public Recyclable<Batch> {
   /// The payload is known to be JSON, strictly: whoever let it in has checked it (check_json), and nobody need do it
   /// again. Goes with the row; forgotten when its payload is replaced.
   void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
-  /// The same, and keeps the structure that the check has found, if it is a small one: the view is then made of it. Not
-  /// kept by a row that moves to another batch.
-  void mark_json(std::size_t row, const Structure& structure);
+  /// The same, and keeps the members that the check has found, if they are few: the view is then made of them. Not kept
+  /// by a row that moves to another batch.
+  void mark_json(std::size_t row, const Members& members);
   bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
   bool is_json(std::size_t row);
@@ -184,7 +185,7 @@ class Batch : public Recyclable<Batch> {
     live_bytes_ -= payload_[row].size;
     payload_[row] = {to, static_cast<std::uint32_t>(size)};
     json_ &= ~bit(row);
-    structured_ &= ~bit(row);
+    listed_ &= ~bit(row);
     if (has_documents_) forget_document(row);
   }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
@@ -296,8 +297,8 @@ class Batch : public Recyclable<Batch> {
   std::size_t size_ = 0;
   mutable std::size_t live_bytes_ = 0;
   std::size_t expected_bytes_ = 0;
-  std::uint64_t json_ = 0;        // Rows that are known to be JSON; no bit beyond size_.
-  std::uint64_t structured_ = 0;  // Rows whose structure is kept, as long as they have no view; no bit beyond size_.
+  std::uint64_t json_ = 0;    // Rows that are known to be JSON; no bit beyond size_.
+  std::uint64_t listed_ = 0;  // Rows whose members are kept, as long as they have no view; no bit beyond size_.
   // As a source makes them: ids that rise by id_step_, one time, one token for all rows. Then id_, entered_ and token_
   // mean nothing, and nothing has to be written into them.
   bool alike_ = true;
@@ -314,9 +315,9 @@ class Batch : public Recyclable<Batch> {
   std::array<Token*, batch_rows> token_;
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
   mutable std::array<std::unique_ptr<Document>, batch_rows> documents_;
-  mutable std::array<std::size_t, batch_rows> written_;                        // Edits of the view that payload_ shows.
-  std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> structure_;  // First and count in offsets_.
-  std::vector<std::uint32_t> offsets_;
+  mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
+  std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> members_of_;  // First and count in members_.
+  std::vector<Member> members_;
   std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
   mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.

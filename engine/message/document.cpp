@@ -54,6 +54,14 @@ constexpr auto kinds = [] {
 }();
 Kind kind_of(char first) { return kinds[static_cast<unsigned char>(first)]; }
 
+// What is compared first of two keys, as they are written.
+std::uint32_t mark_of(const char* key, std::size_t size) {
+  return static_cast<std::uint32_t>(size) << 8 | (size == 0 ? 0U : static_cast<unsigned char>(*key));
+}
+
+// One of 64 places: keys of different places have different marks.
+std::uint64_t place_of(std::uint32_t mark) { return std::uint64_t{1} << (mark * 0x9e3779b1U >> 26); }
+
 bool blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 bool container(Kind kind) { return kind == Kind::array || kind == Kind::object; }
 
@@ -146,9 +154,47 @@ void Document::bind(std::string_view padded_bytes) noexcept {
   base_ = padded_bytes;
 }
 
-void Document::bind(std::string_view padded_bytes, const Structure& structure) {
+void Document::bind(std::string_view padded_bytes, const Members& members) {
   bind(padded_bytes);
-  parse(structure);
+  parsed_ = true;
+  records_.resize(1 + members.count);
+  const std::string_view whole = without_blanks(base_);
+  Record& root = records_[0];
+  root.value = whole.data();
+  root.value_size = static_cast<std::uint32_t>(whole.size());
+  root.kind = kind_of(whole.front());
+  root.flags = listed;
+  root.count = root.in_place = members.count;
+  if (members.count == 0) return;
+  root.first = 1;
+  root.last = members.count;
+  const char* const text = base_.data();
+  const bool escapes = root.kind == Kind::object && has_escape(base_);
+  std::uint64_t taken = 0, twice = 0;
+  std::uint32_t next = 1;
+  Record* record = &root;
+  for (const Member* member = members.first; member != members.first + members.count; ++member) {
+    ++record;
+    record->key_size = member->key_end - member->key;
+    record->value = text + member->value;
+    record->value_size = member->value_end - member->value;
+    record->next = ++next;
+    record->parent = 0;
+    record->kind = kind_of(*record->value);
+    record->depth = 1;
+    if (member->key == 0) continue;
+    record->key = text + member->key;
+    record->key_mark = mark_of(record->key, record->key_size);
+    const std::uint64_t place = place_of(record->key_mark);
+    twice |= taken & place;
+    taken |= place;
+    if (escapes && has_escape({record->key, record->key_size})) {
+      record->flags = key_escaped;
+      root.flags |= keys_escaped;
+    }
+  }
+  record->next = none;
+  if (twice == 0 && !(root.flags & keys_escaped)) root.flags |= duplicates_known;
 }
 
 void Document::unbind() noexcept {
@@ -163,9 +209,8 @@ void Document::unbind() noexcept {
 
 // --- listing ---------------------------------------------------------------------------------------------------------
 
-void Document::parse() { parse(structure_of(base_)); }
-
-void Document::parse(const Structure& structure) {
+void Document::parse() {
+  const Structure structure = structure_of(base_);
   parsed_ = true;
   records_.push_back({});
   if (!structure.offsets) return;
@@ -239,6 +284,7 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
       while (*end != '"') --end;  // Blanks before the colon; the opening quote is the last to be met.
       if (end < record.key) return false;
       record.key_size = static_cast<std::uint32_t>(end - record.key);
+      record.key_mark = mark_of(record.key, record.key_size);
       if (escapes && has_escape({record.key, record.key_size})) {
         record.flags = key_escaped;
         some_keys_escaped = keys_escaped;
@@ -297,35 +343,22 @@ void Document::hide_duplicates(std::uint32_t object) {
     records_[object].flags |= has_hidden;
     --records_[object].count;
   };
-  bool simple = false;  // Few keys, and none that has to be decoded.
-  if (members <= 16) {
-    // Keys that fall into different ones of 256 places are different; mostly all do.
-    std::uint64_t taken[4] = {}, twice = 0;
-    unsigned flags = 0;
-    const Record* const records = records_.data() + first;
-    for (const Record* record = records; record != records + members; ++record) {
-      flags |= record->flags;
-      // Of an empty key: what stands between its quotes and around, the same for all of them.
-      const auto begin = static_cast<unsigned char>(*record->key);
-      const auto end = static_cast<unsigned char>(record->key[std::ptrdiff_t{record->key_size} - 1]);
-      const unsigned place = (record->key_size * 37 + begin * 5 + end * 11) & 255;
-      const std::uint64_t bit = std::uint64_t{1} << (place & 63);
-      twice |= taken[place >> 6] & bit;
-      taken[place >> 6] |= bit;
+  if (members <= 16 && !(records_[object].flags & keys_escaped)) {
+    // Keys whose marks fall into different places are different; of most objects all do.
+    const Record* const begin = records_.data() + first;
+    std::uint64_t taken = 0, twice = 0;
+    for (const Record* record = begin; record != begin + members; ++record) {
+      const std::uint64_t place = place_of(record->key_mark);
+      twice |= taken & place;
+      taken |= place;
     }
-    simple = !(flags & key_escaped);
-    if (simple && twice == 0) return;
-  }
-  if (simple) {
-    for (std::uint32_t i = first; i + 1 < first + members; ++i) {
-      const Record& record = records_[i];
-      for (std::uint32_t j = i + 1; j < first + members; ++j) {
-        const Record& later = records_[j];  // Behind an empty key there is still its quote.
-        if (later.key_size == record.key_size && *later.key == *record.key &&
-            std::memcmp(later.key, record.key, record.key_size) == 0) {
-          hide(i);
-          break;
-        }
+    if (twice == 0) return;
+    for (const Record* record = begin; record + 1 != begin + members; ++record) {
+      for (const Record* later = record + 1; later != begin + members; ++later) {
+        if (later->key_mark != record->key_mark || later->key_size != record->key_size) continue;
+        if (std::memcmp(later->key, record->key, record->key_size) != 0) continue;
+        hide(static_cast<std::uint32_t>(record - records_.data()));
+        break;
       }
     }
     return;
@@ -363,8 +396,7 @@ Kind Document::kind(Node node) const {
 
 bool Document::key_is(const Record& record, std::string_view key) const {
   if (!(record.flags & key_escaped)) {
-    return record.key_size == key.size() &&
-           (key.empty() || (*record.key == key[0] && std::memcmp(record.key, key.data(), key.size()) == 0));
+    return record.key_size == key.size() && (key.empty() || std::memcmp(record.key, key.data(), key.size()) == 0);
   }
   thread_local std::string scratch;
   return unquote({record.key - 1, record.key_size + std::size_t{2}}, scratch) && scratch == key;
@@ -375,13 +407,13 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
   const Record* const records = records_.data();
   const Record& container = records[object];
   std::uint32_t next = container.first;
-  if (container.in_place > 0 && !(container.flags & keys_escaped) && !key.empty()) {
-    // Most members end at their size or their first byte.
+  if (container.in_place > 0 && !(container.flags & keys_escaped)) {
+    const std::uint32_t mark = mark_of(key.data(), key.size());
     const Record* const first = records + container.first;
     const Record* const end = first + container.in_place;
     for (const Record* record = first; record != end; ++record) {
-      if (record->key_size != key.size() || *record->key != key.front()) continue;
-      if ((record->flags & removed) || std::memcmp(record->key, key.data(), key.size()) != 0) continue;
+      if (record->key_mark != mark) continue;
+      if ((record->flags & removed) || std::string_view(record->key, record->key_size) != key) continue;
       if (found.index != none) found.others = true;
       found.index = static_cast<std::uint32_t>(record - records);
     }
@@ -397,7 +429,25 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
 
 Document::Node Document::find(Node object, std::string_view key) {
   if (!opened(object, Kind::object)) return {};
-  return {search(object.index, key).index};
+  const Record* const records = records_.data();
+  const Record& container = records[object.index];
+  constexpr std::uint16_t asked = duplicates_known | has_hidden | keys_escaped;
+  if ((container.flags & asked) != duplicates_known || container.in_place == 0) {
+    return {search(object.index, key).index};
+  }
+  // No two of its keys are the same: the first that is found is the one.
+  const std::uint32_t mark = mark_of(key.data(), key.size());
+  const Record* record = records + container.first;
+  for (const Record* const end = record + container.in_place; record != end; ++record) {
+    if (record->key_mark != mark || (record->flags & removed)) continue;
+    if (std::string_view(record->key, record->key_size) == key) {
+      return {static_cast<std::uint32_t>(record - records)};
+    }
+  }
+  for (std::uint32_t next = record[-1].next; next != none; next = records[next].next) {
+    if (!(records[next].flags & removed) && key_is(records[next], key)) return {next};
+  }
+  return {};
 }
 
 Document::Node Document::step(Node from, std::string_view part) {
@@ -412,9 +462,10 @@ Document::Node Document::step(Node from, std::string_view part) {
 Document::Node Document::find_path(std::string_view path) {
   Node node = root();
   while (node) {
-    const std::size_t dot = path.find('.');
-    node = step(node, path.substr(0, dot));
-    if (dot == std::string_view::npos) break;
+    const auto dot = std::min(path.size(), path.find('.'));
+    const std::string_view part = path.substr(0, dot);
+    node = is(node, Kind::object) ? find(node, part) : step(node, part);
+    if (dot == path.size()) break;
     path.remove_prefix(dot + 1);
   }
   return node;
@@ -612,6 +663,7 @@ Document::Node Document::attach(std::uint32_t container, std::string_view quoted
   if (!quoted_key.empty()) {
     record.key = quoted_key.data() + 1;
     record.key_size = static_cast<std::uint32_t>(quoted_key.size() - 2);
+    record.key_mark = mark_of(record.key, record.key_size);
     if (has_escape(quoted_key)) record.flags |= key_escaped;
   }
   record.value = text.data();
@@ -768,6 +820,7 @@ bool Document::rename(Node object, std::string_view old_key, std::string_view ne
   Record& record = edit(found.index);
   record.key = quoted.data() + 1;
   record.key_size = static_cast<std::uint32_t>(quoted.size() - 2);
+  record.key_mark = mark_of(record.key, record.key_size);
   record.flags = static_cast<std::uint16_t>((record.flags & ~key_escaped) | key_edited);
   if (has_escape(quoted)) record.flags |= key_escaped;
   touch(object.index);

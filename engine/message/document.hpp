@@ -13,6 +13,7 @@
 
 namespace weir::message {
 
+struct Members;
 struct Structure;
 
 /// What a JSON value is. `integer` is a number without point and exponent that 64 bits hold; every other one is
@@ -83,8 +84,8 @@ class Document {
   /// Views these bytes, which must stay, and be followed by `padding` readable ones, until unbind(). Parses nothing
   /// yet.
   void bind(std::string_view padded_bytes) noexcept;
-  /// The same, and parses at once by the structure that a check has found already.
-  void bind(std::string_view padded_bytes, const Structure& structure);
+  /// The same, and lists at once the members that the strict check has found in these bytes.
+  void bind(std::string_view padded_bytes, const Members& members);
   /// Forgets bytes, nodes and edits; keeps its tables unless they are unusually large.
   void unbind() noexcept;
   std::string_view bytes() const noexcept { return base_; }  ///< What it was bound to.
@@ -176,6 +177,7 @@ class Document {
     const char* key = nullptr;  // Behind its opening quote; null for what is no member.
     const char* value = nullptr;
     std::uint32_t key_size = 0;  // As written, escapes not decoded.
+    std::uint32_t key_mark = 0;  // Of its size and first byte: keys of other marks are other keys.
     std::uint32_t value_size = 0;
     std::uint32_t next = Node::none;
     std::uint32_t parent = Node::none;
@@ -218,7 +220,6 @@ class Document {
   };
 
   void parse();
-  void parse(const Structure& structure);
   bool list(std::uint32_t index);
   bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count, bool escapes);
   bool opened(Node node, Kind kind);

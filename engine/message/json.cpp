@@ -18,6 +18,8 @@ static_assert(padding >= simdjson::SIMDJSON_PADDING);
 
 namespace {
 
+// The members of longer texts are not noted: whoever asks looks for them.
+constexpr std::size_t noted_bytes = 32 * 1024;
 // A thread keeps tables for texts up to this size; a larger one gets its own, which go when it has been looked at.
 constexpr std::size_t kept_bytes = 1024 * 1024;
 // Offsets are 32 bits, here and in simdjson.
@@ -248,10 +250,10 @@ class Checker {
 template <bool padded>
 struct Quick {
   // Whether the text is an array or an object, and nothing else. Of a scalar it says no: those are rare.
-  // Where it is to be `noted`, its structure is put where `to` says, and `to` left behind the last of it. As many
-  // offsets as the text has bytes are enough.
+  // Where they are to be `noted`, its members are put where `to` says, and `to` left behind the last of them. Half as
+  // many as the text has bytes are enough.
   template <bool noted>
-  static bool accepts(std::string_view text, std::uint32_t*& to) {
+  static bool accepts(std::string_view text, Member*& to) {
     const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
     const auto* at = begin;
     const auto* end = begin + text.size();
@@ -264,23 +266,23 @@ struct Quick {
     char around[json_depth];  // What closes the containers that we are inside of, outermost first.
     std::size_t depth = 0;
     char closing = 0;  // The innermost of them.
-    std::uint32_t* next = to;
-    const auto note = [&](std::uint32_t*& where, const unsigned char* what) {
-      if constexpr (noted) *where++ = static_cast<std::uint32_t>(what - begin);
-    };
+    Member* member = to;
+    const auto offset = [begin](const unsigned char* what) { return static_cast<std::uint32_t>(what - begin); };
     for (;;) {
       at = behind_blanks(at);
-      note(next, at);
       if (closing == '}') {
         if (*at != '"') return false;
+        if (noted && depth == 1) member->key = offset(at + 1);
         at = behind_string(at + 1, end);
         if (at == end) return false;
+        if (noted && depth == 1) member->key_end = offset(at - 1);
         at = behind_blanks(at);
         if (*at != ':') return false;
-        note(next, at);
         at = behind_blanks(at + 1);
-        note(next, at);
+      } else if (noted && depth == 1) {
+        member->key = member->key_end = 0;
       }
+      if (noted && depth == 1) member->value = offset(at);
       switch (*at) {
         case '"':
           at = behind_string(at + 1, end);
@@ -293,6 +295,13 @@ struct Quick {
           around[depth++] = closing;
           at = behind_blanks(at + 1);
           if (*at != static_cast<unsigned char>(closing)) continue;
+          ++at;
+          if (--depth == 0) {
+            to = member;
+            return at == end;
+          }
+          if (at == end) return false;
+          closing = around[depth - 1];
           break;
         case 't':
           if (at[1] != 'r' || at[2] != 'u' || at[3] != 'e') return false;
@@ -310,14 +319,14 @@ struct Quick {
           at = behind_number(at);
           if (!at) return false;
       }
-      for (;;) {  // Behind a value, or before the bracket that closes an empty container.
+      for (;;) {  // Behind a value.
+        if (noted && depth == 1) (member++)->value_end = offset(at);
         at = behind_blanks(at);
-        note(next, at);
         const unsigned char c = *at++;
         if (c == ',') break;
         if (c != static_cast<unsigned char>(closing)) return false;
         if (--depth == 0) {
-          to = next;
+          to = member;
           return at == end;
         }
         if (at == end) return false;
@@ -423,19 +432,18 @@ struct Quick {
 };
 
 template <bool padded>
-bool quickly_accepts(std::string_view text, Structure* found) {
-  std::uint32_t* to = nullptr;
-  // The table is as long as the text has bytes; a larger text's structure is looked for when somebody asks.
-  if (!found || text.size() > kept_bytes) return Quick<padded>::template accepts<false>(text, to);
-  thread_local std::unique_ptr<std::uint32_t[]> offsets;
-  thread_local std::size_t capacity = 0;
-  if (capacity < text.size()) {
-    capacity = std::min(kept_bytes, std::max<std::size_t>(text.size() * 2, 4 * 1024));
-    offsets = std::make_unique_for_overwrite<std::uint32_t[]>(capacity);
+bool quickly_accepts(std::string_view text, Members* found) {
+  Member* to = nullptr;
+  if (!found || text.size() > noted_bytes) return Quick<padded>::template accepts<false>(text, to);
+  thread_local std::unique_ptr<Member[]> members;
+  thread_local std::size_t bytes = 0;
+  if (bytes < text.size()) {
+    bytes = std::min(noted_bytes, std::max<std::size_t>(text.size() * 2, 2 * 1024));
+    members = std::make_unique_for_overwrite<Member[]>(bytes / 2 + 1);
   }
-  to = offsets.get();
+  to = members.get();
   if (!Quick<padded>::template accepts<true>(text, to)) return false;
-  *found = {offsets.get(), static_cast<std::uint32_t>(to - offsets.get())};
+  *found = {members.get(), static_cast<std::uint32_t>(to - members.get())};
   return true;
 }
 
@@ -443,7 +451,7 @@ bool quickly_accepts(std::string_view text, Structure* found) {
 // accepts too much; what it refuses too early, the loop accepts.
 constexpr std::size_t simdjson_depth = json_depth;
 
-bool simdjson_accepts(std::string_view bytes, bool copy, Structure* found) {
+bool simdjson_accepts(std::string_view bytes, bool copy) {
   const auto parse = [&](simdjson::dom::parser& parser) {
     return parser.parse(bytes.data(), bytes.size(), copy).error() == simdjson::SUCCESS;
   };
@@ -455,15 +463,13 @@ bool simdjson_accepts(std::string_view bytes, bool copy, Structure* found) {
   if (kept.capacity() < bytes.size() || kept.max_depth() != simdjson_depth) {
     if (kept.allocate(std::max<std::size_t>(bytes.size() * 2, 16 * 1024), simdjson_depth)) return false;
   }
-  if (!parse(kept)) return false;
-  if (found) *found = {kept.implementation->structural_indexes.get(), kept.implementation->n_structural_indexes};
-  return true;
+  return parse(kept);
 }
 
-std::optional<JsonError> check(std::string_view bytes, bool copy, Structure* found = nullptr) {
+std::optional<JsonError> check(std::string_view bytes, bool copy, Members* found = nullptr) {
   if (found) *found = {};
   if (copy ? quickly_accepts<false>(bytes, found) : quickly_accepts<true>(bytes, found)) return std::nullopt;
-  if (!bytes.empty() && bytes.size() <= text_bytes_most && simdjson_accepts(bytes, copy, found)) return std::nullopt;
+  if (!bytes.empty() && bytes.size() <= text_bytes_most && simdjson_accepts(bytes, copy)) return std::nullopt;
   // simdjson also refuses numbers it cannot hold, which we hand on as text: the loop has the last word.
   return check_json_slowly(bytes);
 }
@@ -471,7 +477,7 @@ std::optional<JsonError> check(std::string_view bytes, bool copy, Structure* fou
 }  // namespace
 
 std::optional<JsonError> check_json(std::string_view bytes) { return check(bytes, true); }
-std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* found) {
+std::optional<JsonError> check_json_padded(std::string_view bytes, Members* found) {
   return check(bytes, false, found);
 }
 std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Checker(bytes).check(); }

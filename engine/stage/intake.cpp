@@ -131,10 +131,10 @@ void LineIntake::put(std::string_view line) {
   if (records_) return put_record(line);
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
-  message::Structure structure;
+  message::Members members;
   if (format_ == Format::ndjson || format_ == Format::envelope) {
     if (line.find_first_not_of(" \t") == line.npos) return;  // Between two values there may be empty lines.
-    if (const auto error = message::check_json_padded(line, &structure)) {
+    if (const auto error = message::check_json_padded(line, &members)) {
       Failure why(Reason::decode,
                   "not JSON: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
       why.line = line_;
@@ -143,7 +143,7 @@ void LineIntake::put(std::string_view line) {
   }
   if (format_ == Format::envelope) return put_envelope(line);
   const auto made = source_.out.emit_shared(main_port, arena_, line, entered_);
-  if (format_ == Format::ndjson) made.batch().mark_json(made.row(), structure);
+  if (format_ == Format::ndjson) made.batch().mark_json(made.row(), members);
   source_.sign(made);
 }
 

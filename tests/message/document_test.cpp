@@ -858,10 +858,10 @@ BOOST_AUTO_TEST_CASE(broken_payloads_do_no_harm) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_row_keeps_the_structure_its_check_has_found_until_its_payload_is_another) {
+BOOST_AUTO_TEST_CASE(a_row_keeps_the_members_its_check_has_found_until_its_payload_is_another) {
   const auto batch = Batch::make();
   const auto check = [&](std::size_t row) {
-    Structure found;
+    Members found;
     BOOST_REQUIRE(!check_json_padded(batch->payload(row), &found));
     batch->mark_json(row, found);
   };
@@ -885,11 +885,11 @@ BOOST_AUTO_TEST_CASE(a_row_keeps_the_structure_its_check_has_found_until_its_pay
   BOOST_TEST(batch->document(0).size(batch->document(0).root()) == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(a_structure_that_is_large_is_looked_for_again) {
+BOOST_AUTO_TEST_CASE(members_that_are_many_are_looked_for_again) {
   const auto batch = Batch::make();
   std::string text = "[0";
   for (int i = 1; i < 2000; ++i) text += "," + std::to_string(i);
-  Structure found;
+  Members found;
   batch->append(text + "]", {});
   BOOST_REQUIRE(!check_json_padded(batch->payload(0), &found));
   batch->mark_json(0, found);
