@@ -1,7 +1,6 @@
 #include "engine/io/http_client.hpp"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -19,6 +18,7 @@
 
 #include "engine/config/values.hpp"
 #include "engine/io/compress.hpp"
+#include "engine/io/curl.hpp"
 #include "engine/io/robots.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/runtime/wait.hpp"
@@ -73,17 +73,17 @@ message::Done wrong(const HttpCall& call) {
 /// Scheme, host and port, for comparison; empty where it is no URL.
 std::string origin_of(const std::string& url) {
   std::string origin;
-  CURLU* const parsed = curl_url();
-  if (parsed && curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
+  CURLU* const parsed = curl().url();
+  if (parsed && curl().url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
     for (const auto part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
       char* text = nullptr;
-      if (curl_url_get(parsed, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK) {
+      if (curl().url_get(parsed, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) == CURLUE_OK) {
         origin += http_lower(text) + " ";
       }
-      curl_free(text);
+      curl().free(text);
     }
   }
-  curl_url_cleanup(parsed);
+  curl().url_cleanup(parsed);
   return origin;
 }
 
@@ -211,7 +211,7 @@ namespace {
 /// One request under way. Taken out of libcurl's hands when it goes, whatever has come of it.
 class Transfer {
  public:
-  using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+  using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
   /// `opened`: where the sockets of its connections are noted; `http2`: whether one spoke it.
   Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, bool& http2, const HttpCall& call,
@@ -222,7 +222,7 @@ class Transfer {
 
   void prepare(CURL* easy) {
     easy_ = easy;
-    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    const auto set = [easy](CURLoption option, auto value) { curl().easy_setopt(easy, option, value); };
     for (const auto option :
          {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
       set(option, static_cast<void*>(this));
@@ -233,7 +233,7 @@ class Transfer {
   }
   /// Makes a handle forget what a transfer left in it, where that may be gone soon; what holds for all stays.
   static void forget(CURL* easy) noexcept {
-    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    const auto set = [easy](CURLoption option, auto value) { curl().easy_setopt(easy, option, value); };
     set(CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
     set(CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));  // Makes it a POST …
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
@@ -243,7 +243,7 @@ class Transfer {
   }
   /// What holds for all calls: said once, for it costs as much as a request.
   static void prepare_for_all(CURL* easy, const HttpClientOptions& options) {
-    const auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
+    const auto set = [easy](CURLoption option, auto value) { curl().easy_setopt(easy, option, value); };
     set(CURLOPT_NOSIGNAL, 1L);
     // A name that nobody answers for is resolved by a thread, which a transfer that is taken back would be made to
     // wait for, and with it this whole core.
@@ -276,13 +276,13 @@ class Transfer {
   void finish(CURLcode code) {
     done = true;
     long status = 0;
-    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     reply_.status = static_cast<int>(status);
     long version = 0;
-    curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
+    curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
     http2_ |= version == CURL_HTTP_VERSION_2;
     const char* url = nullptr;
-    if (curl_easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
+    if (curl().easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
     if (layers_ > 0 && call_.method != "HEAD") {
       std::erase_if(reply_.headers, [](const auto& header) {
         return is_one_of(header.first, {"content-encoding", "content-length"});
@@ -304,7 +304,7 @@ class Transfer {
 
  private:
   void prepare_request() {
-    const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(easy_, option, value); };
+    const auto set = [this](CURLoption option, auto value) { curl().easy_setopt(easy_, option, value); };
     const bool sends = call_.body || is_one_of(call_.method, {"POST", "PUT", "PATCH"});
     if (call_.method == "HEAD") {
       set(CURLOPT_NOBODY, 1L);
@@ -330,7 +330,7 @@ class Transfer {
     set(CURLOPT_HTTPHEADER, headers_.get());
   }
   void add_header(const std::string& line) {
-    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
+    curl_slist* const longer = curl().slist_append(headers_.get(), line.c_str());
     if (!longer) throw std::bad_alloc();
     static_cast<void>(headers_.release());
     headers_.reset(longer);
@@ -345,7 +345,7 @@ class Transfer {
     if (code == CURLE_OUT_OF_MEMORY && sendings_ > 0 && !head_over_) {
       return {Reason::size, "a line in the head of the reply is too long"};
     }
-    std::string text = error_[0] ? error_.data() : curl_easy_strerror(code);
+    std::string text = error_[0] ? error_.data() : curl().easy_strerror(code);
     if (text.size() > error_bytes_most) text.resize(error_bytes_most);
     return {reason_of(code, text), text};
   }
@@ -361,7 +361,7 @@ class Transfer {
   bool may_send() {
     if (++sendings_ == 1) return true;
     long gone_out = 0;
-    curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
+    curl().easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
     if (sendings_ == 2 && (gone_out == 0 || http2_ || is_repeatable(call_.method))) return true;
     return refuse(Reason::io, "the connection was closed before a reply began");
   }
@@ -480,14 +480,14 @@ class Transfer {
     std::string& body = reply_.body;
     if (body.empty()) {
       curl_off_t length = -1;
-      curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+      curl().easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
       if (length > 0 && static_cast<std::uint64_t>(length) > options_.max_body) return too_large();
       if (length > 0 && layers_ == 0) body.reserve(static_cast<std::size_t>(length));
     }
     if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) return too_large();
     if (const std::uint64_t size = body.size() + bytes.size(); layers_ > 0 && size > packed_free) {
       curl_off_t read = 0;
-      curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &read);
+      curl().easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &read);
       if (size > packed_ratio_most * (static_cast<std::uint64_t>(read) + read_bytes)) {
         return refuse(Reason::size, "the reply is compressed by more than 200 to 1");
       }
@@ -513,7 +513,7 @@ class Transfer {
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
-  Headers headers_{nullptr, &curl_slist_free_all};
+  Headers headers_{nullptr, curl().slist_free_all};
   std::array<char, CURL_ERROR_SIZE> error_{};
   message::Done refused_;
   std::string private_;
@@ -528,8 +528,7 @@ class Transfer {
 // ------------------------------------------------------------------------------------------------- libcurl on the core
 
 HttpClient::Inside::Inside(runtime::Core& on, HttpClientOptions chosen) : core(on), options(std::move(chosen)) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  multi = ready == CURLE_OK ? curl_multi_init() : nullptr;
+  multi = curl().multi_init();
   if (!multi) throw std::bad_alloc();
   if (!options.robots.empty()) {
     robots.emplace(core, options.robots, [this](std::string url) {
@@ -538,7 +537,7 @@ HttpClient::Inside::Inside(runtime::Core& on, HttpClientOptions chosen) : core(o
       return exchange(std::move(call), HttpClientOptions().redirects, false);
     });
   }
-  const auto set = [this](CURLMoption option, auto value) { curl_multi_setopt(multi, option, value); };
+  const auto set = [this](CURLMoption option, auto value) { curl().multi_setopt(multi, option, value); };
   const curl_socket_callback watch = [](CURL*, curl_socket_t fd, int what, void* of, void*) noexcept {
     static_cast<Inside*>(of)->on_socket(fd, what);
     return 0;
@@ -555,18 +554,18 @@ HttpClient::Inside::Inside(runtime::Core& on, HttpClientOptions chosen) : core(o
 }
 
 HttpClient::Inside::~Inside() {
-  for (CURL* const easy : idle) curl_easy_cleanup(easy);
-  curl_multi_cleanup(multi);
+  for (CURL* const easy : idle) curl().easy_cleanup(easy);
+  curl().multi_cleanup(multi);
   while (!watches.empty()) release(watches.begin()->first);
 }
 
 CURL* HttpClient::Inside::take_handle() {
   if (idle.empty()) {
-    CURL* const easy = curl_easy_init();
+    CURL* const easy = curl().easy_init();
     if (!easy) throw std::bad_alloc();
     Transfer::prepare_for_all(easy, options);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, static_cast<curl_closesocket_callback>(&Inside::close));
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
+    curl().easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, static_cast<curl_closesocket_callback>(&Inside::close));
+    curl().easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
     return easy;
   }
   CURL* const easy = idle.back();
@@ -575,12 +574,12 @@ CURL* HttpClient::Inside::take_handle() {
 }
 
 void HttpClient::Inside::give_back(CURL* easy) noexcept {
-  curl_multi_remove_handle(multi, easy);  // Nothing is done where it is out already.
+  curl().multi_remove_handle(multi, easy);  // Nothing is done where it is out already.
   Transfer::forget(easy);
   if (idle.size() < idle_handles) {
     idle.push_back(easy);
   } else {
-    curl_easy_cleanup(easy);
+    curl().easy_cleanup(easy);
   }
 }
 
@@ -672,15 +671,15 @@ void HttpClient::Inside::set_alarm() {
 void HttpClient::Inside::act(curl_socket_t fd, int events) {
   if (fd == CURL_SOCKET_TIMEOUT) due.reset();
   int running = 0;
-  curl_multi_socket_action(multi, fd, events, &running);
+  curl().multi_socket_action(multi, fd, events, &running);
   int left = 0;
-  while (const CURLMsg* const said = curl_multi_info_read(multi, &left)) {
+  while (const CURLMsg* const said = curl().multi_info_read(multi, &left)) {
     if (said->msg != CURLMSG_DONE) continue;
     CURL* const easy = said->easy_handle;
     const CURLcode code = said->data.result;
     void* transfer = nullptr;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-    curl_multi_remove_handle(multi, easy);  // `said` is gone with it.
+    curl().easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    curl().multi_remove_handle(multi, easy);  // `said` is gone with it.
     static_cast<Transfer*>(transfer)->finish(code);
   }
 }
@@ -704,7 +703,7 @@ runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply,
   Transfer transfer(core, options, connections, http2, call, reply);
   const Handle handle(*this);
   transfer.prepare(handle.easy);
-  if (curl_multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
+  if (curl().multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
   while (!transfer.done) {
     const bool waits_for_head = options.first_byte_time && !transfer.answered;
     const Time head_due = waits_for_head ? begun + *options.first_byte_time : Time::max();
@@ -817,7 +816,7 @@ bool is_public_address(std::span<const std::uint8_t> address) {
 }
 
 std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
-  const auto seconds = curl_getdate(std::string(text).c_str(), nullptr);
+  const auto seconds = curl().getdate(std::string(text).c_str(), nullptr);
   if (seconds == -1) return std::nullopt;
   return runtime::WallTime(std::chrono::seconds(seconds));
 }
