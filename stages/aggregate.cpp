@@ -276,12 +276,13 @@ class Aggregate : public stage::Operator {
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, Time now) override {
     std::size_t row = from;
-    if (!time_) close_until(pane_of(now));
+    const std::int64_t pane = pane_of(now);
+    if (!time_) close_until(pane);
     if (!send_closed(out)) return row;
     for (; row < in.size() && out.may_go_on(); ++row) {
       const stage::Message message(in, row);
       out.mark(in, row);
-      if (auto failed = take(message, now, out)) {
+      if (auto failed = take(message, pane, out)) {
         out.fail(message, std::move(*failed));
       }
       if (!send_closed(out)) return row + 1;
@@ -318,11 +319,11 @@ class Aggregate : public stage::Operator {
     return since_1970 < pane_ * pane ? pane - 1 : pane;
   }
 
-  message::Done take(const stage::Message& message, Time now, stage::Output& out) {
+  /// `pane`: of now.
+  message::Done take(const stage::Message& message, std::int64_t pane, stage::Output& out) {
     Document* const document = message::json_of(message);
     if (!document) return message::not_json(message);
     Duration made{0};
-    std::int64_t pane = 0;
     if (time_) {
       const auto time = time_of(*document);
       if (!time) return time.failure();
@@ -332,8 +333,6 @@ class Aggregate : public stage::Operator {
         out.send(late, message);
         return std::nullopt;
       }
-    } else {
-      pane = pane_of(now);
     }
     key_.clear();
     for (const auto& path : by_) {
@@ -380,8 +379,8 @@ class Aggregate : public stage::Operator {
       return;
     }
     const std::string_view raw = document.raw(node);
-    const auto text = raw.find('\\') == raw.npos ? std::nullopt : document.string(node);
-    if (text) {
+    const bool escaped = raw.front() == '"' && raw.find('\\') != raw.npos;
+    if (const auto text = escaped ? document.string(node) : std::nullopt) {
       message::append_quoted(key_, *text);  // However it was written.
     } else {
       key_ += raw;

@@ -140,6 +140,7 @@ char* Document::Bytes::take(std::size_t size) {
 }
 
 void Document::Bytes::reset() noexcept {
+  if (taken_ == 0) return;
   current_ = used_ = taken_ = 0;
   std::size_t kept = 0, total = 0;
   while (kept < blocks_.size() && total + blocks_[kept].capacity <= kept_bytes) total += blocks_[kept++].capacity;

@@ -3,6 +3,7 @@
 #include <emmintrin.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <bitset>
@@ -22,8 +23,29 @@ namespace {
 constexpr std::size_t noted_bytes = 32 * 1024;
 // A thread keeps tables for texts up to this size; a larger one gets its own, which go when it has been looked at.
 constexpr std::size_t kept_bytes = 1024 * 1024;
+// Strings up to this size are written in one piece.
+constexpr std::size_t short_string = 124;
 // Offsets are 32 bits, here and in simdjson.
 constexpr std::size_t text_bytes_most = 0xffffff00;
+
+// Where the next sixteen bytes need a look: a bit for each quote, backslash, control character and what is not ASCII.
+unsigned stops_at(const unsigned char* at) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  const __m128i others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));  // Signed: below are those of 0x80 and more, too.
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others)));
+}
+
+// Of a byte in a string. 0: as it is; 1: \u00XX; 2: not ASCII; else the letter behind the backslash.
+constexpr auto treatment = [] {
+  std::array<char, 256> table{};
+  for (int c = 0; c < 0x20; ++c) table[c] = 1;
+  for (int c = 0x80; c < 0x100; ++c) table[c] = 2;
+  table['"'] = '"', table['\\'] = '\\', table['\n'] = 'n', table['\t'] = 't', table['\r'] = 'r';
+  table['\b'] = 'b', table['\f'] = 'f';
+  return table;
+}();
 
 bool digit(unsigned char c) { return c >= '0' && c <= '9'; }
 bool blank(unsigned char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
@@ -341,15 +363,6 @@ struct Quick {
     return at;
   }
 
-  // Where the next sixteen bytes need a look: a bit for each quote, backslash, control character and what is not ASCII.
-  static unsigned stops_at(const unsigned char* at) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    const __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    const __m128i others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));  // Signed: below are those of 0x80 and more, too.
-    return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others)));
-  }
-
   // `at` stands behind the opening quote. The end of the text where this is no string.
   [[gnu::always_inline]] static inline const unsigned char* behind_string(const unsigned char* at,
                                                                           const unsigned char* const end) {
@@ -485,22 +498,17 @@ std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Chec
 bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
 
 void append_quoted(std::string& out, std::string_view text) {
-  // 0: as it is; 1: \u00XX; 2: not ASCII; else the letter behind the backslash.
-  static constexpr auto treatment = [] {
-    std::array<char, 256> table{};
-    for (int c = 0; c < 0x20; ++c) table[c] = 1;
-    for (int c = 0x80; c < 0x100; ++c) table[c] = 2;
-    table['"'] = '"', table['\\'] = '\\', table['\n'] = 'n', table['\t'] = 't', table['\r'] = 'r';
-    table['\b'] = 'b', table['\f'] = 'f';
-    return table;
-  }();
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();
   const unsigned char* run = at;  // What has been looked at and goes out as it is.
   const auto flush = [&] { out.append(reinterpret_cast<const char*>(run), static_cast<std::size_t>(at - run)); };
+  for (unsigned stops = 0; stops == 0 && end - at >= 16;) {
+    stops = stops_at(at);
+    at += stops == 0 ? 16 : std::countr_zero(stops);
+  }
   while (at != end && treatment[*at] == 0) ++at;
-  if (at == end && text.size() <= 62) {  // Most are short and plain, and go out in one piece.
-    char quoted[64];
+  if (at == end && text.size() <= short_string) {  // Most are short and plain, and go out in one piece.
+    char quoted[short_string + 2];
     quoted[0] = '"';
     if (!text.empty()) std::memcpy(quoted + 1, text.data(), text.size());
     quoted[text.size() + 1] = '"';
@@ -537,6 +545,23 @@ void append_quoted(std::string& out, std::string_view text) {
   }
   flush();
   out += '"';
+}
+
+void append_key(std::string& out, char before, std::string_view key) {
+  const auto plain = [](char c) { return treatment[static_cast<unsigned char>(c)] == 0; };
+  if (key.empty() || key.size() > short_string || !std::all_of(key.begin(), key.end(), plain)) {
+    out += before;
+    append_quoted(out, key);
+    out += ':';
+    return;
+  }
+  char text[short_string + 4];
+  text[0] = before;
+  text[1] = '"';
+  std::memcpy(text + 2, key.data(), key.size());
+  text[key.size() + 2] = '"';
+  text[key.size() + 3] = ':';
+  out.append(text, key.size() + 4);
 }
 
 bool unquote(std::string_view raw_with_quotes, std::string& out) {

@@ -4,7 +4,6 @@
 // in State.
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "engine/message/json.hpp"
 #include "engine/message/number.hpp"
@@ -86,11 +85,8 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
   Member members[members_most];
   if (const int count = push_members(lua, index, members)) {
     sort(members, count);
-    char before_name = '{';
     for (int i = 0; i < count; ++i) {
-      out += std::exchange(before_name, ',');
-      message::append_quoted(out, {members[i].name, members[i].size});
-      out += ':';
+      message::append_key(out, i == 0 ? '{' : ',', {members[i].name, members[i].size});
       write(lua, members[i].value, depth + 1, members[i].name);
     }
     out += '}';
@@ -134,13 +130,11 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
     out += ']';
   } else {
     std::sort(keys.begin() + static_cast<std::ptrdiff_t>(base), keys.end());
-    out += '{';
     const std::size_t end = keys.size();
+    if (base == end) out += '{';
     for (std::size_t i = base; i < end; ++i) {
-      if (i > base) out += ',';
       const auto name = keys[i];
-      message::append_quoted(out, name);
-      out += ':';
+      message::append_key(out, i == base ? '{' : ',', name);
       const char* text = lua_pushlstring(lua, name.data(), name.size());
       lua_pushvalue(lua, -1);
       lua_rawget(lua, index);
