@@ -44,6 +44,7 @@ struct Bounds {
   Bounds(std::uint32_t most_messages, std::uint64_t most_bytes) : messages(most_messages), bytes(most_bytes) {}
   std::uint32_t messages;
   std::uint64_t bytes;
+  bool across = false;        ///< Its ends are on two cores.
   bool drops_oldest = false;  ///< What is sent to a full edge pushes out what has waited the longest.
 };
 
@@ -68,6 +69,7 @@ class Edge final : public Parking {
 
   const std::string& name() const noexcept { return name_; }
   std::uint32_t capacity() const noexcept { return bounds_.messages; }
+  bool across() const noexcept { return bounds_.across; }
 
   // --- the sender ------------------------------------------------------------------------------------------------
 

@@ -176,6 +176,7 @@ struct Running::Inside {
         const auto mebibyte = std::uint64_t{1} << 20;
         flow::Bounds bounds(static_cast<std::uint32_t>(limits.capacity.value_or(across ? 1024 : 128)),
                             limits.bytes ? limits.bytes->bytes : (across ? 8 : 1) * mebibyte);
+        bounds.across = across;
         bounds.drops_oldest = limits.when_full == stage::WhenFull::drop_oldest;
         flow::Edge& made =
             inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);

@@ -326,6 +326,7 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   for (auto& branch : target.branches) {
     Batch::Pointer sent = --left == 0 ? std::move(piece) : piece->copy();
     flow::Edge& edge = branch.edge();
+    if (edge.across()) sent->put_views_away();
     bool lost = false;
     // The messages have left this stage already: if they do not get into the edge, that is counted there, and shown
     // with the stage they were for.

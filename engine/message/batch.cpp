@@ -16,28 +16,6 @@ constexpr std::size_t unmeasured_most = 4096;
 constexpr std::uint32_t row_members_most = 128;
 constexpr std::size_t members_most = 2048;
 
-/// Parsed views keep their buffers; a thread keeps a few of them.
-class SpareDocuments {
- public:
-  std::unique_ptr<Document> take() {
-    if (spare_.empty()) return std::make_unique<Document>();
-    auto document = std::move(spare_.back());
-    spare_.pop_back();
-    return document;
-  }
-  void give_back(std::unique_ptr<Document> document) {
-    document->unbind();
-    if (spare_.size() < 2 * batch_rows) spare_.push_back(std::move(document));
-  }
-  static SpareDocuments& local() {
-    thread_local SpareDocuments spare;
-    return spare;
-  }
-
- private:
-  std::vector<std::unique_ptr<Document>> spare_;
-};
-
 }  // namespace
 
 Batch::Batch() = default;
@@ -51,11 +29,16 @@ void Batch::GiveBack::operator()(Batch* batch) const noexcept {
   Recycler<Batch>::give_back(batch);
 }
 
+void GiveBackView::operator()(Document* document) const noexcept {
+  document->unbind();
+  Recycler<Document>::give_back(document);
+}
+
 Document& Batch::document(std::size_t row) {
   has_documents_ = true;
   auto& document = documents_[row];
   if (!document) {
-    document = SpareDocuments::local().take();
+    document.reset(Recycler<Document>::local().take());
     const std::string_view bytes(payload_[row].data, payload_[row].size);
     if (listed_ & bit(row)) {
       listed_ &= ~bit(row);
@@ -92,7 +75,7 @@ void Batch::undo_edits(std::size_t row, std::size_t to) noexcept {
 }
 
 void Batch::forget_document(std::size_t row) const noexcept {
-  if (has_documents_ && documents_[row]) SpareDocuments::local().give_back(std::move(documents_[row]));
+  if (has_documents_) documents_[row].reset();
 }
 
 void Batch::write_edits(std::size_t row) const {
@@ -115,6 +98,13 @@ void Batch::write_edits(std::size_t row) const {
     payload_[row] = {to, static_cast<std::uint32_t>(size)};
   }
   live_bytes_ += payload_[row].size;
+}
+
+void Batch::put_views_away() noexcept {
+  if (!has_documents_) return;
+  write_all_edits();
+  for (std::size_t row = 0; row < size_; ++row) documents_[row].reset();
+  has_documents_ = false;
 }
 
 void Batch::write_all_edits() const {

@@ -56,6 +56,12 @@ class Retained {
   runtime::Time entered_{};
 };
 
+/// A view of a payload. When it goes, its tables go home to the core that made it, for another.
+struct GiveBackView {
+  void operator()(Document* document) const noexcept;
+};
+using View = std::unique_ptr<Document, GiveBackView>;
+
 /// Up to 64 messages: a table of payloads, metadata in columns, lazily parsed views and their edits, and for each row
 /// the ack token it counts on. Exactly one owner at a time; it may be handed to another core, never shared. The
 /// payload bytes lie in arenas that other tables may point into as well, so they never change.
@@ -230,7 +236,11 @@ class Batch : public Recyclable<Batch> {
     if (has_documents_) write_all_edits();
   }
 
-  static constexpr std::size_t size_classes = 1;
+  /// The same, and lets go of all views: where the batch leaves its core, to read a payload again costs less than
+  /// tables that are filled on one core and emptied on another; and an edge to another core holds many.
+  void put_views_away() noexcept;
+
+  static constexpr std::size_t size_classes = 1, recycled_most = 1024;
   std::size_t size_class() const noexcept { return 0; }
 
  private:
@@ -314,7 +324,7 @@ class Batch : public Recyclable<Batch> {
   std::array<runtime::Time, batch_rows> entered_;
   std::array<Token*, batch_rows> token_;
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
-  mutable std::array<std::unique_ptr<Document>, batch_rows> documents_;
+  mutable std::array<View, batch_rows> documents_;
   mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
   std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> members_of_;  // First and count in members_.
   std::vector<Member> members_;

@@ -36,8 +36,8 @@ enum Flag : std::uint16_t {
 // Texts up to this size are listed by the plain loop.
 constexpr std::size_t short_text = 24;
 // What unbind() keeps.
-constexpr std::size_t kept_records = 1024;
-constexpr std::size_t kept_bytes = 64 * 1024;
+constexpr std::size_t kept_records = 128;
+constexpr std::size_t kept_bytes = 4 * 1024;
 constexpr std::size_t first_block = 1024;
 
 // By the first byte. Numbers are all `number` here.
@@ -801,7 +801,7 @@ bool Document::remove_path(std::string_view path) {
   return true;
 }
 
-void Document::keep_only(Node container, const std::vector<Node>& kept) {
+void Document::keep_only(Node container, std::span<const Node> kept) {
   if (size(container) == 0) return;  // It also marks the duplicates, which are not counted again as they go.
   for (std::uint32_t i = records_[container.index].first; i != none; i = records_[i].next) {
     if (records_[i].flags & removed) continue;

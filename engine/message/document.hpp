@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/message/number.hpp"
+#include "engine/message/recycler.hpp"
 
 namespace weir::message {
 
@@ -65,8 +67,11 @@ class Value {
 /// number texts included. All views that reading returns stay valid until the next bind() or unbind(), whatever is
 /// edited meanwhile. Nodes too; one whose value was removed or overwritten keeps reading as before or as the new
 /// value, and edits through it are refused or lost. Not thread-safe; may travel between threads with its batch.
-class Document {
+class Document : public Recyclable<Document> {
  public:
+  static constexpr std::size_t size_classes = 1, recycled_most = 512;  // Those of a few edges.
+  std::size_t size_class() const noexcept { return 0; }
+
   /// A value in the document. A number, valid until the next bind() or unbind(). False: there is none, and all
   /// questions about it answer with nothing.
   struct Node {
@@ -146,7 +151,7 @@ class Document {
   bool remove_at(Node array, std::size_t position);
   bool remove_path(std::string_view path);
   /// Removes all members or elements but these, which are its own; of duplicate keys only the one that counts stays.
-  void keep_only(Node container, const std::vector<Node>& kept);
+  void keep_only(Node container, std::span<const Node> kept);
   /// Gives a member a new key in its old place; a member that had the new key is removed. False where there is no old.
   bool rename(Node object, std::string_view old_key, std::string_view new_key);
 

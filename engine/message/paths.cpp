@@ -1,6 +1,7 @@
 #include "engine/message/paths.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "engine/message/json.hpp"
 
@@ -22,13 +23,16 @@ void PathTree::add(std::string_view path) {
 }
 
 bool PathTree::keep(Document& document, Node container) const {
-  std::vector<Node> kept;
+  thread_local std::vector<Node> kept;  // Those of this container lie behind those of what it is in.
+  const std::size_t base = kept.size();
   for (const auto& part : parts) {
     const Node node = document.step(container, part.name);
     if (node && (part.whole || part.keep(document, node))) kept.push_back(node);
   }
-  if (!kept.empty()) document.keep_only(container, kept);
-  return !kept.empty();
+  const bool any = kept.size() > base;
+  if (any) document.keep_only(container, std::span(kept).subspan(base));
+  kept.resize(base);
+  return any;
 }
 
 bool PathTree::write(Document& document, Node node, std::string& out) const {

@@ -459,12 +459,12 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_removed_takes_the_others_of_its_key_along) {
 BOOST_AUTO_TEST_CASE(all_but_some_members_can_be_removed_at_once) {
   Payload payload(R"({"a":1, "b": 2,  "c":3,"\u0062":4, "d":[5,6]})");
   const auto before = payload->mark();
-  payload->keep_only(payload.root(), {payload.find("c"), payload.find("b")});
+  payload->keep_only(payload.root(), std::vector{payload.find("c"), payload.find("b")});
   BOOST_TEST(payload.text() == R"({"c":3,"\u0062":4})");
   BOOST_TEST(payload->size(payload.root()) == 2U);
   payload->rollback(before);
-  payload->keep_only(payload.find("d"), {payload.find("d.1")});
-  payload->keep_only(payload.root(), {payload.find("d")});
+  payload->keep_only(payload.find("d"), std::vector{payload.find("d.1")});
+  payload->keep_only(payload.root(), std::vector{payload.find("d")});
   BOOST_TEST(payload.text() == R"({"d":[6]})");
   payload->keep_only(payload.root(), {});
   BOOST_TEST(payload.text() == "{}");
