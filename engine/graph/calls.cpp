@@ -64,6 +64,7 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
 void Calls::retire() noexcept {
   alive_.reset();
   gate_alarm_.reset();
+  gate_due_.reset();
   held_alarm_.reset();
   jobs_.clear();
   renewing_.clear();
@@ -95,7 +96,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (!job.key.empty()) recall(job, now);
     if (job.step != Step::queued) return true;
     Failure why = limit_->refused(now, std::nullopt);
-    why.text += ", and " + std::to_string(places_each_key_) + " of its key wait already";
+    why.text = std::to_string(places_each_key_) + " of its key wait already for a token or a worker (" + why.text + ")";
     finish(job, std::move(why));
   } else if (take_lane(job)) {
     go_on(job, now);
@@ -290,12 +291,11 @@ void Calls::pass_gates(Time now) {
   if (const auto first = free_workers() > 0 ? gate_->due() : gate_->next_end()) {
     due = std::min(*first, due.value_or(Time::max()));
   }
-  if (!due) return gate_alarm_.reset();
-  if (gate_alarm_ && gate_due_ == *due) return;
+  // One that rings too early only looks again; to set it anew for each token costs more than the token.
+  if (!due || (gate_due_ && *gate_due_ <= *due)) return;
   gate_due_ = *due;
-  gate_alarm_.reset();
   gate_alarm_ = core_.alarm(*due, [this] {
-    gate_due_ = Time::min();
+    gate_due_.reset();
     wake_();
   });
 }
@@ -637,6 +637,7 @@ void Calls::abandon() {
 void Calls::stop() {
   stopping_ = true;
   gate_alarm_.reset();
+  gate_due_.reset();
   held_alarm_.reset();
   const auto end = [](const std::unique_ptr<Job>& job) {
     job->alarm.reset();

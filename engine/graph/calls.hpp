@@ -164,7 +164,7 @@ class Calls {
   std::deque<Job*> rung_;
   std::uint64_t next_ticket_ = 0;
   std::unique_ptr<runtime::Alarm> gate_alarm_, held_alarm_;
-  runtime::Time gate_due_ = runtime::Time::min();
+  std::optional<runtime::Time> gate_due_;  // When gate_alarm_ will ring.
   bool stopping_ = false;
   bool was_busy_ = false;  // The machine, as told last.
 

@@ -5,9 +5,17 @@
 namespace weir::message {
 
 namespace {
-constexpr std::size_t class_bytes[] = {first_arena_bytes, 8 * 1024, 16 * 1024, 32 * 1024, arena_bytes};
-constexpr std::size_t giant = 5;
+constexpr std::size_t class_bytes[] = {first_arena_bytes, 8 * 1024,   16 * 1024,   32 * 1024,   arena_bytes, 128 * 1024,
+                                       256 * 1024,        512 * 1024, 1024 * 1024, 2048 * 1024, 4096 * 1024};
+constexpr std::size_t giant = 11;
+// Of those that hold a message larger than most, a thread keeps so many bytes of each size.
+constexpr std::size_t large_bytes_kept = 4096 * 1024;
 }  // namespace
+
+std::size_t Arena::recycled_most(std::size_t size_class) noexcept {
+  return size_class == giant || class_bytes[size_class] <= arena_bytes ? 1024
+                                                                       : large_bytes_kept / class_bytes[size_class];
+}
 
 ArenaRef ArenaRef::make(std::size_t capacity) {
   std::size_t size_class = 0;

@@ -33,7 +33,8 @@ class Arena : public Recyclable<Arena> {
   char* end() noexcept { return bytes_.get() + used_; }
   void commit(std::size_t size) noexcept { used_ += size; }
 
-  static constexpr std::size_t size_classes = 6, recycled_most = 1024;  // 1, 8, 16, 32 and 64 KiB, one giant.
+  static constexpr std::size_t size_classes = 12;  // 1, 8, 16, 32, 64 KiB and on to 4 MiB, one giant.
+  static std::size_t recycled_most(std::size_t size_class) noexcept;
   std::size_t size_class() const noexcept { return size_class_; }
 
  private:

@@ -240,7 +240,8 @@ class Batch : public Recyclable<Batch> {
   /// tables that are filled on one core and emptied on another; and an edge to another core holds many.
   void put_views_away() noexcept;
 
-  static constexpr std::size_t size_classes = 1, recycled_most = 1024;
+  static constexpr std::size_t size_classes = 1;
+  static constexpr std::size_t recycled_most(std::size_t) noexcept { return 1024; }
   std::size_t size_class() const noexcept { return 0; }
 
  private:

@@ -69,7 +69,8 @@ class Value {
 /// value, and edits through it are refused or lost. Not thread-safe; may travel between threads with its batch.
 class Document : public Recyclable<Document> {
  public:
-  static constexpr std::size_t size_classes = 1, recycled_most = 512;  // Those of a few edges.
+  static constexpr std::size_t size_classes = 1;
+  static constexpr std::size_t recycled_most(std::size_t) noexcept { return 512; }  // Those of a few edges.
   std::size_t size_class() const noexcept { return 0; }
 
   /// A value in the document. A number, valid until the next bind() or unbind(). False: there is none, and all

@@ -9,8 +9,8 @@ namespace weir::message {
 
 /// A thread's free list for objects of one type, which comes home from other threads through a lock-free stack.
 /// (Freeing on another core what this one allocated cost 68 % of a two-core chain.) T derives from Recyclable<T>, and
-/// T::size_classes says how many lists a thread keeps: objects of different sizes are not mixed; T::recycled_most, how
-/// many objects in each.
+/// T::size_classes says how many lists a thread keeps: objects of different sizes are not mixed; T::recycled_most(),
+/// how many objects in each.
 /// An object whose home thread has ended is deleted by whoever holds it; a home that is full deletes what is its own.
 /// A home is never destroyed: the next thread that starts moves in, so giving back needs no reference count.
 template <class T>
@@ -43,7 +43,7 @@ class Recycler {
   static void give_back(T* object) noexcept {
     Recycler* home = object->home_;
     if (home == &local(object->size_class())) {
-      if (home->count_ >= T::recycled_most) {
+      if (home->count_ >= T::recycled_most(object->size_class())) {
         delete object;
         return;
       }
