@@ -1,15 +1,32 @@
 """The rows of tests/bench/run about peers that move messages: tasks, goroutines, threads, generators and streams, with
 channels between them or none. Each is a small program in peers/, built here where it needs to be. What is not installed
-is skipped with a word."""
+is skipped with a word. Those that do the job of the engine's rows print its sums, and they are compared with the loop's."""
+import functools
 import os
 import shutil
 import subprocess
 import sys
 
+TOKIO = {
+    "vec": "the same job, three tokio tasks, Vecs of 64 over mpsc, one thread",
+    "vec_pooled": "the same, and emptied Vecs go back with their messages",
+    "vec_two": "Vecs of 64, two threads",
+    "many": "one thread, messages over mpsc by reserve_many and recv_many, 64 at once",
+    "one": "the same, one message at a time",
+    "latency": "one thread, ten messages a millisecond, one at a time: CPU a message, and a hop's time",
+    "latency_two": "the same, two threads",
+}
+GO = {
+    "slices": "the same job, three goroutines, slices of 64 over channels, one processor",
+    "slices_pooled": "the same, slices and their messages from a sync.Pool",
+    "slices_two": "slices of 64, two processors",
+    "one": "one processor, one message at a time",
+    "latency": "one processor, ten messages a millisecond, one at a time: CPU a message, and a hop's time",
+    "latency_two": "the same, two processors",
+}
 ROWS = {
-    "Peer/tokio_vec": "the same job, three tokio tasks, Vecs of 64 over mpsc, one thread",
-    "Peer/go_slices": "the same job, three goroutines, slices of 64 over channels, one processor",
-    "Peer/go_one": "the same, one message at a time",
+    **{f"Peer/tokio_{kind}": text for kind, text in TOKIO.items()},
+    **{f"Peer/go_{kind}": text for kind, text in GO.items()},
     "Peer/asyncio_queue": "three asyncio tasks on queues",
     "Peer/generators_plain": "three plain Python generators, no queue between them",
     "Peer/generators_async": "the same, asynchronous ones",
@@ -24,16 +41,17 @@ def program_of(bench, *names):
 
 
 def build_tokio(bench, build):
-    """The program of peers/tokio, or None."""
-    tree = program_of(bench, "tokio")
-    program = os.path.join(tree, "release", "tokio_vec")
+    """The program of peers/tokio_channels, or None."""
+    tree = program_of(bench, "tokio_channels")
+    program = os.path.join(tree, "release", "tokio_channels")
     if build:
         cargo = shutil.which("cargo")
         if not cargo:
             return bench.say("no cargo: the tokio peers are skipped")
-        done = subprocess.run([cargo, "build", "--release", "--locked", "--quiet"], cwd=os.path.join(bench.PEERS, "tokio"),
-                              env=dict(os.environ, CARGO_TARGET_DIR=tree), stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True)
+        done = subprocess.run([cargo, "build", "--release", "--locked", "--quiet"],
+                              cwd=os.path.join(bench.PEERS, "tokio_channels"),
+                              env=dict(os.environ, CARGO_TARGET_DIR=tree), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["cargo failed"])[-1]
             return bench.say(f"the tokio peers can't be built and are skipped: {last}")
@@ -50,17 +68,57 @@ def build_go(bench, name):
     return program
 
 
+def build_cpp(bench, name, *libraries):
+    """The program of peers/NAME.cpp, compiled as CMakeLists.txt compiles a release of weir."""
+    program, source = program_of(bench, name), os.path.join(bench.PEERS, name + ".cpp")
+    sources = [source, os.path.join(bench.ROOT, "tests", "bench", "job.hpp")]
+    if not os.path.exists(program) or os.path.getmtime(program) < max(map(os.path.getmtime, sources)):
+        subprocess.run(["g++", "-std=c++20", "-O2", "-DNDEBUG", "-march=x86-64-v2", "-Wall", "-Wextra", "-pthread",
+                        "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection", "-D_FORTIFY_SOURCE=2",
+                        "-D_GLIBCXX_ASSERTIONS", "-I", bench.ROOT, "-o", program, source, *libraries], check=True,
+                       stdout=sys.stderr)
+    return program
+
+
+class ByTheJob:
+    """Measures peers that do the job, and holds their sums to the loop's."""
+
+    def __init__(self, bench):
+        self.bench = bench
+
+    @functools.cache
+    def sums(self, messages):
+        program = build_cpp(self.bench, "job_sums")
+        return subprocess.run([program, str(messages)], check=True, capture_output=True, text=True).stdout.strip()
+
+    def row(self, program, kind, messages):
+        done = subprocess.run([program, kind, str(messages)], check=True, capture_output=True, text=True)
+        if done.stderr.strip() != self.sums(messages):
+            raise RuntimeError(f"{program} {kind}: {done.stderr.strip()}, and not {self.sums(messages)}")
+        words = done.stdout.split()
+        row = {"cpu_ns": float(words[3]), "rss_kib": float(words[4])}
+        if len(words) > 5:
+            p50, p99, p999, share = map(float, words[5:])
+            row |= {"p50_us": p50, "p99_us": p99, "p999_us": p999, "of_a_core": share}
+            self.bench.say(f"{words[0]}: a hop {p50:.1f} us p50, {p99:.1f} p99, {p999:.1f} p99.9; {share:.1%} of a core")
+        return row
+
+
 def rows(bench, wanted, quick, build):
     """By name, how each is measured; of what is wanted and there. `bench` is what run has."""
-    any_wanted = lambda *prefixes: any(wanted(name) for name in ROWS if name.startswith(prefixes))
-    messages, numbers = ("1000000", 50_000) if quick else ("4000000", 300_000)
+    job_messages, paced_messages, numbers = (1_000_000, 10_000, 50_000) if quick else (4_000_000, 20_000, 300_000)
     script = lambda name: os.path.join(bench.PEERS, name)
-    found = {}
-    if any_wanted("Peer/tokio_") and (tokio := build_tokio(bench, build)):
-        found["Peer/tokio_vec"] = lambda: bench.peer_row([tokio, messages])
-    if any_wanted("Peer/go_") and (go := build_go(bench, "go_channels")):
-        for kind in ("slices", "one"):
-            found[f"Peer/go_{kind}"] = lambda kind=kind: bench.peer_row([go, kind, messages])
+    job, found = ByTheJob(bench), {}
+
+    def add(prefix, kinds, program_if_there):
+        """The rows of one program that is called with a kind and a count, if any is wanted and the program is there."""
+        if any(wanted(prefix + kind) for kind in kinds) and (program := program_if_there()):
+            for kind in kinds:
+                count = paced_messages if kind.startswith("latency") else job_messages
+                found[prefix + kind] = lambda kind=kind, count=count: job.row(program, kind, count)
+
+    add("Peer/tokio_", TOKIO, lambda: build_tokio(bench, build))
+    add("Peer/go_", GO, lambda: build_go(bench, "go_channels"))
     for kind in ("plain", "async"):
         found[f"Peer/generators_{kind}"] = lambda kind=kind: bench.peer_row(
             [sys.executable, script("generators.py"), kind, str(numbers * 4)])
