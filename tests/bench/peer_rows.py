@@ -24,9 +24,22 @@ GO = {
     "latency": "one processor, ten messages a millisecond, one at a time: CPU a message, and a hop's time",
     "latency_two": "the same, two processors",
 }
+TBB = {
+    "pipeline": "oneTBB, one thread: parallel_pipeline of three filters, tokens of 64",
+    "pipeline_pooled": "the same, tokens and their messages in a ring",
+    "flow": "a flow graph of three nodes, tokens of 64",
+}
+MOODYCAMEL = {
+    "one": "moodycamel's queues and a semaphore, two threads, one message at a time",
+    "bulk": "the same, 64 at once",
+    "bulk_pooled": "the same, buffers come back through a queue",
+    "bulk_same": "64 at once, the three steps in turn on one thread",
+}
 ROWS = {
     **{f"Peer/tokio_{kind}": text for kind, text in TOKIO.items()},
     **{f"Peer/go_{kind}": text for kind, text in GO.items()},
+    **{f"Peer/tbb_{kind}": text for kind, text in TBB.items()},
+    **{f"Peer/moodycamel_{kind}": text for kind, text in MOODYCAMEL.items()},
     "Peer/asyncio_queue": "three asyncio tasks on queues",
     "Peer/generators_plain": "three plain Python generators, no queue between them",
     "Peer/generators_async": "the same, asynchronous ones",
@@ -40,6 +53,11 @@ def program_of(bench, *names):
     return path
 
 
+def first_error(text):
+    lines = text.strip().splitlines() or ["it says nothing"]
+    return next((line for line in lines if "error" in line), lines[-1]).strip()
+
+
 def build_tokio(bench, build):
     """The program of peers/tokio_channels, or None."""
     tree = program_of(bench, "tokio_channels")
@@ -49,12 +67,10 @@ def build_tokio(bench, build):
         if not cargo:
             return bench.say("no cargo: the tokio peers are skipped")
         done = subprocess.run([cargo, "build", "--release", "--locked", "--quiet"],
-                              cwd=os.path.join(bench.PEERS, "tokio_channels"),
-                              env=dict(os.environ, CARGO_TARGET_DIR=tree), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True)
+                              cwd=os.path.join(bench.PEERS, "tokio_channels"), env=dict(os.environ, CARGO_TARGET_DIR=tree),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["cargo failed"])[-1]
-            return bench.say(f"the tokio peers can't be built and are skipped: {last}")
+            return bench.say(f"the tokio peers can't be built and are skipped: {first_error(done.stderr)}")
     return program if os.path.exists(program) else bench.say("the tokio peers are not built and are skipped")
 
 
@@ -68,15 +84,20 @@ def build_go(bench, name):
     return program
 
 
+# As CMakeLists.txt compiles a release of weir.
+CPP_FLAGS = ("-std=c++20 -O2 -DNDEBUG -march=x86-64-v2 -Wall -Wextra -pthread -fstack-protector-strong "
+             "-fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS").split()
+
+
 def build_cpp(bench, name, *libraries):
-    """The program of peers/NAME.cpp, compiled as CMakeLists.txt compiles a release of weir."""
+    """The program of peers/NAME.cpp, or None. It is compiled again when a source has changed."""
     program, source = program_of(bench, name), os.path.join(bench.PEERS, name + ".cpp")
-    sources = [source, os.path.join(bench.ROOT, "tests", "bench", "job.hpp")]
+    sources = [source, os.path.join(bench.PEERS, "peer.hpp"), os.path.join(bench.PEERS, "..", "job.hpp")]
     if not os.path.exists(program) or os.path.getmtime(program) < max(map(os.path.getmtime, sources)):
-        subprocess.run(["g++", "-std=c++20", "-O2", "-DNDEBUG", "-march=x86-64-v2", "-Wall", "-Wextra", "-pthread",
-                        "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection", "-D_FORTIFY_SOURCE=2",
-                        "-D_GLIBCXX_ASSERTIONS", "-I", bench.ROOT, "-o", program, source, *libraries], check=True,
-                       stdout=sys.stderr)
+        done = subprocess.run(["g++", *CPP_FLAGS, "-I", bench.ROOT, "-o", program, source, *libraries],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            return bench.say(f"the {name} peers can't be built and are skipped: {first_error(done.stderr)}")
     return program
 
 
@@ -89,6 +110,8 @@ class ByTheJob:
     @functools.cache
     def sums(self, messages):
         program = build_cpp(self.bench, "job_sums")
+        if not program:
+            raise RuntimeError("what the sums are can't be said")
         return subprocess.run([program, str(messages)], check=True, capture_output=True, text=True).stdout.strip()
 
     def row(self, program, kind, messages):
@@ -119,6 +142,8 @@ def rows(bench, wanted, quick, build):
 
     add("Peer/tokio_", TOKIO, lambda: build_tokio(bench, build))
     add("Peer/go_", GO, lambda: build_go(bench, "go_channels"))
+    add("Peer/tbb_", TBB, lambda: build_cpp(bench, "tbb", "-ltbb"))
+    add("Peer/moodycamel_", MOODYCAMEL, lambda: build_cpp(bench, "moodycamel"))
     for kind in ("plain", "async"):
         found[f"Peer/generators_{kind}"] = lambda kind=kind: bench.peer_row(
             [sys.executable, script("generators.py"), kind, str(numbers * 4)])
