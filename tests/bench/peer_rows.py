@@ -1,6 +1,6 @@
 """The rows of tests/bench/run about peers that move messages: tasks, goroutines, threads, generators and streams, with
 channels between them or none. Each is a small program in peers/, built here where it needs to be. What is not installed
-is skipped with a word. Those that do the job of the engine's rows print its sums, and they are compared with the loop's."""
+is skipped with a word. Those that do the job of the engine's rows print its sums, which must be the loop's."""
 import functools
 import os
 import shutil
@@ -67,8 +67,8 @@ def build_tokio(bench, build):
         if not cargo:
             return bench.say("no cargo: the tokio peers are skipped")
         done = subprocess.run([cargo, "build", "--release", "--locked", "--quiet"],
-                              cwd=os.path.join(bench.PEERS, "tokio_channels"), env=dict(os.environ, CARGO_TARGET_DIR=tree),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                              cwd=os.path.join(bench.PEERS, "tokio_channels"), stdin=subprocess.DEVNULL,
+                              env=dict(os.environ, CARGO_TARGET_DIR=tree), capture_output=True, text=True)
         if done.returncode != 0:
             return bench.say(f"the tokio peers can't be built and are skipped: {first_error(done.stderr)}")
     return program if os.path.exists(program) else bench.say("the tokio peers are not built and are skipped")
@@ -111,7 +111,7 @@ class ByTheJob:
     def sums(self, messages):
         program = build_cpp(self.bench, "job_sums")
         if not program:
-            raise RuntimeError("what the sums are can't be said")
+            raise RuntimeError("nobody says what the sums must be")
         return subprocess.run([program, str(messages)], check=True, capture_output=True, text=True).stdout.strip()
 
     def row(self, program, kind, messages):
