@@ -121,9 +121,7 @@ class ByTheJob:
         words = done.stdout.split()
         row = {"cpu_ns": float(words[3]), "rss_kib": float(words[4])}
         if len(words) > 5:
-            p50, p99, p999, share = map(float, words[5:])
-            row |= {"p50_us": p50, "p99_us": p99, "p999_us": p999, "of_a_core": share}
-            self.bench.say(f"{words[0]}: a hop {p50:.1f} us p50, {p99:.1f} p99, {p999:.1f} p99.9; {share:.1%} of a core")
+            row |= dict(zip(("hop_us_p50", "hop_us_p99", "hop_us_p99.9", "of_a_core"), map(float, words[5:])))
         return row
 
 
