@@ -182,7 +182,7 @@ void channel_row(State& state, Shape shape) {
   count(state, messages);
 }
 
-/// All of the job, in batches of 64: made on one core, worked on the other, looked at on the first.
+/// All of the job, in batches of 64: made on one core, worked and looked at on the other.
 void job_row(State& state, bool two) {
   const std::uint64_t messages = chain_messages / 2;
   const Sums expected = loop(messages);
@@ -190,14 +190,13 @@ void job_row(State& state, bool two) {
     run_sums = {};
     flow::Budget budget(std::uint64_t{1} << 30);
     Inbox first, second;
-    const std::uint32_t capacity = two ? 1024 : 128;
-    Edge& into_work = first.connect("work", bounds(capacity), budget);
-    Edge& into_end = second.connect("end", bounds(capacity), budget);
+    Edge& into_work = first.connect("work", bounds(two ? 1024 : 128), budget);
+    Edge& into_end = second.connect("end", bounds(128), budget);
     Cast cast(two ? 2 : 1);
     Core &here = cast.core(0), &there = cast.core(two ? 1 : 0);
     cast.add(here, [&] { return source(here, into_work, messages, 64); });
     cast.add(there, [&] { return work(there, first, into_end); });
-    cast.add(here, [&] { return end(here, second); });
+    cast.add(there, [&] { return end(there, second); });
     cast.play();
     if (!(run_sums == expected)) {
       state.SkipWithError("the sums are wrong: messages were lost or changed");

@@ -150,8 +150,8 @@ void register_fans() {
   register_burning("200ns", "bench_burn: {ns: 200}", 500'000);
   register_burning("2us", "bench_burn: {ns: 2000}", 100'000);
   register_burning("skewed", "bench_burn: {ns: 200, skewed: true}", 500'000);
-  row("Fan/20us_one_worker", workers_row, Workers{"bench_burn: {ns: 20000}", "kept", 1, 1, 20'000});
-  row("Fan/20us_four_two", workers_row, Workers{"bench_burn: {ns: 20000}", "kept", 4, 2, 20'000});
+  row("Fan/20us_one_worker", workers_row, Workers{"bench_burn: {ns: 20000}", "kept", 1, 1, 50'000});
+  row("Fan/20us_four_two", workers_row, Workers{"bench_burn: {ns: 20000}", "kept", 4, 2, 50'000});
   row("Slow/1M", slow_row, std::uint64_t{1'000'000})->Iterations(1);
   row("Slow/100k", slow_row, std::uint64_t{100'000})->Iterations(1);
 }
