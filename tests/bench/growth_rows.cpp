@@ -90,7 +90,7 @@ void keys_row(State& state, const std::string& policy, std::uint64_t keys) {
 }  // namespace
 
 void register_growth() {
-  for (int capacity = 1; capacity <= 65536; capacity *= 4) {
+  for (const int capacity : {1, 4, 16, 64, 128, 256, 1024, 4096, 16384, 65536}) {
     row("Grow/capacity/" + std::to_string(capacity), capacity_row, capacity);
   }
   for (std::size_t size = 16; size <= std::size_t{4} << 20; size *= 4) {
