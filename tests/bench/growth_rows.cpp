@@ -52,17 +52,14 @@ const stage::Register call_registered(call_spec, [](auto config) { return stage:
 // --- the rows ----------------------------------------------------------------------------------------------------
 
 void capacity_row(State& state, int capacity) {
-  const Chain chain{
-      .messages = capacity < 16 ? chain_messages / 20 : chain_messages / 2, .capacity = capacity, .source = {}};
+  const Chain chain{.messages = capacity < 16 ? chain_messages / 20 : chain_messages / 2, .capacity = capacity};
   run_row(state, chain.yaml(), {}, chain.messages);
 }
 
 void size_row(State& state, std::size_t size) {
   const std::uint64_t bytes = std::uint64_t{1} << 29;
-  const Chain chain{.messages = std::min<std::uint64_t>(bytes / size, chain_messages / 2),
-                    .capacity = 128,
-                    .size = size,
-                    .source = {}};
+  const Chain chain{
+      .messages = std::min<std::uint64_t>(bytes / size, chain_messages / 2), .capacity = 128, .size = size};
   run_row(state, chain.yaml(), {}, chain.messages, 1, size);
 }
 

@@ -206,7 +206,7 @@ struct Chain {
 
 /// With `edges`, channels of 128 messages.
 inline std::string chain(int stages, bool edges, std::uint64_t messages) {
-  return Chain{.stages = stages, .messages = messages, .capacity = edges ? 128 : 0, .source = {}}.yaml();
+  return Chain{.stages = stages, .messages = messages, .capacity = edges ? 128 : 0}.yaml();
 }
 
 /// How a row is run.

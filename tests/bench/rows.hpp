@@ -23,7 +23,7 @@ double rss_bytes();
 /// CPU time of this process so far.
 double process_cpu_s();
 
-/// What one iteration did: the time of a message follows.
+/// So many messages an iteration: adds what each took, and the peak RSS.
 void count(State& state, std::uint64_t messages);
 
 /// Runs the row's pipeline, and says so if it has not done its work: the loop's sums, and each message looked at so
@@ -34,7 +34,7 @@ void run_row(State& state, const std::string& yaml, const Setting& setting, std:
 /// Adds hop_us_p50, hop_us_p99 and hop_us_p99.9 to the row.
 void percentiles(State& state, std::vector<std::int64_t> taken_ns);
 
-/// The name becomes NAME/process_time.
+/// Registers it, as NAME/process_time; `arguments` go to `run` after the state.
 template <class Row, class... Arguments>
 benchmark::internal::Benchmark* row(const std::string& name, Row run, Arguments... arguments) {
   return benchmark::RegisterBenchmark(name.c_str(), [=](State& state) { run(state, arguments...); })
