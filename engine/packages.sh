@@ -9,7 +9,7 @@ packages_to_run=(
 
 packages_to_test=(
   libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3 openssl
-  curl python3-h11 python3-aiohttp wrk
+  curl python3-h11 python3-aiohttp wrk libtbb-dev
 )
 
 # Never brought by itself, since it starts a server where it is installed; without it tests/bench/run skips those rows.

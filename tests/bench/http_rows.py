@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import peer_rows
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROWS = {
     "Peer/go_post": "64 goroutines, each posts what it reads from a channel by one net/http client",
@@ -117,7 +119,7 @@ def python_with_aiohttp():
 
 
 class HttpRows:
-    """`bench` is what run has: Weir, written(), cpu_seconds(), status_kib(), peer_row(), build_go(), say(), PLACE and PEERS."""
+    """`bench` is what run has: Weir, written(), cpu_seconds(), status_kib(), peer_row(), say(), PLACE and PEERS."""
 
     def __init__(self, bench, quick):
         self.bench, self.quick = bench, quick
@@ -133,7 +135,7 @@ class HttpRows:
             return {}
         posts = 10_000 if self.quick else 50_000
         found = {"Yaml/http_post": lambda: self.weir_post(posts)}
-        if wanted("Peer/go_post") and (go := self.bench.build_go("http_post")):
+        if wanted("Peer/go_post") and (go := peer_rows.build_go(self.bench, "http_post")):
             found["Peer/go_post"] = lambda: self.asking(lambda url: self.bench.peer_row([go, url, str(posts)]))
         if self.python:
             script = os.path.join(self.bench.PEERS, "http_post.py")

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 namespace weir::bench {
 
@@ -19,6 +20,15 @@ inline void fill(char* to, std::uint64_t i) noexcept {
   const std::uint64_t x = i * 0x9e3779b97f4a7c15;
   for (std::size_t k = 0; k < payload_bytes / 8; ++k) {
     const std::uint64_t word = 0x6161616161616161 + ((x >> k) & 0x0f0f0f0f0f0f0f0f);
+    std::memcpy(to + 8 * k, &word, 8);
+  }
+}
+
+/// The same for a payload of another size, a multiple of 16.
+inline void fill(char* to, std::size_t size, std::uint64_t i) noexcept {
+  const std::uint64_t x = i * 0x9e3779b97f4a7c15;
+  for (std::size_t k = 0; k < size / 8; ++k) {
+    const std::uint64_t word = 0x6161616161616161 + ((x >> (k & 7)) & 0x0f0f0f0f0f0f0f0f);
     std::memcpy(to + 8 * k, &word, 8);
   }
 }
@@ -62,6 +72,28 @@ inline Sums loop(std::uint64_t messages) noexcept {
     sums.of_firsts += first_word(message.data());
   }
   return sums;
+}
+
+/// The same with payloads of another size, at most what `message` has room for.
+inline Sums loop(std::uint64_t messages, std::span<char> message) noexcept {
+  Sums sums;
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    fill(message.data(), message.size(), i);
+    sums.of_all += upper(message.data(), message.data(), message.size());
+    sums.of_firsts += first_word(message.data());
+  }
+  return sums;
+}
+
+/// Work that takes a processor some `ns` nanoseconds and touches no memory: each step waits for the one before, five
+/// cycles. It is so many steps and not so long a time, so that a busy machine does not make it less; Calib/burn_200ns
+/// says how long it is.
+inline std::uint64_t burn(std::uint64_t x, std::uint64_t ns) noexcept {
+  for (std::uint64_t steps = ns * 3 / 5; steps > 0; --steps) {
+    x = (x ^ (x >> 32)) * 0x9e3779b97f4a7c15;
+    asm volatile("" : "+r"(x));
+  }
+  return x;
 }
 
 }  // namespace weir::bench

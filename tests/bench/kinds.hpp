@@ -1,5 +1,4 @@
-// The stages of the rows, as any stage is written, and a pipeline of them on the real runtime. Registers kinds:
-// included by one file of a program.
+// The stages of the rows, as any stage is written, and a pipeline of them on the real runtime.
 #pragma once
 #include <charconv>
 #include <chrono>
@@ -19,17 +18,23 @@ namespace weir::bench {
 
 /// Of the run under way; one at a time in a program. Each is written on one core only.
 inline Sums run_sums;
+/// How many its source has made.
+inline std::uint64_t run_made = 0;
 
 // --- bench_source ------------------------------------------------------------------------------------------------
 
 struct SourceConfig {
   std::int64_t count = 0;
+  std::int64_t size = payload_bytes;
   bool token_each = false;
+  bool flush_each = false;
 };
 
 inline const auto source_spec =
     config::Spec<SourceConfig>("bench_source", "Makes the messages of the job.")
         .field("count", &SourceConfig::count, "Messages.", config::at_least(0))
+        .field("size", &SourceConfig::size, "Bytes of each, a multiple of 16.", config::at_least(16))
+        .field("flush_each", &SourceConfig::flush_each, "Each message travels alone.")
         .field("token_each", &SourceConfig::token_each, "A token of its own for each message, as no source here has.")
         .example("bench_source: {count: 10}");
 
@@ -49,16 +54,27 @@ class TokenEach final : private message::TokenOwner {
 inline stage::Task<> run_source(const SourceConfig& config, stage::Source& source) {
   static TokenEach tokens;  // Outlives whatever is still on its way when the run ends.
   const auto count = static_cast<std::uint64_t>(config.count);
+  const auto size = static_cast<std::size_t>(config.size);
   for (std::uint64_t i = 0; i < count && !source.abandoned();) {
     const auto now = source.core.now();
     const auto write = [&i](char* to) {
       fill(to, i++);
       return payload_bytes;
     };
-    if (!config.token_each) source.out.emit_many(stage::main_port, count - i, payload_bytes, now, write);
+    const auto write_sized = [&i, size](char* to) {
+      fill(to, size, i++);
+      return size;
+    };
+    const std::uint64_t most = config.flush_each ? 1 : count - i;
+    if (size != payload_bytes) {
+      source.out.emit_many(stage::main_port, most, size, now, write_sized);
+    } else if (!config.token_each) {
+      source.out.emit_many(stage::main_port, most, payload_bytes, now, write);
+    }
     while (config.token_each && i < count && !source.full()) {
       tokens.open(source.out.emit_written(stage::main_port, payload_bytes, now, write));
     }
+    run_made = i;
     co_await source.flush();
   }
 }
@@ -131,18 +147,66 @@ inline const stage::Register end_registered(end_spec, [](auto config) {
   return configured;
 });
 
+// --- bench_work_end ----------------------------------------------------------------------------------------------
+
+struct WorkEndConfig {};
+
+inline const auto work_end_spec =
+    config::Spec<WorkEndConfig>("bench_work_end", "bench_work and bench_end in one.").example("bench_work_end: {}");
+
+class WorkEnd final : public stage::MessageOperator<WorkEnd> {
+ public:
+  using MessageOperator::process;
+  WorkEnd(const WorkEndConfig&, stage::Context&) {}
+
+  void process(stage::Message message, stage::Output& out) {
+    const std::string_view text = message.text();
+    const char* upper_case = nullptr;
+    message.rewrite(text.size(), [text, &upper_case](char* to) {
+      run_sums.of_all += upper(text.data(), to, text.size());
+      upper_case = to;
+      return text.size();
+    });
+    run_sums.of_firsts += first_word(upper_case);
+    out.drop(message, stage::Dropped::configured);
+  }
+};
+
+inline const stage::Register work_end_registered(work_end_spec, [](auto config) {
+  auto configured = stage::operator_of<WorkEnd>(config);
+  configured.main_output = false;
+  return configured;
+});
+
 // --- running -----------------------------------------------------------------------------------------------------
 
-/// A pipeline of `stages` stages: source, work, passes, end. `edges`: a channel before each but the first.
-inline std::string chain(int stages, bool edges, std::uint64_t messages, bool token_each = false) {
-  const std::string edge = edges ? ", edge: {capacity: 128}" : "";
-  std::string yaml = "stages:\n  s0: {bench_source: {count: " + std::to_string(messages) +
-                     (token_each ? ", token_each: true" : "") + "}}\n";
-  for (int i = 1; i < stages; ++i) {
-    const char* kind = i == 1 ? "bench_work" : i == stages - 1 ? "bench_end" : "bench_pass";
-    yaml += "  s" + std::to_string(i) + ": {from: s" + std::to_string(i - 1) + ", " + kind + ": {}" + edge + "}\n";
+/// A pipeline of `stages` stages: source, work, passes, end; where there are two, the second does all.
+struct Chain {
+  int stages = 3;
+  std::uint64_t messages = 0;
+  int capacity = 0;  ///< Of a channel before each stage but the first; 0: none, they are joined.
+  std::size_t size = payload_bytes;
+  std::string source;  ///< More keys of the source.
+
+  std::string yaml() const {
+    std::string text = "stages:\n  s0: {bench_source: {count: " + std::to_string(messages) +
+                       ", size: " + std::to_string(size) + source + "}}\n";
+    for (int i = 1; i < stages; ++i) {
+      const char* kind = stages == 2       ? "bench_work_end"
+                         : i == 1          ? "bench_work"
+                         : i == stages - 1 ? "bench_end"
+                                           : "bench_pass";
+      text += "  s" + std::to_string(i) + ": {from: s" + std::to_string(i - 1) + ", " + kind + ": {}";
+      if (capacity > 0) text += ", edge: {capacity: " + std::to_string(capacity) + "}";
+      text += "}\n";
+    }
+    return text;
   }
-  return yaml;
+};
+
+/// With `edges`, channels of 128 messages.
+inline std::string chain(int stages, bool edges, std::uint64_t messages) {
+  return Chain{.stages = stages, .messages = messages, .capacity = edges ? 128 : 0}.yaml();
 }
 
 /// How a row is run.
@@ -168,6 +232,7 @@ inline Sums run(const std::string& yaml, const Setting& setting = {}) {
   if (!plan) throw std::runtime_error(diagnostics.render());
 
   run_sums = {};
+  run_made = 0;
   runtime::Options machine;
   machine.cores = setting.cores;
   machine.seed = 1;
