@@ -15,12 +15,6 @@ class SinkUnit final : public Unit {
     Unit::prepare();
   }
 
-  void retire() noexcept override {
-    next_.reset();
-    merged_.clear();
-    Unit::retire();
-  }
-
  private:
   class SinkDriver final : public stage::Driver {
    public:
@@ -54,12 +48,12 @@ class SinkUnit final : public Unit {
   runtime::Task<std::optional<flow::Delivery>> receive() {
     read_clock();
     count_done();
-    merged_.clear();
+    release_merged();
     if (!work_off()) co_await catch_up();
     while (true) {
-      auto arrival = next_ ? std::exchange(next_, std::nullopt) : inbox_.receive();
+      auto arrival = next_arrival();
       if (!arrival) {
-        if (inbox_.ended()) co_return std::nullopt;
+        if (ended()) co_return std::nullopt;
         spent_until_clock(observe::State::busy);
         co_await flow::suspend(core_, inbox_);
         spent(observe::State::idle);
@@ -70,33 +64,15 @@ class SinkUnit final : public Unit {
         co_await pass_flush();
       } else if (arrival->mark == flow::Mark::none) {
         if (turn_is_over()) co_await yield_turn();
+        // One that writes is asked to once, instead of once for each handful that a route lets through.
+        merge_into(arrival->delivery, message::batch_rows);
         head().output->arrived(*arrival->delivery);
-        merge_into(arrival->delivery);
         rows_ = arrival->delivery->size();
         entered_ = arrival->delivery->entered(0);
         taken_ = clock();
         co_return std::optional<flow::Delivery>(std::move(arrival->delivery));
       }
-      if (inbox_.ended() && !next_) co_return std::nullopt;
-    }
-  }
-
-  /// Adds what has come by the same edge meanwhile, as far as a batch goes: a sink that writes is asked to once instead
-  /// of once for each handful that a route lets through. Waits for nothing.
-  void merge_into(flow::Delivery& delivery) {
-    while (delivery->size() < message::batch_rows) {
-      next_ = inbox_.receive();
-      if (!next_) return;
-      const bool rows = next_->mark == flow::Mark::none && next_->edge == delivery.edge();
-      if (!rows || delivery->size() + next_->delivery->size() > message::batch_rows ||
-          delivery->live_bytes() + next_->delivery->live_bytes() > message::arena_bytes) {
-        return;
-      }
-      stage::Batch& more = *next_->delivery;
-      head().output->arrived(more);
-      for (std::size_t row = 0; row < more.size(); ++row) delivery->take_row(more, row);
-      merged_.push_back(std::move(next_->delivery));
-      next_.reset();
+      if (ended()) co_return std::nullopt;
     }
   }
 
@@ -111,10 +87,8 @@ class SinkUnit final : public Unit {
   }
 
   SinkDriver* driver_ = nullptr;
-  std::optional<flow::Arrival> next_;   // Received, and not yet handed out.
-  std::vector<flow::Delivery> merged_;  // Added to the one at hand: their places are free when it is done with.
-  std::size_t rows_ = 0;                // Of the batch that the sink works on.
-  runtime::Time entered_{}, taken_{};   // Its first row, at the source; and the batch, here.
+  std::size_t rows_ = 0;               // Of the batch that the sink works on.
+  runtime::Time entered_{}, taken_{};  // Its first row, at the source; and the batch, here.
 };
 
 }  // namespace

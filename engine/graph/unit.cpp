@@ -117,6 +117,8 @@ void Unit::stop() {
 
 void Unit::retire() noexcept {
   sending_ = {};
+  ahead_.reset();
+  merged_.clear();
   for (const auto& node : nodes_) {
     node->in.reset();
     for (Port port = 0; port < node->targets.size(); ++port) {
@@ -160,6 +162,27 @@ runtime::Duration Unit::end_batch() {
 
 void Unit::count_time(observe::State state, runtime::Time since, runtime::Time now) {
   head().output->counters().time[static_cast<std::size_t>(state)] += now - since;
+}
+
+std::optional<flow::Arrival> Unit::next_arrival() {
+  if (ahead_) return std::exchange(ahead_, std::nullopt);
+  return inbox_.receive();
+}
+
+void Unit::merge_into(flow::Delivery& delivery, std::size_t rows_most) {
+  while (delivery->size() < message::batch_rows) {
+    ahead_ = inbox_.receive();
+    if (!ahead_) return;
+    if (ahead_->mark != flow::Mark::none || ahead_->edge != delivery.edge()) return;
+    Batch& more = *ahead_->delivery;
+    if (more.size() > rows_most || delivery->size() + more.size() > message::batch_rows ||
+        delivery->live_bytes() + more.live_bytes() > message::arena_bytes) {
+      return;
+    }
+    for (std::size_t row = 0; row < more.size(); ++row) delivery->take_row(more, row);
+    merged_.push_back(std::move(ahead_->delivery));
+    ahead_.reset();
+  }
 }
 
 void Unit::feed(Batch::Pointer batch) {

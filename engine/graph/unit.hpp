@@ -128,6 +128,14 @@ class Unit {
   void send_mark(flow::Mark mark);
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
   void end_run();
+  /// What comes next; nothing: it has not come yet, or nothing will come any more (ended()).
+  std::optional<flow::Arrival> next_arrival();
+  bool ended() noexcept { return !ahead_ && inbox_.ended(); }
+  /// Adds to the batch what has come by the same edge meanwhile, as far as a batch goes, and of batches that have no
+  /// more than so many rows each: many handfuls are worked off as one batch. Waits for nothing. The places of what was
+  /// added are free when release_merged() says so.
+  void merge_into(flow::Delivery& delivery, std::size_t rows_most);
+  void release_merged() noexcept { merged_.clear(); }
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);
   /// Everybody who reads this unit for its results has closed, or a stage on the way there takes nothing more. Who
@@ -186,6 +194,8 @@ class Unit {
   Node* deepest_at_work() noexcept;
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
+  std::optional<flow::Arrival> ahead_;  // Received by merge_into(), which had no use for it.
+  std::vector<flow::Delivery> merged_;  // Their rows are in the batch at hand.
   Sending sending_;
   flow::Edge* full_ = nullptr;                  // Which has no credit for it, where it waits. Null: the turn is over.
   std::optional<runtime::Time> patient_until_;  // Of one that then fails or drops.
