@@ -70,6 +70,7 @@ class Edge final : public Parking {
   const std::string& name() const noexcept { return name_; }
   std::uint32_t capacity() const noexcept { return bounds_.messages; }
   bool across() const noexcept { return bounds_.across; }
+  bool drops_oldest() const noexcept { return bounds_.drops_oldest; }
 
   // --- the sender ------------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ message::Done Attempt::outcome(std::exception_ptr fault, bool late, std::optiona
   // Stopped: its time was over, or the program ends; anything else is a fault of the call.
   if (fault) return Failure(Reason::fault, describe(fault));
   if (!cut_off_) return Failure(Reason::stopped, "the engine stopped before it was done");
-  return late ? message::late() : Failure(Reason::timeout, "it took longer than " + config::show(*timeout));
+  return late ? message::deadline_passed() : Failure(Reason::timeout, "it took longer than " + config::show(*timeout));
 }
 
 std::shared_ptr<const message::Result> Attempt::result() const {

@@ -86,7 +86,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (!key) failure = std::move(key.failure());
     if (key && *key && call_->may_be_remembered(job.message())) job.key = std::move(**key);
   }
-  if (!failure && job.deadline && *job.deadline <= now) failure = message::late();
+  if (!failure && job.deadline && *job.deadline <= now) failure = message::deadline_passed();
   if (failure) {
     finish(job, std::move(failure));
     return true;
@@ -262,7 +262,7 @@ void Calls::move_on() {
     rung_.pop_front();
     if (job.deadline && *job.deadline <= now && job.step != Step::calling) {
       withdraw(job, now);
-      finish(job, message::late());
+      finish(job, message::deadline_passed());
     } else if (job.step == Step::in_line) {
       job.step = Step::queued;
       go_on(job, now);
@@ -400,7 +400,7 @@ void Calls::call(Job& job) {
   if (breaker_ && !job.permit && !too_late) job.permit = breaker_->circuits().admit(job.circuit, now);
   if (too_late || (breaker_ && !job.permit)) {
     if (limit_) limit_->bucket().give_back(job.toll.key, job.toll.cost, now);
-    if (too_late) return finish(job, message::late());
+    if (too_late) return finish(job, message::deadline_passed());
     if (!breaker_->holds()) return finish(job, breaker_->refused(job.circuit, now));
     return hold(job);
   }

@@ -267,7 +267,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     while (!impatient_.empty() && impatient_.front().first <= now) {
       const auto asker = impatient_.front().second.lock();
       impatient_.pop_front();
-      if (asker) asker->fail(message::late());
+      if (asker) asker->fail(message::deadline_passed());
     }
     while (!impatient_.empty() && impatient_.front().second.expired()) impatient_.pop_front();
     deadline_set_ = !impatient_.empty();

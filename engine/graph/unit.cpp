@@ -170,6 +170,7 @@ std::optional<flow::Arrival> Unit::next_arrival() {
 }
 
 void Unit::merge_into(flow::Delivery& delivery, std::size_t rows_most) {
+  if (delivery.edge()->drops_oldest()) return;  // What waits there may give way to what is fresher.
   while (delivery->size() < message::batch_rows) {
     ahead_ = inbox_.receive();
     if (!ahead_) return;

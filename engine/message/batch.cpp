@@ -29,7 +29,7 @@ void Batch::GiveBack::operator()(Batch* batch) const noexcept {
   Recycler<Batch>::give_back(batch);
 }
 
-void GiveBackView::operator()(Document* document) const noexcept {
+void GiveBackDocument::operator()(Document* document) const noexcept {
   document->unbind();
   Recycler<Document>::give_back(document);
 }
@@ -100,7 +100,7 @@ void Batch::write_edits(std::size_t row) const {
   live_bytes_ += payload_[row].size;
 }
 
-void Batch::put_views_away() noexcept {
+void Batch::put_views_away() {
   if (!has_documents_) return;
   write_all_edits();
   for (std::size_t row = 0; row < size_; ++row) documents_[row].reset();
@@ -195,8 +195,12 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   ++size_;
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
-  from.listed_ &= ~bit(row);
-  if (from.known_json(row)) mark_json(to);
+  if (from.listed_ & bit(row)) {
+    mark_json(to, Members{from.members_.data() + from.members_of_[row].first, from.members_of_[row].second});
+    from.listed_ &= ~bit(row);
+  } else if (from.known_json(row)) {
+    mark_json(to);
+  }
   if (from.originals_ & bit(row)) {
     hold_from(from, from.original_[row].data);
     original_[to] = from.original_[row];

@@ -57,10 +57,10 @@ class Retained {
 };
 
 /// A view of a payload. When it goes, its tables go home to the core that made it, for another.
-struct GiveBackView {
+struct GiveBackDocument {
   void operator()(Document* document) const noexcept;
 };
-using View = std::unique_ptr<Document, GiveBackView>;
+using DocumentPointer = std::unique_ptr<Document, GiveBackDocument>;
 
 /// Up to 64 messages: a table of payloads, metadata in columns, lazily parsed views and their edits, and for each row
 /// the ack token it counts on. Exactly one owner at a time; it may be handed to another core, never shared. The
@@ -108,8 +108,7 @@ class Batch : public Recyclable<Batch> {
   /// The payload is known to be JSON, strictly: whoever let it in has checked it (check_json), and nobody need do it
   /// again. Goes with the row; forgotten when its payload is replaced.
   void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
-  /// The same, and keeps the members that the check has found, if they are few: the view is then made of them. Not kept
-  /// by a row that moves to another batch.
+  /// The same, and keeps the members that the check has found, if they are few: the view is then made of them.
   void mark_json(std::size_t row, const Members& members);
   bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
@@ -236,9 +235,9 @@ class Batch : public Recyclable<Batch> {
     if (has_documents_) write_all_edits();
   }
 
-  /// The same, and lets go of all views: where the batch leaves its core, to read a payload again costs less than
+  /// Settles, and lets go of all views: where the batch leaves its core, to read a payload again costs less than
   /// tables that are filled on one core and emptied on another; and an edge to another core holds many.
-  void put_views_away() noexcept;
+  void put_views_away();
 
   static constexpr std::size_t size_classes = 1;
   static constexpr std::size_t recycled_most(std::size_t) noexcept { return 1024; }
@@ -325,7 +324,7 @@ class Batch : public Recyclable<Batch> {
   std::array<runtime::Time, batch_rows> entered_;
   std::array<Token*, batch_rows> token_;
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
-  mutable std::array<View, batch_rows> documents_;
+  mutable std::array<DocumentPointer, batch_rows> documents_;
   mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
   std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> members_of_;  // First and count in members_.
   std::vector<Member> members_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace weir::message {
@@ -25,9 +26,12 @@ class Recycler {
   /// A recycled object of this home, or a new one.
   T* take() {
     if (!free_) {
-      free_ = returned_.exchange(nullptr, std::memory_order_acquire);
       count_ = 0;
-      for (T* object = free_; object; object = object->next_free_) ++count_;
+      T* returned = returned_.exchange(nullptr, std::memory_order_acquire);
+      while (returned) {
+        T* const object = std::exchange(returned, returned->next_free_);
+        keep(object);
+      }
     }
     if (T* object = free_) {
       free_ = object->next_free_;
@@ -42,16 +46,7 @@ class Recycler {
   /// Gives an object back to its home. Any thread. The object must have been reset.
   static void give_back(T* object) noexcept {
     Recycler* home = object->home_;
-    if (home == &local(object->size_class())) {
-      if (home->count_ >= T::recycled_most(object->size_class())) {
-        delete object;
-        return;
-      }
-      object->next_free_ = home->free_;
-      home->free_ = object;
-      ++home->count_;
-      return;
-    }
+    if (home == &local(object->size_class())) return home->keep(object);
     if (home->closed_.load(std::memory_order_acquire)) {
       delete object;
       return;
@@ -64,6 +59,17 @@ class Recycler {
   }
 
  private:
+  /// The home's thread.
+  void keep(T* object) noexcept {
+    if (count_ >= T::recycled_most(object->size_class())) {
+      delete object;
+      return;
+    }
+    object->next_free_ = free_;
+    free_ = object;
+    ++count_;
+  }
+
   struct Tenant {
     Recycler* home = move_in();
     Tenant() = default;

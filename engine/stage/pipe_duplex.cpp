@@ -179,7 +179,7 @@ class Children final : public Workplace {
     message::Done failure;
     const auto* metadata = message.metadata();
     if (metadata && metadata->deadline && *metadata->deadline <= duplex.core.now()) {
-      failure = message::late();
+      failure = message::deadline_passed();
     }
     if (!failure && input_) failure = input_->fill(message, asked.input);
     if (!failure && key_) failure = key_->fill(message, key);
