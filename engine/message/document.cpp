@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "engine/message/arena.hpp"
@@ -35,9 +36,11 @@ enum Flag : std::uint16_t {
 
 // Texts up to this size are listed by the plain loop.
 constexpr std::size_t short_text = 24;
+// An object is indexed when a search has walked over so many of its members.
+constexpr std::size_t indexed_from = 64;
 // What unbind() keeps.
-constexpr std::size_t kept_records = 128;
-constexpr std::size_t kept_bytes = 4 * 1024;
+constexpr std::size_t kept_records = 256;
+constexpr std::size_t kept_bytes = 16 * 1024;
 constexpr std::size_t first_block = 1024;
 
 // By the first byte. Numbers are all `number` here.
@@ -171,12 +174,10 @@ void Document::bind(std::string_view padded_bytes, const Members& members) {
   root.last = members.count;
   const char* const text = base_.data();
   const bool escapes = root.kind == Kind::object && has_escape(base_);
-  std::uint64_t taken = 0, twice = 0;
   std::uint32_t next = 1;
   Record* record = &root;
   for (const Member* member = members.first; member != members.first + members.count; ++member) {
     ++record;
-    record->key_size = member->key_end - member->key;
     record->value = text + member->value;
     record->value_size = member->value_end - member->value;
     record->next = ++next;
@@ -184,18 +185,15 @@ void Document::bind(std::string_view padded_bytes, const Members& members) {
     record->kind = kind_of(*record->value);
     record->depth = 1;
     if (member->key == 0) continue;
-    record->key = text + member->key;
-    record->key_mark = mark_of(record->key, record->key_size);
-    const std::uint64_t place = place_of(record->key_mark);
-    twice |= taken & place;
-    taken |= place;
-    if (escapes && has_escape({record->key, record->key_size})) {
-      record->flags = key_escaped;
-      root.flags |= keys_escaped;
-    }
+    const char* const key = text + member->key;
+    const std::size_t size = member->key_end - member->key;
+    const bool escaped = escapes && has_escape({key, size});
+    record->set_key(key, size, escaped);
+    if (escaped) root.flags |= keys_escaped;
   }
   record->next = none;
-  if (twice == 0 && !(root.flags & keys_escaped)) root.flags |= duplicates_known;
+  const bool plain = root.kind == Kind::object && !(root.flags & keys_escaped);
+  if (plain && all_apart(&root + 1, members.count)) root.flags |= duplicates_known;
 }
 
 void Document::unbind() noexcept {
@@ -206,6 +204,9 @@ void Document::unbind() noexcept {
   records_.clear();
   log_.clear();
   store_.reset();
+  walked_ = 0;
+  last_at_.array = index_.object = none;
+  if (index_.places.capacity() > 4 * kept_records) index_.places = {};
 }
 
 // --- listing ---------------------------------------------------------------------------------------------------------
@@ -280,16 +281,14 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
     Record& record = records_.emplace_back();
     if (object) {
       if (i + 2 >= count || text[offsets[i]] != '"' || text[offsets[i + 1]] != ':') return false;
-      record.key = text + offsets[i] + 1;
+      const char* const key = text + offsets[i] + 1;
       const char* end = text + offsets[i + 1] - 1;
       while (*end != '"') --end;  // Blanks before the colon; the opening quote is the last to be met.
-      if (end < record.key) return false;
-      record.key_size = static_cast<std::uint32_t>(end - record.key);
-      record.key_mark = mark_of(record.key, record.key_size);
-      if (escapes && has_escape({record.key, record.key_size})) {
-        record.flags = key_escaped;
-        some_keys_escaped = keys_escaped;
-      }
+      if (end < key) return false;
+      const auto size = static_cast<std::size_t>(end - key);
+      const bool escaped = escapes && has_escape({key, size});
+      record.set_key(key, size, escaped);
+      if (escaped) some_keys_escaped = keys_escaped;
       i += 2;
     }
     record.value = text + offsets[i];
@@ -332,6 +331,25 @@ bool Document::opened(Node node, Kind kind) {
   return (records_[node.index].flags & listed) || list(node.index);
 }
 
+void Document::Record::set_key(const char* behind_quote, std::size_t size, bool escaped) {
+  key = behind_quote;
+  key_size = static_cast<std::uint32_t>(size);
+  key_mark = mark_of(behind_quote, size);
+  flags = static_cast<std::uint16_t>(escaped ? flags | key_escaped : flags & ~key_escaped);
+}
+
+// Whether so many members can have no two keys that are the same, as they are written: their marks fall into different
+// places. Those of most objects do.
+bool Document::all_apart(const Record* first, std::uint32_t count) {
+  std::uint64_t taken = 0, twice = 0;
+  for (const Record* record = first; record != first + count; ++record) {
+    const std::uint64_t place = place_of(record->key_mark);
+    twice |= taken & place;
+    taken |= place;
+  }
+  return twice == 0;
+}
+
 // Marks the members whose key comes again later. Only what was parsed can have such.
 void Document::hide_duplicates(std::uint32_t object) {
   if (records_[object].flags & duplicates_known) return;
@@ -345,15 +363,8 @@ void Document::hide_duplicates(std::uint32_t object) {
     --records_[object].count;
   };
   if (members <= 16 && !(records_[object].flags & keys_escaped)) {
-    // Keys whose marks fall into different places are different; of most objects all do.
     const Record* const begin = records_.data() + first;
-    std::uint64_t taken = 0, twice = 0;
-    for (const Record* record = begin; record != begin + members; ++record) {
-      const std::uint64_t place = place_of(record->key_mark);
-      twice |= taken & place;
-      taken |= place;
-    }
-    if (twice == 0) return;
+    if (all_apart(begin, members)) return;
     for (const Record* record = begin; record + 1 != begin + members; ++record) {
       for (const Record* later = record + 1; later != begin + members; ++later) {
         if (later->key_mark != record->key_mark || later->key_size != record->key_size) continue;
@@ -403,8 +414,84 @@ bool Document::key_is(const Record& record, std::string_view key) const {
   return unquote({record.key - 1, record.key_size + std::size_t{2}}, scratch) && scratch == key;
 }
 
+// Whether no two of its keys are the same, and none of those it came with has to be decoded: the first that is found is
+// the one.
+bool Document::keys_differ(std::uint32_t object) const noexcept {
+  constexpr std::uint16_t asked = duplicates_known | has_hidden | keys_escaped;
+  return (records_[object].flags & asked) == duplicates_known;
+}
+
+// Of an object whose keys differ.
+std::uint32_t Document::the_one(std::uint32_t object, std::string_view key) const {
+  const Record* const records = records_.data();
+  const Record& container = records[object];
+  const auto is_it = [&](const Record& record, std::uint32_t mark) {
+    return record.key_mark == mark && !(record.flags & removed) && std::string_view(record.key, record.key_size) == key;
+  };
+  const std::uint32_t mark = mark_of(key.data(), key.size());
+  if (index_.object == object) {
+    const std::size_t last = index_.places.size() - 1;
+    for (std::size_t place = std::hash<std::string_view>()(key) & last; index_.places[place] != none;
+         place = (place + 1) & last) {
+      if (is_it(records[index_.places[place]], mark)) return index_.places[place];
+    }
+    return none;
+  }
+  std::size_t walked = 0;
+  std::uint32_t next = container.first, found = none;
+  if (container.in_place > 0) {
+    const Record* record = records + container.first;
+    const Record* const end = record + container.in_place;
+    while (record != end && !is_it(*record, mark)) ++record;
+    walked = static_cast<std::size_t>(record - records) - container.first;
+    if (record != end) found = static_cast<std::uint32_t>(record - records);
+    next = end[-1].next;
+  }
+  for (; found == none && next != none; next = records[next].next) {
+    ++walked;
+    if (!(records[next].flags & removed) && key_is(records[next], key)) found = next;
+  }
+  walked_ += walked;
+  if (walked >= indexed_from) index_members(object);
+  return found;
+}
+
+void Document::index_members(std::uint32_t object) const {
+  index_.object = object;
+  index_.members = 0;
+  index_.places.assign(4 * indexed_from, none);
+  for (std::uint32_t i = records_[object].first; i != none && index_.object == object; i = records_[i].next) {
+    if (!(records_[i].flags & removed)) add_to_index(i);
+  }
+}
+
+void Document::add_to_index(std::uint32_t member) const {
+  const Record& record = records_[member];
+  if (record.flags & key_escaped) {  // It would have to be decoded each time.
+    index_.object = none;
+    return;
+  }
+  if (2 * ++index_.members > index_.places.size()) {
+    std::vector<std::uint32_t> old(4 * index_.places.size(), none);
+    old.swap(index_.places);
+    index_.members = 0;
+    for (const auto one : old) {
+      if (one != none) add_to_index(one);
+    }
+    ++index_.members;
+  }
+  const std::size_t last = index_.places.size() - 1;
+  std::size_t place = std::hash<std::string_view>()({record.key, record.key_size}) & last;
+  while (index_.places[place] != none) place = (place + 1) & last;
+  index_.places[place] = member;
+}
+
 Document::Found Document::search(std::uint32_t object, std::string_view key) const {
   Found found;
+  if (keys_differ(object)) {
+    found.index = the_one(object, key);
+    return found;
+  }
   const Record* const records = records_.data();
   const Record& container = records[object];
   std::uint32_t next = container.first;
@@ -418,9 +505,11 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
       if (found.index != none) found.others = true;
       found.index = static_cast<std::uint32_t>(record - records);
     }
+    walked_ += container.in_place;
     next = end[-1].next;
   }
   for (; next != none; next = records[next].next) {
+    ++walked_;
     if ((records[next].flags & removed) || !key_is(records[next], key)) continue;
     if (found.index != none) found.others = true;
     found.index = next;
@@ -430,25 +519,7 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
 
 Document::Node Document::find(Node object, std::string_view key) {
   if (!opened(object, Kind::object)) return {};
-  const Record* const records = records_.data();
-  const Record& container = records[object.index];
-  constexpr std::uint16_t asked = duplicates_known | has_hidden | keys_escaped;
-  if ((container.flags & asked) != duplicates_known || container.in_place == 0) {
-    return {search(object.index, key).index};
-  }
-  // No two of its keys are the same: the first that is found is the one.
-  const std::uint32_t mark = mark_of(key.data(), key.size());
-  const Record* record = records + container.first;
-  for (const Record* const end = record + container.in_place; record != end; ++record) {
-    if (record->key_mark != mark || (record->flags & removed)) continue;
-    if (std::string_view(record->key, record->key_size) == key) {
-      return {static_cast<std::uint32_t>(record - records)};
-    }
-  }
-  for (std::uint32_t next = record[-1].next; next != none; next = records[next].next) {
-    if (!(records[next].flags & removed) && key_is(records[next], key)) return {next};
-  }
-  return {};
+  return {keys_differ(object.index) ? the_one(object.index, key) : search(object.index, key).index};
 }
 
 Document::Node Document::step(Node from, std::string_view part) {
@@ -465,7 +536,7 @@ Document::Node Document::find_path(std::string_view path) {
   while (node) {
     const auto dot = std::min(path.size(), path.find('.'));
     const std::string_view part = path.substr(0, dot);
-    node = is(node, Kind::object) ? find(node, part) : step(node, part);
+    node = step(node, part);
     if (dot == path.size()) break;
     path.remove_prefix(dot + 1);
   }
@@ -486,13 +557,27 @@ Document::Node Document::at(Node array, std::size_t position) {
   const Record& record = records_[array.index];
   if (position >= record.count) return {};
   // Elements are only ever appended or removed, so if none was removed, those in place still are.
-  Node node = visible(record.first);
+  std::size_t reached = 0;
+  Node node = visible(record.first), before;
   if (record.in_place > 0 && !(record.flags & gaps)) {
-    const std::size_t straight = std::min<std::size_t>(position, record.in_place - 1);
-    node.index += static_cast<std::uint32_t>(straight);
-    position -= straight;
+    reached = std::min<std::size_t>(position, record.in_place - 1);
+    node.index += static_cast<std::uint32_t>(reached);
+    if (reached == position) return node;
   }
-  while (position-- > 0) node = next(node);
+  if (last_at_.array == array.index) {
+    if (position + 1 == last_at_.position && last_at_.before) return last_at_.before;
+    if (position >= last_at_.position && last_at_.position >= reached) {
+      reached = last_at_.position;
+      node = last_at_.node;
+      before = last_at_.before;
+    }
+  }
+  walked_ += position - reached;
+  for (; reached < position; ++reached) {
+    before = node;
+    node = next(node);
+  }
+  last_at_ = {array.index, position, node, before};
   return node;
 }
 
@@ -646,6 +731,8 @@ std::optional<std::string_view> Document::encode(const Value& value, std::size_t
 }
 
 void Document::overwrite(std::uint32_t index, std::string_view text) {
+  if (index == last_at_.array) last_at_.array = none;
+  if (index == index_.object) index_.object = none;
   Record& record = edit(index);
   record.value = text.data();
   record.value_size = static_cast<std::uint32_t>(text.size());
@@ -662,10 +749,9 @@ Document::Node Document::attach(std::uint32_t container, std::string_view quoted
   const auto index = static_cast<std::uint32_t>(records_.size());
   Record record;
   if (!quoted_key.empty()) {
-    record.key = quoted_key.data() + 1;
-    record.key_size = static_cast<std::uint32_t>(quoted_key.size() - 2);
-    record.key_mark = mark_of(record.key, record.key_size);
-    if (has_escape(quoted_key)) record.flags |= key_escaped;
+    const bool escaped = has_escape(quoted_key);
+    record.set_key(quoted_key.data() + 1, quoted_key.size() - 2, escaped);
+    if (escaped) records_[container].flags |= keys_escaped;
   }
   record.value = text.data();
   record.value_size = static_cast<std::uint32_t>(text.size());
@@ -674,6 +760,7 @@ Document::Node Document::attach(std::uint32_t container, std::string_view quoted
   record.parent = container;
   record.depth = static_cast<std::uint16_t>(records_[container].depth + 1);
   records_.push_back(record);
+  if (index_.object == container) add_to_index(index);
   touch(container);
   Record& around = edit(container);
   if (around.last == none) {
@@ -744,6 +831,7 @@ void Document::detach(std::uint32_t index) {
   Record& record = edit(index);
   record.flags |= removed;
   const std::uint32_t container = record.parent;
+  last_at_.array = none;
   const bool counted = !(record.flags & hidden);
   touch(container);
   Record& around = edit(container);
@@ -819,17 +907,16 @@ bool Document::rename(Node object, std::string_view old_key, std::string_view ne
   hide_duplicates(object.index);
   detach_all(object.index, new_key, none);
   Record& record = edit(found.index);
-  record.key = quoted.data() + 1;
-  record.key_size = static_cast<std::uint32_t>(quoted.size() - 2);
-  record.key_mark = mark_of(record.key, record.key_size);
-  record.flags = static_cast<std::uint16_t>((record.flags & ~key_escaped) | key_edited);
-  if (has_escape(quoted)) record.flags |= key_escaped;
+  record.set_key(quoted.data() + 1, quoted.size() - 2, has_escape(quoted));
+  record.flags |= key_edited;
+  if (index_.object == object.index) index_.object = none;
   touch(object.index);
   if (record.flags & key_escaped) records_[object.index].flags |= keys_escaped;
   return true;
 }
 
 void Document::rollback(Mark mark) {
+  last_at_.array = index_.object = none;
   while (log_.size() > mark.edits) {
     const Undo& undo = log_.back();
     Record& now = records_[undo.index];

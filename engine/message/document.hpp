@@ -16,7 +16,6 @@
 namespace weir::message {
 
 struct Members;
-struct Structure;
 
 /// What a JSON value is. `integer` is a number without point and exponent that 64 bits hold; every other one is
 /// `number`. `invalid` is what only looked like a value (`tru`, `01`) in a payload that entered without the strict
@@ -115,6 +114,10 @@ class Document : public Recyclable<Document> {
   /// Members of an object, elements of an array; 0 for others.
   std::size_t size(Node container);
   Node at(Node array, std::size_t position);  ///< From 0.
+  /// Members and elements that finding some has walked over since the last time this was asked. To whoever lets others
+  /// ask, as a script does, it says what their questions cost: each may walk over the whole payload.
+  std::size_t take_walked() noexcept { return std::exchange(walked_, 0); }
+  std::size_t walked() const noexcept { return walked_; }
   /// Members or elements in order: for (auto n = first(c); n; n = next(n)). The node may be removed on the way.
   Node first(Node container);
   Node next(Node node) const;
@@ -196,6 +199,8 @@ class Document : public Recyclable<Document> {
     Kind kind = Kind::invalid;   // `number` for every number: integer or not is seen when asked.
     std::uint16_t flags = 0;
     std::uint16_t depth = 0;  // Containers around it.
+
+    void set_key(const char* behind_quote, std::size_t size, bool escaped);
   };
   struct Undo {
     std::uint32_t index;
@@ -229,9 +234,14 @@ class Document : public Recyclable<Document> {
   bool list(std::uint32_t index);
   bool fill(std::uint32_t index, const char* text, const std::uint32_t* offsets, std::uint32_t count, bool escapes);
   bool opened(Node node, Kind kind);
+  static bool all_apart(const Record* first, std::uint32_t count);
   void hide_duplicates(std::uint32_t object);
   bool key_is(const Record& record, std::string_view key) const;
   Found search(std::uint32_t object, std::string_view key) const;
+  bool keys_differ(std::uint32_t object) const noexcept;
+  std::uint32_t the_one(std::uint32_t object, std::string_view key) const;
+  void index_members(std::uint32_t object) const;
+  void add_to_index(std::uint32_t member) const;
   Node visible(std::uint32_t index) const;
   bool is(Node node, Kind kind) const noexcept {
     return node.index < records_.size() && records_[node.index].kind == kind;
@@ -250,6 +260,20 @@ class Document : public Recyclable<Document> {
   void emit(Sink& sink, std::uint32_t index) const;
 
   std::string_view base_;
+  mutable std::size_t walked_ = 0;
+  // Of one wide object, by a hash of their keys: its members, in a table of a power of two. It may name some that are
+  // gone.
+  struct {
+    std::uint32_t object = Node::none;
+    std::size_t members = 0;
+    std::vector<std::uint32_t> places;
+  } mutable index_;
+  // Where at() was last, if it had to walk there, and what stands before that: lists are read from one to the next.
+  struct {
+    std::uint32_t array = Node::none;
+    std::size_t position = 0;
+    Node node, before;
+  } last_at_;
   bool parsed_ = false;
   bool broken_ = false;  // Something nested turned out not to be JSON.
   std::vector<Record> records_;

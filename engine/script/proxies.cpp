@@ -79,7 +79,14 @@ std::optional<std::size_t> position_at(lua_State* lua, int index) {
   return static_cast<std::size_t>(position - 1);
 }
 
+/// One question may walk over the whole payload inside of one instruction. What walks little pays nothing.
+void charge_walk(lua_State* lua, Document& document) {
+  constexpr std::size_t free_steps = 1024, steps_each = 16;
+  if (document.walked() > free_steps) State::of(lua).charge(lua, document.take_walked() / steps_each);
+}
+
 int read_member(lua_State* lua, Place place, Handle::Which which) {
+  charge_walk(lua, *place.document);
   if (lua_type(lua, 2) == LUA_TSTRING) {
     push_node(lua, which, place.document->find(place.node, text_at(lua, 2)));
   } else if (const auto position = position_at(lua, 2)) {
@@ -146,6 +153,7 @@ int assign(lua_State* lua, Place place, Handle::Which which) {
     raise(lua, Reason::type, "only msg and state can be changed");
   }
   Document& document = *place.document;
+  charge_walk(lua, document);
   const bool removes = lua_isnil(lua, 3);
   if (document.kind(place.node) == message::Kind::array) {
     const auto position = position_at(lua, 2);
@@ -256,8 +264,7 @@ int node_text(lua_State* lua) {
   return 1;
 }
 
-// --- meta
-// ----------------------------------------------------------------------------------------------------------------
+// --- meta -----------------------------------------------------------------------------------------------------------
 
 const message::Message& the_message(lua_State* lua) {
   const auto* message = State::of(lua).names().message;
@@ -373,8 +380,7 @@ int meta_newindex(lua_State* lua) {
   return 0;
 }
 
-// --- result, request, failed
-// -----------------------------------------------------------------------------------------------
+// --- result, request, failed ----------------------------------------------------------------------------------------
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 

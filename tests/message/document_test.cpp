@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <memory>
 #include <new>
 #include <random>
@@ -72,8 +73,7 @@ std::string keys(Payload& payload, Node object) {
   return all;
 }
 
-// --- reading
-// -----------------------------------------------------------------------------------------------------------
+// --- reading --------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(members_are_found_and_decoded) {
   Payload payload(
@@ -248,8 +248,7 @@ BOOST_AUTO_TEST_CASE(keys_are_compared_decoded) {
   BOOST_TEST((payload->kind(payload->find(payload.root(), "new\"\n")) == Kind::null));
 }
 
-// --- duplicates
-// --------------------------------------------------------------------------------------------------------
+// --- duplicates -----------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(of_duplicate_keys_the_last_counts) {
   Payload payload(R"({"a":1,"b":2,"a":3,"\u0061":4,"c":5})");
@@ -284,8 +283,7 @@ BOOST_AUTO_TEST_CASE(duplicates_are_found_in_large_objects_too) {
   BOOST_TEST(payload->integer(payload->first(payload.root())).value() == 10000);
 }
 
-// --- editing
-// -----------------------------------------------------------------------------------------------------------
+// --- editing --------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(unedited_bytes_are_the_same_bytes_and_untouched_runs_are_copied) {
   const std::string text = "\n{ \"a\" : 1.50 , \"b\":[ 1,2 ],\t\"c\": {\"x\" :1e3, \"y\":2}, \"d\":true }\n";
@@ -488,6 +486,78 @@ BOOST_AUTO_TEST_CASE(arrays_count_right_after_appending_and_removing) {
   BOOST_TEST(!payload->at(root, 4));
 }
 
+BOOST_AUTO_TEST_CASE(wide_objects_and_long_lists_under_random_edits_agree_with_maps_and_vectors) {
+  std::mt19937 random(17);
+  for (int round = 0; round < 60; ++round) {
+    const auto any_key = [&] { return "k" + std::to_string(random() % 400); };
+    std::map<std::string, int> members;
+    std::vector<int> elements;
+    for (int i = 0, n = static_cast<int>(random() % 300); i < n; ++i) members[any_key()] = i;
+    for (int i = 0, n = static_cast<int>(random() % 100); i < n; ++i) elements.push_back(i);
+    std::string text = "{";
+    for (const auto& [key, value] : members) text += '"' + key + "\":" + std::to_string(value) + ",";
+    text += "\"list\":[";
+    for (const int value : elements) text += std::to_string(value) + (value + 1 < int(elements.size()) ? "," : "");
+    text += "]}";
+    Payload payload(text);
+    const Node root = payload.root(), list = payload->find(root, "list");
+    payload->size(root);
+    const auto at_first = payload->mark();
+    const auto members_first = members;
+    const auto elements_first = elements;
+    for (int i = 0; i < 600; ++i) {
+      const std::string key = any_key();
+      const std::size_t position = elements.empty() ? 0 : random() % elements.size();
+      switch (random() % 8) {
+        case 0:
+          payload->set(root, key, Value::integer(i));
+          members[key] = i;
+          break;
+        case 1:
+          BOOST_REQUIRE(payload->remove(root, key) == (members.erase(key) == 1));
+          break;
+        case 2: {
+          const std::string to = any_key();
+          const auto had = members.find(key);
+          const int value = had == members.end() ? 0 : had->second;
+          BOOST_REQUIRE(payload->rename(root, key, to) == (had != members.end()));
+          if (had != members.end() && key != to) {
+            members.erase(key);
+            members[to] = value;
+          }
+          break;
+        }
+        case 3:
+          payload->append(list, Value::integer(i));
+          elements.push_back(i);
+          break;
+        case 4:
+          BOOST_REQUIRE(payload->remove_at(list, position) == !elements.empty());
+          if (!elements.empty()) elements.erase(elements.begin() + static_cast<std::ptrdiff_t>(position));
+          break;
+        case 5:
+          if (i % 100 == 99) {
+            payload->rollback(at_first);
+            members = members_first;
+            elements = elements_first;
+          }
+          break;
+        default: {
+          const auto known = members.find(key);
+          const auto value = payload->integer(payload->find(root, key));
+          BOOST_REQUIRE(value.has_value() == (known != members.end()));
+          if (value) BOOST_REQUIRE(*value == known->second);
+          for (const std::size_t near : {position, position + 1, position, position + 2}) {
+            if (near < elements.size()) BOOST_REQUIRE(payload->integer(payload->at(list, near)) == elements[near]);
+          }
+        }
+      }
+    }
+    BOOST_REQUIRE(payload->size(root) == members.size() + 1);
+    BOOST_REQUIRE(payload->size(list) == elements.size());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_document_in_use_allocates_nothing) {
   const std::string text =
       R"({"a":"x\n","b":{"c":[1,2,3],"d":{"e":"long enough to be indexed by the vector code"}},"f":1})" +
@@ -518,8 +588,7 @@ BOOST_AUTO_TEST_CASE(a_document_in_use_allocates_nothing) {
       R"({"a":"x\n","b":{"c":[1,1.5,3],"d":{"e":"long enough to be indexed by the vector code"}},"new":{"k":[]}})");
 }
 
-// --- undoing
-// -----------------------------------------------------------------------------------------------------------
+// --- undoing --------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(rolling_back_takes_every_edit_back) {
   const std::string text = R"( {"a":1,"b":{"c":[1,2,{"d":3}],"e":"x"},"f":null} )";
@@ -565,8 +634,7 @@ BOOST_AUTO_TEST_CASE(nodes_that_were_read_between_mark_and_rollback_can_still_be
   BOOST_TEST(text == "A");
 }
 
-// --- against a simple tree
-// ---------------------------------------------------------------------------------------------
+// --- against a simple tree ------------------------------------------------------------------------------------------
 
 struct Tree {
   Kind kind = Kind::null;

@@ -38,6 +38,17 @@ BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_walks_over_a_long_list_or_a_wide_object_pays_for_it_and_one_after_the_other_is_quick) {
+  BOOST_TEST(after("for i = 1, 3000 do msg['k' .. i] = i end local s = 0 for i = 1, 3000 do s = s + msg['k' .. i] end "
+                   "return s") == "4501500");
+  BOOST_TEST(after("for i = 1, 3000 do table.insert(msg.l, i) end table.remove(msg.l) local s = 0 "
+                   "for i = 1, #msg.l do s = s + msg.l[i] end return s",
+                   R"({"l":[]})") == "4498500");
+  BOOST_TEST(
+      after("for i = 1, 30000 do table.insert(msg.l, i) end while true do local s = msg.l[#msg.l] + msg.l[2] end",
+            R"({"l":[]})") == "budget: the code was not done after 1000000 instructions");
+}
+
 BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
   BOOST_TEST(after("return {re.match('order (\\\\d+) (\\\\w+)?', 'an order 12 paid')}") == R"(["12","paid"])");
   BOOST_TEST(after("return {re.match('[0-9]+', 'ab12'), re.match('x', 'a') == nil}") == R"(["12",true])");
