@@ -16,8 +16,9 @@ const auto spec =
         .details(
             "A field that is not there is no failure, and leaves what has the new name as it is; one that is there "
             "takes its place. All are taken out before any is put in, so `{a: b, b: a}` swaps two. A field that only "
-            "gets another name stays in its place; one that moves elsewhere goes last there, and what is missing on "
-            "the way is made. A payload that is no object fails (type).")
+            "gets another name stays in its place, unless fields change names among each other; those, and one that "
+            "moves elsewhere, go last there, and what is missing on the way is made. A payload that is no object fails "
+            "(type).")
         .example("rename: {message: msg, user.id: uid}", "{msg: it is late, uid: 7}")
         .verify([](const RenameConfig& config, config::Written& written) {
           for (const auto& [made, old] : config.fields) {

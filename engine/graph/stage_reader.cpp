@@ -351,6 +351,11 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   if (shape != Shape::source && planned.common.from.empty() && node.inside.empty()) {
     diagnostics_.error(node.place, "stage '" + node.name + "' reads nothing", "say `from: STAGE`");
   }
+  if (written("on_error") && planned.common.on_error == stage::OnError::pass && planned.last_step() &&
+      planned.configured.ports_are_to_be_read && !planned.configured.main_output) {
+    refuse("on_error", "what fails can't pass: nothing leaves by the main output of '" + planned.kind->name() + "'",
+           "leave it out, and read '" + node.name + ".failed' or `any.failed`");
+  }
   if (shape == Shape::source) {
     if (written("edge")) refuse("edge", "a source has no edge before it");
     if (written("workers")) refuse("workers", "this source takes no workers");

@@ -38,6 +38,15 @@ BOOST_AUTO_TEST_CASE(what_a_stage_does_without_a_reader_is_not_warned_of) {
   BOOST_TEST(mistakes("  e: {from: n, exec: {run: ['true']}}\n") == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_fails_at_a_route_has_no_way_to_pass) {
+  BOOST_TEST(mistakes("  r: {from: n, on_error: pass, route: {low: msg < 2}}\n"
+                      "  t: {from: [r.low, r.else], stdout: {}}\n") ==
+             "test.yaml:3:16: error: what fails can't pass: nothing leaves by the main output of 'route'\n"
+             "    3 |   r: {from: n, on_error: pass, route: {low: msg < 2}}\n"
+             "      |                ^~~~~~~~\n"
+             "      = leave it out, and read 'r.failed' or `any.failed`\n");
+}
+
 BOOST_AUTO_TEST_CASE(reading_where_nothing_leaves_is_a_mistake) {
   BOOST_TEST(mistakes("  d: {from: n, drop: {}}\n  s: {from: d, stdout: {}}\n") ==
              "test.yaml:4:13: error: nothing leaves by the main output of 'd': it is a drop\n"
