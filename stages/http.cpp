@@ -497,6 +497,7 @@ class Http : public stage::Call {
     context.compile(url_, *role_.url);
     headers_.compile(context, config.headers);
     query_.compile(context, config.query);
+    io::HttpClient::load();  // Now, or what is missing would be found by the first message.
     if (config.msg) context.compile(msg_.emplace(), *config.msg);
     if (config.text) context.compile(text_.emplace(), *config.text);
     if (config.form) form_.emplace().compile(context, *config.form);

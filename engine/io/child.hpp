@@ -85,7 +85,7 @@ class WatchedChild {
   WatchedChild(runtime::Core& core, flow::Counters& counters, const runtime::Command& command, std::string_view input);
   ~WatchedChild();
 
-  /// Reads what it prints, by read_output() and read_error(), until that is all over or nobody wants more.
+  /// Reads what it prints, by read_output(), and what it complains of, until that is all over or nobody wants more.
   virtual runtime::Task<> through() = 0;
   /// What is still to be done with it, whatever ended through(): `broken_off` if that was stopped or failed. Not to be
   /// interrupted.

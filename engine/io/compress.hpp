@@ -26,9 +26,9 @@ void compress(Compression by, std::string_view bytes, std::string& out);
 std::unique_ptr<runtime::Reader> decompress(Compression by, std::unique_ptr<runtime::Reader> compressed,
                                             std::string name);
 
-/// Zeros compress 1:1000. What another party has compressed better than this was made to be so, or holds nothing;
+/// Zeros compress 1:1000. What another party has compressed better than this was made to be so, or holds nothing.
 inline constexpr std::size_t packed_ratio_most = 200;
-inline constexpr std::size_t packed_free = 1024 * 1024;  ///< so many bytes may come at any ratio.
+inline constexpr std::size_t packed_free = 1024 * 1024;  ///< So many unpacked bytes may come at any ratio.
 
 enum class Unpacked : std::uint8_t { whole, damaged, too_large };
 /// Appends what was compressed by gzip, one member or several, `most` bytes of it at the most.

@@ -723,6 +723,8 @@ runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply,
   location = std::move(transfer.location);
 }
 
+void HttpClient::load() { curl(); }
+
 HttpClient::HttpClient(runtime::Core& core, HttpClientOptions options)
     : inside_(std::make_shared<Inside>(core, std::move(options))) {}
 
@@ -763,11 +765,6 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
 }
 
 // ------------------------------------------------------------------------------------------------------- small readers
-
-bool http_is_url(std::string_view text) {
-  const auto scheme = http_lower(text.substr(0, 8));
-  return scheme.starts_with("http://") || scheme == "https://";
-}
 
 bool is_public_address(std::span<const std::uint8_t> address) {
   struct Net {
@@ -813,12 +810,6 @@ bool is_public_address(std::span<const std::uint8_t> address) {
   constexpr std::array<Net, 3> kept{
       {{{0x20, 0x01, 0x00, 0x00}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x3f, 0xff, 0x00, 0x00}, 20}}};
   return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
-}
-
-std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
-  const auto seconds = curl().getdate(std::string(text).c_str(), nullptr);
-  if (seconds == -1) return std::nullopt;
-  return runtime::WallTime(std::chrono::seconds(seconds));
 }
 
 }  // namespace weir::io

@@ -56,6 +56,9 @@ struct HttpReply {
 /// a real one. When it is destroyed no call may be under way.
 class HttpClient {
  public:
+  /// Loads libcurl, as the first client else does. Throws std::system_error where that fails.
+  static void load();
+
   HttpClient(runtime::Core& core, HttpClientOptions options);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
@@ -79,11 +82,5 @@ class HttpClient {
 /// Whether the bytes (4 or 16) are an address of the public internet: not this machine, a private or a link-local net,
 /// a group, or one set aside for examples and measurements; IPv4 inside IPv6 is looked at as IPv4.
 bool is_public_address(std::span<const std::uint8_t> address);
-
-/// Whether it begins as one that can be called: http:// or https://, whatever their case.
-bool http_is_url(std::string_view text);
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT` and the two older forms; nothing where it is none.
-std::optional<runtime::WallTime> parse_http_date(std::string_view text);
 
 }  // namespace weir::io

@@ -12,7 +12,6 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/io/http_client.hpp"
 #include "engine/io/http_content.hpp"
 #include "engine/observe/log.hpp"
 #include "engine/runtime/files.hpp"

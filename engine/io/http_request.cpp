@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <utility>
 
 #include "engine/io/binary_text.hpp"
@@ -642,6 +643,25 @@ std::string http_date(runtime::WallTime time) {
                                    static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
                                    static_cast<int>(clock.seconds().count()));
   return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
+  const std::string whole(text);
+  // RFC 9110, 5.6.7. The names of days and months are English: the program stays in the C locale.
+  for (const char* form : {"%a, %d %b %Y %H:%M:%S", "%A, %d-%b-%y %H:%M:%S", "%a %b %e %H:%M:%S %Y"}) {
+    std::tm parts{};
+    const char* const end = ::strptime(whole.c_str(), form, &parts);
+    if (!end) continue;
+    const auto zone = http_trimmed(end);
+    if (zone.empty() || zone == "GMT" || zone == "UTC")
+      return runtime::WallTime(std::chrono::seconds(::timegm(&parts)));
+  }
+  return std::nullopt;
+}
+
+bool http_is_url(std::string_view text) {
+  const auto scheme = http_lower(text.substr(0, 8));
+  return scheme.starts_with("http://") || scheme == "https://";
 }
 
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date) {

@@ -105,6 +105,11 @@ class HttpReader {
 std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
 
 std::string http_date(runtime::WallTime time);  ///< `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// That and the two older forms; nothing where it is none.
+std::optional<runtime::WallTime> parse_http_date(std::string_view text);
+
+/// Whether it begins as one that can be called: http:// or https://, whatever their case.
+bool http_is_url(std::string_view text);
 
 /// With each %XX as the byte that it stands for. Nothing where a % is not followed by two hex digits.
 std::optional<std::string> http_decoded(std::string_view text);

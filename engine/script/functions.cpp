@@ -45,8 +45,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-// --- re
-// ------------------------------------------------------------------------------------------------------------------
+// --- re -------------------------------------------------------------------------------------------------------------
 
 const re2::RE2& pattern_argument(lua_State* lua, const char* function) {
   State& state = State::of(lua);
@@ -102,8 +101,7 @@ int re_replace(lua_State* lua) {
   return 1;
 }
 
-// --- url
-// -----------------------------------------------------------------------------------------------------------------
+// --- url ------------------------------------------------------------------------------------------------------------
 
 /// Into State::out(); false: there is none.
 using Make = bool (*)(std::string_view, std::string_view, std::string&);
@@ -135,8 +133,7 @@ bool make_joined(std::string_view base, std::string_view url, std::string& out) 
 }
 bool make_escaped(std::string_view text, std::string_view, std::string& out) { return put(url_escape(text), out); }
 
-// --- time
-// ----------------------------------------------------------------------------------------------------------------
+// --- time -----------------------------------------------------------------------------------------------------------
 
 constexpr double furthest_seconds = 9.2e9;
 
@@ -245,8 +242,7 @@ int uuid(lua_State* lua) {
   return 1;
 }
 
-// --- numbers and text
-// ----------------------------------------------------------------------------------------------------
+// --- numbers and text -----------------------------------------------------------------------------------------------
 
 int num(lua_State* lua) {
   if (lua_type(lua, 1) == LUA_TNUMBER) {
@@ -392,8 +388,7 @@ int lines(lua_State* lua) {
   return 1;
 }
 
-// --- what decides over the message
-// ---------------------------------------------------------------------------------------
+// --- what decides over the message ----------------------------------------------------------------------------------
 
 int fail(lua_State* lua) {
   const auto text = text_argument(lua, 1, "fail");
@@ -461,8 +456,7 @@ int emit_to(lua_State* lua) {
   return 0;
 }
 
-// --- what generators do
-// --------------------------------------------------------------------------------------------------
+// --- what generators do ---------------------------------------------------------------------------------------------
 
 int yield(lua_State* lua) {
   State& state = State::of(lua);

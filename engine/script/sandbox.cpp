@@ -254,8 +254,7 @@ void make_math(lua_State* lua) {
   lua_pop(lua, 1);
 }
 
-// --- read-only tables
-// --------------------------------------------------------------------------------------------------
+// --- read-only tables -----------------------------------------------------------------------------------------------
 
 int frozen_newindex(lua_State* lua) { raise(lua, Reason::type, "this cannot be changed"); }
 
@@ -315,8 +314,7 @@ int ipairs_of(lua_State* lua) {
   return 3;
 }
 
-// --- the rest of the base library
-// --------------------------------------------------------------------------------------
+// --- the rest of the base library -----------------------------------------------------------------------------------
 
 int type_of(lua_State* lua) {
   luaL_checkany(lua, 1);

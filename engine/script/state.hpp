@@ -188,8 +188,7 @@ class State {
   Patterns patterns_;
 };
 
-// --- C functions, gathered by file
-// -------------------------------------------------------------------------------------
+// --- C functions, gathered by file ----------------------------------------------------------------------------------
 
 /// Fails the evaluation with this reason. `format` is that of lua_pushfstring. Never returns; no C++ object with a
 /// destructor may be alive in the calling function.
