@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <future>
+#include <map>
 #include <ostream>
 #include <utility>
 
@@ -179,12 +180,15 @@ void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervi
                   std::atomic<int>& count) {
   std::vector<int> numbers{SIGTERM, SIGINT};
   if (hears_hangups()) numbers.push_back(SIGHUP);
-  runtime.on_signal(numbers, [&control, &supervisor, &count, last = 0, at = runtime::Time::min()](int number) mutable {
-    // Who ends a process and its group tells it twice in one moment, as `timeout` does: that is one signal.
+  std::map<int, runtime::Time> heard;
+  runtime.on_signal(numbers, [&control, &supervisor, &count, heard = std::move(heard)](int number) mutable {
+    // Who ends a process and its group tells it twice in one moment, as `timeout` does: that is one signal. The second
+    // may be heard behind another: what waits is told by its number.
     using namespace std::chrono_literals;
     const auto now = control.now();
-    const bool again = std::exchange(last, number) == number && at != runtime::Time::min() && now - at < 100ms;
-    at = now;
+    const auto before = heard.find(number);
+    const bool again = before != heard.end() && now - before->second < 100ms;
+    heard[number] = now;
     if (again) return;
     if (number != SIGHUP && ++count >= 3) std::_Exit(exit_code::signalled + number);
     control.post([&supervisor, number] { supervisor.signalled(number); });

@@ -256,6 +256,9 @@ class SignalThread {
     const ssize_t ignored = ::write(end_.get(), &one, sizeof one);
     static_cast<void>(ignored);
     thread_.join();
+    // What came too late to be heard must not end the process now in another way than it was about to.
+    for (signalfd_siginfo info; ::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info);) {
+    }
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
 

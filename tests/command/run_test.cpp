@@ -100,7 +100,8 @@ BOOST_AUTO_TEST_CASE(a_second_signal_stops_at_once) {
   child.signal(SIGINT);
   BOOST_TEST(child.saw_on_err("stopping at once"));  // Only then is its output read.
   const auto end = child.end();
-  BOOST_TEST(end.code == 128 + SIGINT, end.err);
+  BOOST_TEST(end.code == 128 + SIGINT,
+             end.code << ", signal " << end.signal << ", " << end.out.size() << " bytes: " << end.err);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_left_when_the_drain_time_ends_is_said_and_ends_with_1) {
