@@ -70,18 +70,7 @@ void keys_row(State& state, const std::string& policy, std::uint64_t keys) {
   for (std::uint64_t i = 0; i < messages; ++i) bytes += 10 + std::to_string(i * 7919 % keys).size();
   const std::string yaml = "stages:\n  s: {bench_keys: {count: " + std::to_string(messages) +
                            ", keys: " + std::to_string(keys) + "}}\n  call: {from: s, bench_call: {}" + policy + "}\n";
-  for (auto _ : state) {
-    try {
-      if (run(yaml).of_all != bytes) {
-        state.SkipWithError("not every message got through");
-        return;
-      }
-    } catch (const std::exception& wrong) {
-      state.SkipWithError(wrong.what());
-      return;
-    }
-  }
-  count(state, messages);
+  run_checked(state, yaml, {}, messages, [bytes](const Sums& sums) { return sums.of_all == bytes; });
 }
 
 }  // namespace

@@ -89,17 +89,25 @@ struct WorkConfig {};
 inline const auto work_spec =
     config::Spec<WorkConfig>("bench_work", "Makes upper case and adds up.").example("bench_work: {}");
 
+/// The work of the job on one message. Returns where its new payload stands.
+inline const char* make_upper(const stage::Message& message) {
+  const std::string_view text = message.text();
+  const char* made = nullptr;
+  message.rewrite(text.size(), [text, &made](char* to) {
+    run_sums.of_all += upper(text.data(), to, text.size());
+    made = to;
+    return text.size();
+  });
+  return made;
+}
+
 class Work final : public stage::MessageOperator<Work> {
  public:
   using MessageOperator::process;
   Work(const WorkConfig&, stage::Context&) {}
 
   void process(stage::Message message, stage::Output& out) {
-    const std::string_view text = message.text();
-    message.rewrite(text.size(), [text](char* to) {
-      run_sums.of_all += upper(text.data(), to, text.size());
-      return text.size();
-    });
+    make_upper(message);
     out.pass(message);
   }
 };
@@ -160,14 +168,7 @@ class WorkEnd final : public stage::MessageOperator<WorkEnd> {
   WorkEnd(const WorkEndConfig&, stage::Context&) {}
 
   void process(stage::Message message, stage::Output& out) {
-    const std::string_view text = message.text();
-    const char* upper_case = nullptr;
-    message.rewrite(text.size(), [text, &upper_case](char* to) {
-      run_sums.of_all += upper(text.data(), to, text.size());
-      upper_case = to;
-      return text.size();
-    });
-    run_sums.of_firsts += first_word(upper_case);
+    run_sums.of_firsts += first_word(make_upper(message));
     out.drop(message, stage::Dropped::configured);
   }
 };

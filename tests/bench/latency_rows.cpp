@@ -83,11 +83,7 @@ class TimedWork final : public stage::MessageOperator<TimedWork> {
   void process(stage::Message message, stage::Output& out) {
     const bool looks = timed.looks_at(number_);
     if (looks) timed.arrives(number_, core_.now());
-    const std::string_view text = message.text();
-    message.rewrite(text.size(), [text](char* to) {
-      run_sums.of_all += upper(text.data(), to, text.size());
-      return text.size();
-    });
+    make_upper(message);
     out.pass(message);
     if (looks) timed.leaves(number_, core_.now());
     ++number_;

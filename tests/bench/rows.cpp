@@ -35,14 +35,11 @@ void count(State& state, std::uint64_t messages) {
   state.counters["peak_rss_bytes"] = peak_rss_bytes();
 }
 
-void run_row(State& state, const std::string& yaml, const Setting& setting, std::uint64_t messages,
-             std::uint64_t firsts_times, std::size_t size) {
-  std::vector<char> bytes(size);
-  const Sums expected = size == payload_bytes ? loop(messages) : loop(messages, bytes);
+void run_checked(State& state, const std::string& yaml, const Setting& setting, std::uint64_t messages,
+                 const std::function<bool(const Sums&)>& as_they_must) {
   for (auto _ : state) {
     try {
-      const Sums sums = run(yaml, setting);
-      if (sums.of_all != expected.of_all || sums.of_firsts != firsts_times * expected.of_firsts) {
+      if (!as_they_must(run(yaml, setting))) {
         state.SkipWithError("the sums are wrong: messages were lost or changed");
         return;
       }
@@ -52,6 +49,15 @@ void run_row(State& state, const std::string& yaml, const Setting& setting, std:
     }
   }
   count(state, messages);
+}
+
+void run_row(State& state, const std::string& yaml, const Setting& setting, std::uint64_t messages,
+             std::uint64_t firsts_times, std::size_t size) {
+  std::vector<char> bytes(size);
+  const Sums expected = size == payload_bytes ? loop(messages) : loop(messages, bytes);
+  run_checked(state, yaml, setting, messages, [&](const Sums& sums) {
+    return sums.of_all == expected.of_all && sums.of_firsts == firsts_times * expected.of_firsts;
+  });
 }
 
 void percentiles(State& state, std::vector<std::int64_t> taken_ns) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ double process_cpu_s();
 /// So many messages an iteration: adds what each took, and the peak RSS.
 void count(State& state, std::uint64_t messages);
 
-/// Runs the row's pipeline, and says so if it has not done its work: the loop's sums, and each message looked at so
-/// many times.
+/// Runs the row's pipeline, and says so if its sums are not as they must be.
+void run_checked(State& state, const std::string& yaml, const Setting& setting, std::uint64_t messages,
+                 const std::function<bool(const Sums&)>& as_they_must);
+/// The same where they are the loop's, and each message is looked at so many times.
 void run_row(State& state, const std::string& yaml, const Setting& setting, std::uint64_t messages,
              std::uint64_t firsts_times = 1, std::size_t size = payload_bytes);
 

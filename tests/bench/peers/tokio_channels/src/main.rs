@@ -88,8 +88,21 @@ async fn many(messages: u64) -> (u64, u64) {
     (all.await.unwrap(), firsts.await.unwrap())
 }
 
+async fn work_on_vecs(mut at_work: mpsc::Receiver<Vec<Message>>, to_end: mpsc::Sender<Vec<Message>>) -> u64 {
+    let mut total = 0u64;
+    while let Some(mut batch) = at_work.recv().await {
+        for message in &mut batch {
+            total = total.wrapping_add(upper(&mut message.payload));
+        }
+        if to_end.send(batch).await.is_err() {
+            break;
+        }
+    }
+    total
+}
+
 async fn vec(messages: u64) -> (u64, u64) {
-    let (to_work, mut at_work) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
+    let (to_work, at_work) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
     let (to_end, mut at_end) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
     tokio::spawn(async move {
         let mut i = 0;
@@ -102,18 +115,7 @@ async fn vec(messages: u64) -> (u64, u64) {
             }
         }
     });
-    let all = tokio::spawn(async move {
-        let mut total = 0u64;
-        while let Some(mut batch) = at_work.recv().await {
-            for message in &mut batch {
-                total = total.wrapping_add(upper(&mut message.payload));
-            }
-            if to_end.send(batch).await.is_err() {
-                break;
-            }
-        }
-        total
-    });
+    let all = tokio::spawn(work_on_vecs(at_work, to_end));
     let firsts = tokio::spawn(async move {
         let mut total = 0u64;
         while let Some(batch) = at_end.recv().await {
@@ -127,7 +129,7 @@ async fn vec(messages: u64) -> (u64, u64) {
 }
 
 async fn vec_pooled(messages: u64) -> (u64, u64) {
-    let (to_work, mut at_work) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
+    let (to_work, at_work) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
     let (to_end, mut at_end) = mpsc::channel::<Vec<Message>>(BOUND_OF_VECS);
     let (to_pool, mut pool) = mpsc::channel::<Vec<Message>>(3 * BOUND_OF_VECS); // Room for all that can be under way.
     tokio::spawn(async move {
@@ -148,18 +150,7 @@ async fn vec_pooled(messages: u64) -> (u64, u64) {
             }
         }
     });
-    let all = tokio::spawn(async move {
-        let mut total = 0u64;
-        while let Some(mut batch) = at_work.recv().await {
-            for message in &mut batch {
-                total = total.wrapping_add(upper(&mut message.payload));
-            }
-            if to_end.send(batch).await.is_err() {
-                break;
-            }
-        }
-        total
-    });
+    let all = tokio::spawn(work_on_vecs(at_work, to_end));
     let firsts = tokio::spawn(async move {
         let mut total = 0u64;
         while let Some(batch) = at_end.recv().await {
