@@ -71,7 +71,7 @@ class Decode : public stage::MessageOperator<Decode> {
         made_ = columns_.empty() ? '[' : '{';
         for (std::size_t i = 0; i < fields_.size(); ++i) {
           if (i > 0) made_ += ',';
-          if (!columns_.empty()) add_key(columns_[i]);
+          if (!columns_.empty()) message::append_key(made_, columns_[i]);
           message::append_quoted(made_, fields_[i]);
         }
         made_ += columns_.empty() ? ']' : '}';
@@ -81,7 +81,7 @@ class Decode : public stage::MessageOperator<Decode> {
         made_ = '{';
         for (const auto& pair : pairs_) {
           if (made_.size() > 1) made_ += ',';
-          add_key(pair.key);
+          message::append_key(made_, pair.key);
           if (pair.value) {
             message::append_quoted(made_, *pair.value);
           } else {
@@ -113,10 +113,6 @@ class Decode : public stage::MessageOperator<Decode> {
     const char* const name = format_ == Coding::json ? "JSON" : format_ == Coding::csv ? "CSV" : "logfmt";
     return {stage::Reason::decode,
             placing_.name() + " is not " + name + ": " + what + " at byte " + std::to_string(offset + 1)};
-  }
-  void add_key(std::string_view key) {
-    message::append_quoted(made_, key);
-    made_ += ':';
   }
 
   const Coding format_;

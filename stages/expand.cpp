@@ -54,8 +54,7 @@ class Expand : public stage::Operator {
     std::string_view path = config.as->text;
     while (true) {
       const std::size_t dot = path.find('.');
-      message::append_quoted(opening_, path.substr(0, dot));
-      opening_ += ':';
+      message::append_key(opening_, path.substr(0, dot));
       if (dot == path.npos) break;
       opening_ += '{';
       closing_ += '}';
@@ -143,8 +142,7 @@ class Expand : public stage::Operator {
     if (!in_field_) return first;
     frame_ = "{";
     for (const auto& value : values_) {
-      message::append_quoted(frame_, *value.name);
-      frame_ += ':';
+      message::append_key(frame_, *value.name);
       frame_.append(kept_text_, value.begin, value.size);
       frame_ += ',';
     }

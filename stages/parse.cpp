@@ -22,7 +22,8 @@ const auto spec =
                "is the text, and an object of the fields takes its place.",
                config::sample("line"))
         .details(
-            "It matches anywhere in the text; `^` and `$` bind it to both ends. Bytes that are not UTF-8 match nothing. "
+            "It matches anywhere in the text; `^` and `$` bind it to both ends. Bytes that are not UTF-8 match "
+            "nothing. "
             "All that is taken is text; a group that took no part makes no field. A text that does not match fails "
             "(decode), a field that is not there fails (missing), one that is no text fails (type).")
         .example("parse: {re: '^(?<method>[A-Z]+) (?<path>[^ ]+)', of: request}", "{request: GET /index.html}")
@@ -67,8 +68,7 @@ class Parse : public stage::MessageOperator<Parse> {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       if (!values_[i]) continue;
       if (made_.size() > 1) made_ += ',';
-      message::append_quoted(made_, names[i]);
-      made_ += ':';
+      message::append_key(made_, names[i]);
       message::append_quoted(made_, *values_[i]);
     }
     made_ += '}';

@@ -547,21 +547,19 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_key(std::string& out, char before, std::string_view key) {
+void append_key(std::string& out, std::string_view key) {
   const auto plain = [](char c) { return treatment[static_cast<unsigned char>(c)] == 0; };
   if (key.empty() || key.size() > short_string || !std::all_of(key.begin(), key.end(), plain)) {
-    out += before;
     append_quoted(out, key);
     out += ':';
     return;
   }
-  char text[short_string + 4];
-  text[0] = before;
-  text[1] = '"';
-  std::memcpy(text + 2, key.data(), key.size());
-  text[key.size() + 2] = '"';
-  text[key.size() + 3] = ':';
-  out.append(text, key.size() + 4);
+  char text[short_string + 3];
+  text[0] = '"';
+  std::memcpy(text + 1, key.data(), key.size());
+  text[key.size() + 1] = '"';
+  text[key.size() + 2] = ':';
+  out.append(text, key.size() + 3);
 }
 
 bool unquote(std::string_view raw_with_quotes, std::string& out) {

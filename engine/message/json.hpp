@@ -54,8 +54,8 @@ bool is_utf8(std::string_view bytes);
 
 /// Appends the text as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD, so the result is always valid.
 void append_quoted(std::string& out, std::string_view text);
-/// The same of a member's key, with what stands before it, a brace or a comma, and the colon behind it.
-void append_key(std::string& out, char before, std::string_view key);
+/// The same of a member's key, with the colon behind it.
+void append_key(std::string& out, std::string_view key);
 /// Replaces `out` by the text of a JSON string given with its quotes. False where that is not a valid string.
 bool unquote(std::string_view raw_with_quotes, std::string& out);
 

@@ -49,10 +49,7 @@ bool PathTree::write(Document& document, Node node, std::string& out) const {
     if (!inside) continue;
     const std::size_t start = out.size();
     if (any) out += ',';
-    if (object) {
-      append_quoted(out, part.name);
-      out += ':';
-    }
+    if (object) append_key(out, part.name);
     if (part.write(document, inside, out)) {
       any = true;
     } else {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/io/binary_text.hpp"
+
 namespace weir::script {
 namespace {
 
@@ -15,8 +17,7 @@ constexpr std::array symbols{"..."sv, ".."sv, "=="sv, "~="sv, "<="sv, ">="sv, "/
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-int hex(char c) { return is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10; }
+bool is_hex(char c) { return io::hex_value(c) >= 0; }
 
 /// The size of `[[`, `[=[`, … at this place; 0 where there is none.
 std::size_t long_bracket(std::string_view code, std::size_t at) {
@@ -158,7 +159,7 @@ bool string_value(const Token& token, std::string& out) {
       out += c;
     } else if (c == 'x') {
       if (i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
-      out += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+      out += static_cast<char>(io::hex_value(text[i + 1]) * 16 + io::hex_value(text[i + 2]));
       i += 2;
     } else if (c == 'z') {
       while (i + 1 < text.size() && " \t\r\n\f\v"sv.find(text[i + 1]) != std::string_view::npos) ++i;
@@ -175,7 +176,7 @@ bool string_value(const Token& token, std::string& out) {
       if (i + 1 >= text.size() || text[i + 1] != '{') return false;
       std::size_t at_hex = i + 2;
       while (at_hex < text.size() && is_hex(text[at_hex]) && value < 0x8000000u) {
-        value = value * 16 + static_cast<std::uint32_t>(hex(text[at_hex++]));
+        value = value * 16 + static_cast<std::uint32_t>(io::hex_value(text[at_hex++]));
       }
       if (at_hex == i + 2 || at_hex >= text.size() || text[at_hex] != '}' || value > 0x7fffffffu) return false;
       append_utf8(out, value);

@@ -312,8 +312,7 @@ struct Tree::Content {
         out += '{';
         for (const auto& field : from.fields) {
           if (&field != &from.fields.front()) out += ',';
-          message::append_quoted(out, field.first);
-          out += ':';
+          message::append_key(out, field.first);
           write_constant(field.second, out);
         }
         out += '}';

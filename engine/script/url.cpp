@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/io/binary_text.hpp"
+
 namespace weir::script {
 namespace {
 
@@ -11,7 +13,6 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_unreserved(char c) { return is_letter(c) || is_digit(c) || "-._~"sv.find(c) != std::string_view::npos; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-int hex(char c) { return is_digit(c) ? c - '0' : lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1; }
 
 /// The five parts of RFC 3986, appendix B. What is null did not stand there.
 struct Parts {
@@ -95,11 +96,11 @@ std::string without_dots(std::string_view path) {
 
 void append_normal(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%' || i + 2 >= text.size() || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) {
+    if (text[i] != '%' || i + 2 >= text.size() || io::hex_value(text[i + 1]) < 0 || io::hex_value(text[i + 2]) < 0) {
       out += text[i];
       continue;
     }
-    const char c = static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+    const char c = static_cast<char>(io::hex_value(text[i + 1]) * 16 + io::hex_value(text[i + 2]));
     if (is_unreserved(c)) {
       out += c;
     } else {

@@ -86,7 +86,8 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
   if (const int count = push_members(lua, index, members)) {
     sort(members, count);
     for (int i = 0; i < count; ++i) {
-      message::append_key(out, i == 0 ? '{' : ',', {members[i].name, members[i].size});
+      out += i == 0 ? '{' : ',';
+      message::append_key(out, {members[i].name, members[i].size});
       write(lua, members[i].value, depth + 1, members[i].name);
     }
     out += '}';
@@ -130,11 +131,12 @@ void write_table(lua_State* lua, int index, int depth, const char* key) {
     out += ']';
   } else {
     std::sort(keys.begin() + static_cast<std::ptrdiff_t>(base), keys.end());
+    out += '{';
     const std::size_t end = keys.size();
-    if (base == end) out += '{';
     for (std::size_t i = base; i < end; ++i) {
       const auto name = keys[i];
-      message::append_key(out, i == base ? '{' : ',', name);
+      if (i > base) out += ',';
+      message::append_key(out, name);
       const char* text = lua_pushlstring(lua, name.data(), name.size());
       lua_pushvalue(lua, -1);
       lua_rawget(lua, index);

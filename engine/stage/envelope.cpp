@@ -29,8 +29,7 @@ class Object {
   void begin(std::string_view key) {
     if (!first_) out_ += ',';
     first_ = false;
-    message::append_quoted(out_, key);
-    out_ += ':';
+    message::append_key(out_, key);
   }
   void end() { out_ += '}'; }
 

@@ -31,8 +31,7 @@ Placing::Placing(const std::optional<config::Path>& of, const std::optional<conf
   for (std::string_view path = into->text;;) {
     const std::size_t dot = path.find('.');
     opening_ += '{';
-    message::append_quoted(opening_, path.substr(0, dot));
-    opening_ += ':';
+    message::append_key(opening_, path.substr(0, dot));
     closing_ += '}';
     if (dot == path.npos) break;
     path.remove_prefix(dot + 1);

@@ -128,8 +128,7 @@ FieldType Records::type_of(std::string_view name) const {
 
 void Records::begin_field(std::string_view name) {
   if (object_.size() > 1) object_ += ',';
-  message::append_quoted(object_, name);
-  object_ += ':';
+  message::append_key(object_, name);
 }
 
 bool Records::append(std::string_view name, FieldType type, std::string_view value) {
