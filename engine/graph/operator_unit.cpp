@@ -16,7 +16,6 @@ class OperatorUnit final : public Unit {
 
   runtime::Task<> run() override {
     const Disarm disarm(*this);
-    runtime::Duration::rep rows = 0;  // Of the batch at hand.
     while (!ended()) {
       auto arrival = next_arrival();
       if (collects_) co_await tick();
@@ -34,10 +33,9 @@ class OperatorUnit final : public Unit {
           }
           // A replica gives back the places of each piece as it is done: by these it is dealt more.
           if (planned_.replicas == 1) merge_into(arrival->delivery, handful);
-          rows = static_cast<runtime::Duration::rep>(arrival->delivery->size());
           feed(arrival->delivery.take());
           if (!work_off()) co_await catch_up();
-          tell_cost(end_batch() / rows);
+          tell_cost(end_batch() / arrival->delivery.unreleased());
           arrival->delivery.release_all();
           release_merged();
           if (abandoned()) inbox_.close();

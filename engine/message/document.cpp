@@ -460,17 +460,13 @@ void Document::index_members(std::uint32_t object) const {
   index_.object = object;
   index_.members = 0;
   index_.places.assign(4 * indexed_from, none);
-  for (std::uint32_t i = records_[object].first; i != none && index_.object == object; i = records_[i].next) {
+  for (std::uint32_t i = records_[object].first; i != none; i = records_[i].next) {
     if (!(records_[i].flags & removed)) add_to_index(i);
   }
 }
 
 void Document::add_to_index(std::uint32_t member) const {
   const Record& record = records_[member];
-  if (record.flags & key_escaped) {  // It would have to be decoded each time.
-    index_.object = none;
-    return;
-  }
   if (2 * ++index_.members > index_.places.size()) {
     std::vector<std::uint32_t> old(4 * index_.places.size(), none);
     old.swap(index_.places);
@@ -519,7 +515,7 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
 
 Document::Node Document::find(Node object, std::string_view key) {
   if (!opened(object, Kind::object)) return {};
-  return {keys_differ(object.index) ? the_one(object.index, key) : search(object.index, key).index};
+  return {search(object.index, key).index};
 }
 
 Document::Node Document::step(Node from, std::string_view part) {
@@ -534,10 +530,9 @@ Document::Node Document::step(Node from, std::string_view part) {
 Document::Node Document::find_path(std::string_view path) {
   Node node = root();
   while (node) {
-    const auto dot = std::min(path.size(), path.find('.'));
-    const std::string_view part = path.substr(0, dot);
-    node = step(node, part);
-    if (dot == path.size()) break;
+    const std::size_t dot = path.find('.');
+    node = step(node, path.substr(0, dot));
+    if (dot == std::string_view::npos) break;
     path.remove_prefix(dot + 1);
   }
   return node;
@@ -751,7 +746,10 @@ Document::Node Document::attach(std::uint32_t container, std::string_view quoted
   if (!quoted_key.empty()) {
     const bool escaped = has_escape(quoted_key);
     record.set_key(quoted_key.data() + 1, quoted_key.size() - 2, escaped);
-    if (escaped) records_[container].flags |= keys_escaped;
+    if (escaped) {  // It has to be decoded each time.
+      records_[container].flags |= keys_escaped;
+      if (index_.object == container) index_.object = none;
+    }
   }
   record.value = text.data();
   record.value_size = static_cast<std::uint32_t>(text.size());
