@@ -5,6 +5,7 @@
 #include "engine/message/json.hpp"
 #include "engine/stage/kind.hpp"
 #include "engine/stage/placing.hpp"
+#include "engine/stage/records.hpp"
 
 namespace weir::stages {
 namespace {
@@ -27,12 +28,14 @@ const auto spec =
         .field("columns", &Conversion::columns, "Of csv: the names of the fields, which must then be as many.",
                config::sample("[id, name, amount]"))
         .details(
-            "What csv and logfmt hold is text. A text that is not of the format fails (decode), a field that is not "
-            "there fails (missing), one that is no text fails (type).")
+            "What csv and logfmt hold is text. Of a key of logfmt that comes again the last counts. A text that is not "
+            "of the format, or not UTF-8, fails (decode), a field that is not there fails (missing), one that is no "
+            "text fails (type). The bytes of base64 and hex may be any where they are the whole payload.")
         .example("decode: {format: json, of: message}", "{message: '[1, 2]'}")
         .example("decode: {format: csv, columns: [id, name, amount]}")
         .example("decode: {format: text, into: line}")
         .verify([](const Conversion& conversion, config::Written& written) {
+          stage::check_columns(conversion.columns, written);
           stage::verify(conversion, "say where the text goes: `into: line`", written);
         });
 
@@ -78,6 +81,7 @@ class Decode : public stage::MessageOperator<Decode> {
         return placing_.put(message, made_);
       case Coding::logfmt:
         if (auto wrong = io::read_logfmt(text, pairs_, scratch_)) return no(wrong->what, wrong->offset);
+        io::keep_last(pairs_);
         made_ = '{';
         for (const auto& pair : pairs_) {
           if (made_.size() > 1) made_ += ',';
@@ -94,20 +98,14 @@ class Decode : public stage::MessageOperator<Decode> {
         return placing_.put_text(message, text);
       case Coding::base64:
         if (!io::read_base64(text, made_)) return message::Failure(stage::Reason::decode, says("is no base64"));
-        return put_bytes(message);
+        return placing_.put_text(message, made_);
       case Coding::hex:
         if (!io::read_hex(text, made_)) return message::Failure(stage::Reason::decode, says("is not hexadecimal"));
-        return put_bytes(message);
+        return placing_.put_text(message, made_);
     }
     return std::nullopt;
   }
 
-  message::Done put_bytes(const stage::Message& message) {
-    if (!placing_.whole() && !message::is_utf8(made_)) {
-      return message::Failure(stage::Reason::decode, says("holds bytes that are no text"));
-    }
-    return placing_.put_text(message, made_);
-  }
   std::string says(const char* what) const { return placing_.name() + " " + what; }
   message::Failure no(const std::string& what, std::size_t offset) const {
     const char* const name = format_ == Coding::json ? "JSON" : format_ == Coding::csv ? "CSV" : "logfmt";

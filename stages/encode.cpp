@@ -29,7 +29,8 @@ const auto spec =
         .details(
             "In csv and logfmt numbers stay as they are written, null is empty, and a list or an object inside is "
             "written as JSON. A value that does not fit the format fails (type), a field that is not there fails "
-            "(missing). With base64, hex and text the payload may be any bytes where `of` is left out.")
+            "(missing). With base64 and hex the payload may be any bytes where `of` is left out; with text, bytes that "
+            "are not UTF-8 fail (decode).")
         .example("encode: {format: json, of: fields, into: line}", "{fields: [1, 2]}")
         .example("encode: {format: csv, columns: [id, name, amount]}")
         .verify([](const Conversion& conversion, config::Written& written) {

@@ -83,6 +83,7 @@ void verify(const FileConfig& config, config::Written& written) {
   if (!config.columns.empty() && format != Format::csv) {
     written.error("columns", "only csv has columns");
   }
+  stage::check_columns(config.columns, written);
   if (!durability_of(config.fsync)) {
     written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
   }
@@ -127,7 +128,7 @@ const auto spec =
             stage::formats())
         .field("types", &FileConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
-               "null.",
+               "null. What does not fit, and what is not UTF-8, fails (decode).",
                config::sample("{id: integer}"))
         .only_with("read", "follow")
         .field("every", &FileConfig::every,
@@ -177,7 +178,8 @@ const auto spec =
             "by its number on the disk and its first 1,024 bytes. Without that file of positions all is begun again.\n"
             "Written with json or whole, each message is a file of its own "
             "that takes the place of the one before. A message is done when its bytes are written. While the disk "
-            "is full, messages wait.\n"
+            "is full, messages wait. A compressed file that is added to is read through first. To one that is damaged, "
+            "and to a file of CSV whose columns are not those of `columns`, nothing is added.\n"
             "Directories that are missing on the way to a file are made. What a message fills into a path stays below "
             "the directory that is written before its first `{{`; a path that would leave it fails (type). No more "
             "than 256 files are written at "

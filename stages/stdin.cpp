@@ -28,7 +28,7 @@ const auto spec =
             stage::formats())
         .field("types", &StdinConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
-               "null.",
+               "null. What does not fit, and what is not UTF-8, fails (decode).",
                config::sample("{id: integer}"))
         .field("max_message", &StdinConfig::max_message, "A longer line, or input, fails (size).", config::above(0),
                config::at_most(1024.0 * 1024 * 1024))

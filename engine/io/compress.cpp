@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <new>
@@ -64,6 +65,8 @@ class Decompressing : public runtime::Reader {
     }
     co_return 0;
   }
+  /// Whether zeros stand behind the last member: who finds them reads no further.
+  bool padded() const { return padded_; }
   std::optional<std::uint64_t> size() const override { return std::nullopt; }
   std::optional<runtime::FileStatus> status() const override { return compressed_->status(); }
   void seek(std::uint64_t) override {
@@ -73,12 +76,14 @@ class Decompressing : public runtime::Reader {
  protected:
   /// Of left_ as much as goes into the room. How many bytes that made.
   virtual std::size_t decompress(std::span<char> into) = 0;
-  [[noreturn]] void damaged() const {
-    throw std::system_error(std::make_error_code(std::errc::bad_message), name_ + " is damaged, or ends too early");
+  [[noreturn]] void damaged() const { no(std::errc::bad_message, " is damaged, or ends too early"); }
+  [[noreturn]] void no(std::errc error, const char* what) const {
+    throw std::system_error(std::make_error_code(error), name_ + what);
   }
 
   std::span<char> left_;  // Of what was read.
   bool inside_ = false;   // A member has begun and not ended.
+  bool padded_ = false;
 
  private:
   const std::unique_ptr<runtime::Reader> compressed_;
@@ -97,6 +102,7 @@ class Gunzip final : public Decompressing {
  private:
   std::size_t decompress(std::span<char> into) override {
     if (left_.empty() && !more_to_give_) return 0;
+    if (ended_ && !inside_ && pass_over_zeros()) return 0;
     stream_.next_in = reinterpret_cast<Bytef*>(left_.data());
     stream_.avail_in = static_cast<uInt>(left_.size());
     stream_.next_out = reinterpret_cast<Bytef*>(into.data());
@@ -107,6 +113,7 @@ class Gunzip final : public Decompressing {
     left_ = left_.last(stream_.avail_in);
     if (said == Z_STREAM_END) {
       inside_ = false;
+      ended_ = true;
       ::inflateReset(&stream_);
     } else if (said != Z_OK && said != Z_BUF_ERROR) {
       damaged();
@@ -115,8 +122,18 @@ class Gunzip final : public Decompressing {
     return room - stream_.avail_out;
   }
 
+  /// Whether what is left is padding. It ends the file.
+  bool pass_over_zeros() {
+    padded_ = padded_ || left_.front() == '\0';
+    if (!padded_) return false;
+    if (std::any_of(left_.begin(), left_.end(), [](char c) { return c != '\0'; })) damaged();
+    left_ = {};
+    return true;
+  }
+
   z_stream stream_{};
   bool more_to_give_ = false;  // It had no room for all.
+  bool ended_ = false;         // A member has.
 };
 
 class Unzstd final : public Decompressing {
@@ -133,6 +150,9 @@ class Unzstd final : public Decompressing {
     ZSTD_inBuffer in{left_.data(), left_.size(), 0};
     ZSTD_outBuffer out{into.data(), into.size(), 0};
     const std::size_t said = ZSTD_decompressStream(stream_, &out, &in);
+    if (ZSTD_getErrorCode(said) == ZSTD_error_frameParameter_windowTooLarge) {
+      no(std::errc::not_enough_memory, " wants more memory to be read than the 128 MiB that are allowed");
+    }
     if (ZSTD_isError(said)) damaged();
     left_ = left_.subspan(in.pos);
     inside_ = said != 0;
@@ -178,33 +198,75 @@ std::unique_ptr<runtime::Reader> decompress(Compression by, std::unique_ptr<runt
   return compressed;
 }
 
-Unpacked unpack_gzip(std::string_view bytes, std::size_t most, std::string& out) {
-  z_stream stream{};
-  if (::inflateInit2(&stream, gzip_format) != Z_OK) throw std::bad_alloc();
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> ended(&stream, ::inflateEnd);
-  if (bytes.size() > (std::size_t{1} << 30)) return Unpacked::too_large;
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  const std::size_t begin = out.size();
-  for (bool inside = true; inside || stream.avail_in > 0;) {
-    const std::size_t before = out.size();
-    if (before - begin > most) return Unpacked::too_large;
-    const std::size_t room = std::min(read_bytes, most - (before - begin) + 1);
-    out.resize(before + room);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-    stream.avail_out = static_cast<uInt>(room);
-    const int said = ::inflate(&stream, Z_NO_FLUSH);
-    out.resize(before + room - stream.avail_out);
-    if (said == Z_STREAM_END) {
-      inside = false;
-      if (stream.avail_in > 0) ::inflateReset(&stream);
-    } else if (said != Z_OK || (stream.avail_in == 0 && stream.avail_out > 0)) {
-      return Unpacked::damaged;
-    } else {
-      inside = true;
-    }
+runtime::Task<std::optional<char>> last_byte(Compression by, std::unique_ptr<runtime::Reader> compressed,
+                                             std::string name, runtime::Core& core) {
+  std::optional<char> last;
+  const auto reader = decompress(by, std::move(compressed), name);
+  std::vector<char> bytes(read_bytes);
+  while (const std::size_t size = co_await reader->read(bytes)) {
+    last = bytes[size - 1];
+    co_await core.yield();
   }
-  return out.size() - begin > most ? Unpacked::too_large : Unpacked::whole;
+  const auto* const unpacked = dynamic_cast<const Decompressing*>(reader.get());
+  if (unpacked && unpacked->padded()) {
+    throw std::system_error(std::make_error_code(std::errc::bad_message),
+                            name + " ends in zeros, behind which nothing is read");
+  }
+  co_return last;
+}
+
+struct GzipUnpacker::Stream {
+  Stream() {
+    if (::inflateInit2(&zlib, gzip_format) != Z_OK) throw std::bad_alloc();
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() { ::inflateEnd(&zlib); }
+
+  z_stream zlib{};
+  bool at_end = false;   // Of a member, and no other has begun.
+  bool padding = false;  // Zeros have come behind it.
+};
+
+GzipUnpacker::GzipUnpacker() : stream_(std::make_unique<Stream>()) {}
+GzipUnpacker::~GzipUnpacker() = default;
+
+bool GzipUnpacker::at_end() const { return stream_->at_end; }
+
+Unpacked GzipUnpacker::append(std::string_view bytes, std::uint64_t most, std::string& out) {
+  auto& [zlib, at_end, padding] = *stream_;
+  for (bool more_to_give = false; more_to_give || !bytes.empty();) {
+    if (at_end && (padding || bytes.front() == '\0')) {
+      padding = true;
+      return bytes.find_first_not_of('\0') == bytes.npos ? Unpacked::whole : Unpacked::damaged;
+    }
+    if (at_end) ::inflateReset(&zlib);
+    at_end = false;
+    const std::size_t before = out.size();
+    if (before > most) break;
+    const std::size_t room = std::min<std::uint64_t>(read_bytes, most - before + 1);
+    out.resize(before + room);
+    const std::size_t given = std::min<std::size_t>(bytes.size(), 1 << 30);  // It counts in 32 bits.
+    zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    zlib.avail_in = static_cast<uInt>(given);
+    zlib.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+    zlib.avail_out = static_cast<uInt>(room);
+    const int said = ::inflate(&zlib, Z_NO_FLUSH);
+    out.resize(before + room - zlib.avail_out);
+    bytes.remove_prefix(given - zlib.avail_in);
+    if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return Unpacked::damaged;
+    at_end = said == Z_STREAM_END;
+    more_to_give = !at_end && zlib.avail_out == 0;
+  }
+  if (out.size() <= most) return Unpacked::whole;
+  out.resize(most);
+  return Unpacked::too_large;
+}
+
+Unpacked unpack_gzip(std::string_view bytes, std::size_t most, std::string& out) {
+  GzipUnpacker unpacker;
+  const auto said = unpacker.append(bytes, out.size() + most, out);
+  return said == Unpacked::whole && !unpacker.at_end() ? Unpacked::damaged : said;
 }
 
 }  // namespace weir::io

@@ -2,7 +2,21 @@
 
 #include <algorithm>
 
+#include "engine/message/json.hpp"
+
 namespace weir::io {
+namespace {
+
+/// `wrong`: where the first byte stands that is not UTF-8.
+CsvError not_utf8(std::string_view record, std::size_t wrong) {
+  std::vector<std::string_view> before;
+  std::string scratch;
+  const auto cut = read_csv(record.substr(0, wrong), before, scratch);
+  const std::size_t field = before.size() + (cut ? 1 : 0);  // What is cut between quotes is no field yet.
+  return {"field " + std::to_string(field) + " holds bytes that are not UTF-8", wrong};
+}
+
+}  // namespace
 
 std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch) {
   fields.clear();
@@ -43,13 +57,40 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
       fields.push_back(field);
       at = end;
     }
-    if (at == record.size()) return std::nullopt;
+    if (at == record.size()) break;
     ++at;  // The comma.
+  }
+  if (const auto wrong = message::find_not_utf8(record)) return not_utf8(record, *wrong);
+  return std::nullopt;
+}
+
+void CsvEnd::take(std::string_view piece) {
+  for (std::size_t at = 0; at < piece.size() && at_ != At::wrong; ++at) {
+    if (at_ == At::inside) at = std::min(piece.find('"', at), piece.size());  // The quickest way.
+    if (at == piece.size()) return;
+    const char c = piece[at];
+    switch (at_) {
+      case At::beginning:
+        at_ = c == '"' ? At::inside : c == ',' ? At::beginning : c == '\r' ? At::wrong : At::plain;
+        break;
+      case At::plain:
+        at_ = c == ',' ? At::beginning : c == '"' || c == '\r' ? At::wrong : At::plain;
+        break;
+      case At::inside:
+        at_ = At::behind_quote;
+        break;
+      case At::behind_quote:
+        at_ = c == '"' ? At::inside : c == ',' ? At::beginning : At::wrong;
+        break;
+      case At::wrong:
+        break;
+    }
   }
 }
 
 void append_csv(std::string& out, std::string_view field) {
-  const bool blank_end = !field.empty() && (field.front() == ' ' || field.back() == ' ');
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  const bool blank_end = !field.empty() && (blank(field.front()) || blank(field.back()));
   if (!blank_end && field.find_first_of(",\"\r\n") == field.npos) {
     out += field;
     return;

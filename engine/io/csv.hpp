@@ -1,6 +1,7 @@
 // Comma-separated values (RFC 4180), one record at a time.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,11 +17,29 @@ struct CsvError {
 
 /// Cuts one record into fields. Views into the record, or into `scratch` where a field held doubled quotes: valid as
 /// long as both. Line ends inside quotes belong to the field; one behind the record is passed over, one elsewhere is an
-/// error. The empty record has one field, which is empty. Bytes that are no UTF-8 pass.
+/// error, and so is a byte that is not UTF-8. The empty record has one field, which is empty.
 /// Strict, because what another program reads differently is no exchange format: a quote stands around a whole field.
 std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch);
 
-/// Appends a field, between quotes where it needs them.
+/// Tells of a record that is looked at piece by piece whether it goes on with the next line.
+class CsvEnd {
+ public:
+  /// What comes is the beginning of a record.
+  void begin_record() { at_ = At::beginning; }
+  /// What comes stands between quotes.
+  void begin_inside() { at_ = At::inside; }
+  /// The next bytes of a line, without its end.
+  void take(std::string_view piece);
+  /// Whether a quote is open: a line end that comes now belongs to the field. A record that is no CSV ends with the
+  /// line.
+  bool inside() const { return at_ == At::inside; }
+
+ private:
+  enum class At : std::uint8_t { beginning, plain, inside, behind_quote, wrong };
+  At at_ = At::beginning;  // Of a field, or where in it.
+};
+
+/// Appends a field, between quotes where it needs them. Blanks and tabs at its ends are kept by quotes.
 void append_csv(std::string& out, std::string_view field);
 
 }  // namespace weir::io

@@ -18,14 +18,17 @@ struct LogfmtPair {
   std::optional<std::string_view> value;  ///< Nothing where the key stands alone.
 };
 
-/// Cuts a line into pairs. Between quotes a backslash stands before a quote and before itself, and \n, \r and \t are
-/// what they are in JSON; before anything else it is a backslash. Views into the line or into `scratch`: valid as long
-/// as both. A key that comes again comes again here.
+/// Cuts a line into pairs. Between quotes a backslash begins what it begins in a string of JSON; before anything else
+/// it is a backslash. Half a surrogate pair and bytes that are not UTF-8 are errors. Views into the line or into
+/// `scratch`: valid as long as both. A key that comes again comes again here.
 std::optional<LogfmtError> read_logfmt(std::string_view line, std::vector<LogfmtPair>& pairs, std::string& scratch);
+
+/// Leaves of the pairs with one key the last, which counts.
+void keep_last(std::vector<LogfmtPair>& pairs);
 
 /// Whether a key can be written: it is not empty and holds no blank, `=`, quote or control character.
 bool is_logfmt_key(std::string_view key);
-/// Appends a value, between quotes where it needs them.
+/// Appends a value: as it is, or where it needs quotes as a string of JSON.
 void append_logfmt(std::string& out, std::string_view value);
 
 }  // namespace weir::io

@@ -497,6 +497,15 @@ std::optional<JsonError> check_json_slowly(std::string_view bytes) { return Chec
 
 bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
 
+std::optional<std::size_t> find_not_utf8(std::string_view bytes) {
+  if (is_utf8(bytes)) return std::nullopt;
+  const auto* const begin = reinterpret_cast<const unsigned char*>(bytes.data());
+  const auto* const end = begin + bytes.size();
+  const auto* at = begin;
+  for (int size = 1; at != end && size > 0; at += size) size = *at < 0x80 ? 1 : sequence(at, end);
+  return static_cast<std::size_t>(at - begin);
+}
+
 void append_quoted(std::string& out, std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();

@@ -51,6 +51,8 @@ std::optional<JsonError> check_json_padded(std::string_view bytes, Members* foun
 std::optional<JsonError> check_json_slowly(std::string_view bytes);
 
 bool is_utf8(std::string_view bytes);
+/// How many bytes are UTF-8 before the first that is not; nothing where all are.
+std::optional<std::size_t> find_not_utf8(std::string_view bytes);
 
 /// Appends the text as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD, so the result is always valid.
 void append_quoted(std::string& out, std::string_view text);

@@ -11,11 +11,6 @@
 namespace weir::stage {
 namespace {
 
-std::string_view without_mark(std::string_view text) {
-  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
-}
-
 /// What is shown of a message that is too long.
 constexpr std::size_t shown_bytes = 1024;
 constexpr const char* the_line = "the line";
@@ -57,6 +52,11 @@ Task<> Intake::read(runtime::Reader& reader, Source& source) const {
   return by_lines ? read_lines(reader, source) : read_whole(reader, source);
 }
 
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+}
+
 std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
   auto metadata = std::make_shared<message::Metadata>();
   message::append_quoted(metadata->own["file"], path);
@@ -65,8 +65,8 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
 
 LineIntake::LineIntake(Format format, config::Size most, const config::Map<std::string>& types, Source& source)
     : format_(format), most_(most), source_(source), entered_(source.core.now()) {
-  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types);
-  if (format == Format::logfmt) records_ = std::make_unique<Records>(Records::Format::logfmt, types);
+  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types, most.bytes);
+  if (format == Format::logfmt) records_ = std::make_unique<Records>(Records::Format::logfmt, types, most.bytes);
 }
 LineIntake::~LineIntake() = default;
 
@@ -98,11 +98,11 @@ Task<std::size_t> LineIntake::read_some(runtime::Reader& reader) {
     if (source_.full()) {
       co_await source_.flush();
       if (after_flush) co_await after_flush();
-      entered_ = source_.core.now();
+      entered_ = source_.clock();
     }
   }
   rest_ = {begin, static_cast<std::size_t>(end - begin)};
-  if (size > 0 && (refuse_if_long(rest_) || passing_over_)) rest_ = {};
+  if (size > 0 && pass_over(rest_)) rest_ = {};
   co_return size;
 }
 
@@ -113,11 +113,24 @@ void LineIntake::end() {
   if (records_) put_state(records_->end());
 }
 
-/// A line is longer than may be. It is refused, and what is still to come of it passed over.
-bool LineIntake::refuse_if_long(std::string_view begin) {
-  if (at_the_beginning_) begin = without_mark(begin);
-  if (begin.size() <= most_.bytes + 1) return false;  // One for a carriage return.
-  if (!passing_over_) refuse_size(source_, begin, most_, the_line, line_ + 1);
+void LineIntake::begin_inside_a_line() {
+  passing_over_ = true;
+  if (records_) records_->begin_inside_a_line();
+}
+
+/// Of a line whose end is still to come. Whether it is too long, or belongs to what was: then it has been refused, and
+/// later pieces are given alone.
+bool LineIntake::pass_over(std::string_view piece) {
+  if (at_the_beginning_) piece = without_mark(piece);
+  if (records_) {
+    const auto state = records_->put_piece(piece, line_ + 1);
+    if (state == Records::State::open) return false;
+    put_state(state);
+  } else if (!passing_over_) {
+    if (piece.size() <= most_.bytes + 1) return false;  // One for a carriage return.
+    refuse_size(source_, piece, most_, the_line, line_ + 1);
+  }
+  at_the_beginning_ = false;
   passing_over_ = true;
   return true;
 }
@@ -125,10 +138,9 @@ bool LineIntake::refuse_if_long(std::string_view begin) {
 /// A whole line, without its end. It lies in the arena.
 void LineIntake::put(std::string_view line) {
   ++line_;
-  const bool first = std::exchange(at_the_beginning_, false);
+  if (std::exchange(at_the_beginning_, false)) line = without_mark(line);
+  if (records_) return put_state(records_->put(line, line_));
   if (std::exchange(passing_over_, false)) return;
-  if (first) line = without_mark(line);
-  if (records_) return put_record(line);
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.size() > most_.bytes) return refuse_size(source_, line, most_, the_line, line_);
   message::Members members;
@@ -162,13 +174,6 @@ void LineIntake::put_envelope(std::string_view line) {
   source_.refuse(line, std::move(why));
 }
 
-void LineIntake::put_record(std::string_view line) {
-  const auto state = records_->put(line, line_);
-  if (records_->record().size() <= most_.bytes) return put_state(state);
-  refuse_size(source_, records_->record(), most_, "the record", records_->line());
-  records_->give_up();
-}
-
 void LineIntake::put_state(Records::State state) {
   if (state == Records::State::object) {
     const auto made = source_.out.emit(main_port, records_->object(), entered_);
@@ -178,6 +183,9 @@ void LineIntake::put_state(Records::State state) {
     Failure why(Reason::decode, records_->why());
     why.line = records_->line();
     source_.refuse(records_->record(), std::move(why));
+  } else if (state == Records::State::too_long) {
+    const char* const what = format_ == Format::csv ? "the record" : the_line;
+    refuse_size(source_, records_->record(), most_, what, records_->line());
   }
 }
 

@@ -20,6 +20,8 @@ config::Extra formats();
 /// Tells what is wrong with `types`.
 void check_reading(Format format, const config::Map<std::string>& types, config::Written& written);
 
+/// The text behind a byte order mark, which it may begin with.
+std::string_view without_mark(std::string_view text);
 /// What messages of this file carry: `meta.file`.
 std::shared_ptr<message::Metadata> origin_of(const std::string& path);
 
@@ -40,7 +42,7 @@ class LineIntake {
   /// No more comes: what is there of a line is the last one.
   void end();
   /// What is read next is no beginning of a line: up to its end it is passed over.
-  void begin_inside_a_line() { passing_over_ = true; }
+  void begin_inside_a_line();
   /// Lines came before those that are read here.
   void count_from(std::int64_t lines) { line_ = lines; }
 
@@ -49,10 +51,9 @@ class LineIntake {
   std::int64_t line() const { return line_; }                 ///< The last one that is whole, from 1.
 
  private:
-  bool refuse_if_long(std::string_view begin);
+  bool pass_over(std::string_view piece);
   void put(std::string_view line);
   void put_envelope(std::string_view line);
-  void put_record(std::string_view line);
   void put_state(Records::State state);
 
   const Format format_;
@@ -60,7 +61,7 @@ class LineIntake {
   Source& source_;
   Time entered_;
   std::int64_t line_ = 0;
-  bool passing_over_ = false;  // Inside a line that was refused.
+  bool passing_over_ = false;  // Inside a line that was refused; records know that themselves.
   bool at_the_beginning_ = true;
   std::optional<bool> never_waits_;  // Not known before the first read.
   std::unique_ptr<Records> records_;

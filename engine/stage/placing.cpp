@@ -82,6 +82,7 @@ message::Done Placing::put_text(const message::Message& message, std::string_vie
     message.replace(text);
     return std::nullopt;
   }
+  if (!message::is_utf8(text)) return Failure(Reason::decode, name_ + " holds bytes that are no text");
   std::string json;
   message::append_quoted(json, text);
   return put(message, json);

@@ -44,7 +44,7 @@ class Placing {
 
   /// Puts a value there, as JSON text.
   message::Done put(const message::Message& message, std::string_view json) const;
-  /// Puts a text there: as it is where it is the whole payload, else as a JSON string.
+  /// Puts a text there: as it is where it is the whole payload, else as a JSON string, which not all bytes can be.
   message::Done put_text(const message::Message& message, std::string_view text) const;
 
  private:

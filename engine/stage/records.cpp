@@ -6,6 +6,11 @@
 #include "engine/message/json.hpp"
 
 namespace weir::stage {
+namespace {
+
+const std::string& word(FieldType type) { return field_types()[static_cast<std::size_t>(type)]; }
+
+}  // namespace
 
 const std::vector<std::string>& field_types() {
   static const std::vector<std::string> words{"text", "integer", "number", "boolean"};  // In the order of FieldType.
@@ -19,33 +24,81 @@ std::optional<FieldType> field_type(std::string_view word) {
   return static_cast<FieldType>(found - words.begin());
 }
 
-Records::Records(Format format, const config::Map<std::string>& types) : format_(format) {
+void check_columns(const std::vector<std::string>& columns, config::Written& written) {
+  for (auto column = columns.begin(); column != columns.end(); ++column) {
+    if (column->empty()) written.error("columns", "a column has no name");
+    if (std::find(columns.begin(), column, *column) != column) {
+      written.error("columns", "there are two columns '" + *column + "'");
+    }
+  }
+}
+
+Records::Records(Format format, const config::Map<std::string>& types, std::uint64_t most)
+    : format_(format), most_(most) {
   for (const auto& [name, type] : types) types_.emplace_back(name, *field_type(type));
 }
 
 Records::State Records::put(std::string_view line, std::int64_t number) {
-  if (!open_) {
-    line_ = number;
-    record_ = line;
-  } else {
-    record_ += '\n';
-    record_ += line;
-    // A line with an even number of quotes does not close the one that is open.
-    if (std::count(line.begin(), line.end(), '"') % 2 == 0) return State::open;
+  if (passing_over_) {
+    look_for_end(line);
+    passing_over_ = end_.inside();
+    return State::nothing;
   }
-  const bool returns = record_.ends_with('\r');
-  if (returns) record_.pop_back();
+  const bool goes_on = open_;
+  add(line, number);
   std::optional<io::CsvError> error;
-  if (format_ == Format::csv) {
+  if (goes_on) {
+    look_for_end(line);
+    open_ = end_.inside();
+  } else if (format_ == Format::csv) {
     error = io::read_csv(record_, fields_, scratch_);
     open_ = error && error->unclosed;
+    if (open_) end_.begin_inside();
   }
+  if (!open_ && record_.ends_with('\r')) record_.pop_back();
+  if (record_.size() > most_) return refuse_length(open_);
+  if (open_) return State::open;
+  if (format_ == Format::logfmt) {
+    return record_.find_first_not_of(" \t") == std::string::npos ? State::nothing : take_logfmt();
+  }
+  if (record_.empty()) return State::nothing;
+  if (goes_on) error = io::read_csv(record_, fields_, scratch_);
+  return take_csv(error);
+}
+
+Records::State Records::put_piece(std::string_view piece, std::int64_t number) {
+  if (!passing_over_) {
+    const std::size_t before = open_ ? record_.size() + 1 : 0;
+    if (before + piece.size() <= most_ + 1) return State::open;  // One for a carriage return.
+    if (!open_) end_.begin_record();
+    add(piece, number);
+    look_for_end(piece);
+    return refuse_length(true);
+  }
+  look_for_end(piece);
+  return State::nothing;
+}
+
+void Records::add(std::string_view line, std::int64_t number) {
   if (open_) {
-    if (returns) record_ += '\r';  // It stands between quotes.
-    return State::open;
+    record_ += '\n';
+    record_ += line;
+  } else {
+    line_ = number;
+    record_ = line;
   }
-  if (record_.find_first_not_of(" \t") == std::string::npos) return State::nothing;
-  return format_ == Format::csv ? take_csv(error) : take_logfmt();
+}
+
+void Records::look_for_end(std::string_view piece) {
+  if (format_ == Format::csv) end_.take(piece);
+}
+
+/// What there is of record_ is too long. `more`: it has not ended.
+Records::State Records::refuse_length(bool more) {
+  passing_over_ = more;
+  open_ = false;
+  if (columns_.empty() && names_wrong_.empty()) names_wrong_ = "the record that should name the fields is too long";
+  return State::too_long;
 }
 
 Records::State Records::end() {
@@ -62,15 +115,17 @@ Records::State Records::take_logfmt() {
   if (const auto error = io::read_logfmt(record_, pairs_, scratch_)) {
     return no("not logfmt: " + error->what + ", byte " + std::to_string(error->offset + 1) + " of the line");
   }
+  io::keep_last(pairs_);
   object_ = "{";
-  for (auto pair = pairs_.begin(); pair != pairs_.end(); ++pair) {
-    const auto again = [&](const io::LogfmtPair& other) { return other.key == pair->key; };
-    if (std::any_of(pair + 1, pairs_.end(), again)) continue;  // The last one counts.
-    begin_field(pair->key);
-    if (!pair->value) {
+  for (const auto& [key, value] : pairs_) {
+    const FieldType type = type_of(key);
+    begin_field(key);
+    if (value) {
+      if (!append(key, type, *value)) return State::wrong;
+    } else if (type == FieldType::integer || type == FieldType::number) {
+      return no("'" + std::string(key) + "' is no " + word(type) + ": it stands alone");
+    } else {
       object_ += "true";
-    } else if (!append(pair->key, type_of(pair->key), *pair->value)) {
-      return State::wrong;
     }
   }
   object_ += '}';
@@ -148,8 +203,7 @@ bool Records::append(std::string_view name, FieldType type, std::string_view val
     object_ += value;
     return true;
   }
-  no("'" + std::string(name) + "' is no " + field_types()[static_cast<std::size_t>(type)] + ": " +
-     std::string(value.substr(0, 64)));
+  no("'" + std::string(name) + "' is no " + word(type) + ": " + std::string(value.substr(0, 64)));
   return false;
 }
 

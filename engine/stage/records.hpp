@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/config/values.hpp"
+#include "engine/config/spec.hpp"
 #include "engine/io/csv.hpp"
 #include "engine/io/logfmt.hpp"
 #include "engine/message/failure.hpp"
@@ -19,21 +19,32 @@ enum class FieldType : std::uint8_t { text, integer, number, boolean };
 const std::vector<std::string>& field_types();  ///< Their words.
 std::optional<FieldType> field_type(std::string_view word);
 
+/// Tells which of these names can't be those of columns: one that is empty, or there twice.
+void check_columns(const std::vector<std::string>& columns, config::Written& written);
+
 /// Takes one line after the other. A record of CSV may go on over several, its first names the fields; of logfmt each
-/// line is one. An empty field that is no text becomes null. Used by one source at a time.
+/// line is one. An empty field that is no text becomes null. Of a record that is too long no more than `most` bytes and
+/// one line are kept. Used by one source at a time.
 class Records {
  public:
   enum class Format : std::uint8_t { csv, logfmt };
-  Records(Format format, const config::Map<std::string>& types);
+  /// `most`: bytes of a record.
+  Records(Format format, const config::Map<std::string>& types, std::uint64_t most);
 
   /// What became of the lines so far.
   enum class State : std::uint8_t {
-    nothing,  ///< An empty line, or the names of the fields.
-    open,     ///< The record goes on with the next line.
-    object,   ///< object() is a record.
-    wrong     ///< why() says what record() is not.
+    nothing,   ///< An empty line, the names of the fields, or what follows of a record that is too long.
+    open,      ///< The record goes on with the next line.
+    object,    ///< object() is a record.
+    wrong,     ///< why() says what record() is not.
+    too_long,  ///< record() is its beginning. The rest of it will be passed over.
   };
   State put(std::string_view line, std::int64_t number);
+  /// What is there of a line whose end is still to come. Where that makes the record too long it need not be kept:
+  /// later pieces are given alone, and put() takes what comes before the end. Otherwise nothing is taken of it: `open`.
+  State put_piece(std::string_view piece, std::int64_t number);
+  /// What comes up to the end of the line is no beginning of a record.
+  void begin_inside_a_line() { passing_over_ = true; }
   /// No line follows: what is open is wrong.
   State end();
 
@@ -41,20 +52,25 @@ class Records {
   std::string_view record() const { return record_; }  ///< Its text, without the last line's end.
   std::int64_t line() const { return line_; }          ///< Its first.
   const std::string& why() const { return why_; }
-  void give_up() { open_ = false; }  ///< Of what is open.
 
  private:
   State take_csv(const std::optional<io::CsvError>& error);  // Of what read_csv() has made of record_.
   State take_logfmt();
   State take_names();
+  void add(std::string_view line, std::int64_t number);
+  void look_for_end(std::string_view piece);
+  State refuse_length(bool more);
   State no(std::string why);
   FieldType type_of(std::string_view name) const;
   void begin_field(std::string_view name);
   bool append(std::string_view name, FieldType type, std::string_view value);
 
   const Format format_;
+  const std::uint64_t most_;
   std::vector<std::pair<std::string, FieldType>> types_;
-  bool open_ = false;
+  bool open_ = false;          // A record goes on with the next line.
+  bool passing_over_ = false;  // Inside one that is too long.
+  io::CsvEnd end_;
   std::string record_, scratch_, object_, why_;
   std::int64_t line_ = 0;
   std::vector<std::string_view> fields_;

@@ -33,6 +33,27 @@ bool looks_like_a_time(std::string_view text) {
   return true;
 }
 
+/// The first record of CSV in the text, without its end; empty where there is none, nothing where it may be cut off.
+/// `whole`: the text is all that there is.
+std::optional<std::string_view> first_record(std::string_view text, bool whole) {
+  io::CsvEnd end;
+  for (std::size_t begin = 0;;) {  // Of a line.
+    const std::size_t line_end = std::min(text.find('\n', begin), text.size());
+    end.take(text.substr(begin, line_end - begin));
+    const bool last = line_end == text.size();
+    if (last && !whole) return std::nullopt;
+    if (last || !end.inside()) {
+      const std::string_view record = text.substr(0, line_end);
+      if (last || (!record.empty() && record != "\r")) return record == "\r" ? std::string_view() : record;
+      text.remove_prefix(line_end + 1);
+      end.begin_record();
+      begin = 0;
+    } else {
+      begin = line_end + 1;
+    }
+  }
+}
+
 }  // namespace
 
 std::string unfinished(const std::string& path) { return path + ".part"; }
@@ -122,55 +143,84 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   // No file can take the place of a device.
   const bool in_place = setting_.append || path.starts_with("/dev/");
   auto writer = make(path, in_place);
-  const bool packed = setting_.compression != io::Compression::none;
-  if (in_place && !packed && writer->size() > 0 && !co_await ends_a_line(path, writer->size())) {
-    co_await writer->write(std::string_view("\n"));
+  std::optional<std::vector<std::string>> header;
+  if (in_place && writer->size() > 0) {
+    if (setting_.format == Format::csv) header = co_await header_of(path);
+    co_await end_line(path, *writer);
   }
   auto& file = files_.emplace_front(path);
   by_path_[path] = files_.begin();
   if (!in_place) file.unfinished.emplace(file.path, driver_);
   const Care care{setting_.compression, setting_.durability.always};
   file.lineup.emplace(file.path, setting_.format == Format::ndjson, std::move(writer), driver_, care);
-  file.columns = setting_.columns;
+  file.has_header = header.has_value();
+  file.columns = header && !header->empty() ? std::move(*header) : setting_.columns;
   file.period = period_now();
-  if (setting_.append && file.lineup->size() > 0) {
-    file.has_header = true;
-    if (setting_.format == Format::csv && file.columns.empty()) co_await learn_columns(file);
-  }
   co_return &file;
 }
 
-/// Whether the first line can be added to it: half a one may have been left by who was killed while writing it.
-Task<bool> WrittenFiles::ends_a_line(const std::string& path, std::uint64_t size) {
-  std::array<char, 1> last{'\n'};
+/// Half a line may have been left by who was killed while writing it: the next one does not go on with it. Throws where
+/// nobody could read what is added.
+Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) {
+  const std::uint64_t size = writer.size();
+  const bool packed = setting_.compression != io::Compression::none;
+  std::unique_ptr<runtime::Reader> reader;
   try {
-    const auto reader = driver_.core.files().open(path);
-    reader->seek(size - 1);
-    co_await reader->read(last);
+    reader = driver_.core.files().open(path);
   } catch (const std::system_error&) {
-    // It may be written and not read: who does that knows how it ends.
+    co_return;  // It may be written and not read: who does that knows how it ends.
   }
-  co_return last[0] == '\n';
+  if (!packed) reader->seek(size - 1);
+  const auto last = co_await io::last_byte(setting_.compression, std::move(reader),
+                                           "file: cannot add to " + path + ": it", driver_.core);
+  if (!last || *last == '\n') co_return;
+  std::string line_end;
+  io::compress(setting_.compression, "\n", line_end);
+  try {
+    co_await writer.write(line_end);
+  } catch (const std::system_error&) {
+    writer.truncate(size);
+    throw;
+  }
 }
 
-/// A file of CSV that is there already says what its columns are.
-Task<> WrittenFiles::learn_columns(File& file) {
-  std::string text;
+/// The columns of a file of CSV that is there already; nothing where it has no record yet, none where it can't be read.
+/// Throws where they are not those that are to be written.
+Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std::string& path) {
+  const auto refused = [&path](const std::string& why) {
+    return std::system_error(std::make_error_code(std::errc::invalid_argument),
+                             "file: cannot add to " + path + ": " + why);
+  };
+  std::vector<std::string> columns;
+  std::unique_ptr<runtime::Reader> reader;
   try {
-    const auto reader = io::decompress(setting_.compression, driver_.core.files().open(file.path), file.path);
-    std::array<char, 4096> bytes;
-    while (text.find('\n') == text.npos && text.size() < message::arena_bytes) {
-      const std::size_t size = co_await reader->read(bytes);
-      if (size == 0) break;
-      text.append(bytes.data(), size);
-    }
+    reader = driver_.core.files().open(path);
   } catch (const std::system_error&) {
-    co_return;  // The first message says it.
+    co_return columns;  // It may be written and not read: who does that knows what they are.
   }
+  reader = io::decompress(setting_.compression, std::move(reader), "file: cannot add to " + path + ": it");
+  std::string text(message::arena_bytes, '\0');
+  std::size_t size = 0;
+  for (bool more = true; more && size < text.size();) {
+    const std::span<char> room(text.data() + size, text.size() - size);
+    const std::size_t came = co_await reader->read(room);
+    size += came;
+    more = came > 0;
+  }
+  const auto record = first_record(without_mark(std::string_view(text).substr(0, size)), size < text.size());
+  if (!record) throw refused("its first record is too long");
+  if (record->empty()) co_return std::nullopt;
   std::vector<std::string_view> fields;
   std::string scratch;
-  if (io::read_csv(std::string_view(text).substr(0, text.find('\n')), fields, scratch)) co_return;
-  file.columns.assign(fields.begin(), fields.end());
+  if (const auto wrong = io::read_csv(*record, fields, scratch)) {
+    throw refused("its first record is not CSV: " + wrong->what + ", byte " + std::to_string(wrong->offset + 1));
+  }
+  columns.assign(fields.begin(), fields.end());
+  if (!setting_.columns.empty() && columns != setting_.columns) {
+    throw refused("its columns are " + config::listed(columns) + ", and `columns` says " +
+                  config::listed(setting_.columns));
+  }
+  co_return columns;
 }
 
 // ------------------------------------------------------------------------------------------------------------- writing
@@ -258,17 +308,24 @@ bool WrittenFiles::csv_line(File& file, Batch& batch, std::size_t row) {
   if (setting_.columns.empty()) {
     // What has a field more would lose it.
     const bool first = file.columns.empty();
+    std::vector<std::string> named;  // By this one, where it is the first.
+    const auto& columns = first ? named : file.columns;
     for (auto member = document.first(document.root()); member; member = document.next(member)) {
       const auto key = document.key(member, scratch);
-      if (first) {
-        file.columns.emplace_back(key);
-      } else if (std::find(file.columns.begin(), file.columns.end(), key) == file.columns.end()) {
+      if (std::find(columns.begin(), columns.end(), key) != columns.end()) continue;
+      if (!first) {
         driver_.out.fail(batch, row,
                          {Reason::type, "there is no column for the field '" + std::string(key) +
                                             "'; `columns` says which are written"});
         return false;
       }
+      if (key.empty()) {
+        driver_.out.fail(batch, row, {Reason::type, "the key of a field is empty, and a column needs a name"});
+        return false;
+      }
+      named.emplace_back(key);
     }
+    if (first) file.columns = std::move(named);
     if (file.columns.empty()) {
       driver_.out.fail(batch, row, {Reason::type, "the first object has no fields; `columns` says which are written"});
       return false;

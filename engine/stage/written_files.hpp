@@ -99,8 +99,8 @@ class WrittenFiles {
   static constexpr std::size_t most = 256;
 
   std::unique_ptr<runtime::Writer> make(const std::string& path, bool in_place);
-  Task<bool> ends_a_line(const std::string& path, std::uint64_t size);
-  Task<> learn_columns(File& file);
+  Task<> end_line(const std::string& path, runtime::Writer& writer);
+  Task<std::optional<std::vector<std::string>>> header_of(const std::string& path);
   Task<> write_added(File& file, Batch& batch);
   bool line_of(File& file, Batch& batch, std::size_t row);
   bool csv_line(File& file, Batch& batch, std::size_t row);

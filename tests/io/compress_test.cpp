@@ -81,6 +81,28 @@ BOOST_AUTO_TEST_CASE(what_is_damaged_or_ends_too_early_is_an_error) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(zeros_behind_the_last_member_of_gzip_are_padding) {
+  const std::string bytes = packed(Compression::gzip, "one\n"), zeros(100'000, '\0');
+  for (const std::uint64_t cut : {0U, 1U, 1000U}) {
+    BOOST_TEST(read(Compression::gzip, bytes + bytes + zeros, 1000, cut) == "one\none\n");
+    std::string error;
+    BOOST_TEST(read(Compression::gzip, bytes + zeros + bytes, 1000, cut, &error) == "one\n");
+    BOOST_TEST(error == "a is damaged, or ends too early: Bad message");
+  }
+  std::string error, out;
+  read(Compression::gzip, zeros, 1000, 0, &error);
+  BOOST_TEST(error == "a is damaged, or ends too early: Bad message");
+  BOOST_TEST((io::unpack_gzip(bytes + zeros, 100, out) == io::Unpacked::whole));
+  BOOST_TEST(out == "one\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_frame_that_wants_much_memory_is_not_called_damaged) {
+  const std::string window_of_256_mib("\x28\xb5\x2f\xfd\x00\x90\x01\x00\x00", 9);
+  std::string error;
+  read(Compression::zstd, window_of_256_mib, 1000, 0, &error);
+  BOOST_TEST(error == "a wants more memory to be read than the 128 MiB that are allowed: Cannot allocate memory");
+}
+
 BOOST_AUTO_TEST_CASE(a_name_says_how_a_file_is_compressed) {
   BOOST_TEST((io::compression_of("a.ndjson.gz") == Compression::gzip));
   BOOST_TEST((io::compression_of("a.zst") == Compression::zstd));

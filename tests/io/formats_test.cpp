@@ -37,10 +37,32 @@ std::string pairs(std::string_view line) {
 
 /// Of those that formats treat differently.
 std::string drawn(runtime::Random& random) {
-  constexpr std::string_view letters = "ab,\"\n\r\\= \t'\xc3\xa4";
+  constexpr std::string_view letters = "ab,\"\n\r\\= \t'/u0\b\x1b\x7f";
   std::string text;
-  for (auto left = random.below(8); left > 0; --left) text += letters[random.below(letters.size())];
+  for (auto left = random.below(8); left > 0; --left) {
+    const auto which = random.below(letters.size() + 1);
+    if (which < letters.size()) text += letters[which];
+    if (which == letters.size()) text += "\xc3\xa4";
+  }
   return text;
+}
+
+/// Whether each line of it ends inside a quote.
+std::string insides(std::string_view text, std::size_t piece_bytes) {
+  io::CsvEnd end;
+  std::string said;
+  for (bool more = true; more;) {
+    const auto line_end = std::min(text.find('\n'), text.size());
+    auto line = text.substr(0, line_end);
+    for (; !line.empty(); line.remove_prefix(std::min(piece_bytes, line.size()))) {
+      end.take(line.substr(0, piece_bytes));
+    }
+    said += end.inside() ? '1' : '0';
+    if (!end.inside()) end.begin_record();
+    more = line_end < text.size();
+    if (more) text.remove_prefix(line_end + 1);
+  }
+  return said;
 }
 
 }  // namespace
@@ -73,12 +95,81 @@ BOOST_AUTO_TEST_CASE(a_record_whose_quote_is_open_may_go_on) {
   BOOST_TEST(!io::read_csv("a,b\"c", fields, scratch)->unclosed);
 }
 
+BOOST_AUTO_TEST_CASE(where_a_record_ends_is_known_without_keeping_it) {
+  for (const std::size_t piece : {1U, 2U, 3U, 100U}) {
+    BOOST_TEST(insides("a,b\nc,\"d\ne\"\"\n\",f\ng", piece) == "01100");
+    BOOST_TEST(insides("\"a\"\"\nb\"\"\"\n", piece) == "100");
+    BOOST_TEST(insides("a\"b,\"c\n\"d\"e,\"f\n\"g\r\n\"\r\n", piece) == "00100");
+    BOOST_TEST(insides("a\rb,\"c\n,\r,\"d\n\"\",\"\n", piece) == "0011");
+  }
+  runtime::Random random(11);
+  for (int round = 0; round < 5000; ++round) {
+    std::string record = drawn(random) + drawn(random) + drawn(random);
+    std::erase(record, '\n');
+    std::vector<std::string_view> fields;
+    std::string scratch;
+    const auto wrong = io::read_csv(record, fields, scratch);
+    io::CsvEnd end;
+    end.take(record);
+    BOOST_TEST_REQUIRE(end.inside() == (wrong && wrong->unclosed), record);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_refused_with_their_place) {
+  BOOST_TEST(fields("a,b\xff,c") == (Fields{"wrong: field 2 holds bytes that are not UTF-8 at 3"}));
+  BOOST_TEST(fields("\xc3\xa4,\"\xc3\n,\"\"\"") == (Fields{"wrong: field 2 holds bytes that are not UTF-8 at 4"}));
+  BOOST_TEST(fields("\xed\xa0\x80") == (Fields{"wrong: field 1 holds bytes that are not UTF-8 at 0"}));
+  BOOST_TEST(fields("a,\"b\",\xe2\x82") == (Fields{"wrong: field 3 holds bytes that are not UTF-8 at 6"}));
+  BOOST_TEST(pairs("a=1 b=\xc3\xa4 c=\xff") == "wrong: bytes that are not UTF-8 at 11");
+  BOOST_TEST(pairs("\xfe=1") == "wrong: bytes that are not UTF-8 at 0");
+}
+
+BOOST_AUTO_TEST_CASE(a_field_whose_blanks_would_be_lost_stands_between_quotes) {
+  for (const std::string field : {" ", "\t", "a\t", "\ta", " a", "a "}) {
+    std::string record;
+    io::append_csv(record, field);
+    BOOST_TEST(record == "\"" + field + "\"");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(pairs_stand_between_blanks) {
   BOOST_TEST(pairs("a=1  b=\"x y\" c= d e=\"\"") == "(a|1)(b|x y)(c|)(d)(e|)");
   BOOST_TEST(pairs("") == "");
   BOOST_TEST(pairs(" \t ") == "");
   BOOST_TEST(pairs(R"(a="\"\\\n\x" b=c=d)") == "(a|\"\\\n\\x)(b|c=d)");
   BOOST_TEST(pairs("a=1 a=2") == "(a|1)(a|2)");
+}
+
+BOOST_AUTO_TEST_CASE(of_pairs_with_one_key_the_last_counts) {
+  for (const int more : {0, 100}) {
+    std::string line = "a=1 b a=2 c=3 b=4", expected = "a2 c3 b4 ";
+    for (int i = 0; i < more; ++i) {
+      line += " k" + std::to_string(i) + "=0 x=0";
+      expected += "k" + std::to_string(i) + "0 ";
+    }
+    if (more > 0) expected += "x0 ";
+    std::vector<io::LogfmtPair> found;
+    std::string scratch, said;
+    BOOST_TEST(!io::read_logfmt(line, found, scratch));
+    io::keep_last(found);
+    for (const auto& pair : found) said += std::string(pair.key) + std::string(pair.value.value_or("-")) + " ";
+    BOOST_TEST(said == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(between_quotes_escapes_are_those_of_json) {
+  BOOST_TEST(pairs(R"(a="\u001b[0m\b\f\/\u0041\t\"\\")") == "(a|\x1b[0m\b\f/A\t\"\\)");
+  BOOST_TEST(pairs(R"(a="\u00e4\uD83D\uDE00\u20ac")") == "(a|\xc3\xa4\xf0\x9f\x98\x80\xe2\x82\xac)");
+  BOOST_TEST(pairs(R"(a="\u00e" b="C:\x\u" c=\u0041)") == R"((a|\u00e)(b|C:\x\u)(c|\u0041))");
+  for (const std::string half : {R"(a="\ud83d")", R"(a="\ude00")", R"(a="\ud83d\u0041")", R"(a="\ud83dx")"}) {
+    BOOST_TEST(pairs(half) == "wrong: half a surrogate pair at 3");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_no_logfmt_reader_takes_raw_is_escaped) {
+  std::string line;
+  io::append_logfmt(line, "\x1b[0m\b\1\n");
+  BOOST_TEST(line == R"("\u001b[0m\b\u0001\n")");
 }
 
 BOOST_AUTO_TEST_CASE(a_line_that_is_no_logfmt_is_refused) {

@@ -47,6 +47,19 @@ BOOST_AUTO_TEST_CASE(logfmt_becomes_an_object) {
              "decode: the payload is not logfmt: a quote that is not closed at byte 3");
 }
 
+BOOST_AUTO_TEST_CASE(a_key_of_logfmt_that_comes_again_is_one_field) {
+  BOOST_TEST(decoded("{format: logfmt}", "a=1 b a=2") == R"({"b":true,"a":"2"})");
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_no_text_fail) {
+  BOOST_TEST(decoded("{format: csv}", "a,\xff") ==
+             "decode: the payload is not CSV: field 2 holds bytes that are not UTF-8 at byte 3");
+  BOOST_TEST(decoded("{format: logfmt}", "a=\xff") ==
+             "decode: the payload is not logfmt: bytes that are not UTF-8 at byte 3");
+  BOOST_TEST(decoded("{format: text, into: line}", "a\xff") == "decode: the payload holds bytes that are no text");
+  BOOST_TEST(decoded("{format: hex, into: line}", "ff") == "decode: the payload holds bytes that are no text");
+}
+
 BOOST_AUTO_TEST_CASE(any_text_finds_a_place_in_a_new_payload) {
   BOOST_TEST(decoded("{format: text, into: a.line}", "say \"hi\"") == R"({"a":{"line":"say \"hi\""}})");
   BOOST_TEST(decoded("{format: text, into: line}", "") == R"({"line":""})");
@@ -82,6 +95,8 @@ BOOST_AUTO_TEST_CASE(of_a_key_that_is_there_twice_the_one_that_counts_is_decoded
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
   BOOST_TEST(Read("decode", "{columns: [a]}").mistake() == "only csv has columns");
+  BOOST_TEST(Read("decode", "{format: csv, columns: [x, y, x]}").mistake() == "there are two columns 'x'");
+  BOOST_TEST(Read("decode", "{format: csv, columns: [x, '']}").mistake() == "a column has no name");
   BOOST_TEST(Read("decode", "{format: text}").mistake() ==
              "this would leave the payload as it is; say where the text goes: `into: line`");
   BOOST_TEST(Read("decode", "{format: xml}").diagnostics.has_errors());

@@ -49,6 +49,7 @@ BOOST_AUTO_TEST_CASE(text_takes_a_text_as_it_is_and_everything_else_as_json) {
   BOOST_TEST(encoded("{format: text, of: m, into: t}", R"({"m":{"a": 1}})") == R"({"m":{"a": 1},"t":"{\"a\": 1}"})");
   BOOST_TEST(encoded("{format: text, of: m}", R"({"m":1.50})") == R"({"m":"1.50"})");
   BOOST_TEST(encoded("{format: text, into: t}", "no json") == R"({"t":"no json"})");
+  BOOST_TEST(encoded("{format: text, into: t}", "\xff") == "decode: the payload holds bytes that are no text");
 }
 
 BOOST_AUTO_TEST_CASE(any_bytes_become_base64_or_hex) {

@@ -83,17 +83,84 @@ BOOST_AUTO_TEST_CASE(names_that_are_none_are_told_and_each_record_fails) {
 }
 
 BOOST_AUTO_TEST_CASE(a_record_that_never_ends_is_refused_when_it_is_too_long) {
-  std::string bytes = "a\n\"";
+  std::string bytes = "a\nx\n\"";
   for (int i = 0; i < 100; ++i) bytes += "0123456789\n";
   const Got got(", format: csv, max_message: 100B", bytes);
-  BOOST_TEST(got.good != "");  // Lines after it are records again, of one field each.
-  BOOST_TEST(got.bad.starts_with("[\"size\",2,\"the record is longer than max_message, 100B; this is its beginning\""));
+  BOOST_TEST(got.good == "{\"a\":\"x\"}\n");
+  BOOST_TEST(got.bad.starts_with("[\"size\",3,\"the record is longer than max_message, 100B; this is its beginning\""));
+  BOOST_TEST(std::count(got.bad.begin(), got.bad.end(), '\n') == 1);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_record_that_is_too_long_all_is_passed_over_and_what_follows_is_read) {
+  std::string lines;
+  for (int i = 0; i < 60; ++i) lines += "x,y\n";
+  const std::string one_line(300, 'z');
+  // Between quotes over many lines or in one, with quotes and quoted line ends in it; and without quotes.
+  for (const std::string& large :
+       {'"' + lines + "\",3", '"' + one_line + "\"\"\n,\n" + one_line + "\r\n\",3", "\"a\nb" + one_line + "\n\",3",
+        "3," + one_line, one_line + ",\"c\n" + lines + '"'}) {
+    const std::string bytes =
+        "\xEF\xBB\xBF"
+        "a,b\n1,2\n" +
+        large + "\n5,6\n";
+    for (std::uint64_t cut : {0, 1, 2, 3, 7, 50, 103}) {
+      const Got got(", format: csv, max_message: 100B", bytes, cut);
+      BOOST_TEST(got.good == "{\"a\":\"1\",\"b\":\"2\"}\n{\"a\":\"5\",\"b\":\"6\"}\n");
+      BOOST_TEST(got.bad.starts_with("[\"size\",3,\"the record is longer than max_message, 100B; "), got.bad);
+      BOOST_TEST(std::count(got.bad.begin(), got.bad.end(), '\n') == 1);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_too_long_leave_no_names) {
+  for (std::uint64_t cut : {0, 1, 20}) {
+    const Got got(", format: csv, max_message: 10B", "a,b,c,d,e,f,g,h\n1,2\n", cut);
+    BOOST_TEST(got.good == "");
+    BOOST_TEST(got.bad ==
+               "[\"size\",1,\"the record is longer than max_message, 10B; this is its beginning\",\"a,b,c,d,e,\"]\n"
+               "[\"decode\",2,\"the record that should name the fields is too long\",\"1,2\"]\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_line_of_logfmt_that_is_too_long_ends_where_it_ends) {
+  for (std::uint64_t cut : {0, 1, 20}) {
+    const Got got(", format: logfmt, max_message: 10B", "a=1\nb=\"" + std::string(100, 'x') + "\nc=3\n", cut);
+    BOOST_TEST(got.good == "{\"a\":\"1\"}\n{\"c\":\"3\"}\n");
+    BOOST_TEST(got.bad ==
+               "[\"size\",2,\"the line is longer than max_message, 10B; this is its beginning\",\"b=\\\"xxxxxxx\"]\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_empty_lines_of_csv_are_no_records) {
+  const Got got(", format: csv", "\n\r\na\nx\n \n\n\t\n\r\ny\n");
+  BOOST_TEST(got.good == "{\"a\":\"x\"}\n{\"a\":\" \"}\n{\"a\":\"\\t\"}\n{\"a\":\"y\"}\n");
+  BOOST_TEST(got.bad == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_utf8_fails_with_its_place_and_the_rest_is_read) {
+  const Got csv(", format: csv", "a,b\n1,\xe4\n2,\xc3\xa4\n");
+  BOOST_TEST(csv.good == "{\"a\":\"2\",\"b\":\"\xc3\xa4\"}\n");
+  BOOST_TEST(
+      csv.bad.starts_with("[\"decode\",2,\"not CSV: field 2 holds bytes that are not UTF-8, byte 3 of the record\","),
+      csv.bad);
+  const Got logfmt(", format: logfmt", "a=1 b=\xe4\na=2\n");
+  BOOST_TEST(logfmt.good == "{\"a\":\"2\"}\n");
+  BOOST_TEST(logfmt.bad.starts_with("[\"decode\",1,\"not logfmt: bytes that are not UTF-8, byte 7 of the line\","),
+             logfmt.bad);
 }
 
 BOOST_AUTO_TEST_CASE(logfmt_lines_are_objects) {
   const Got got(", format: logfmt, types: {n: integer}", "level=info msg=\"all is well\" cached n=1\nn=2 n=3\n=x\n");
   BOOST_TEST(got.good == "{\"level\":\"info\",\"msg\":\"all is well\",\"cached\":true,\"n\":1}\n{\"n\":3}\n");
   BOOST_TEST(got.bad.starts_with("[\"decode\",3,\"not logfmt: "));
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_stands_alone_is_true_and_no_number) {
+  const Got got(", format: logfmt, types: {n: integer, x: number, b: boolean, t: text}", "b t\nn\nn=\nx b\nn n=1\n");
+  BOOST_TEST(got.good == "{\"b\":true,\"t\":true}\n{\"n\":null}\n{\"n\":1}\n");
+  BOOST_TEST(got.bad ==
+             "[\"decode\",2,\"'n' is no integer: it stands alone\",\"n\"]\n"
+             "[\"decode\",4,\"'x' is no number: it stands alone\",\"x b\"]\n");
 }
 
 BOOST_AUTO_TEST_CASE(an_envelope_that_is_read_is_the_message_that_it_keeps) {

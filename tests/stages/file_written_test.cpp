@@ -68,6 +68,66 @@ BOOST_AUTO_TEST_CASE(csv_that_is_added_to_keeps_its_header_and_its_columns) {
   BOOST_TEST(written("{append: a.csv}", {{R"({"a":1,"b":2})"}}, "a.csv", "b,a\n0,0\n") == "b,a\n0,0\n2,1\n");
 }
 
+BOOST_AUTO_TEST_CASE(csv_that_is_added_to_may_begin_as_csv_that_is_read_may) {
+  const Lines one{R"({"a":1,"b":2})"};
+  for (const std::string before : {"\xEF\xBB\xBF"
+                                   "b,a\n0,0\n",
+                                   "\n\r\nb,a\r\n0,0\n", "\xEF\xBB\xBF\n\"b\",a\n", "b,a"}) {
+    const std::string line_end = before.ends_with('\n') ? "" : "\n";
+    BOOST_TEST(written("{append: a.csv}", {one}, "a.csv", before) == before + line_end + "2,1\n");
+    BOOST_TEST(written("{append: a.csv, columns: [b, a]}", {one}, "a.csv", before) == before + line_end + "2,1\n");
+  }
+  BOOST_TEST(written("{append: a.csv}", {{R"({"x\ny":1})"}}, "a.csv", "\"x\ny\"\n") == "\"x\ny\"\n1\n");
+  for (const std::string before : {"\xEF\xBB\xBF", "\n", "\r\n\n"}) {
+    const std::string line_end = before.ends_with('\n') ? "" : "\n";
+    BOOST_TEST(written("{append: a.csv}", {one}, "a.csv", before) == before + line_end + "a,b\n1,2\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_added_below_other_columns) {
+  const auto refused = [](const std::string& before) {
+    Alone file("file", "{append: a.csv, columns: [a, b]}");
+    file.files().put("a.csv", before);
+    file.run();
+    BOOST_TEST(file.files().text("a.csv") == before);
+    return file.fault;
+  };
+  BOOST_TEST(refused("b,a\n0,0") ==
+             "file: cannot add to a.csv: its columns are b, a, and `columns` says a, b: Invalid argument");
+  BOOST_TEST(
+      refused("\"a\"b\n") ==
+      "file: cannot add to a.csv: its first record is not CSV: a comma is missing behind a closing quote, byte 4: "
+      "Invalid argument");
+  BOOST_TEST(refused(std::string(100'000, 'a')) ==
+             "file: cannot add to a.csv: its first record is too long: Invalid argument");
+  Alone many("file", "{append: '{{ msg.to }}.csv', columns: [a]}");
+  many.files().put("1.csv", "b\n");
+  many.start();
+  many.deliver({R"({"to":1,"a":1})", R"({"to":2,"a":2})"});
+  many.end();
+  many.runtime.run_until_idle();
+  BOOST_TEST(many.fault == "");
+  BOOST_TEST(many.files().text("2.csv") == "a\n2\n");
+  BOOST_REQUIRE_EQUAL(many.failed.size(), 1U);
+  BOOST_TEST((many.failed[0].failure.reason == Reason::io));
+  BOOST_TEST(many.failed[0].failure.text ==
+             "file: cannot add to 1.csv: its columns are b, and `columns` says a: Invalid argument");
+}
+
+BOOST_AUTO_TEST_CASE(a_column_has_a_name_and_one_place) {
+  Alone file("file", "{write: a.csv}");
+  file.start();
+  file.deliver({R"({"a":1,"":2})", R"({"a":3,"b":4,"a":5})", R"({"":6})"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().text("a.csv") == "b,a\n4,5\n");
+  BOOST_REQUIRE_EQUAL(file.failed.size(), 2U);
+  BOOST_TEST((file.failed[0].failure.reason == Reason::type));
+  BOOST_TEST(file.failed[0].failure.text == "the key of a field is empty, and a column needs a name");
+  BOOST_TEST(Read("file", "{write: a.csv, columns: [a, a]}").mistake() == "there are two columns 'a'");
+  BOOST_TEST(Read("file", "{append: a.csv, columns: ['']}").mistake() == "a column has no name");
+}
+
 BOOST_AUTO_TEST_CASE(each_file_of_csv_has_its_header) {
   Bench bench(
       "stages:\n  in: {generate: {range: 1..4, msg: {n: '{{ i }}', k: '{{ i % 2 }}'}}}\n"
@@ -75,6 +135,14 @@ BOOST_AUTO_TEST_CASE(each_file_of_csv_has_its_header) {
   bench.run();
   BOOST_TEST(bench.files().text("out/0.csv") == "n,k\n2,0\n4,0\n");
   BOOST_TEST(bench.files().text("out/1.csv") == "n,k\n1,1\n3,1\n");
+}
+
+BOOST_AUTO_TEST_CASE(blanks_alone_in_a_line_are_read_again) {
+  const Lines hard{R"({"a":" "})", R"({"a":"\t"})", R"({"a":""})", R"({"a":"\tx"})"};
+  Alone file("file", "{read: a.csv}");
+  file.files().put("a.csv", written("{write: a.csv}", {hard}, "a.csv"));
+  file.run();
+  BOOST_TEST(file.out() == hard);
 }
 
 BOOST_AUTO_TEST_CASE(csv_is_read_again_as_what_was_written) {
@@ -159,6 +227,54 @@ BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_half_of_a_compressed_member) {
   file.runtime.run_until_idle();
   BOOST_TEST(file.done == 2U);
   BOOST_TEST(read_again("a.gz", file.files().text("a.gz")).find("no place\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(half_a_line_in_a_compressed_file_is_ended_as_well) {
+  for (const auto& [name, by] :
+       {std::pair("a.ndjson.gz", io::Compression::gzip), std::pair("a.ndjson.zst", io::Compression::zstd)}) {
+    for (const std::string before : {R"({"x":1})", "{\"x\":1}\n", ""}) {
+      std::string bytes;
+      io::compress(by, before, bytes);
+      const std::string line_end = before.ends_with('}') ? "\n" : "";
+      const auto after = written("{append: " + std::string(name) + "}", {{R"({"a":2})"}}, name, bytes);
+      BOOST_TEST(after.starts_with(bytes));
+      BOOST_TEST(read_again(name, after) == before + line_end + "{\"a\":2}\n");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_added_to_a_compressed_file_that_is_damaged) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += std::to_string(i * 7919) + "\n";
+  for (const auto& [name, by] : {std::pair("a.gz", io::Compression::gzip), std::pair("a.zst", io::Compression::zstd)}) {
+    std::string bytes;
+    io::compress(by, text, bytes);
+    for (const std::string& wrong : {bytes.substr(0, bytes.size() - 1), std::string("plain\n"), bytes + "x"}) {
+      Alone file("file", "{append: " + std::string(name) + "}");
+      file.files().put(name, wrong);
+      file.run();
+      BOOST_TEST(file.fault ==
+                 "file: cannot add to " + std::string(name) + ": it is damaged, or ends too early: Bad message");
+      BOOST_TEST(file.files().text(name) == wrong);
+    }
+  }
+  std::string bytes;
+  io::compress(io::Compression::gzip, text, bytes);
+  Alone padded("file", "{append: a.gz}");
+  padded.files().put("a.gz", bytes + std::string(512, '\0'));
+  padded.run();
+  BOOST_TEST(padded.fault == "file: cannot add to a.gz: it ends in zeros, behind which nothing is read: Bad message");
+}
+
+BOOST_AUTO_TEST_CASE(a_line_end_that_finds_no_room_leaves_a_compressed_file_as_it_was) {
+  std::string bytes;
+  io::compress(io::Compression::gzip, "half", bytes);
+  Alone file("file", "{append: a.gz}");
+  file.files().put("a.gz", bytes);
+  file.files().set_capacity(bytes.size() + 5);
+  file.run();
+  BOOST_TEST(file.fault != "");
+  BOOST_TEST(file.files().text("a.gz") == bytes);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_file_ends_the_stage) {

@@ -49,6 +49,9 @@ BOOST_AUTO_TEST_CASE(the_formats_are_those_of_a_file) {
   BOOST_TEST(ndjson.out == (Lines{R"({"a":1})", "2"}));
   BOOST_REQUIRE_EQUAL(ndjson.refused.size(), 1U);
   BOOST_TEST(ndjson.refused[0].starts_with("2 decode not JSON: "), ndjson.refused[0]);
+  const auto logfmt = got("{format: logfmt}", "a=\xff\na=1\n");
+  BOOST_TEST(logfmt.out == Lines{R"({"a":"1"})"});
+  BOOST_TEST(logfmt.refused == Lines{"1 decode not logfmt: bytes that are not UTF-8, byte 3 of the line"});
   BOOST_TEST(got("{format: json}", "[1,\n2]\n").out == (Lines{"[1,\n2]\n"}));
   BOOST_TEST(got("{format: json}", "").out == Lines{});
   BOOST_TEST(got("{format: json}", "[1,\n2\n").refused.size() == 1U);
