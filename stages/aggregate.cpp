@@ -4,9 +4,10 @@
 #include <cmath>
 #include <deque>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
-#include "engine/message/json.hpp"
+#include "engine/message/normal.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/script/time_text.hpp"
 #include "engine/stage/kind.hpp"
@@ -123,10 +124,12 @@ const auto spec =
                config::at_most(10'000'000))
         .details(
             "For each group that has messages one message leaves when its window closes. Its payload is `by` and "
-            "`fields`; `meta.window_start` and `meta.window_end` say which window it was. A field of `by` that is not "
+            "`fields`; `meta.window_start` and `meta.window_end` say which window it was. Values of `by` are one if "
+            "they are equal, however they are written: 1 and 1.0, `[1,2]` and `[1, 2]`. A field of `by` that is not "
             "there is null. What is not there or null is not counted, and of nothing the result is null, or 0 of count "
-            "and sum; what is no number fails the message (type) where a number is wanted. A percentile is a value "
-            "that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
+            "and sum; what is no number fails the message (type) where a number is wanted, and so does what would make "
+            "a sum infinite. Integers of 64 bits are exact, other numbers count as the nearest double. A percentile is "
+            "a value that came: that many of a hundred are not larger; all values of a window are kept for it.\n"
             "By `time`, windows close as messages come, and at the end. A message all of whose windows are closed "
             "leaves by .late.\n"
             "A message is done when it is taken: what is in open windows is lost if weir is killed. When the input "
@@ -136,35 +139,85 @@ const auto spec =
         .example("aggregate: {window: 1h, slide: 5m, time: at, late: 30s, fields: {p95: p95(ms), worst: max(ms)}}")
         .verify(verify);
 
+/// The values that a percentile is taken of, exactly and in 8 bytes each: integers apart from other numbers.
+class Values {
+ public:
+  void add(const message::Number& number) {
+    if (const auto* const integer = std::get_if<std::int64_t>(&number)) {
+      integers_.push_back(*integer);
+    } else {
+      others_.push_back(std::get<double>(number));
+    }
+  }
+  void add(const Values& more) {
+    integers_.insert(integers_.end(), more.integers_.begin(), more.integers_.end());
+    others_.insert(others_.end(), more.others_.begin(), more.others_.end());
+  }
+  /// The smallest one that so many of a hundred are not larger than. There must be one. Moves the values about.
+  message::Number percentile(int percent) {
+    const std::size_t size = integers_.size() + others_.size();
+    const std::size_t rank = (size * static_cast<std::size_t>(percent) + 99) / 100 - 1;
+    if (others_.empty()) return of_rank(integers_, rank);
+    if (integers_.empty()) return of_rank(others_, rank);
+    std::sort(integers_.begin(), integers_.end());
+    std::sort(others_.begin(), others_.end());
+    auto integer = integers_.begin();
+    auto other = others_.begin();
+    for (std::size_t before = 0;; ++before) {
+      const bool takes_other =
+          integer == integers_.end() || (other != others_.end() && message::less(*other, *integer));
+      if (before == rank) return takes_other ? message::Number(*other) : message::Number(*integer);
+      takes_other ? void(++other) : void(++integer);
+    }
+  }
+
+ private:
+  template <class Value>
+  static Value of_rank(std::vector<Value>& values, std::size_t rank) {
+    const auto at = values.begin() + static_cast<std::ptrdiff_t>(rank);
+    std::nth_element(values.begin(), at, values.end());
+    return *at;
+  }
+
+  std::vector<std::int64_t> integers_;
+  std::vector<double> others_;
+};
+
+double as_double(const message::Number& number) {
+  return std::visit([](auto known) { return static_cast<double>(known); }, number);
+}
+
+/// Only a number that is not smaller can make a finite sum infinite: it is half of the largest double's last place.
+constexpr double overflowing_least = 0x1p970;
+
 /// One field of one group. Which of its parts are used is the function's to say.
 struct Cell {
   std::uint64_t count = 0;
   bool whole = true;  // All were integers, and their sum is one that 64 bits hold.
   std::int64_t integers = 0;
   double sum = 0;
-  double best = 0;
-  std::string text;  // Of the best, first or last, as JSON.
-  std::vector<double> values;
+  message::Number best{std::int64_t{0}};
+  std::string text;                // Of the best, first or last, as JSON.
+  std::unique_ptr<Values> values;  // Of a percentile, once there is one.
 
   void add(const Function& function, std::string_view raw, const message::Number& number) {
     ++count;
-    const double value = std::visit([](auto known) { return static_cast<double>(known); }, number);
     switch (function.what) {
       case What::count:
         break;
       case What::sum: {
         const auto* const integer = std::get_if<std::int64_t>(&number);
         whole = whole && integer && !__builtin_add_overflow(integers, *integer, &integers);
-        sum += value;
+        sum += as_double(number);
         break;
       }
       case What::mean:
-        sum += value;
+        sum += as_double(number);
         break;
       case What::min:
       case What::max:
-        if (count == 1 || (function.what == What::min ? value < best : value > best)) {
-          best = value;
+        if (count == 1 || (function.what == What::min ? message::less(number, best) : message::less(best, number))) {
+          best = number;
           text = raw;
         }
         break;
@@ -175,8 +228,8 @@ struct Cell {
         text = raw;
         break;
       case What::percentile:
-        whole = whole && std::holds_alternative<std::int64_t>(number);
-        values.push_back(value);
+        if (!values) values = std::make_unique<Values>();
+        values->add(number);
         break;
     }
   }
@@ -185,12 +238,15 @@ struct Cell {
   void add(const Function& function, const Cell& later) {
     if (later.count == 0) return;
     const bool takes_over = count == 0 || function.what == What::last ||
-                            (function.what == What::min && later.best < best) ||
-                            (function.what == What::max && later.best > best);
+                            (function.what == What::min && message::less(later.best, best)) ||
+                            (function.what == What::max && message::less(best, later.best));
     count += later.count;
     whole = whole && later.whole && !__builtin_add_overflow(integers, later.integers, &integers);
     sum += later.sum;
-    values.insert(values.end(), later.values.begin(), later.values.end());
+    if (later.values) {
+      if (!values) values = std::make_unique<Values>();
+      values->add(*later.values);
+    }
     if (!takes_over) return;
     best = later.best;
     text = later.text;
@@ -210,24 +266,27 @@ struct Cell {
         if (count > 0) message::append_float(out, sum / static_cast<double>(count));
         break;
       case What::percentile:
-        if (count == 0) break;
-        {
-          const std::size_t rank = (values.size() * static_cast<std::size_t>(function.percent) + 99) / 100 - 1;
-          std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
-          if (whole) return message::append_integer(out, static_cast<std::int64_t>(values[rank]));
-          message::append_float(out, values[rank]);
-        }
+        if (values) append_number(out, values->percentile(function.percent));
         break;
       default:
         out += text;
     }
-    if (out.size() == before) out += "null";  // Of nothing, or beyond what JSON can say.
+    if (out.size() == before) out += "null";  // Of nothing.
+  }
+
+ private:
+  static void append_number(std::string& out, const message::Number& number) {
+    if (const auto* const integer = std::get_if<std::int64_t>(&number)) {
+      message::append_integer(out, *integer);
+    } else {
+      message::append_float(out, std::get<double>(number));
+    }
   }
 };
 
 /// What belongs together in one pane, or in one window.
 struct Group {
-  std::string key;  // The values of `by`, as JSON, each closed by a byte that JSON does not have.
+  std::string key;  // The values of `by`, as JSON in its normal form, each closed by a byte that JSON does not have.
   Time entered{};   // Of its first message.
   std::vector<Cell> cells;
 };
@@ -306,6 +365,16 @@ class Aggregate : public stage::Operator {
   }
 
  private:
+  struct Source {
+    std::string path;
+    bool number = false;
+  };
+  struct Read {
+    bool there = false;
+    std::string_view raw;
+    message::Number number{std::int64_t{0}};
+  };
+
   /// Windows that are closed and not yet sent.
   struct Closed {
     std::int64_t last;  // Its last pane.
@@ -336,9 +405,11 @@ class Aggregate : public stage::Operator {
     }
     key_.clear();
     for (const auto& path : by_) {
-      add_to_key(*document, document->find_path(path.text));
+      const auto node = document->find_path(path.text);
+      message::append_normal(key_, node ? document->raw(node) : "null");
       key_ += separator;
     }
+    bool may_overflow = false;
     // Everything that may fail is read before anything is counted; what several functions ask for, once.
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       const Source& source = sources_[i];
@@ -352,7 +423,14 @@ class Aggregate : public stage::Operator {
       if (source.number && !number) return Failure(Reason::type, "'" + source.path + "' is no number");
       read.there = true;
       read.raw = document->raw(node);
-      if (number) read.number = *number;
+      if (!number) continue;
+      read.number = *number;
+      may_overflow |= std::abs(as_double(*number)) >= overflowing_least;
+    }
+    if (may_overflow) {
+      if (const Source* const source = overflows(pane)) {
+        return Failure(Reason::type, "with this message the sum of '" + source->path + "' would be infinite");
+      }
     }
     Groups& groups = panes_[pane];
     Group* group = groups.find(key_);
@@ -373,18 +451,32 @@ class Aggregate : public stage::Operator {
     return std::nullopt;
   }
 
-  void add_to_key(Document& document, message::Node node) {
-    if (!node) {
-      key_ += "null";
-      return;
+  /// Whose sum the values that were read would make infinite, in a window that has this pane; null: none.
+  const Source* overflows(std::int64_t pane) {
+    std::vector<std::pair<std::int64_t, double>> sums;  // Of the panes that share a window with this one, in order.
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+      const Function& function = functions_[i];
+      const Read& read = read_[function.source];
+      if ((function.what != What::sum && function.what != What::mean) || !read.there) continue;
+      sums.clear();
+      const auto end = panes_.lower_bound(pane + panes_in_window_);
+      for (auto at = panes_.upper_bound(pane - panes_in_window_); at != end; ++at) {
+        Group* const group = at->second.find(key_);
+        if (group) sums.emplace_back(at->first, group->cells[i].sum);
+      }
+      auto own = std::lower_bound(sums.begin(), sums.end(), std::pair(pane, -HUGE_VAL));
+      if (own == sums.end() || own->first != pane) own = sums.emplace(own, pane, 0);
+      own->second += as_double(read.number);
+      // As close() adds them up, window for window.
+      for (auto first = sums.begin(); first <= own; ++first) {
+        double sum = 0;
+        for (auto at = first; at != sums.end() && at->first < first->first + panes_in_window_; ++at) {
+          sum += at->second;
+          if (!std::isfinite(sum)) return &sources_[function.source];
+        }
+      }
     }
-    const std::string_view raw = document.raw(node);
-    const bool escaped = raw.front() == '"' && raw.find('\\') != raw.npos;
-    if (const auto text = escaped ? document.string(node) : std::nullopt) {
-      message::append_quoted(key_, *text);  // However it was written.
-    } else {
-      key_ += raw;
-    }
+    return nullptr;
   }
 
   /// Since 1970.
@@ -392,13 +484,13 @@ class Aggregate : public stage::Operator {
     const auto node = document.find_path(time_->text);
     if (!node) return Failure(Reason::missing, "there is no '" + time_->text + "' in the payload");
     if (const auto seconds = document.number(node)) {
-      constexpr double most = 9e9;  // Some 285 years to both sides: more, 64 bits of nanoseconds do not hold.
-      if (std::abs(*seconds) < most) {
-        if (const auto whole = document.integer(node)) return Duration(std::chrono::seconds(*whole));
-        return Duration(static_cast<std::int64_t>(std::llround(*seconds * 1e9)));
-      }
-    } else if (const auto text = document.string(node)) {
+      if (!script::held(*seconds)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
+      if (const auto whole = document.integer(node)) return Duration(std::chrono::seconds(*whole));
+      return Duration(static_cast<std::int64_t>(std::llround(*seconds * 1e9)));
+    }
+    if (const auto text = document.string(node)) {
       if (const auto time = script::parse_rfc3339(*text)) return Duration(time->time_since_epoch());
+      if (script::outside_held_years(*text)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
     }
     return Failure(Reason::type, "'" + time_->text + "' is no time: seconds since 1970, or a text as of RFC 3339");
   }
@@ -489,15 +581,6 @@ class Aggregate : public stage::Operator {
   static constexpr stage::Port late = stage::first_own_port;
 
   static bool wants_number(What what) { return what != What::count && what != What::first && what != What::last; }
-  struct Source {
-    std::string path;
-    bool number = false;
-  };
-  struct Read {
-    bool there = false;
-    std::string_view raw;
-    message::Number number{std::int64_t{0}};
-  };
 
   const std::vector<config::Path> by_;
   const std::optional<config::Path> time_;

@@ -8,7 +8,7 @@
 #include "engine/message/arena.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
-#include "engine/message/number.hpp"
+#include "engine/message/normal.hpp"
 
 namespace weir::command {
 namespace {
@@ -66,15 +66,17 @@ class Parsed {
   Document document_;
 };
 
-bool same_number(const std::string& one, const std::string& other) {
-  const auto a = message::parse_number(one), b = message::parse_number(other);
-  if (!a || !b) return one == other;
-  const auto as_double = [](const message::Number& number) {
-    return std::visit([](auto value) { return static_cast<double>(value); }, number);
-  };
-  const auto* x = std::get_if<std::int64_t>(&*a);
-  const auto* y = std::get_if<std::int64_t>(&*b);
-  return x && y ? *x == *y : as_double(*a) == as_double(*b);
+bool is_integer(std::string_view text) { return text.find_first_not_of("-0123456789") == text.npos; }
+
+/// Integers by all their digits, other numbers as the doubles that they are read as.
+bool same_number(std::string_view one, std::string_view other) {
+  std::string a, b;
+  message::append_normal_number(a, one);
+  message::append_normal_number(b, other);
+  if (a == b) return true;
+  if (is_integer(one) && is_integer(other)) return false;
+  const auto x = message::parse_number(one), y = message::parse_number(other);
+  return x && y && !message::less(*x, *y) && !message::less(*y, *x);
 }
 
 /// `whole`: what is not expected must not be there.
@@ -97,7 +99,7 @@ void compare_values(const Value& expected, Document& document, message::Node fou
       // Invalid is one that no double can hold: it passes through weir as text.
       const bool number =
           kind == message::Kind::integer || kind == message::Kind::number || kind == message::Kind::invalid;
-      if (!number || !same_number(expected.number, std::string(document.raw(found)))) different();
+      if (!number || !same_number(expected.number, document.raw(found))) different();
       return;
     }
     case Value::Kind::text: {

@@ -111,11 +111,10 @@ bool put(std::optional<std::string> made, std::string& out) {
   return made.has_value();
 }
 
-template <Make make, int texts>
-int url_function(lua_State* lua) {
+int url_function(lua_State* lua, const char* function, int texts, Make make) {
   State& state = State::of(lua);
-  const auto first = text_argument(lua, 1, "url");
-  const auto second = texts == 2 ? text_argument(lua, 2, "url.join") : std::string_view();
+  const auto first = text_argument(lua, 1, function);
+  const auto second = texts == 2 ? text_argument(lua, 2, function) : std::string_view();
   charge_text(lua, first);
   charge_text(lua, second);
   if (make(first, second, state.out())) {
@@ -133,27 +132,35 @@ bool make_joined(std::string_view base, std::string_view url, std::string& out) 
 }
 bool make_escaped(std::string_view text, std::string_view, std::string& out) { return put(url_escape(text), out); }
 
+int host_of_url(lua_State* lua) { return url_function(lua, "url.host", 1, make_host); }
+int normalise_url(lua_State* lua) { return url_function(lua, "url.normalise", 1, make_normal); }
+int join_url(lua_State* lua) { return url_function(lua, "url.join", 2, make_joined); }
+int escape_for_url(lua_State* lua) { return url_function(lua, "url.escape", 1, make_escaped); }
+
 // --- time -----------------------------------------------------------------------------------------------------------
 
-constexpr double furthest_seconds = 9.2e9;
+/// Why a text is no time, into State::out().
+const char* why_no_time(State& state, std::string_view text) {
+  const bool outside = outside_held_years(text);
+  state.out().assign("'").append(text).append(outside ? "' " : "' is no time such as 2026-01-31T08:00:00Z");
+  if (outside) state.out() += not_held;
+  return state.out().c_str();
+}
 
 /// A time given as RFC 3339 text or as seconds since 1970. Raises.
 runtime::WallTime time_argument(lua_State* lua, int index, const char* function) {
   if (lua_type(lua, index) == LUA_TNUMBER) {
-    if (lua_isinteger(lua, index) && std::fabs(lua_tonumber(lua, index)) < furthest_seconds) {
-      return runtime::WallTime(std::chrono::seconds(lua_tointeger(lua, index)));
-    }
     const double seconds = lua_tonumber(lua, index);
-    if (std::isfinite(seconds) && std::fabs(seconds) < furthest_seconds) {
-      const double whole = std::floor(seconds);
-      return runtime::WallTime(std::chrono::seconds(static_cast<std::int64_t>(whole)) +
-                               std::chrono::microseconds(std::llround((seconds - whole) * 1e6)));
-    }
-    raise(lua, Reason::type, "%s: no such time: seconds since 1970 are wanted", function);
+    if (!std::isfinite(seconds)) raise(lua, Reason::type, "%s: no such time: seconds since 1970 are wanted", function);
+    if (!held(seconds)) raise(lua, Reason::type, "%s: %s %s", function, luaL_tolstring(lua, index, nullptr), not_held);
+    if (lua_isinteger(lua, index)) return runtime::WallTime(std::chrono::seconds(lua_tointeger(lua, index)));
+    const double whole = std::floor(seconds);
+    return runtime::WallTime(std::chrono::seconds(static_cast<std::int64_t>(whole)) +
+                             std::chrono::microseconds(std::llround((seconds - whole) * 1e6)));
   }
   const auto text = text_argument(lua, index, function);
   const auto time = parse_rfc3339(text);
-  if (!time) raise(lua, Reason::type, "%s: '%s' is no time such as 2026-01-31T08:00:00Z", function, text.data());
+  if (!time) raise(lua, Reason::type, "%s: %s", function, why_no_time(State::of(lua), text));
   return *time;
 }
 
@@ -168,7 +175,7 @@ bool format_into(runtime::WallTime time, std::string_view format, std::string& o
 int parse_into(std::string_view text, const std::string_view* format, std::string& out) {
   std::string what;
   const auto time = format ? parse_time(text, *format, what) : parse_rfc3339(text);
-  out = time ? rfc3339(*time) : what;
+  out = time ? exact_rfc3339(*time) : what;
   return time ? 1 : what.empty() ? 0 : -1;
 }
 
@@ -332,6 +339,7 @@ int contains(lua_State* lua) {
     raise(lua, lua_type(lua, 1) <= LUA_TNIL ? Reason::missing : Reason::type, "contains wants a list or a text, got %s",
           luaL_typename(lua, 1));
   }
+  if (lua_type(lua, 2) == LUA_TNONE) raise(lua, Reason::missing, "contains wants a value as argument 2, got nothing");
   const auto size = luaL_len(lua, 1);
   State::of(lua).charge(lua, static_cast<std::size_t>(size));
   for (lua_Integer i = 1; i <= size; ++i) {
@@ -526,10 +534,10 @@ void add_functions(lua_State* lua) {
   lua_setfield(lua, -2, "re");
 
   lua_createtable(lua, 0, 4);
-  set_function(lua, "host", url_function<make_host, 1>);
-  set_function(lua, "normalise", url_function<make_normal, 1>);
-  set_function(lua, "join", url_function<make_joined, 2>);
-  set_function(lua, "escape", url_function<make_escaped, 1>);
+  set_function(lua, "host", host_of_url);
+  set_function(lua, "normalise", normalise_url);
+  set_function(lua, "join", join_url);
+  set_function(lua, "escape", escape_for_url);
   freeze(lua);
   lua_setfield(lua, -2, "url");
 

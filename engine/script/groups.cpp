@@ -5,43 +5,17 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/script/patterns.hpp"
+
 namespace weir::script {
 namespace {
 
 /// Groups beyond this many are not looked at: RE2 slows down with each that it has to fill in.
 constexpr int groups_most = 64;
 
-/// Debian's RE2 knows `(?P<name>` only; everybody else writes `(?<name>`.
-std::string in_re2_s_words(std::string_view pattern) {
-  std::string out;
-  bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      out += c;
-      out += pattern[++i];
-      continue;
-    }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    if (!in_class && pattern.substr(i).starts_with("(?<") && i + 3 < pattern.size() && pattern[i + 3] != '=' &&
-        pattern[i + 3] != '!') {
-      out += "(?P<";
-      i += 2;
-      continue;
-    }
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
-Groups::Groups(std::string_view pattern) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(4 << 20);
-  pattern_ = std::make_unique<RE2>(in_re2_s_words(pattern), options);
+Groups::Groups(std::string_view pattern) : pattern_(compile_pattern(pattern)) {
   if (!pattern_->ok()) {
     error_ = pattern_->error();
     return;
@@ -49,6 +23,9 @@ Groups::Groups(std::string_view pattern) {
   for (const auto& [number, name] : pattern_->CapturingGroupNames()) {
     numbers_.push_back(number);
     names_.push_back(name);
+  }
+  for (auto name = names_.begin(); name != names_.end(); ++name) {
+    if (std::find(names_.begin(), name, *name) != name) error_ = "it has two groups named '" + *name + "'";
   }
   if (names_.empty()) error_ = "it has no named group, such as (?<name>[a-z]+)";
   if (pattern_->NumberOfCapturingGroups() > groups_most) {

@@ -16,7 +16,7 @@ namespace weir::script {
 /// Movable.
 class Groups {
  public:
-  /// Of a pattern that is malformed or names no group, error() says so and nothing else may be asked.
+  /// Of a pattern that is malformed, names no group or two alike, error() says so and nothing else may be asked.
   explicit Groups(std::string_view pattern);
   Groups(Groups&&) noexcept;
   Groups& operator=(Groups&&) noexcept;

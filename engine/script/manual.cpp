@@ -51,12 +51,15 @@ constexpr std::array entries{
     ManualEntry{"now", "now()", "The time, as 2030-01-01T00:00:00.000Z."},
     ManualEntry{"time.unix", "time.unix(t)", "Seconds since 1970 of such a time."},
     ManualEntry{"time.format", "time.format(t, \"%Y-%m-%d\")",
-                "A time, or seconds since 1970, as text, in UTC. %Y %m %d %H %M %S and the like."},
+                "A time, or seconds since 1970, as text, in UTC. %Y %m %d %H %M %S and the like. Of a time outside the "
+                "years 1678 to 2261 it fails, as time.unix does."},
     ManualEntry{"time.parse", "time.parse(text, \"%d/%b/%Y\")",
-                "A time from a text in such a form; nil where it is none."},
+                "A time from a text in such a form, or without one in that of RFC 3339, with all the digits of its "
+                "second; nil where it is none, or outside the years 1678 to 2261."},
     ManualEntry{"url.host", "url.host(u)", "The host, in lower case; nil where there is none."},
     ManualEntry{"url.normalise", "url.normalise(u)", "One way to write a URL: case, port, dot segments, escapes."},
-    ManualEntry{"url.join", "url.join(base, ref)", "A link as it is meant on a page at `base`."},
+    ManualEntry{"url.join", "url.join(base, ref)",
+                "A link as it is meant on a page at `base`, blanks around it trimmed."},
     ManualEntry{"url.escape", "url.escape(text)", "Safe as one part of a path or a query."},
     ManualEntry{"uuid", "uuid()", "A random one (version 4)."},
     ManualEntry{"null", "null", "JSON's null, which is not nil: `msg.a == null`."},
@@ -79,7 +82,9 @@ std::string manual_text() {
       "functions: what Lua code knows, in `where`, the values of `route`, `lua`, and between {{ }}\n\n"
       "Lua 5.4, without a way outside. Without `return` the edited message goes on; `return t` replaces it. ~= is not "
       "equal;\n"
-      "`a and b or c` chooses; #x is a length; indices count from 1. Nothing outlives a message but `state`.\n\n";
+      "`a and b or c` chooses; #x is a length; indices count from 1. Nothing outlives a message but `state`.\n"
+      "Lua's .. and table.concat write a float with 14 digits: for all of them use a text, 'at {{ msg.ts }}', or "
+      "tostring().\n\n";
   std::size_t width = 0;
   for (const auto& entry : entries) width = std::max(width, entry.use.size());
   for (const auto& entry : entries) {
@@ -92,7 +97,8 @@ std::string manual_markdown() {
   std::string text =
       "## Code\n\nWhat Lua code knows, in `where`, the values of `route`, `lua`, and between `{{ }}`. `weir explain "
       "functions` says the\n"
-      "same on a terminal.\n\n| written | what it is |\n|---|---|\n";
+      "same on a terminal. Lua's `..` and `table.concat` write a float with 14 digits: for all of them use a text,\n"
+      "`'at {{ msg.ts }}'`, or `tostring()`.\n\n| written | what it is |\n|---|---|\n";
   for (const auto& entry : entries) {
     text.append("| `").append(entry.use).append("` | ").append(entry.text).append(" |\n");
   }

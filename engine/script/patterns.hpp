@@ -12,6 +12,10 @@ class RE2;
 
 namespace weir::script {
 
+/// Compiles a pattern. Named groups are written `(?P<name>…)` or `(?<name>…)`. Of one that is malformed RE2::ok() is
+/// false.
+std::unique_ptr<re2::RE2> compile_pattern(std::string_view pattern);
+
 /// A bounded cache of compiled patterns. Not thread-safe.
 class Patterns {
  public:

@@ -82,18 +82,30 @@ class Cursor {
   std::string_view rest;
 };
 
+/// The whole years that 64 bits of nanoseconds hold.
+constexpr sys_seconds held_first = sys_days(1678y / January / 1), held_end = sys_days(2262y / January / 1);
+
 struct Parts {
   std::int64_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0;
   nanoseconds below{0};
   seconds offset{0};
 
+  /// Whether there is such a day and such a time of day. A leap second is the second after.
+  bool real() const { return date().ok() && hour <= 23 && minute <= 59 && second <= 60; }
+  sys_seconds whole() const { return sys_days(date()) + hours(hour) + minutes(minute) + seconds(second) - offset; }
   std::optional<runtime::WallTime> time() const {
-    const year_month_day date{std::chrono::year(static_cast<int>(year)),
-                              std::chrono::month(static_cast<unsigned>(month)),
-                              std::chrono::day(static_cast<unsigned>(day))};
-    // What 64 bits of nanoseconds hold. A leap second is the second after.
-    if (!date.ok() || hour > 23 || minute > 59 || second > 60 || year < 1678 || year > 2261) return std::nullopt;
-    return runtime::WallTime(sys_days(date)) + hours(hour) + minutes(minute) + seconds(second) + below - offset;
+    if (!real()) return std::nullopt;
+    return time_of(whole(), below);
+  }
+  static std::optional<runtime::WallTime> time_of(sys_seconds whole, nanoseconds below) {
+    if (whole < held_first || whole >= held_end) return std::nullopt;
+    return runtime::WallTime(whole) + below;
+  }
+
+ private:
+  year_month_day date() const {
+    return {std::chrono::year(static_cast<int>(year)), std::chrono::month(static_cast<unsigned>(month)),
+            std::chrono::day(static_cast<unsigned>(day))};
   }
 };
 
@@ -103,9 +115,7 @@ void pad(std::string& out, std::int64_t value, int width, char with = '0') {
   out += digits;
 }
 
-}  // namespace
-
-std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
+std::optional<Parts> read_rfc3339(std::string_view text) {
   Cursor cursor(text);
   Parts parts;
   const auto year = cursor.digits(4, 4);
@@ -115,7 +125,7 @@ std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
   const auto day = cursor.digits(2, 2);
   if (!year || !dash || !month || !other_dash || !day) return std::nullopt;
   parts.year = *year, parts.month = *month, parts.day = *day;
-  if (cursor.rest.empty()) return parts.time();
+  if (cursor.rest.empty()) return parts;
   if (!cursor.literal('T') && !cursor.literal('t') && !cursor.literal(' ')) return std::nullopt;
   const auto hour = cursor.digits(2, 2);
   const bool colon = cursor.literal(':');
@@ -137,7 +147,37 @@ std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
     if (!offset || !cursor.rest.empty()) return std::nullopt;
     parts.offset = *offset;
   }
-  return parts.time();
+  return parts;
+}
+
+}  // namespace
+
+std::string exact_rfc3339(runtime::WallTime time) {
+  std::string text = rfc3339(time);
+  const auto below = (time - floor<milliseconds>(time)).count();
+  if (below == 0) return text;
+  text.pop_back();
+  if (below % 1000 == 0) {
+    pad(text, below / 1000, 3);
+  } else {
+    pad(text, below, 6);
+  }
+  return text + 'Z';
+}
+
+bool held(double seconds_since_1970) {
+  return seconds_since_1970 >= static_cast<double>(held_first.time_since_epoch().count()) &&
+         seconds_since_1970 < static_cast<double>(held_end.time_since_epoch().count());
+}
+
+bool outside_held_years(std::string_view text) {
+  const auto parts = read_rfc3339(text);
+  return parts && parts->real() && !parts->time();
+}
+
+std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
+  const auto parts = read_rfc3339(text);
+  return parts ? parts->time() : std::nullopt;
 }
 
 std::optional<std::string> format_time(runtime::WallTime time, std::string_view format, std::string& what) {
@@ -280,8 +320,11 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         parts.day = *number;
         break;
       case 'H':
-      case 'I':
         if (!(number = cursor.digits(1, 2))) return std::nullopt;
+        parts.hour = *number;
+        break;
+      case 'I':
+        if (!(number = cursor.digits(1, 2)) || *number < 1 || *number > 12) return std::nullopt;
         parts.hour = *number;
         break;
       case 'M':
@@ -318,9 +361,12 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         parts.month = *month + 1;
         break;
       }
-      case 's':
-        if (!(unix_seconds = cursor.digits(1, 10))) return std::nullopt;
+      case 's': {
+        const bool before_1970 = cursor.literal('-');
+        if (!(number = cursor.digits(1, 10))) return std::nullopt;
+        unix_seconds = before_1970 ? -*number : *number;
         break;
+      }
       case 'z': {
         const auto offset = cursor.zone();
         if (!offset) return std::nullopt;
@@ -340,7 +386,7 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
     }
   }
   if (!cursor.rest.empty()) return std::nullopt;
-  if (unix_seconds) return runtime::WallTime(seconds(*unix_seconds));
+  if (unix_seconds) return Parts::time_of(sys_seconds(seconds(*unix_seconds)), parts.below);
   if (afternoon) {
     if (parts.hour < 1 || parts.hour > 12) return std::nullopt;
     parts.hour = parts.hour % 12 + (*afternoon ? 12 : 0);

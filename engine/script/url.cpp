@@ -14,6 +14,13 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_unreserved(char c) { return is_letter(c) || is_digit(c) || "-._~"sv.find(c) != std::string_view::npos; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+std::string_view without_blanks_around(std::string_view text) {
+  constexpr auto blanks = " \t\n\f\r"sv;
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
 /// The five parts of RFC 3986, appendix B. What is null did not stand there.
 struct Parts {
   std::optional<std::string_view> scheme, authority, query, fragment;
@@ -94,22 +101,40 @@ std::string without_dots(std::string_view path) {
   return out;
 }
 
+/// What may stand in a URL as it is (RFC 3986, 2.2 and 2.3).
+bool is_allowed(char c) { return is_unreserved(c) || ":/?#[]@!$&'()*+,;="sv.find(c) != std::string_view::npos; }
+
+void append_escaped(std::string& out, char c) {
+  constexpr auto digits = "0123456789ABCDEF"sv;
+  const auto byte = static_cast<unsigned char>(c);
+  out += '%';
+  out += digits[byte >> 4];
+  out += digits[byte & 15];
+}
+
 void append_normal(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%' || i + 2 >= text.size() || io::hex_value(text[i + 1]) < 0 || io::hex_value(text[i + 2]) < 0) {
-      out += text[i];
-      continue;
+    char c = text[i];
+    bool as_it_is = is_allowed(c);
+    if (c == '%') {
+      const bool escape = i + 2 < text.size() && io::hex_value(text[i + 1]) >= 0 && io::hex_value(text[i + 2]) >= 0;
+      if (escape) {
+        c = static_cast<char>(io::hex_value(text[i + 1]) * 16 + io::hex_value(text[i + 2]));
+        i += 2;
+      }
+      as_it_is = !escape || is_unreserved(c);
     }
-    const char c = static_cast<char>(io::hex_value(text[i + 1]) * 16 + io::hex_value(text[i + 2]));
-    if (is_unreserved(c)) {
+    if (as_it_is) {
       out += c;
     } else {
-      out += '%';
-      for (const auto digit : {text[i + 1], text[i + 2]})
-        out += is_digit(digit) ? digit : static_cast<char>(lower(digit) - 32);
+      append_escaped(out, c);
     }
-    i += 2;
   }
+}
+
+std::string_view without_zeros(std::string_view port) {
+  while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
+  return port;
 }
 
 std::string_view own_port(std::string_view scheme) {
@@ -135,11 +160,12 @@ std::optional<std::string> url_normalise(std::string_view url) {
   const auto authority = split(*parts.authority);
   if (authority.host.empty()) return std::nullopt;
   auto out = lower(*parts.scheme);
-  const bool keeps_port = !authority.port.empty() && authority.port != own_port(out);
+  const auto port = without_zeros(authority.port);
+  const bool keeps_port = !port.empty() && port != own_port(out);
   out += "://";
   out += authority.user;
   out += lower(authority.host);
-  if (keeps_port) out.append(":").append(authority.port);
+  if (keeps_port) out.append(":").append(port);
   std::string path;
   append_normal(path, parts.path);
   path = without_dots(path);
@@ -153,7 +179,7 @@ std::optional<std::string> url_normalise(std::string_view url) {
 
 std::optional<std::string> url_join(std::string_view base_url, std::string_view reference) {
   const auto base = parts_of(base_url);
-  const auto own = parts_of(reference);
+  const auto own = parts_of(without_blanks_around(reference));
   if (!base.scheme) return std::nullopt;
   auto scheme = base.scheme, authority = base.authority, query = own.query;
   std::string path;
@@ -191,11 +217,7 @@ std::string url_escape(std::string_view text) {
     if (is_unreserved(c)) {
       out += c;
     } else {
-      constexpr auto digits = "0123456789ABCDEF"sv;
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
+      append_escaped(out, c);
     }
   }
   return out;

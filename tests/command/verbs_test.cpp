@@ -179,6 +179,13 @@ BOOST_AUTO_TEST_CASE(explain_functions_says_all_that_code_knows) {
   for (const auto* word : {"run", "admin", "secrets"}) BOOST_TEST(said_by({"explain", word}).code == 0, word);
 }
 
+BOOST_AUTO_TEST_CASE(explain_functions_and_the_reference_say_what_numbers_and_times_are_bound_to) {
+  for (const auto& said : {said_by({"explain", "functions"}), said_by({"reference"})}) {
+    BOOST_TEST(contains(said.out, "with 14 digits: for all of them use a text"));
+    BOOST_TEST(contains(said.out, "outside the years 1678 to 2261"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(explain_of_a_policy_that_takes_more_than_a_line_says_it_alone) {
   const auto said = said_by({"explain", "cache"});
   BOOST_TEST(said.code == 0);

@@ -8,7 +8,9 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <vector>
 
+#include "engine/message/normal.hpp"
 #include "engine/message/number.hpp"
 
 namespace {
@@ -154,6 +156,59 @@ BOOST_AUTO_TEST_CASE(every_number_reads_back_as_itself) {
     const auto same = parse_number(written_integer(integer));
     BOOST_REQUIRE(same && std::get<std::int64_t>(*same) == integer);
   }
+}
+
+std::string normal(std::string_view json) {
+  std::string out;
+  append_normal(out, json);
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(equal_numbers_have_one_normal_form) {
+  const std::pair<const char*, std::vector<const char*>> cases[] = {
+      {"0", {"0", "-0", "0.0", "-0.000", "0e5", "0E-7", "0e99999999999999999999"}},
+      {"1", {"1", "1.0", "1e0", "1E+0", "10e-1", "0.1e1", "0.0001e00004"}},
+      {"-1200", {"-1200", "-1.2e3", "-1200.00", "-12E+2"}},
+      {"2.5", {"2.5", "2.50", "25e-1", "0.25E1"}},
+      {"-0.5", {"-0.5", "-0.50", "-5e-1"}},
+      {"120.034", {"120.034", "120.0340", "1.20034e2"}},
+      {"0.000012", {"0.000012", "1.2e-5", "12e-6"}},
+      {"1.2e-7", {"0.00000012", "1.2e-07", "120e-9"}},
+      {"9223372036854775808", {"9223372036854775808", "9223372036854775808.0", "9.223372036854775808e18"}},
+      {"1e999", {"1e999", "10e998", "1.0E+999", "0.1e1000"}},
+      {"1e40", {"10000000000000000000000000000000000000000", "1e40"}},
+      {"1000000000000000000000000000000000000000", {"1000000000000000000000000000000000000000", "1e39"}},
+      {"1e99999999999999999999", {"1e99999999999999999999"}}};
+  for (const auto& [expected, texts] : cases) {
+    for (const auto* text : texts) BOOST_TEST(normal(text) == expected, text);
+    BOOST_TEST(normal(expected) == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(equal_values_have_one_normal_form) {
+  BOOST_TEST(normal(R"( [ 1.0 , { "a\u0062" : "c d" , "e" : [ ] } , "\"\\" , true , null ] )") ==
+             R"([1,{"ab":"c d","e":[]},"\"\\",true,null])");
+  BOOST_TEST(normal(R"("1.0 ")") == R"("1.0 ")");
+  BOOST_TEST(normal(R"("\u0031\/")") == R"("1/")");
+  BOOST_TEST(normal("true") == "true");
+  BOOST_TEST(normal("") == "");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_compared_exactly) {
+  constexpr std::int64_t large = 9007199254740993, most = std::numeric_limits<std::int64_t>::max();
+  const Number ascending[] = {-1e300, std::numeric_limits<std::int64_t>::min(),
+                              -1.5,   std::int64_t{-1},
+                              -0.5,   std::int64_t{0},
+                              0.5,    large - 1,
+                              large,  static_cast<double>(large + 1),
+                              most,   static_cast<double>(most),
+                              1e300};
+  for (const auto& left : ascending) {
+    for (const auto& right : ascending) BOOST_TEST(less(left, right) == (&left < &right));
+  }
+  BOOST_TEST(!less(Number(1.0), Number(std::int64_t{1})));
+  BOOST_TEST(!less(Number(std::int64_t{1}), Number(1.0)));
+  BOOST_TEST(!less(Number(-0x1p63), Number(std::numeric_limits<std::int64_t>::min())));
 }
 
 }  // namespace

@@ -74,6 +74,49 @@ BOOST_AUTO_TEST_CASE(functions_do_what_the_page_says) {
                    "'../d'), url.escape('a b/c')}") == R"(["a.b","http://a.b/","http://a/d","a%20b%2Fc"])");
 }
 
+BOOST_AUTO_TEST_CASE(a_time_keeps_its_digits_and_one_that_weir_cannot_hold_is_said_to_be_one) {
+  BOOST_TEST(after("return {time.parse('2026-01-01T00:00:00.123456Z'), "
+                   "time.unix(time.parse('1970-01-01T00:00:00.123456Z')), time.parse('100.25', '%s.%L')}") ==
+             R"(["2026-01-01T00:00:00.123456Z",0.123456,"1970-01-01T00:01:40.250Z"])");
+  BOOST_TEST(after("return {time.parse('0001-01-01T00:00:00Z') == nil, time.parse('9999999999', '%s') == nil, "
+                   "time.parse('13:00', '%I:%M') == nil}") == "[true,true,true]");
+  const std::string outside = " lies outside the years 1678 to 2261, which is all that weir holds";
+  BOOST_TEST(after("return time.format('9999-12-31T23:59:59Z', '%Y')") ==
+             "type: time.format: '9999-12-31T23:59:59Z'" + outside);
+  BOOST_TEST(after("return time.unix('0001-01-01')") == "type: time.unix: '0001-01-01'" + outside);
+  BOOST_TEST(after("return time.format(1e10, '%Y')") == "type: time.format: 10000000000.0" + outside);
+  BOOST_TEST(after("return time.format(-99999999999, '%Y')") == "type: time.format: -99999999999" + outside);
+  BOOST_TEST(after("return time.format(0/0, '%Y')") ==
+             "type: time.format: no such time: seconds since 1970 are wanted");
+  BOOST_TEST(after("return time.format('1.1.26', '%Y')") ==
+             "type: time.format: '1.1.26' is no time such as 2026-01-31T08:00:00Z");
+  BOOST_TEST(after("return {time.format(9214646399, '%F'), time.format(-9214560000.0, '%F')}") ==
+             R"(["2261-12-31","1678-01-01"])");
+}
+
+BOOST_AUTO_TEST_CASE(a_group_is_named_in_either_form) {
+  BOOST_TEST(after("return {re.match('(?<a>[0-9]+)-(?P<b>[a-z]+)', '12-x')}") == R"(["12","x"])");
+  BOOST_TEST(after("return re.replace('(?<a>a)', 'banana', '<\\\\1>')") == "b<a>n<a>n<a>");
+  BOOST_TEST(checked("local x = re.match('(?<a>[0-9]+)', text)") == "fine");
+  BOOST_TEST(after("return {re.match([==[[](?<]+]==], 'x(?<]y')}") == R"(["(?<]"])");
+  BOOST_TEST(after("return {re.match([==[[[:alpha:](?<]+]==], '-(?P')}") == R"(["(?P"])");
+  BOOST_TEST(after("return re.match([==[\\Q(?<a>\\E]==], '-(?<a>')") == "(?<a>");
+  BOOST_TEST(after("return re.match([==[[[:alpha:]](?<a>.)]==], 'x1')") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_is_called_wrongly_says_its_name) {
+  BOOST_TEST(after("return contains({1, 2})") == "missing: contains wants a value as argument 2, got nothing");
+  BOOST_TEST(after("return contains(msg.l)", R"({"l":[1]})") ==
+             "missing: contains wants a value as argument 2, got nothing");
+  BOOST_TEST(after("return contains({1, 2}, nil)") == "false");
+  BOOST_TEST(after("return contains('a')") == "missing: contains wants a text as argument 2, got nothing");
+  for (const std::string name : {"url.host", "url.normalise", "url.join", "url.escape", "time.format", "time.parse",
+                                 "trim", "starts", "lines", "split", "fail"}) {
+    BOOST_TEST(after("return " + name + "({})") == "type: " + name + " wants a text as argument 1, got table", name);
+  }
+  BOOST_TEST(after("return url.join('http://a')") == "missing: url.join wants a text as argument 2, got nothing");
+}
+
 BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   BOOST_TEST(checked("if false then mesg.a = 1 end") == "there is no 'mesg' here (did you mean 'msg'?)");
   BOOST_TEST(

@@ -42,6 +42,16 @@ BOOST_AUTO_TEST_CASE(references_are_resolved_as_rfc_3986_says) {
   for (const auto& [reference, expected] : cases)
     BOOST_TEST(*url_join("http://a/b/c/d;p?q", reference) == expected, reference);
   BOOST_TEST(!url_join("no base", "x").has_value());
+  BOOST_TEST(*url_join("http://a/b/c/d;p?q", "http:g") == "http:g");
+}
+
+BOOST_AUTO_TEST_CASE(blanks_around_a_link_are_not_part_of_it) {
+  for (const auto* reference : {" g", "g ", "\t\n g\r\n", "\fg"}) {
+    BOOST_TEST(*url_join("http://a/b", reference) == "http://a/g", reference);
+  }
+  BOOST_TEST(*url_join("http://a/b", " https://c/d ") == "https://c/d");
+  BOOST_TEST(*url_join("http://a/b?q", " \n") == "http://a/b?q");
+  BOOST_TEST(*url_join("http://a/b", "g h") == "http://a/g h");
 }
 
 BOOST_AUTO_TEST_CASE(equal_urls_become_the_same_text) {
@@ -55,6 +65,13 @@ BOOST_AUTO_TEST_CASE(equal_urls_become_the_same_text) {
                                                        {"http://u@A/x?Q=%2f", "http://u@a/x?Q=%2F"},
                                                        {"http://[::1]:80/", "http://[::1]/"},
                                                        {"http://a?x", "http://a/?x"},
+                                                       {"http://x/é", "http://x/%C3%A9"},
+                                                       {"http://x/a b?c=ü|", "http://x/a%20b?c=%C3%BC%7C"},
+                                                       {"http://x/%zz%", "http://x/%zz%"},
+                                                       {"http://x/a+b,c=[d]!?/?", "http://x/a+b,c=[d]!?/?"},
+                                                       {"http://ex.com:0080", "http://ex.com/"},
+                                                       {"http://ex.com:08080/", "http://ex.com:8080/"},
+                                                       {"http://ex.com:000/", "http://ex.com:0/"},
                                                        {"http://a/..", "http://a/"}};
   for (const auto& [url, expected] : cases) BOOST_TEST(*url_normalise(url) == expected, url);
   for (const auto* url : {"", "x", "/x", "mailto:a@b", "http://"}) BOOST_TEST(!url_normalise(url).has_value(), url);
@@ -68,8 +85,9 @@ BOOST_AUTO_TEST_CASE(times_are_read_and_written) {
     BOOST_TEST(rfc3339(*parse_rfc3339(text)) == "2026-01-31T08:05:09.123Z", text);
   }
   for (const auto* text : {"", "2026", "2026-02-30", "2026-01-01T24:00", "2026-01-01T00:00:00X",
-                           "2026-01-01T00:00:00.Z", "26-01-01", "9999-01-01"}) {
+                           "2026-01-01T00:00:00.Z", "26-01-01", "9999-02-30"}) {
     BOOST_TEST(!parse_rfc3339(text).has_value(), text);
+    BOOST_TEST(!outside_held_years(text), text);
   }
   std::string what;
   const auto time = *parse_rfc3339("2026-01-03T13:05:09Z");
@@ -84,4 +102,54 @@ BOOST_AUTO_TEST_CASE(times_are_read_and_written) {
   BOOST_TEST(rfc3339(*parse_time("1767445509", "%s", what)) == "2026-01-03T13:05:09.000Z");
   BOOST_TEST(!parse_time("x", "%Y", what).has_value());
   BOOST_TEST(what.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_time_outside_the_years_that_are_held_is_known_as_one) {
+  for (const auto* text : {"0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1677-12-31T23:59:59.999Z",
+                           "2262-01-01T00:00:00Z", "1678-01-01T00:00:00+01:00", "2261-12-31T23:59:59-01:00"}) {
+    BOOST_TEST(!parse_rfc3339(text).has_value(), text);
+    BOOST_TEST(outside_held_years(text), text);
+  }
+  for (const auto* text : {"1678-01-01T00:00:00.000Z", "2261-12-31T23:59:59.999Z", "2026-01-01T00:00:00.000Z",
+                           "1969-12-31T23:59:59.500Z"}) {
+    BOOST_TEST(exact_rfc3339(*parse_rfc3339(text)) == text);
+    BOOST_TEST(!outside_held_years(text), text);
+  }
+  BOOST_TEST(held(-9214560000.0));
+  BOOST_TEST(!held(-9214560000.5));
+  BOOST_TEST(held(9214646399.9));
+  BOOST_TEST(!held(9214646400.0));
+}
+
+BOOST_AUTO_TEST_CASE(times_that_were_read_are_written_with_all_their_digits) {
+  for (const auto* text :
+       {"2026-01-03T13:05:09.123Z", "2026-01-03T13:05:09.123456Z", "2026-01-03T13:05:09.123456789Z",
+        "2026-01-03T13:05:09.000001Z", "2026-01-03T13:05:09.000000001Z", "1969-12-31T23:59:59.999999Z"}) {
+    BOOST_TEST(exact_rfc3339(*parse_rfc3339(text)) == text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(seconds_since_1970_are_read_with_their_fraction_or_not_at_all) {
+  const auto read = [](const char* text, const char* format) {
+    std::string what;
+    const auto time = parse_time(text, format, what);
+    BOOST_TEST(what.empty());
+    return time ? exact_rfc3339(*time) : "none";
+  };
+  BOOST_TEST(read("100.25", "%s.%L") == "1970-01-01T00:01:40.250Z");
+  BOOST_TEST(read("-86400", "%s") == "1969-12-31T00:00:00.000Z");
+  BOOST_TEST(read("9214646399", "%s") == "2261-12-31T23:59:59.000Z");
+  for (const auto* text : {"9214646400", "9223372037", "9999999999", "99999999999", "-9999999999", "--1", "-"}) {
+    BOOST_TEST(read(text, "%s") == "none", text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_hour_of_twelve_is_one_of_twelve) {
+  std::string what;
+  BOOST_TEST(!parse_time("13:00", "%I:%M", what).has_value());
+  BOOST_TEST(!parse_time("00:00", "%I:%M", what).has_value());
+  BOOST_TEST(!parse_time("13:00 PM", "%I:%M %p", what).has_value());
+  BOOST_TEST(rfc3339(*parse_time("12:00 AM", "%I:%M %p", what)) == "1970-01-01T00:00:00.000Z");
+  BOOST_TEST(rfc3339(*parse_time("11:30", "%I:%M", what)) == "1970-01-01T11:30:00.000Z");
+  BOOST_TEST(rfc3339(*parse_time("13:00", "%H:%M", what)) == "1970-01-01T13:00:00.000Z");
 }

@@ -7,9 +7,10 @@ using Lines = std::vector<std::string>;
 using weir::runtime::Time;
 
 BOOST_AUTO_TEST_CASE(each_group_of_a_window_becomes_one_message_when_it_closes) {
-  Alone aggregate("aggregate",
-                  "{by: [d], window: 10s, fields: {n: count(), s: sum(c), lo: min(c), hi: max(c), m: mean(c), f: first(c), "
-                  "l: last(c)}}");
+  Alone aggregate(
+      "aggregate",
+      "{by: [d], window: 10s, fields: {n: count(), s: sum(c), lo: min(c), hi: max(c), m: mean(c), f: first(c), "
+      "l: last(c)}}");
   aggregate.give({R"({"d":"a","c":2})", R"({"d":"b","c":1.50})", R"({"d":"a","c":5})"});
   aggregate.run_for(9s);
   aggregate.give({R"({"d":"a","c":2})"});
@@ -51,16 +52,16 @@ BOOST_AUTO_TEST_CASE(a_source_that_has_read_everything_does_not_cut_a_window_sho
 }
 
 BOOST_AUTO_TEST_CASE(windows_that_slide_hold_a_message_as_often_as_they_overlap) {
-  Alone aggregate("aggregate", "{window: 3s, slide: 1s, fields: {n: count(), s: sum(v), l: last(v), f: first(v), p: p50(v)}}");
+  Alone aggregate("aggregate",
+                  "{window: 3s, slide: 1s, fields: {n: count(), s: sum(v), l: last(v), f: first(v), p: p50(v)}}");
   for (int second = 0; second < 4; ++second) {
     aggregate.give({"{\"v\":" + std::to_string(second + 1) + "}"});
     BOOST_TEST((aggregate.tick() == Time(std::chrono::seconds(second + 1))));
     aggregate.run_for(1s);
     aggregate.tick();
   }
-  BOOST_TEST(aggregate.out() ==
-             (Lines{R"({"n":1,"s":1,"l":1,"f":1,"p":1})", R"({"n":2,"s":3,"l":2,"f":1,"p":1})",
-                    R"({"n":3,"s":6,"l":3,"f":1,"p":2})", R"({"n":3,"s":9,"l":4,"f":2,"p":3})"}));
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":1,"s":1,"l":1,"f":1,"p":1})", R"({"n":2,"s":3,"l":2,"f":1,"p":1})",
+                                       R"({"n":3,"s":6,"l":3,"f":1,"p":2})", R"({"n":3,"s":9,"l":4,"f":2,"p":3})"}));
   aggregate.finish();
   BOOST_TEST(aggregate.out().size() == 6U);
   BOOST_TEST(aggregate.out()[4] == R"({"n":2,"s":7,"l":4,"f":3,"p":3})");
@@ -80,8 +81,32 @@ BOOST_AUTO_TEST_CASE(a_percentile_is_a_value_that_came) {
   BOOST_TEST(aggregate.out() == (Lines{R"({"a":2,"b":100,"c":190,"d":198})"}));
 }
 
+BOOST_AUTO_TEST_CASE(integers_of_64_bits_are_told_apart_and_come_out_as_they_came) {
+  Alone aggregate("aggregate", "{by: [k], window: 1d, fields: {lo: min(v), hi: max(v), p: p50(v), q: p99(v)}}");
+  aggregate.give({R"({"k":1,"v":1700000000000000003})", R"({"k":1,"v":1700000000000000001})",
+                  R"({"k":2,"v":9223372036854775807})", R"({"k":3,"v":9223372036854775806})",
+                  R"({"k":3,"v":9223372036854775808})", R"({"k":4,"v":-9223372036854775808})"});
+  aggregate.finish();
+  BOOST_TEST(
+      aggregate.out() ==
+      (Lines{
+          R"({"k":1,"lo":1700000000000000001,"hi":1700000000000000003,"p":1700000000000000001,"q":1700000000000000003})",
+          R"({"k":2,"lo":9223372036854775807,"hi":9223372036854775807,"p":9223372036854775807,"q":9223372036854775807})",
+          R"({"k":3,"lo":9223372036854775806,"hi":9223372036854775808,"p":9223372036854775806,"q":9223372036854775808.0})",
+          R"({"k":4,"lo":-9223372036854775808,"hi":-9223372036854775808,"p":-9223372036854775808,"q":-9223372036854775808})"}));
+}
+
+BOOST_AUTO_TEST_CASE(an_integer_among_other_numbers_is_still_an_integer) {
+  Alone aggregate("aggregate", "{window: 1s, fields: {a: p25(v), b: p50(v), c: p75(v), d: p99(v)}}");
+  aggregate.give({R"({"v":2.5})", R"({"v":1})", R"({"v":-0.5})", R"({"v":7})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"a":-0.5,"b":1,"c":2.5,"d":7})"}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_there_is_not_counted_and_of_nothing_there_is_null) {
-  Alone aggregate("aggregate", "{by: [k, x.y], window: 1s, fields: {n: count(), c: count(v), s: sum(v), m: mean(v), hi: max(v), p: p50(v), f: first(v)}}");
+  Alone aggregate("aggregate",
+                  "{by: [k, x.y], window: 1s, fields: {n: count(), c: count(v), s: sum(v), m: mean(v), hi: max(v), p: "
+                  "p50(v), f: first(v)}}");
   aggregate.give({"{}", R"({"k":null,"v":null})", R"({"x":{"y":1},"v":1})"});
   aggregate.finish();
   BOOST_TEST(aggregate.out() ==
@@ -94,6 +119,22 @@ BOOST_AUTO_TEST_CASE(keys_are_the_same_however_they_are_written) {
   aggregate.give({R"({"k":"a"})", R"({"k":"\u0061"})", R"({"k":1,"k":"a"})", R"({"\u006b":"a"})", R"({"k":[1]})"});
   aggregate.finish();
   BOOST_TEST(aggregate.out() == (Lines{R"({"k":"a","n":4})", R"({"k":[1],"n":1})"}));
+}
+
+BOOST_AUTO_TEST_CASE(equal_values_are_one_group_and_others_are_not) {
+  Alone aggregate("aggregate", "{by: [k], window: 1s, fields: {n: count()}}");
+  aggregate.give({R"({"k":1})", R"({"k":1.0})", R"({"k":1e0})", R"({"k":10E-1})", R"({"k":0})", R"({"k":-0})",
+                  R"({"k":-0.0e7})", R"({"k":[1,2]})", R"({"k":[1, 2.0]})", R"({"k":{"a": "b c"}})",
+                  R"({"k":{ "a":"\u0062 c" }})", R"({"k":"1"})", R"({"k":1.50})", R"({"k":15e-1})"});
+  aggregate.give({R"({"k":18446744073709551615})", R"({"k":18446744073709551616})", R"({"k":18446744073709551615.0})",
+                  R"({"k":1e999})", R"({"k":10e998})", R"({"k":true})", R"({"k":9007199254740993})",
+                  R"({"k":9007199254740992})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() ==
+             (Lines{R"({"k":1,"n":4})", R"({"k":0,"n":3})", R"({"k":[1,2],"n":2})", R"({"k":{"a":"b c"},"n":2})",
+                    R"({"k":"1","n":1})", R"({"k":1.5,"n":2})", R"({"k":18446744073709551615,"n":2})",
+                    R"({"k":18446744073709551616,"n":1})", R"({"k":1e999,"n":2})", R"({"k":true,"n":1})",
+                    R"({"k":9007199254740993,"n":1})", R"({"k":9007199254740992,"n":1})"}));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_counted_fails_and_counts_nowhere) {
@@ -114,6 +155,30 @@ BOOST_AUTO_TEST_CASE(sums_that_64_bits_do_not_hold_go_on_as_floats) {
   aggregate.finish();
   BOOST_REQUIRE_EQUAL(aggregate.out().size(), 1U);
   BOOST_TEST(aggregate.out()[0] == R"({"s":18446744073709551616.0})");
+}
+
+BOOST_AUTO_TEST_CASE(what_would_make_a_sum_infinite_fails_and_counts_nowhere) {
+  Alone aggregate("aggregate", "{by: [k], window: 1s, fields: {n: count(), s: sum(v), m: mean(w)}}");
+  aggregate.give({R"({"k":1,"v":1.5e308})", R"({"k":1,"v":1.5e308})", R"({"k":2,"v":1e308})", R"({"k":1,"w":-1e308})",
+                  R"({"k":1,"v":1,"w":-1e308})", R"({"k":1,"v":-1e308})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() ==
+             (Lines{R"({"k":1,"n":3,"s":5e+307,"m":-1e+308})", R"({"k":2,"n":1,"s":1e+308,"m":null})"}));
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 2U);
+  BOOST_TEST((aggregate.failed[0].failure.reason == Reason::type));
+  BOOST_TEST(aggregate.failed[0].failure.text == "with this message the sum of 'v' would be infinite");
+  BOOST_TEST(aggregate.failed[1].failure.text == "with this message the sum of 'w' would be infinite");
+  BOOST_TEST(aggregate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(what_would_make_the_sum_of_a_window_that_slides_infinite_fails) {
+  Alone aggregate("aggregate", "{window: 3s, slide: 1s, time: t, fields: {s: sum(v)}, late: 10s}");
+  aggregate.give({R"({"t":0,"v":1e308})", R"({"t":2,"v":1e308})", R"({"t":3,"v":1e308})", R"({"t":1,"v":1e308})"});
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 2U);  // Each stands in a window with the first.
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"s":1e+308})", R"({"s":1e+308})", R"({"s":1e+308})", R"({"s":1e+308})",
+                                       R"({"s":1e+308})", R"({"s":1e+308})"}));
+  BOOST_TEST(aggregate.balanced());
 }
 
 BOOST_AUTO_TEST_CASE(by_time_windows_close_as_later_messages_come_and_what_is_too_late_leaves_by_late) {
@@ -142,6 +207,19 @@ BOOST_AUTO_TEST_CASE(times_are_numbers_or_texts) {
   BOOST_TEST((aggregate.failed[0].failure.reason == Reason::type));
   BOOST_TEST((aggregate.failed[1].failure.reason == Reason::missing));
   BOOST_TEST((aggregate.failed[2].failure.reason == Reason::type));
+  BOOST_TEST(aggregate.failed[0].failure.text == "'t' is no time: seconds since 1970, or a text as of RFC 3339");
+  BOOST_TEST(aggregate.failed[2].failure.text ==
+             "'t' lies outside the years 1678 to 2261, which is all that weir holds");
+}
+
+BOOST_AUTO_TEST_CASE(a_time_that_weir_cannot_hold_is_said_to_be_one) {
+  Alone aggregate("aggregate", "{window: 1m, time: t, fields: {n: count()}}");
+  aggregate.give({R"({"t":"9999-12-31T23:59:59Z"})", R"({"t":9300000000})"});
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 2U);
+  for (const auto& failed : aggregate.failed) {
+    BOOST_TEST((failed.failure.reason == Reason::type));
+    BOOST_TEST(failed.failure.text == "'t' lies outside the years 1678 to 2261, which is all that weir holds");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(more_groups_than_an_output_takes_leave_in_pieces_and_more_than_allowed_fail) {
@@ -172,18 +250,25 @@ stages:
   const std::string first = R"({"device":"d1","mean":5.5,"n":10,"from":"2030-01-01T00:00:00.000Z"})";
   BOOST_TEST(bench.output() == first + "\n");
   bench.run();
-  BOOST_TEST(bench.output() == first + "\n" + R"({"device":"d1","mean":15.5,"n":10,"from":"2030-01-01T00:00:10.000Z"})" +
-                                   "\n" + R"({"device":"d1","mean":23.0,"n":5,"from":"2030-01-01T00:00:20.000Z"})" + "\n");
+  BOOST_TEST(bench.output() == first + "\n" +
+                                   R"({"device":"d1","mean":15.5,"n":10,"from":"2030-01-01T00:00:10.000Z"})" + "\n" +
+                                   R"({"device":"d1","mean":23.0,"n":5,"from":"2030-01-01T00:00:20.000Z"})" + "\n");
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
-  BOOST_TEST(Read("aggregate", "{window: 1s, fields: {m: median(c)}}").mistake() ==
-             "'median(c)' is no function of a field; count(), or count, sum, min, max, mean, first, last or p1 to p99 of "
-             "a path: mean(celsius)");
+  BOOST_TEST(
+      Read("aggregate", "{window: 1s, fields: {m: median(c)}}").mistake() ==
+      "'median(c)' is no function of a field; count(), or count, sum, min, max, mean, first, last or p1 to p99 of "
+      "a path: mean(celsius)");
   for (const auto* bad : {"mean", "mean()", "p0(c)", "p100(c)", "p5x(c)", "sum(a..b)", "p(c)", "q5(c)"}) {
-    BOOST_TEST(Read("aggregate", std::string("{window: 1s, fields: {m: '") + bad + "'}}").diagnostics.has_errors(), bad);
+    BOOST_TEST(Read("aggregate", std::string("{window: 1s, fields: {m: '") + bad + "'}}").diagnostics.has_errors(),
+               bad);
   }
+  BOOST_TEST(Read("aggregate", "{window: 1s, fields: {'{{ msg.k }}': count()}}").mistake() ==
+             "expected a constant key, found `{{ }}`: keys are read once, at the start; a name that depends on the "
+             "message is made "
+             "in `lua`");
   BOOST_TEST(Read("aggregate", "{window: 3s, slide: 2s, fields: {n: count()}}").mistake() ==
              "a window is a whole number of slides long; such as `window: 1m, slide: 10s`");
   BOOST_TEST(Read("aggregate", "{window: 3s, late: 2s, fields: {n: count()}}").mistake() ==

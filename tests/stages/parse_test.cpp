@@ -54,6 +54,8 @@ BOOST_AUTO_TEST_CASE(a_pattern_of_no_use_is_refused) {
   BOOST_TEST(Read("parse", "{re: '(a'}").mistake() == "this regular expression is of no use here; missing ): (a");
   BOOST_TEST(Read("parse", "{re: '(a)'}").mistake() ==
              "this regular expression is of no use here; it has no named group, such as (?<name>[a-z]+)");
+  BOOST_TEST(Read("parse", "{re: '(?<a>x)(?<b>y)(?<a>z)'}").mistake() ==
+             "this regular expression is of no use here; it has two groups named 'a'");
   BOOST_TEST(Read("parse", "{re: '(?<a>x)(?<=y)'}").diagnostics.has_errors());
   BOOST_TEST(!Read("parse", R"({re: '[(?<]\((?<a>x)'})").diagnostics.has_errors());
   BOOST_TEST(Read("parse", "{of: a}").diagnostics.has_errors());
