@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "engine/io/child.hpp"
+#include "engine/io/http_path.hpp"
 #include "engine/message/asker.hpp"
 #include "engine/message/failure.hpp"
 #include "engine/runtime/wait.hpp"
@@ -142,6 +143,7 @@ struct Doubles::Inside {
     const Record* record = nullptr;
     std::vector<Came>* answered = nullptr;  ///< Where it listens: what its askers get.
     std::function<message::Done(message::Request& request, std::string_view body)> admit;
+    std::optional<stage::Serves> serves;
     runtime::Waiter* waiting = nullptr;
   };
   struct Call {
@@ -233,6 +235,7 @@ struct Doubles::Inside {
     source.record = &record;
     source.answered = &record.answered[planned.name];
     source.admit = planned.configured.admit;
+    source.serves = planned.configured.serves;
   }
 
   /// The kind once more, without the words that make it go on for ever: so its own code reads each entry.
@@ -305,21 +308,40 @@ struct Doubles::Inside {
     Source& source_;
   };
 
+  /// What the asker is told in place of the stage, which does not serve what he asks for. Nothing where no path or
+  /// method is written: then he asks for what it serves.
+  static std::optional<message::Answer> not_served(const stage::Serves& serves, const RequestConfig& said) {
+    std::string why;
+    const auto path = io::HttpPath::parse(serves.path, why);
+    io::HttpPath::Found params;
+    if (path && said.path && !path->match(*said.path, params)) return io::http_not_served({});
+    if (said.method && !io::http_takes(serves.methods, *said.method)) return io::http_not_served(serves.methods);
+    return std::nullopt;
+  }
+
   /// Puts a message out; behind that of a source that listens stands somebody who asks. Nothing: it was refused.
   static std::optional<Message> give(const Source& played, const RequestConfig& said, std::string_view payload,
                                      stage::Source& source) {
     if (!played.answered) return source.emit(payload);
     const auto request = std::make_shared<message::Request>();
-    request->method = said.method;
-    request->path = said.path;
+    const bool takes_get = !played.serves || io::http_takes(played.serves->methods, "GET");
+    request->method = said.method.value_or(takes_get ? "GET" : played.serves->methods.front());
+    request->path = said.path.value_or("/");
     request->client = said.client;
     request->params = said.params;
     request->query = said.query;
     for (const auto& [name, value] : said.headers) request->headers.emplace_back(lua_name(name), value);
+    const auto asker = std::make_shared<TestAsker>(source.core, *played.record, *played.answered);
+    if (played.serves) {
+      if (auto told = not_served(*played.serves, said)) {
+        asker->answer(std::move(*told));
+        return std::nullopt;
+      }
+    }
     auto refused = played.admit ? played.admit(*request, payload) : std::nullopt;
     const auto metadata = std::make_shared<message::Metadata>();
     metadata->request = request;
-    metadata->asker = std::make_shared<TestAsker>(source.core, *played.record, *played.answered);
+    metadata->asker = asker;
     if (!refused) refused = source.enters(metadata, payload);
     if (refused) {
       source.origin = metadata;

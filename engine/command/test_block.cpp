@@ -48,8 +48,10 @@ const auto amount_spec = config::Spec<Amount>("amount", "How many.")
 
 const auto request_spec =
     config::Spec<RequestConfig>("request", "What the asker sent.")
-        .field("method", &RequestConfig::method, "Its method.", config::not_empty(), config::sample("POST"))
-        .field("path", &RequestConfig::path, "Its path.", config::not_empty(), config::sample("/orders/7"))
+        .field("method", &RequestConfig::method, "Its method; one that the stage does not take is told 405.",
+               config::not_empty(), config::sample("POST"))
+        .field("path", &RequestConfig::path, "Its path; one that the stage does not serve is told 404.",
+               config::not_empty(), config::sample("/orders/7"))
         .field("query", &RequestConfig::query, "What stands behind the `?`, by names.", config::sample("{page: '2'}"))
         .field("headers", &RequestConfig::headers, "Its headers.", config::sample("{x-api-key: k1}"))
         .field("params", &RequestConfig::params,
@@ -72,7 +74,8 @@ const auto send_spec =
                "With `at` and without `to`: the engine stops at once and starts again. What a fake gave is not given "
                "again.")
         .group("request", &SendConfig::request, request_spec,
-               "What the asker sent, where the source listens: `request` in Lua. Without it: GET / from 127.0.0.1.")
+               "What the asker sent, where the source listens: `request` in Lua. Without it: from 127.0.0.1, "
+               "and GET / or whatever else the stage takes.")
         .field("machine", &SendConfig::machine,
                "With `at` and without `to`: from then on the machine is so busy, for a `limit` by its load. Until then "
                "it idles.",
@@ -268,7 +271,8 @@ const auto test_spec =
             written.error("fake", "with `clock: real` the outside is as it is", "leave out one of the two");
           }
           if (test.start && !script::parse_rfc3339(*test.start)) {
-            written.error("start", "'" + *test.start + "' is no time of day", "such as '2030-01-10T01:59:00+01:00'");
+            const auto what = script::outside_held_years(*test.start) ? script::not_held : "is no time of day";
+            written.error("start", "'" + *test.start + "' " + what, "such as '2030-01-10T01:59:00+01:00'");
           }
           if (test.expect.empty()) {
             written.error("expect", "it expects nothing", "say what must come, such as `- {from: STAGE, msg: {n: 1}}`");

@@ -25,7 +25,8 @@ struct Amount {
 
 /// `request:` of an entry of `send:`. Names of headers as they are written.
 struct RequestConfig {
-  std::string method = "GET", path = "/", client = "127.0.0.1";
+  std::optional<std::string> method, path;
+  std::string client = "127.0.0.1";
   config::Map<std::string> query, headers, params;
 };
 

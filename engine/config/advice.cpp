@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/reader.hpp"
+
 namespace weir::config {
 
 namespace {
@@ -229,6 +231,16 @@ std::optional<std::string> bare_lua_advice(std::string_view code) {
     }
   }
   return std::nullopt;
+}
+
+bool check_key(const Node::Entry& entry, Reader& reader) {
+  const bool is_template = entry.key.find("{{") != std::string::npos;
+  if (!is_template && entry.key.find("${") == std::string::npos) return true;
+  reader.error(entry.key_place,
+               fmt::format("expected a constant key, found `{}`: keys are read once, at the start",
+                           is_template ? "{{ }}" : "${…}"),
+               is_template ? "a name that depends on the message is made in `lua`" : "write the name out");
+  return false;
 }
 
 }  // namespace weir::config

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "engine/config/node.hpp"
+
 namespace weir::config {
 
 /// For code that did not compile: the slip that is probably meant, with its cure. Pure.
@@ -19,5 +21,9 @@ std::optional<std::string> length_trap(std::string_view code);
 
 /// What is neither Lua nor filled in there: `${x}` or `{{ msg.x }}` inside bare code.
 std::optional<std::string> bare_lua_advice(std::string_view code);
+
+class Reader;
+/// Refuses a key of the user's, such as the name of a field, that holds `{{ }}` or `${}`: neither is filled in there.
+bool check_key(const Node::Entry& entry, Reader& reader);
 
 }  // namespace weir::config

@@ -224,6 +224,7 @@ bool read_value(const Node& node, Reader& reader, Value& out) {
       bool good = true;
       for (const auto& entry : node.entries) {
         const Reader::Step step(reader, entry.key);
+        good &= check_key(entry, reader);
         good &= read_value(entry.value, reader, out.fields.emplace_back(entry.key, Value()).second);
       }
       return good;

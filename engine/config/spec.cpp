@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/advice.hpp"
+
 namespace weir::config {
 
 namespace {
@@ -226,6 +228,7 @@ bool read_map(const Node& node, Reader& reader, const TypeOps& element, const st
   bool good = true;
   for (const auto& entry : node.entries) {
     const Reader::Step step(reader, entry.key);
+    good &= check_key(entry, reader);
     good &= element.read(entry.value, reader, choices, next(entry.key));
   }
   return good;

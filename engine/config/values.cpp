@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -313,6 +314,39 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+namespace {
+
+/// What is wrong with the number before a unit, if it is that.
+std::string amount_advice(std::string_view number, std::string_view rest) {
+  const auto digit_at = [&](std::size_t at) { return at < rest.size() && is_digit(rest[at]); };
+  if (rest.empty()) return {};
+  const bool is_signed = rest.size() > 1 && (rest[1] == '+' || rest[1] == '-');
+  if ((rest[0] == 'e' || rest[0] == 'E') && digit_at(is_signed ? 2 : 1)) {
+    return "a number before a unit has no exponent: write it out";
+  }
+  if (rest[0] == ',' && digit_at(1)) {
+    const auto unit = rest.substr(std::min(rest.find_first_not_of("0123456789", 1), rest.size()));
+    return fmt::format("a fraction has a point, as in {}.5{}, and no number a comma", number, unit);
+  }
+  if (rest[0] == '_' && digit_at(1)) return "no `_` stands in a number";
+  if (number == "0" && (rest[0] == 'x' || rest[0] == 'X') && rest.size() > 1 &&
+      std::isxdigit(static_cast<unsigned char>(rest[1]))) {
+    return "numbers are decimal";
+  }
+  return {};
+}
+
+/// `h30m`: a unit and after it another number.
+bool has_several_units(std::string_view rest) {
+  const auto digit = rest.find_first_of("0123456789");
+  if (digit == rest.npos) return false;
+  const auto unit = trimmed(rest.substr(0, digit));
+  return std::any_of(duration_units.begin(), duration_units.end(),
+                     [&](const Unit& known) { return known.name == unit; });
+}
+
+}  // namespace
+
 std::string number_advice(std::string_view text) {
   std::string_view digits = text;
   if (!digits.empty() && (digits[0] == '-' || digits[0] == '+')) digits.remove_prefix(1);
@@ -379,7 +413,8 @@ std::string duration_advice(std::string_view text) {
     if (unit == known.name)
       return unit.size() == parts->second.size() ? "106751d is the longest"
                                                  : fmt::format("write {}{}, without a blank", parts->first, unit);
-  if (unit.find_first_of("0123456789") != std::string_view::npos) return "a duration has one unit: 90m, not 1h30m";
+  if (has_several_units(parts->second)) return "a duration has one unit: 90m, not 1h30m";
+  if (auto advice = amount_advice(parts->first, parts->second); !advice.empty()) return advice;
   return "its units are us, ms, s, m, h and d";
 }
 
@@ -387,6 +422,7 @@ std::string size_advice(std::string_view text) {
   const auto parts = split_unit(text);
   if (!parts) return {};
   if (parts->second.empty()) return "a size carries its unit";
+  if (auto advice = amount_advice(parts->first, parts->second); !advice.empty()) return advice;
   for (const auto& known : size_units)
     if (parts->second == known.name) return "8388608GiB is the largest";
   std::string_view unit = parts->second;
@@ -406,6 +442,9 @@ std::string path_advice(std::string_view text) {
 std::string rate_advice(std::string_view text) {
   const auto parts = split_unit(text);
   if (parts && parts->second.empty()) return fmt::format("a rate carries its time: {}/s", text);
+  if (parts) {
+    if (auto advice = amount_advice(parts->first, parts->second); !advice.empty()) return advice;
+  }
   if (parts && parts->second == "ps") return fmt::format("write {}/s", parts->first);
   return {};
 }

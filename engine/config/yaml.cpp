@@ -137,6 +137,9 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
+/// Between brackets yaml-cpp takes any `?` for that.
+constexpr std::string_view begins_a_key = "a ? at the beginning makes a key of it to some readers of YAML";
+
 /// Builds our tree out of yaml-cpp's events, looking back at the text for what the events no longer say.
 class Builder : public YAML::EventHandler {
  public:
@@ -157,7 +160,12 @@ class Builder : public YAML::EventHandler {
     for (const std::string_view word : {"null", "Null", "NULL", "~"})
       if (map_.text().compare(start, word.size(), word) == 0) node.text = word;
     node.plain = true;
-    if (!node.text.empty()) {
+    const bool in_flow_list = !frames_.empty() && frames_.back().flow && frames_.back().node.is_list();
+    if (node.text.empty() && in_flow_list && anchor == 0) {
+      node.place = map_.place(position, position + 1);
+      node.told = true;
+      tell(node.place, "nothing stands before this comma", "take the comma out, or write null");
+    } else if (!node.text.empty()) {
       node.place = map_.place(start, start + node.text.size());
       last_ = {start, start + node.text.size(), false};
     } else if (!frames_.empty() && frames_.back().node.is_map() && frames_.back().has_key) {
@@ -218,6 +226,11 @@ class Builder : public YAML::EventHandler {
       tell_tag(node, position, start);
     } else if (node.plain) {
       look_at_plain(node, start, end);
+    } else if (is_quoted) {
+      if (opening == '"') look_at_escapes(node, start, end);
+      put_last_breaks(node.text, start, end);
+    } else if (opening == '>') {
+      put_kept_breaks(node.text, start);
     }
     finish(std::move(node), anchor);
   }
@@ -360,6 +373,66 @@ class Builder : public YAML::EventHandler {
     node.text = whole;
   }
 
+  /// yaml-cpp makes other bytes of these four than YAML says.
+  void look_at_escapes(Node& node, std::size_t start, std::size_t end) {
+    static constexpr std::array<std::pair<char, std::string_view>, 4> wrong{
+        {{'_', "\\u00a0"}, {'N', "\\u0085"}, {'L', "\\u2028"}, {'P', "\\u2029"}}};
+    for (std::size_t at = start + 1; at + 1 < end; ++at) {
+      if (map_.at(at) != '\\') continue;
+      const char letter = map_.at(++at);
+      for (const auto& [escape, cure] : wrong) {
+        if (letter != escape) continue;
+        tell(map_.place(at - 1, at + 1), fmt::format("weir does not read the escape \\{}", letter),
+             fmt::format("write {}", cure));
+        node.told = true;
+      }
+    }
+  }
+
+  /// Of n line breaks before a closing quote n - 1 stay. yaml-cpp keeps two of them behind an escape, else one, and
+  /// none where nothing else stands in the text.
+  void put_last_breaks(std::string& value, std::size_t start, std::size_t end) const {
+    std::size_t at = end - 1, breaks = 0;
+    while (at > start + 1 && (is_blank(map_.at(at - 1)) || is_end(map_.at(at - 1)))) breaks += map_.at(--at) == '\n';
+    const bool all = at == start + 1;
+    const std::size_t kept = all ? 0 : ends_in_escape(start, at) ? 2 : 1;
+    if (breaks > kept + 1) value.append(breaks - 1 - kept, '\n');
+  }
+
+  bool ends_in_escape(std::size_t start, std::size_t end) const {
+    if (map_.at(start) != '"') return false;
+    bool escaped = false;
+    for (std::size_t at = start + 1; at < end;) {
+      const char letter = map_.at(at) == '\\' ? map_.at(at + 1) : '\0';
+      escaped = letter != '\0';
+      at += letter == 'x' ? 4 : letter == 'u' ? 6 : letter == 'U' ? 10 : escaped ? 2 : 1;
+    }
+    return escaped;
+  }
+
+  /// yaml-cpp loses some of the blank lines at the end of a text under `>+`, which keeps them.
+  void put_kept_breaks(std::string& value, std::size_t start) const {
+    const std::string& text = map_.text();
+    const std::size_t header_end = map_.line_end(start);
+    const std::string_view header = std::string_view(text).substr(start, header_end - start);
+    if (header.substr(0, header.find(' ')) != ">+" || header_end == text.size()) return;
+    const std::size_t size = value.find_last_not_of('\n') + 1;
+    const std::size_t first = std::min(text.find_first_not_of(" \r\n", header_end), text.size());
+    const std::size_t indent = first - map_.line_start(first);
+    // Where its last line ends that is not blank, and where what follows begins.
+    std::size_t last = text.find('\n', header_end) + 1, next = map_.line_start(first);
+    while (size > 0 && next < text.size()) {
+      const std::size_t end = map_.line_end(next);
+      const std::size_t word = std::min(text.find_first_not_of(' ', next), end);
+      if (word < end && word - next < indent) break;
+      if (word < end || word - next > indent) last = end;
+      next = std::min(text.find('\n', end), text.size() - 1) + 1;
+    }
+    const auto at = [&](std::size_t position) { return text.begin() + static_cast<std::ptrdiff_t>(position); };
+    value.resize(size);
+    if (last < next) value.append(static_cast<std::size_t>(std::count(at(last), at(next), '\n')), '\n');
+  }
+
   /// `on: [connect]`, of `retry`: a list shows that a key is meant.
   bool heads_a_list(std::size_t at) const {
     while (is_blank(map_.at(at))) ++at;
@@ -372,6 +445,11 @@ class Builder : public YAML::EventHandler {
   }
 
   void look_at_plain(Node& node, std::size_t start, std::size_t end) {
+    if (node.text.starts_with('?')) {
+      tell(node.place, std::string(begins_a_key), fmt::format("quote it: {}", quoted(node.text)));
+      node.told = true;
+      return;
+    }
     if (is_other_boolean(node.text) && !(node.text == "on" && heads_a_list(end))) {
       tell(node.place, fmt::format("`{}` is a boolean to many editors, a text to others", node.text),
            fmt::format("only `true` and `false` are booleans here; quote a text: '{}'", node.text));
@@ -626,7 +704,9 @@ void Builder::syntax_error(const YAML::Exception& exception) {
   const std::size_t line_start = map_.line_start(position);
   const std::size_t line_end = map_.line_end(position);
   const auto rest_of_value = [&](std::size_t start) {
-    const bool flow = !frames_.empty() && frames_.back().flow;
+    // Of the braces that are the whole file no event has told yet.
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    const bool flow = frames_.empty() ? map_.at(first) == '{' || map_.at(first) == '[' : frames_.back().flow;
     std::size_t end = start;
     int depth = 0;
     for (; end < map_.line_end(start); ++end) {
@@ -669,8 +749,10 @@ void Builder::syntax_error(const YAML::Exception& exception) {
   for (std::size_t at = line_start; at < line_end && is_blank(map_.at(at)); ++at)
     if (map_.at(at) == '\t') return say(at, at + 1, "a tab in the indentation", "indent with spaces");
   if (message == "unknown token" && !at_end) {
-    const std::size_t end = rest_of_value(position);
-    return say(position, end, fmt::format("no text begins with {} in YAML", map_.at(position)),
+    const std::size_t end = std::min({rest_of_value(position), text.find(": ", position), text.find(":\n", position)});
+    return say(position, end,
+               map_.at(position) == '?' ? std::string(begins_a_key)
+                                        : fmt::format("no text begins with {} in YAML", map_.at(position)),
                fmt::format("quote it: {}", quoted(text.substr(position, end - position))));
   }
   if (message == "unexpected character in block scalar") {

@@ -273,12 +273,51 @@ bool somebody_asks(const Plan& plan, std::size_t stage) {
   return plan.any_up_to(stage, [](const PlannedStage& planned) { return !planned.kind || planned.configured.listens; });
 }
 
+/// Whether what leaves by the port is new, so that whoever asked for what it was made of is not known to it. (A
+/// `gather` gives on who asked for the first of a list: they are of one message.)
+bool loses_asker(const PlannedStage& planned, stage::Port port) {
+  const auto& configured = planned.configured;
+  if (configured.collects) return port == stage::main_port && configured.gathers.empty();
+  return configured.creates && port != stage::failed_port;
+}
+
+/// The stage nearest to this one that loses who asked, where all ways to it from those that listen lead through such.
+std::optional<std::size_t> all_askers_lost_at(const Plan& plan, std::size_t stage) {
+  std::vector<bool> seen(plan.stages.size(), false);
+  std::vector<std::size_t> left{stage};
+  std::optional<std::size_t> lost;
+  for (std::size_t at = 0; at < left.size(); ++at) {
+    const auto& planned = plan.stages[left[at]];
+    if (!planned.kind || planned.configured.listens) return std::nullopt;
+    for (const auto& input : planned.inputs) {
+      if (loses_asker(plan.stages[input.stage], input.port)) {
+        if (!lost && somebody_asks(plan, input.stage)) lost = input.stage;
+      } else if (!seen[input.stage]) {
+        seen[input.stage] = true;
+        left.push_back(input.stage);
+      }
+    }
+  }
+  return lost;
+}
+
 void refuse_replies_to_nobody(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
-    if (!planned.kind || !planned.configured.replies || planned.inputs.empty() || somebody_asks(plan, i)) continue;
-    diagnostics.error(planned.place, "nobody waits for the answer of '" + planned.name + "'",
-                      "a stage that listens, such as http_server, must lead to it", "stages." + planned.name);
+    if (!planned.kind || !planned.configured.replies || planned.inputs.empty()) continue;
+    const std::string path = "stages." + planned.name;
+    if (!somebody_asks(plan, i)) {
+      diagnostics.error(planned.place, "nobody waits for the answer of '" + planned.name + "'",
+                        "a stage that listens, such as http_server, must lead to it", path);
+    } else if (const auto lost = all_askers_lost_at(plan, i)) {
+      const auto& between = plan.stages[*lost];
+      diagnostics.error(
+          planned.place,
+          "'" + planned.name + "' is reached only through '" + between.name + "', which " +
+              (between.configured.collects ? "makes one message of many" : "puts out messages of its own") +
+              ": who asked is not known behind it",
+          "reply to what '" + between.name + "' reads", path);
+    }
   }
 }
 

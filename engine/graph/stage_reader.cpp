@@ -359,6 +359,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   if (shape == Shape::source) {
     if (written("edge")) refuse("edge", "a source has no edge before it");
     if (written("workers")) refuse("workers", "this source takes no workers");
+    if (written("order")) refuse("order", "this source has no workers, who could keep an order or not");
   }
   if (written("attempts") && (shape != Shape::source || planned.configured.listens)) {
     refuse("attempts",
@@ -372,10 +373,11 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
     if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
   }
-  if (planned.common.order == stage::Order::by_key && shape != Shape::duplex && shape != Shape::call) {
+  const bool lanes = planned.common.order == stage::Order::by_key;
+  if (lanes && shape == Shape::operation) {
     refuse("order", "workers who each have their keys come with a later version of weir here",
            "a stage that calls has them, and a child that stays, `exec: {pipe: …}`");
-  } else if (planned.common.order == stage::Order::by_key && planned.common.workers == 1) {
+  } else if (lanes && (shape == Shape::duplex || shape == Shape::call) && planned.common.workers == 1) {
     refuse("order", "one worker keeps the order of all keys anyway", "say `workers: 8`, for so many keys at once");
   }
   if (planned.common.state) {
@@ -385,8 +387,14 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
       refuse("workers", "workers who each have their keys come with a later version of weir");
     }
   }
-  if (shape == Shape::sink && planned.common.workers > 1) {
-    refuse("workers", "'" + planned.kind->name() + "' writes in one place and takes no workers");
+  if (shape == Shape::sink) {
+    if (planned.common.workers > 1) {
+      refuse("workers", "'" + planned.kind->name() + "' writes in one place and takes no workers");
+    }
+    if (written("order")) {
+      refuse("order", "'" + planned.kind->name() + "' has no workers, who could keep an order or not",
+             "it writes messages as they come");
+    }
   }
   if (shape == Shape::operation && planned.common.workers > 1) {
     if (planned.configured.memory == stage::Memory::whole || planned.configured.collects) {

@@ -106,6 +106,32 @@ bool HttpPath::stands_before(const HttpPath& other) const {
   return parts_.size() > other.parts_.size();
 }
 
+bool http_takes(const std::vector<std::string>& methods, std::string_view method) {
+  const auto has = [&](std::string_view word) {
+    return std::find(methods.begin(), methods.end(), word) != methods.end();
+  };
+  return methods.empty() || has(method) || (method == "HEAD" && has("GET"));
+}
+
+message::Answer http_not_served(const std::vector<std::string>& methods) {
+  message::Answer answer;
+  answer.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+  if (methods.empty()) {
+    answer.status = 404;
+    answer.body = "there is nothing here\n";
+    return answer;
+  }
+  std::string allow;
+  for (const auto& method : methods) {
+    allow += (allow.empty() ? "" : ", ") + method;
+    if (method == "GET" && std::find(methods.begin(), methods.end(), "HEAD") == methods.end()) allow += ", HEAD";
+  }
+  answer.status = 405;
+  answer.body = "this takes " + allow + "\n";
+  answer.headers.emplace_back("Allow", std::move(allow));
+  return answer;
+}
+
 bool http_methods_meet(const std::vector<std::string>& one, const std::vector<std::string>& other) {
   return one.empty() || other.empty() ||
          std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();

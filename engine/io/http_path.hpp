@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/message/asker.hpp"
+
 namespace weir::io {
 
 /// Parts between slashes: a text, `{name}` for any one part, and as the last one `*` for all that is left, be it
@@ -40,6 +42,12 @@ class HttpPath {
   std::string text_;
   std::vector<Part> parts_;
 };
+
+/// Whether who takes these methods takes this one; HEAD goes with GET. Empty: all.
+bool http_takes(const std::vector<std::string>& methods, std::string_view method);
+
+/// What is told of a path that nobody serves, 404; or, of one that is served by these methods only, 405.
+message::Answer http_not_served(const std::vector<std::string>& methods);
 
 /// Whether some request may have a method of both. Empty: all.
 bool http_methods_meet(const std::vector<std::string>& one, const std::vector<std::string>& other);

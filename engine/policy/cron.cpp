@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/config/values.hpp"
+
 namespace weir::policy {
 namespace {
 
@@ -57,6 +59,20 @@ std::vector<Word> words_of(std::string_view text) {
   return words;
 }
 
+/// As `every` takes it, of what others write after `@every`: `1h30m` is 90m.
+std::string every_of(std::string_view text) {
+  config::Duration sum{};
+  const std::string_view digits = "0123456789.";
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of(digits, text.find_first_not_of(digits)), text.size());
+    const auto part = config::parse_duration(text.substr(0, end));
+    if (!part) return "5m";
+    sum += *part;
+    text.remove_prefix(end);
+  }
+  return sum.count() > 0 ? config::show(sum) : "5m";
+}
+
 /// Reads one field into the set of its numbers.
 class FieldReader {
  public:
@@ -81,26 +97,53 @@ class FieldReader {
     const Word range{part.text.substr(0, slash), part.at};
     if (range.text == "*") {
       from = field_.least;
-      to = field_.names == weekdays.data() ? 6 : field_.most;
-    } else if (const auto dash = range.text.find('-', 1); dash != range.text.npos) {
-      const Word first{range.text.substr(0, dash), range.at}, last{range.text.substr(dash + 1), range.at + dash + 1};
-      if (!read_number(first, from) || !read_number(last, to)) return false;
-      if (field_.names == weekdays.data() && to == 0 && from > 0) to = 7;  // `fri-sun`
-      if (from > to) {
-        return refuse(range, "the range " + std::string(range.text) + " runs backwards",
-                      "write its two parts: " + std::string(first.text) + "-" + std::to_string(last_number()) + "," +
-                          std::to_string(field_.least) + "-" + std::string(last.text));
-      }
-    } else {
-      if (!read_number(range, from)) return false;
+      to = last_number();
+      return read_step(part, slash, step);
+    }
+    const auto dash = range.text.find('-', 1);
+    const Word first{range.text.substr(0, dash), range.at};
+    if (!read_number(first, from)) return false;
+    if (dash == range.text.npos) {
       to = from;
+      if (!read_step(part, slash, step)) return false;
+      return slash == part.text.npos || refuse_step_of_one(part, first, from, step);
     }
+    const Word last{range.text.substr(dash + 1), range.at + dash + 1};
+    if (!read_number(last, to) || !read_step(part, slash, step)) return false;
+    if (of_week() && to == 0 && from > 0) to = 7;  // `fri-sun`
+    return from <= to || refuse_backwards(part, first, last, from, to, step);
+  }
+
+  bool refuse_step_of_one(const Word& part, const Word& number, int from, int step) {
+    const bool sunday = of_week() && from == 7;
+    return refuse(part, "a step needs a range to step through",
+                  "write " + part_text(sunday ? 0 : from, sunday ? "0" : std::string(number.text), last_number(),
+                                       std::to_string(last_number()), step));
+  }
+
+  bool refuse_backwards(const Word& part, const Word& first, const Word& last, int from, int to, int step) {
+    std::string what = "the range " + std::string(first.text) + "-" + std::string(last.text) + " runs backwards";
+    const std::string end(last.text);
+    if (of_week() && from == 7) {  // A week begins with Sunday, its 0.
+      return refuse(part, std::move(what), "write " + part_text(0, "0", to, end, step));
+    }
+    std::string parts = part_text(from, std::string(first.text), last_number(), std::to_string(last_number()), step);
+    const int numbers = last_number() - field_.least + 1;
+    const int again = from + (last_number() - from) / step * step + step - numbers;
+    if (again > to) return refuse(part, std::move(what), "write " + parts);
+    parts += "," + part_text(again, std::to_string(again), to, end, step);
+    return refuse(part, std::move(what), "write its two parts: " + parts);
+  }
+
+  /// As one writes it.
+  static std::string part_text(int from, std::string first, int to, const std::string& last, int step) {
+    if (from + step > to) return first;
+    return std::move(first) + "-" + last + (step == 1 ? "" : "/" + std::to_string(step));
+  }
+
+  /// Without a slash it is 1.
+  bool read_step(const Word& part, std::size_t slash, int& step) {
     if (slash == part.text.npos) return true;
-    if (range.text != "*" && from == to) {
-      const std::string number(range.text);
-      return refuse(part, "a step needs a range to step through",
-                    "write " + number + "-" + std::to_string(last_number()) + std::string(part.text.substr(slash)));
-    }
     const Word after{part.text.substr(slash + 1), part.at + slash + 1};
     if (!digits(after.text, step) || step < 1) {
       return refuse(after.text.empty() ? part : after, "'" + std::string(after.text) + "' is no step",
@@ -131,7 +174,11 @@ class FieldReader {
     if (word.text.empty()) return refuse(word, std::string("a number is missing in the ") + field_.name, hint);
     if (word.text == "?") hint = "write * for any";
     for (int i = 0; i < field_.names_count; ++i) {
-      if (name.starts_with(field_.names[i])) hint = "names have three letters: " + std::string(field_.names[i]);
+      const std::string known(field_.names[i]);
+      if (!name.starts_with(known)) continue;
+      const bool counted = name[known.size()] == '#';
+      hint = counted ? "write " + known + ", and let a `where` behind it see which one of the month it is"
+                     : "names have three letters: " + known;
     }
     return refuse(word, "'" + std::string(word.text) + "' is no " + field_.name, hint);
   }
@@ -140,7 +187,8 @@ class FieldReader {
     std::from_chars(text.data(), text.data() + text.size(), number);
     return true;
   }
-  int last_number() const { return field_.names == weekdays.data() ? 6 : field_.most; }
+  bool of_week() const { return field_.names == weekdays.data(); }
+  int last_number() const { return of_week() ? 6 : field_.most; }
   bool refuse(const Word& word, std::string what, std::string hint) {
     mistake_ = {std::move(what), std::move(hint), word.at, std::max<std::size_t>(word.text.size(), 1)};
     return false;
@@ -164,7 +212,7 @@ std::optional<Cron> Cron::parse(std::string_view text, Mistake& mistake) {
     const auto found = std::find_if(nicknames.begin(), nicknames.end(), [&](const auto& n) { return n.first == name; });
     if (found == nicknames.end() || words.size() > 1) {
       std::string hint = "there are @hourly, @daily, @weekly, @monthly and @yearly";
-      if (name == "@every") hint = "`every: " + (words.size() > 1 ? std::string(words[1].text) : "5m") + "` does that";
+      if (name == "@every") hint = "`every: " + every_of(words.size() > 1 ? words[1].text : "") + "` does that";
       if (name == "@reboot") hint = "without `cron` and `every` a source begins at once";
       mistake = {"cron has no '" + std::string(text) + "'", std::move(hint), words[0].at, words[0].text.size()};
       return std::nullopt;

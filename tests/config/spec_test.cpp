@@ -457,6 +457,23 @@ BOOST_AUTO_TEST_CASE(a_kind_that_is_a_whole_map) {
   BOOST_TEST(read_as(set_spec, "set: x").told.find("expected a map of value, found \"x\"") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_key_takes_neither_template_nor_name) {
+  BOOST_TEST(read_as(set_spec, "set: {'{{ msg.k }}': 1}").told ==
+             "f.yaml:1:7: error: expected a constant key, found `{{ }}`: keys are read once, at the start\n"
+             "    1 | set: {'{{ msg.k }}': 1}\n"
+             "      |       ^~~~~~~~~~~~~\n"
+             "      = a name that depends on the message is made in `lua`\n");
+  BOOST_TEST(read_as(set_spec, "set: {'a${b}': 1}").told ==
+             "f.yaml:1:7: error: expected a constant key, found `${…}`: keys are read once, at the start\n"
+             "    1 | set: {'a${b}': 1}\n"
+             "      |       ^~~~~~~\n"
+             "      = write the name out\n");
+  for (const char* written : {"set: {a: {'{{ b }}': 1}}", "set: {a: [{'x{{ b }}': 1}]}"}) {
+    BOOST_TEST(read_as(set_spec, written).told.find("expected a constant key") != std::string::npos, written);
+  }
+  BOOST_TEST(read_as(set_spec, "set: {'{a}': 1, 'b$': 2, '$c}}': 3}").told == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_kind_that_is_one_value_or_a_map) {
   BOOST_CHECK(read_as(throttle_spec, "throttle: 10/s").config.rate == Rate{10});
   const auto got = read_as(throttle_spec, "throttle: {rate: 10/m, burst: 5}");

@@ -25,7 +25,15 @@ BOOST_AUTO_TEST_CASE(a_duration_carries_its_unit) {
   BOOST_TEST(duration_advice("5 s") == "write 5s, without a blank");
   BOOST_TEST(duration_advice("5sec") == "write 5s");
   BOOST_TEST(duration_advice("1h30m") == "a duration has one unit: 90m, not 1h30m");
+  BOOST_TEST(duration_advice("1h 30m") == "a duration has one unit: 90m, not 1h30m");
   BOOST_TEST(duration_advice("-5s") == "a duration is never negative");
+  for (const char* written : {"1e3ms", "1E3ms", "1e-3s", "2.5e+3ms"}) {
+    BOOST_TEST(duration_advice(written) == "a number before a unit has no exponent: write it out", written);
+  }
+  BOOST_TEST(duration_advice("1,5s") == "a fraction has a point, as in 1.5s, and no number a comma");
+  BOOST_TEST(duration_advice("1_000ms") == "no `_` stands in a number");
+  BOOST_TEST(duration_advice("0x1s") == "numbers are decimal");
+  BOOST_TEST(duration_advice("1.5.2s") == "its units are us, ms, s, m, h and d");
 }
 
 BOOST_AUTO_TEST_CASE(a_size_carries_its_unit) {
@@ -37,6 +45,9 @@ BOOST_AUTO_TEST_CASE(a_size_carries_its_unit) {
   BOOST_TEST(size_advice("64") == "a size carries its unit");
   BOOST_TEST(size_advice("64MB") == "write 64MiB");
   BOOST_TEST(size_advice("64k") == "write 64KiB");
+  BOOST_TEST(size_advice("1e3KiB") == "a number before a unit has no exponent: write it out");
+  BOOST_TEST(size_advice("1,5MiB") == "a fraction has a point, as in 1.5MiB, and no number a comma");
+  BOOST_TEST(size_advice("0x40B") == "numbers are decimal");
 }
 
 BOOST_AUTO_TEST_CASE(a_rate_is_so_many_in_so_long) {
@@ -47,6 +58,8 @@ BOOST_AUTO_TEST_CASE(a_rate_is_so_many_in_so_long) {
   for (const char* bad : {"", "10", "10/", "/s", "10/0s", "-1/s", "10/x", "10 / s", "10/s/s"})
     BOOST_TEST(!parse_rate(bad).has_value(), bad);
   BOOST_TEST(rate_advice("10") == "a rate carries its time: 10/s");
+  BOOST_TEST(rate_advice("1e3/s") == "a number before a unit has no exponent: write it out");
+  BOOST_TEST(rate_advice("1,5/s") == "a fraction has a point, as in 1.5/s, and no number a comma");
 }
 
 BOOST_AUTO_TEST_CASE(ranges_hold_both_ends) {

@@ -15,6 +15,14 @@ std::string told(const std::string& text) {
   return diagnostics.render();
 }
 
+/// The value of `v`.
+std::string text_of(const std::string& text) {
+  Diagnostics diagnostics;
+  const auto node = parse(make_source("f.yaml", text), diagnostics);
+  BOOST_REQUIRE_MESSAGE((node && node->find("v")), text << diagnostics.render());
+  return node->find("v")->text;
+}
+
 BOOST_AUTO_TEST_CASE(a_template_without_quotes_is_told_to_be_quoted) {
   BOOST_TEST(told("to: {{ meta.client }}") == R"(f.yaml:1:5: error: `{{ }}` outside quotes is a map to YAML
     1 | to: {{ meta.client }}
@@ -197,6 +205,100 @@ BOOST_AUTO_TEST_CASE(a_cron_word_that_begins_with_a_reserved_character) {
       |       ^~~~~~
       = quote it: '@daily'
 )");
+}
+
+BOOST_AUTO_TEST_CASE(a_text_with_a_reserved_character_is_quoted_without_what_closes_its_braces) {
+  for (const char* text :
+       {"{v: @x}", "[@x]", "{v: @x, w: 1}", "v: {v: @x}", "v: [a, {b: @x}]", "v: @x", "@x: 1", "{@x: 1}"}) {
+    BOOST_TEST(told(text).ends_with("= quote it: '@x'\n"), told(text));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_begins_with_a_question_mark) {
+  BOOST_TEST(told("v: ?x") == R"(f.yaml:1:4: error: a ? at the beginning makes a key of it to some readers of YAML
+    1 | v: ?x
+      |    ^~
+      = quote it: '?x'
+)");
+  BOOST_TEST(told("{v: ?x}") == R"(f.yaml:1:5: error: a ? at the beginning makes a key of it to some readers of YAML
+    1 | {v: ?x}
+      |     ^~
+      = quote it: '?x'
+)");
+  for (const char* text : {"[?x]", "?x: 1", "{?x: 1}", "- ?x"}) {
+    BOOST_TEST(told(text).ends_with("= quote it: '?x'\n"), told(text));
+  }
+  BOOST_TEST(told("v: '?x'") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_with_a_hole) {
+  BOOST_TEST(told("v: [a, , b]") == R"(f.yaml:1:8: error: nothing stands before this comma
+    1 | v: [a, , b]
+      |        ^
+      = take the comma out, or write null
+)");
+  BOOST_TEST(told("v: [,]") == R"(f.yaml:1:5: error: nothing stands before this comma
+    1 | v: [,]
+      |     ^
+      = take the comma out, or write null
+)");
+  for (const char* text : {"v: [, a]", "v: [a,,]", "v: [a,\n  , b]", "v: {w: [a, , b]}"}) {
+    BOOST_TEST(told(text).find("nothing stands before this comma") != std::string::npos, text);
+  }
+  for (const char* text : {"v: []", "v: [a,]", "v: [a, ]", "v: [null, ~, '']", "v: [a: , b]", "v:\n  -\n  - a"}) {
+    BOOST_TEST(told(text) == "", text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_escape_that_yaml_cpp_reads_wrongly) {
+  BOOST_TEST(told(R"(v: "a\_b")") == R"(f.yaml:1:6: error: weir does not read the escape \_
+    1 | v: "a\_b"
+      |      ^~
+      = write \u00a0
+)");
+  for (const auto& [text, cure] : {std::pair(R"("\N": 1)", R"(\u0085)"), std::pair(R"([a, "\L"])", R"(\u2028)"),
+                                   std::pair(R"({v: "\\\P"})", R"(\u2029)")}) {
+    BOOST_TEST(told(text).ends_with(std::string("= write ") + cure + "\n"), told(text));
+  }
+  for (const char* text : {R"(v: "\\_ \\N")", R"(v: '\_\N\L\P')", R"(v: \_\N)", R"(v: "\u00a0\u0085\u2028\u2029")"}) {
+    BOOST_TEST(told(text) == "", text);
+  }
+  BOOST_TEST(text_of(R"(v: "\u00a0\u0085\u2028\u2029")") == "\u00a0\u0085\u2028\u2029");
+}
+
+BOOST_AUTO_TEST_CASE(line_breaks_before_a_closing_quote_stay_but_the_first) {
+  for (const std::string quote : {"'", "\""}) {
+    const auto read = [&](const std::string& inside) { return text_of("v: " + quote + inside + quote + "\nw: 1"); };
+    BOOST_TEST(read("a\n  ") == "a ");
+    BOOST_TEST(read("a\n\n  ") == "a\n");
+    BOOST_TEST(read("a\n\n\n  ") == "a\n\n");
+    BOOST_TEST(read("a\n \n\n\n  ") == "a\n\n\n");
+    BOOST_TEST(read("a\n\n\n  b") == "a\n\nb");
+    BOOST_TEST(read("\n  ") == " ");
+    BOOST_TEST(read("\n\n  ") == "\n");
+    BOOST_TEST(read("\n\n\n  ") == "\n\n");
+    BOOST_TEST(read("\n\n\n  a") == "\n\na");
+  }
+  BOOST_TEST(text_of("v: \"a\\n\n\n\n  \"") == "a\n\n\n");
+  BOOST_TEST(text_of("v: \"a\\x20\n\n\n\n\n  \"") == "a \n\n\n\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_folded_text_that_keeps_its_end_keeps_all_blank_lines) {
+  BOOST_TEST(text_of("v: >+\n  a\nw: 1") == "a\n");
+  BOOST_TEST(text_of("v: >+\n  a\n\nw: 1") == "a\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n\n\nw: 1") == "a\n\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n\n\n  b\n\n\nw: 1") == "a\n\nb\n\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n  b\n \n\n# c\nw: 1") == "a b\n\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n\n   b\n\n\nw: 1") == "a\n\n b\n\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n  \n   \nw: 1") == "a\n\n \n");
+  BOOST_TEST(text_of("v: >+ # c\r\n  a\r\n\r\nw: 1") == "a\n\n");
+  BOOST_TEST(text_of("v: >+\n  a\n\n\n") == "a\n\n\n");
+  BOOST_TEST(text_of("v: >+\n  a") == "a");
+  BOOST_TEST(text_of("v: >+\n\n\nw: 1") == "\n\n");
+  BOOST_TEST(text_of("v: >+\n\n \n") == "\n\n");
+  BOOST_TEST(text_of("v: >+\nw: 1") == "");
+  BOOST_TEST(text_of("w: 1\nv: >+") == "");
+  BOOST_TEST(text_of("v: >\n  a\n\n\nw: 1") == "a\n");
 }
 
 BOOST_AUTO_TEST_CASE(off_is_no_boolean) {

@@ -60,3 +60,79 @@ BOOST_AUTO_TEST_CASE(reading_where_nothing_leaves_is_a_mistake) {
              "      |             ^\n"
              "      = read one of its ports, such as 'r.low'\n");
 }
+
+BOOST_AUTO_TEST_CASE(the_fields_of_merge_have_constant_names) {
+  BOOST_TEST(mistakes("  e: {from: n, exec: {run: ['true']}, merge: {'{{ msg.k }}': 1}}\n") ==
+             "test.yaml:3:47: error: expected a constant key, found `{{ }}`: keys are read once, at the start\n"
+             "    3 |   e: {from: n, exec: {run: ['true']}, merge: {'{{ msg.k }}': 1}}\n"
+             "      |                                               ^~~~~~~~~~~~~\n"
+             "      = a name that depends on the message is made in `lua`\n");
+}
+
+namespace {
+const std::string asked = "stages:\n  ask: {http_server: {listen: 127.0.0.1:8080, path: /}}\n";
+
+std::string told_of(const std::string& stages) { return Bench(asked + stages).mistakes(); }
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_reply_behind_what_makes_one_message_of_many_answers_nobody) {
+  BOOST_TEST(
+      told_of("  some: {from: ask, batch: {count: 5}}\n"
+              "  more: {from: some, pass: {}}\n"
+              "  answer: {from: more, reply: {}}\n") ==
+      "test.yaml:5:3: error: 'answer' is reached only through 'some', which makes one message of many: who asked "
+      "is not known behind it\n"
+      "    5 |   answer: {from: more, reply: {}}\n"
+      "      |   ^~~~~~\n"
+      "      = reply to what 'some' reads\n");
+  for (const char* stages : {"  some: {from: ask, aggregate: {window: 1s, fields: {n: count()}}}\n"
+                             "  answer: {from: some, reply: {}}\n",
+                             "  some: {from: ask, do: [{where: msg}, {batch: {}}, {pass: {}}]}\n"
+                             "  answer: {from: some, reply: {}}\n",
+                             "  some: {from: ask, batch: {}}\n"
+                             "  call: {from: some, exec: {run: ['true']}, merge: {}}\n"
+                             "  answer: {from: [call, call.failed], reply: {}}\n"}) {
+    const auto said = told_of(stages);
+    BOOST_TEST(said.find("'answer' is reached only through 'some', which makes one message of many") != said.npos,
+               said);
+  }
+  const auto said = told_of(
+      "  some: {from: ask, exec: {pipe: [talk], reply: free}}\n"
+      "  answer: {from: some, reply: {}}\n");
+  BOOST_TEST(said.find("'answer' is reached only through 'some', which puts out messages of its own") != said.npos,
+             said);
+}
+
+BOOST_AUTO_TEST_CASE(a_reply_that_some_who_asked_reach_is_good) {
+  for (const char* stages : {"  parts: {from: ask, expand: {each: msg.parts}}\n"
+                             "  whole: {from: parts, gather: {of: parts, into: parts}}\n"
+                             "  answer: {from: whole, reply: {}}\n",
+                             "  some: {from: ask, batch: {}}\n"
+                             "  kept: {from: some, drop: {}}\n"
+                             "  answer: {from: some.failed, reply: {}}\n",
+                             "  some: {from: ask, batch: {}}\n"
+                             "  answer: {from: [some, ask], reply: {}}\n",
+                             "  some: {from: ask, batch: {}}\n"
+                             "  kept: {from: some, drop: {}}\n"
+                             "  answer: {from: any.failed, reply: {}}\n",
+                             "  some: {from: ask, exec: {pipe: [talk], reply: one}}\n"
+                             "  answer: {from: some, reply: {}}\n",
+                             "  some: {from: ask, exec: {pipe: [talk], reply: free}}\n"
+                             "  kept: {from: some, drop: {}}\n"
+                             "  answer: {from: some.failed, reply: {}}\n"}) {
+    BOOST_TEST(told_of(stages).find("error") == std::string::npos, told_of(stages));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_order_that_no_workers_could_keep_is_refused) {
+  BOOST_TEST(Bench("stages:\n  n: {generate: {range: 1..3}, order: free}\n  s: {from: n, stdout: {}}\n").mistakes() ==
+             "test.yaml:2:32: error: this source has no workers, who could keep an order or not\n"
+             "    2 |   n: {generate: {range: 1..3}, order: free}\n"
+             "      |                                ^~~~~\n");
+  BOOST_TEST(mistakes("  s: {from: n, stdout: {}, order: free}\n") ==
+             "test.yaml:3:28: error: 'stdout' has no workers, who could keep an order or not\n"
+             "    3 |   s: {from: n, stdout: {}, order: free}\n"
+             "      |                            ^~~~~\n"
+             "      = it writes messages as they come\n");
+  BOOST_TEST(mistakes("  p: {from: n, pass: {}, workers: 2, order: free}\n  s: {from: p, stdout: {}}\n") == "");
+}

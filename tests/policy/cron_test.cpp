@@ -140,6 +140,53 @@ BOOST_AUTO_TEST_CASE(a_change_of_half_an_hour_or_at_midnight_is_one_like_any_oth
   BOOST_TEST(due("@daily", utc(2030, 3, 30), 2, "Asia/Beirut") == (Times{"2030-03-30T22:00", "2030-03-31T21:00"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_range_of_one_number_takes_a_step) {
+  BOOST_TEST(due("5-5/2 * * * *", utc(2030, 1, 1), 2) == (Times{"2030-01-01T00:05", "2030-01-01T01:05"}));
+  BOOST_TEST(due("0 0 * * 7-7/3", utc(2030, 1, 1), 2) == (Times{"2030-01-06T00:00", "2030-01-13T00:00"}));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_advised_is_accepted_and_means_what_was_meant) {
+  struct Case {
+    std::string before, wrong, after;  ///< The field and what stands around it.
+    std::string advised, meant;        ///< The field as advised, and number by number.
+  };
+  const std::vector<Case> cases{
+      {"", "5/15", " * * * *", "5-59/15", "5,20,35,50"},
+      {"", "5/59", " * * * *", "5", "5"},
+      {"", "59/2", " * * * *", "59", "59"},
+      {"", "5-3/2", " * * * *", "5-59/2,1-3/2",
+       "1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41,43,45,47,49,51,53,55,57,59"},
+      {"", "55-3/6", " * * * *", "55,1", "55,1"},
+      {"", "50-3/7", " * * * *", "50-59/7", "50,57"},
+      {"0 ", "22-2", " * * *", "22-23,0-2", "22,23,0,1,2"},
+      {"0 ", "23-0", " * * *", "23,0", "23,0"},
+      {"0 0 ", "30-2", " * *", "30-31,1-2", "30,31,1,2"},
+      {"0 0 1 ", "nov-feb", " *", "nov-12,1-feb", "11,12,1,2"},
+      {"0 0 1 ", "10-4/3", " *", "10,1-4/3", "10,1,4"},
+      {"0 0 * * ", "fri-mon", "", "fri-6,0-mon", "5,6,0,1"},
+      {"0 0 * * ", "7-2", "", "0-2", "0,1,2"},
+      {"0 0 * * ", "7-4/2", "", "0-4/2", "0,2,4"},
+      {"0 0 * * ", "7/2", "", "0-6/2", "0,2,4,6"},
+      {"0 0 * * ", "tue/2", "", "tue-6/2", "2,4,6"},
+      {"0 0 * * ", "mon#2", "", "mon", "1"},
+      {"0 0 * * ", "Monday", "", "mon", "1"},
+      {"0 0 ", "?", " * *", "*", "*"},
+  };
+  for (const auto& one : cases) {
+    const auto said = mistake(one.before + one.wrong + one.after);
+    const auto hint = said.substr(said.rfind("; ") + 2);
+    const auto at = hint.find(one.advised);
+    BOOST_TEST(at != hint.npos, said);
+    if (at != hint.npos)
+      BOOST_TEST((at + one.advised.size() == hint.size() ||
+                  !std::isdigit(static_cast<unsigned char>(hint[at + one.advised.size()]))),
+                 said);
+    BOOST_TEST(due(one.before + one.advised + one.after, utc(2030, 1, 1), 40) ==
+                   due(one.before + one.meant + one.after, utc(2030, 1, 1), 40),
+               one.wrong);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_mistake_is_told_with_its_place_and_its_cure) {
   BOOST_TEST(mistake("") == "the expression is empty 0+1; five fields, such as '*/5 * * * *', or @hourly");
   BOOST_TEST(
@@ -165,11 +212,23 @@ BOOST_AUTO_TEST_CASE(every_mistake_is_told_with_its_place_and_its_cure) {
   BOOST_TEST(mistake("0 22-2 * * *") == "the range 22-2 runs backwards 2+4; write its two parts: 22-23,0-2");
   BOOST_TEST(mistake("0 0 * * fri-mon") == "the range fri-mon runs backwards 8+7; write its two parts: fri-6,0-mon");
   BOOST_TEST(mistake("5/15 * * * *") == "a step needs a range to step through 0+4; write 5-59/15");
+  BOOST_TEST(mistake("59-3/6 * * * *") == "the range 59-3 runs backwards 0+6; write 59");
+  BOOST_TEST(mistake("58-3/3 * * * *") == "the range 58-3 runs backwards 0+6; write its two parts: 58,1");
+  BOOST_TEST(mistake("0 0 * * 7-2") == "the range 7-2 runs backwards 8+3; write 0-2");
+  BOOST_TEST(mistake("0 0 * * 7/2") == "a step needs a range to step through 8+3; write 0-6/2");
+  BOOST_TEST(mistake("1/2/3 * * * *") == "'2/3' is no step 2+3; a whole number above 0, such as */5");
+  BOOST_TEST(mistake("5/0 * * * *") == "'0' is no step 2+1; a whole number above 0, such as */5");
+  BOOST_TEST(mistake("0 0 * * mon#2") ==
+             "'mon#2' is no day of the week 8+5; write mon, and let a `where` behind it see which one of the month it "
+             "is");
   BOOST_TEST(mistake("*/0 * * * *") == "'0' is no step 2+1; a whole number above 0, such as */5");
   BOOST_TEST(mistake("*/ * * * *") == "'' is no step 0+2; a whole number above 0, such as */5");
   BOOST_TEST(mistake("*/90 * * * *") == "a step of 90 is longer than the minute goes 2+2; at most 59");
   BOOST_TEST(mistake("0 0 30 2 *") == "there is no such day in any of these months 4+2; it would never be due");
   BOOST_TEST(mistake("@dayly") == "cron has no '@dayly' 0+6; there are @hourly, @daily, @weekly, @monthly and @yearly");
   BOOST_TEST(mistake("@every 90s") == "cron has no '@every 90s' 0+6; `every: 90s` does that");
+  BOOST_TEST(mistake("@every 1h30m") == "cron has no '@every 1h30m' 0+6; `every: 90m` does that");
+  BOOST_TEST(mistake("@every") == "cron has no '@every' 0+6; `every: 5m` does that");
+  BOOST_TEST(mistake("@every so often") == "cron has no '@every so often' 0+6; `every: 5m` does that");
   BOOST_TEST(mistake("@reboot") == "cron has no '@reboot' 0+7; without `cron` and `every` a source begins at once");
 }

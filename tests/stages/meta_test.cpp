@@ -69,6 +69,10 @@ BOOST_AUTO_TEST_CASE(a_list_or_a_table_fails) {
 
 BOOST_AUTO_TEST_CASE(what_weir_sets_itself_and_what_is_no_scalar_is_refused) {
   BOOST_TEST(Read("meta", "{id: 1}").mistake() == "'id' may not be a name here; weir uses it itself");
+  BOOST_TEST(Read("meta", "{'{{ msg.k }}': b}").mistake() ==
+             "expected a constant key, found `{{ }}`: keys are read once, at the start; a name that depends on the "
+             "message is made "
+             "in `lua`");
   BOOST_TEST(Read("meta", "{a: [1]}").mistake() ==
              "metadata is a text, a number, true or false; lists and maps belong in the payload");
   BOOST_TEST(Read("meta", "{}").diagnostics.has_errors());

@@ -17,7 +17,8 @@ std::string renamed(const std::string& fields, const std::string& payload) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_field_gets_another_name_and_stays_in_its_place) {
-  BOOST_TEST(renamed("{message: msg}", R"({"a": 1, "msg":"x",  "n":  2.50})") == R"({"a": 1,"message":"x","n":  2.50})");
+  BOOST_TEST(renamed("{message: msg}", R"({"a": 1, "msg":"x",  "n":  2.50})") ==
+             R"({"a": 1,"message":"x","n":  2.50})");
   BOOST_TEST(renamed("{u.name: u.n}", R"({"u":{"n":1,"b":2}})") == R"({"u":{"name":1,"b":2}})");
 }
 
@@ -76,6 +77,10 @@ BOOST_AUTO_TEST_CASE(what_is_in_the_way_fails_the_message_as_it_came) {
 }
 
 BOOST_AUTO_TEST_CASE(rename_takes_new_paths_with_old_ones) {
+  BOOST_TEST(Read("rename", "{'{{ msg.k }}': b}").mistake() ==
+             "expected a constant key, found `{{ }}`: keys are read once, at the start; a name that depends on the "
+             "message is made "
+             "in `lua`");
   BOOST_TEST(Read("rename", "{}").mistake() == "'rename' is empty");
   BOOST_TEST(Read("rename", "[a]").diagnostics.has_errors());
   BOOST_TEST(Read("rename", "{a: [b]}").diagnostics.has_errors());

@@ -31,3 +31,10 @@ BOOST_AUTO_TEST_CASE(a_payload_that_is_no_object_fails) {
   BOOST_REQUIRE_EQUAL(set.failed.size(), 1U);
   BOOST_TEST((set.failed[0].failure.reason == Reason::type));
 }
+
+BOOST_AUTO_TEST_CASE(the_name_of_a_field_is_no_template) {
+  BOOST_TEST(Read("set", "{'{{ msg.k }}': 1}").mistake() ==
+             "expected a constant key, found `{{ }}`: keys are read once, at the start; a name that depends on the "
+             "message is made "
+             "in `lua`");
+}
