@@ -293,7 +293,7 @@ class Maker {
 /// Once through, as quickly as they are taken.
 stage::Task<> at_once(Maker& maker, stage::Source& source) {
   while (!maker.ended() && !source.abandoned()) {
-    maker.fill(source.core.now());
+    maker.fill(source.clock());
     co_await source.flush();
   }
 }

@@ -115,6 +115,7 @@ class NoHost : public script::Host {
  public:
   runtime::WallTime now() override { return {}; }
   std::uint64_t random() override { return 0; }
+  runtime::WallTime wall(runtime::Time) override { return {}; }
 };
 
 /// The ports that the code opens. Of code that does not compile none: its author is told elsewhere.

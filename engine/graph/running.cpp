@@ -17,6 +17,7 @@ class CoreHost final : public script::Host {
   explicit CoreHost(runtime::Core& core) : core_(core) {}
   runtime::WallTime now() override { return core_.wall(); }
   std::uint64_t random() override { return core_.random().next(); }
+  runtime::WallTime wall(runtime::Time when) override { return core_.wall() - (core_.now() - when); }
 
  private:
   runtime::Core& core_;

@@ -127,6 +127,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       co_await unit_.flush();
       if (unit_.abandoned()) throw runtime::Stopped();  // It might sleep next, for as long as it likes.
     }
+    runtime::Time clock() const noexcept override { return unit_.clock(); }
     void waited_outside() override { unit_.spent(observe::State::outside); }
     void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
     bool abandoned() const noexcept override { return unit_.abandoned(); }
@@ -458,10 +459,19 @@ class SourceUnit final : public Unit, private TokenOwner {
     why.at = core_.wall();
     auto& counters = output.counters();
     ++counters.errors[static_cast<std::size_t>(why.reason)];
-    const Port port = output.heard(stage::failed_port) ? stage::failed_port : any_port_;
     const auto asker = driver_.origin ? driver_.origin->asker : nullptr;
-    if (asker && port != stage::failed_port) asker->fail(why);
-    if (output.heard(port)) {
+    const auto on_error = head().planned->common.on_error;
+    if (on_error == stage::OnError::drop) {
+      ++counters.created;
+      counters.drop(observe::Dropped::configured, 1);
+      if (asker) asker->done();
+      return;
+    }
+    const Port port = on_error == stage::OnError::pass   ? stage::main_port
+                      : output.heard(stage::failed_port) ? stage::failed_port
+                                                         : any_port_;
+    if (asker && port == any_port_) asker->fail(why);
+    if (port == stage::main_port || output.heard(port)) {
       const Message failed = output.emit(port, bytes, core_.now());
       driver_.sign(failed);
       failed.edit_metadata().line = why.line;

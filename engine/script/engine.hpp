@@ -24,7 +24,7 @@ class Host {
   virtual runtime::WallTime now() = 0;
   virtual std::uint64_t random() = 0;  ///< 64 even bits, for uuid().
   /// The time of day at an instant of the engine's clock, for `meta.time`.
-  virtual runtime::WallTime wall(runtime::Time when) { return runtime::WallTime(when.time_since_epoch()); }
+  virtual runtime::WallTime wall(runtime::Time when) = 0;
 };
 
 /// What a script may use up.

@@ -417,8 +417,9 @@ void push_headers(lua_State* lua, const Pairs& headers) {
     } else {
       std::string& joined = State::of(lua).out();
       joined.clear();
+      const char* const between = name == "cookie" ? "; " : ", ";
       for (auto other = begin; other != headers.end(); ++other) {
-        if (same(*other)) joined.append(joined.empty() ? "" : ", ").append(other->second);
+        if (same(*other)) joined.append(joined.empty() ? "" : between).append(other->second);
       }
       push_text(lua, joined);
     }

@@ -87,6 +87,9 @@ class Source : public Context {
   bool full() const noexcept { return out.full(); }
   /// Sends on what was emitted and waits for credit. Call it when full, and before waiting for anything outside.
   virtual Task<> flush() = 0;
+  /// The time as it was read last: after flush(), sleep_until() or waited_outside() just now. For what is emitted soon
+  /// after it, since another reading costs as much as the message.
+  virtual Time clock() const noexcept = 0;
   /// Flushes, then waits.
   Task<> sleep_until(Time when);
   Task<> sleep(Duration time) { return sleep_until(core.now() + time); }
@@ -180,6 +183,9 @@ class Duplex : public Context {
   /// Called when a source upstream has read everything for now: flush() is to be called, soon, and again whenever
   /// answered() has risen.
   std::function<void()> on_flush;
+  /// The program drains. Called when that begins; `drains` from then on.
+  std::function<void()> on_drain;
+  bool drains = false;
   /// How many of the messages that came, in the order of coming, have their verdict, and all that came before them.
   std::function<std::uint64_t()> answered;
 };

@@ -36,7 +36,7 @@ stage::Task<> run_box_source(const BoxSourceConfig& config, stage::Source& sourc
       std::memcpy(to, &block, sizeof block);
       return sizeof block;
     };
-    source.out.emit_many(stage::main_port, count - i, sizeof(char*), source.core.now(), write);
+    source.out.emit_many(stage::main_port, count - i, sizeof(char*), source.clock(), write);
     co_await source.flush();
   }
 }
@@ -139,7 +139,8 @@ void register_chains() {
   register_chain("32", 32, chain_messages / 5);
   register_chain("3_1KiB", 3, chain_messages / 10, 1024);
   register_chain("3_16KiB", 3, chain_messages / 100, 16 * 1024);
-  register_chain("3_one", 3, chain_messages / 5, payload_bytes, ", flush_each: true");
+  register_chain("3_one", 3, chain_messages / 5, payload_bytes, ", one_by_one: emit");
+  register_chain("3_alone", 3, chain_messages / 5, payload_bytes, ", one_by_one: flush");
   row("Chain/alloc/3", box_row);
   row("Ack/none", ack_row, Tokens::none);
   row("Ack/batch", ack_row, Tokens::batch);

@@ -23,18 +23,22 @@ inline std::uint64_t run_made = 0;
 
 // --- bench_source ------------------------------------------------------------------------------------------------
 
+/// The source emits as many as there is room for, or one message and asks whether it must flush, or flushes after each.
+enum class OneByOne { no, emit, flush };
+
 struct SourceConfig {
   std::int64_t count = 0;
   std::int64_t size = payload_bytes;
   bool token_each = false;
-  bool flush_each = false;
+  OneByOne one_by_one = OneByOne::no;
 };
 
 inline const auto source_spec =
     config::Spec<SourceConfig>("bench_source", "Makes the messages of the job.")
         .field("count", &SourceConfig::count, "Messages.", config::at_least(0))
         .field("size", &SourceConfig::size, "Bytes of each, a multiple of 16.", config::at_least(16))
-        .field("flush_each", &SourceConfig::flush_each, "Each message travels alone.")
+        .field("one_by_one", &SourceConfig::one_by_one, "What is done after each message, if they are made so.",
+               config::one_of({{"no", OneByOne::no}, {"emit", OneByOne::emit}, {"flush", OneByOne::flush}}))
         .field("token_each", &SourceConfig::token_each, "A token of its own for each message, as no source here has.")
         .example("bench_source: {count: 10}");
 
@@ -51,12 +55,24 @@ class TokenEach final : private message::TokenOwner {
   std::uint64_t last_id_ = 0;
 };
 
+inline stage::Task<> run_one_by_one(const SourceConfig& config, stage::Source& source) {
+  const auto count = static_cast<std::uint64_t>(config.count);
+  for (std::uint64_t i = 0; i < count && !source.abandoned(); run_made = ++i) {
+    source.out.emit_written(stage::main_port, payload_bytes, source.clock(), [i](char* to) {
+      fill(to, i);
+      return payload_bytes;
+    });
+    if (config.one_by_one == OneByOne::flush || source.full()) co_await source.flush();
+  }
+}
+
 inline stage::Task<> run_source(const SourceConfig& config, stage::Source& source) {
+  if (config.one_by_one != OneByOne::no) co_return co_await run_one_by_one(config, source);
   static TokenEach tokens;  // Outlives whatever is still on its way when the run ends.
   const auto count = static_cast<std::uint64_t>(config.count);
   const auto size = static_cast<std::size_t>(config.size);
   for (std::uint64_t i = 0; i < count && !source.abandoned();) {
-    const auto now = source.core.now();
+    const auto now = source.clock();
     const auto write = [&i](char* to) {
       fill(to, i++);
       return payload_bytes;
@@ -65,7 +81,7 @@ inline stage::Task<> run_source(const SourceConfig& config, stage::Source& sourc
       fill(to, size, i++);
       return size;
     };
-    const std::uint64_t most = config.flush_each ? 1 : count - i;
+    const std::uint64_t most = count - i;
     if (size != payload_bytes) {
       source.out.emit_many(stage::main_port, most, size, now, write_sized);
     } else if (!config.token_each) {

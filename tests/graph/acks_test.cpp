@@ -230,6 +230,23 @@ BOOST_AUTO_TEST_CASE(dropped_and_passed_failures_are_done) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_a_source_cannot_read_is_dropped_or_passed_where_it_says_so) {
+  const auto run = [](const std::string& on_error) {
+    Bench bench("stages:\n  in: {file: {read: in.ndjson}, on_error: " + on_error +
+                "}\n"
+                "  told: {from: in, lua: 'return {what = failed and failed.kind or msg.n}'}\n"
+                "  print: {from: told, stdout: {}}\n");
+    bench.files().put("in.ndjson", "{\"n\":1}\nbad\n{\"n\":2}\n");
+    bench.run();
+    BOOST_TEST(bench.ending().unheard == (on_error == "fail" ? 1U : 0U));
+    return bench.output();
+  };
+  const std::string first = "{\"what\":1}\n", second = "{\"what\":2}\n";
+  BOOST_TEST(run("fail") == first + second);
+  BOOST_TEST(run("drop") == first + second);
+  BOOST_TEST(run("pass") == first + "{\"what\":\"decode\"}\n" + second);
+}
+
 BOOST_AUTO_TEST_CASE(filtered_messages_are_done) {
   Bench bench("stages: {a: {generate: {range: 1..100}}, b: {from: a, where: 'false'}, c: {from: b, stdout: {}}}");
   bench.run();

@@ -19,6 +19,7 @@ class StillHost final : public Host {
  public:
   runtime::WallTime now() override { return runtime::WallTime(std::chrono::milliseconds(1769846709123)); }
   std::uint64_t random() override { return 0x0123456789abcdefull + ++drawn_; }
+  runtime::WallTime wall(runtime::Time when) override { return runtime::WallTime(when.time_since_epoch()); }
 
  private:
   std::uint64_t drawn_ = 0;

@@ -211,6 +211,7 @@ class Alone : public message::TokenOwner, public script::Host {
       }
       co_await core.yield();
     }
+    stage::Time clock() const noexcept override { return core.now(); }
     void refuse(std::string_view bytes, stage::Failure why) override { alone_.refused.emplace_back(bytes, why); }
     bool abandoned() const noexcept override { return alone_.abandoned_; }
     std::uint64_t end_stretch() override { return ++stretches_; }
@@ -286,6 +287,7 @@ class Alone : public message::TokenOwner, public script::Host {
     }
   }
   runtime::WallTime now() override { return runtime.core().wall(); }
+  runtime::WallTime wall(runtime::Time when) override { return core().wall() - (core().now() - when); }
   std::uint64_t random() override { return runtime.core().random().next(); }
 
   Read read_;
