@@ -79,7 +79,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
   job.ticket = next_ticket_++;
   message::Done failure = read_terms(job, taken_at);
   const bool too_many = !failure && crowded(job);
-  if (too_many && limit_->config().over_key == stage::OverKey::block) return false;
+  if (too_many && holds_up(job)) return false;
   jobs_.push_back(std::move(made));
   if (!failure && cache_) {
     auto key = cache_->key(job.message());
@@ -164,6 +164,13 @@ bool Calls::crowded(const Job& job) const {
   return waits_at_gate() && limit_->keyed() && gate_->waiting(job.toll.key) >= places_each_key_;
 }
 
+/// Whether it waits for its turn before the stage, and all behind it with it.
+bool Calls::holds_up(const Job& job) const {
+  if (const auto& said = limit_->config().over_key) return *said == stage::OverKey::block;
+  const auto* metadata = job.message().metadata();
+  return !metadata || !metadata->asker;
+}
+
 void Calls::set_deadline(Job& job) {
   if (job.deadline) job.deadline_alarm = core_.alarm(*job.deadline, [this, raw = &job] { time_is_over(*raw); });
 }
@@ -227,7 +234,7 @@ void Calls::end_flight(Job& job) {
     if (!value) value = std::make_shared<const message::Result>();
     for (const auto ticket : cache_->brought(job.key, value, core_.now())) answer(take_sharer(ticket), value);
   } else if (job.failed && of_the_other_side(*job.failed)) {
-    for (const auto ticket : answers.failed(job.key)) finish(take_sharer(ticket), job.failed);
+    for (const auto ticket : answers.failed(job.key, core_.now())) finish(take_sharer(ticket), job.failed);
   } else if (const auto next = answers.gave_up(job.key)) {
     // What failed it was its own: the next one asks for itself.
     Job& other = take_sharer(*next);

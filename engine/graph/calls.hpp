@@ -104,6 +104,7 @@ class Calls {
   void leave_lane(Job& job);
   message::Done read_terms(Job& job, runtime::Time taken_at);
   bool crowded(const Job& job) const;
+  bool holds_up(const Job& job) const;
   void set_deadline(Job& job);
   void recall(Job& job, runtime::Time now);
   void answer(Job& job, const StageCache::Value& value);

@@ -6,6 +6,12 @@
 
 namespace weir::policy {
 
+namespace {
+
+constexpr Duration rest_after_failure = std::chrono::seconds(1);
+
+}  // namespace
+
 Cache::~Cache() { memory_.give_back(bytes_); }
 
 void Cache::erase(Entries::iterator at) {
@@ -25,7 +31,7 @@ Cache::Found Cache::look(const std::string& key, Ticket who, Time now) {
       entries_.splice(entries_.begin(), entries_, at);
       found.value = at->value;
       found.answer = age < rule_.fresh ? Answer::fresh : Answer::stale;
-      found.renew = found.answer == Answer::stale && flight == flights_.end();
+      found.renew = found.answer == Answer::stale && flight == flights_.end() && at->rests_until <= now;
     } else {
       erase(at);
     }
@@ -59,14 +65,19 @@ std::vector<Cache::Ticket> Cache::brought(const std::string& key, Value value, s
     if (!room) room = memory_.take(bytes);
   }
   if (room) {
-    entries_.push_front({key, std::move(value), bytes, now});
+    entries_.push_front({key, std::move(value), bytes, now, {}});
     by_key_.emplace(entries_.front().key, entries_.begin());
     bytes_ += bytes;
   }
   return end_flight(key);
 }
 
-std::vector<Cache::Ticket> Cache::failed(const std::string& key) { return end_flight(key); }
+std::vector<Cache::Ticket> Cache::failed(const std::string& key, Time now) {
+  if (const auto known = by_key_.find(key); known != by_key_.end()) {
+    known->second->rests_until = now + rest_after_failure;
+  }
+  return end_flight(key);
+}
 
 std::optional<Cache::Ticket> Cache::gave_up(const std::string& key) {
   const auto flight = flights_.find(key);

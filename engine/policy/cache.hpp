@@ -25,8 +25,8 @@ struct CacheRule {
 };
 
 /// Answers by key. Of a key that is not known one who asks makes the call, and all others wait for that one (single
-/// flight); of an answer that is stale the first who asks has it renewed, and nobody waits. Pure: it is told the time,
-/// calls nobody and never waits. One thread.
+/// flight); of an answer that is stale the first who asks has it renewed, and nobody waits; where that fails, not again
+/// for a second. Pure: it is told the time, calls nobody and never waits. One thread.
 class Cache {
  public:
   using Ticket = std::uint64_t;
@@ -62,7 +62,7 @@ class Cache {
   /// It is remembered from now on, if there is room for it.
   std::vector<Ticket> brought(const std::string& key, Value value, std::size_t bytes, Time now);
   /// What is remembered of the key stays.
-  std::vector<Ticket> failed(const std::string& key);
+  std::vector<Ticket> failed(const std::string& key, Time now);
   /// It was given up for a reason that is nobody else's: the one that makes the call now, if anybody waits.
   std::optional<Ticket> gave_up(const std::string& key);
   /// Waits no longer. Not for who makes the call.
@@ -82,6 +82,7 @@ class Cache {
     Value value;
     std::size_t bytes;
     Time since;
+    Time rests_until{};  ///< It is not renewed before.
   };
   using Entries = std::list<Entry>;
   void erase(Entries::iterator at);

@@ -93,21 +93,27 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
              "rate × t + burst go.",
              config::at_least(1))
       .field("key", &LimitConfig::key, "Whose limit it is: each key has its own.", config::sample("'{{ msg.tenant }}'"))
-      .field("cost", &LimitConfig::cost, "How much of the limit a message uses. Left out: 1.",
+      .field("cost", &LimitConfig::cost,
+             "How much of the limit a message uses. Left out: 1. One that costs more than `burst` goes when the "
+             "whole burst is there.",
              config::sample("'{{ msg.tokens }}'"))
-      .field("over", &LimitConfig::over,
-             "What happens to a message that comes too early. wait: it waits, and no other key waits for it. fail: "
-             "it fails (limit). drop: it is gone, and counted. Left out: wait; of a stage that listens: fail.",
-             config::one_of({{"wait", Over::wait}, {"fail", Over::fail}, {"drop", Over::drop}}))
+      .field(
+          "over", &LimitConfig::over,
+          "What happens to a message that comes too early. wait: it waits. fail: it fails (limit). drop: it is gone, "
+          "and counted. Left out: wait; of a stage that listens: fail. With `order: free` no other key waits for "
+          "one that waits; with the order kept, what stands behind it does.",
+          config::one_of({{"wait", Over::wait}, {"fail", Over::fail}, {"drop", Over::drop}}))
       .field("max_wait", &LimitConfig::max_wait, "Who has waited for so long fails (limit).", config::above(0))
       .field("keys", &LimitConfig::keys,
              "Keys at once; a key that has not used its limit for a while needs none. "
              "Further ones share one limit.",
              config::at_least(1), config::at_most(10'000'000))
-      .field("over_key", &LimitConfig::over_key,
-             "One key may hold a quarter of the places before the stage while it waits. What is beyond: fail: fails "
-             "(limit). block: holds up what comes after it.",
-             config::one_of({{"fail", OverKey::fail}, {"block", OverKey::block}}))
+      .field(
+          "over_key", &LimitConfig::over_key,
+          "One key may hold a quarter of the places before the stage while it waits. What is beyond: fail: fails "
+          "(limit). block: holds up what comes after it. Left out: whoever asked is told at once (fail), of anything "
+          "else nothing is lost (block).",
+          config::one_of({{"fail", OverKey::fail}, {"block", OverKey::block}}))
       .place(&LimitConfig::place)
       .verify([](const LimitConfig& limit, config::Written& written) {
         if (limit.rate && limit.rate->count <= 0) written.error("rate", "nothing would ever go");

@@ -30,7 +30,7 @@ struct LimitConfig {
   std::optional<Over> over;
   config::Duration max_wait = std::chrono::minutes(5);
   std::int64_t keys = 100'000;
-  OverKey over_key = OverKey::fail;
+  std::optional<OverKey> over_key;
   std::string shared;  ///< Its name, where it is one of `limits:`: all who name it draw on the same buckets.
   config::Place place;
 

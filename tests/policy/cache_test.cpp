@@ -54,9 +54,12 @@ BOOST_AUTO_TEST_CASE(an_answer_is_fresh_then_stale_then_forgotten) {
   BOOST_TEST(stale.answer == Answer::stale);
   BOOST_TEST(stale.renew);
   BOOST_TEST(!cache.look("a", 4, Time{12s}).renew);  // That is under way.
-  BOOST_TEST(cache.failed("a") == nobody);
+  BOOST_TEST(cache.failed("a", Time{13s}) == nobody);
+  BOOST_TEST(!cache.look("a", 5, Time{13'999ms}).renew);  // Who is down is not asked by everybody.
+  BOOST_TEST(cache.look("a", 5, Time{14s}).renew);
+  BOOST_TEST(cache.failed("a", Time{14s}) == nobody);
   BOOST_TEST(cache.look("a", 5, Time{30'999ms}).renew);  // Stale on failure.
-  BOOST_TEST(cache.failed("a") == nobody);
+  BOOST_TEST(cache.failed("a", Time{30'999ms}) == nobody);
   BOOST_TEST(cache.look("a", 6, Time{31s}).answer == Answer::call);
   BOOST_TEST(cache.entries() == 0U);
   BOOST_TEST(bytes.free == 1000U);
@@ -82,7 +85,7 @@ BOOST_AUTO_TEST_CASE(where_the_caller_gives_up_the_next_one_calls) {
   Cache cache(rule(10s, 0s), bytes.memory());
   for (Cache::Ticket who = 1; who <= 3; ++who) cache.look("a", who, Time{});
   BOOST_TEST((cache.gave_up("a") == Cache::Ticket{2}));
-  BOOST_TEST(cache.failed("a") == (std::vector<Cache::Ticket>{3}));
+  BOOST_TEST(cache.failed("a", Time{}) == (std::vector<Cache::Ticket>{3}));
   BOOST_TEST(cache.look("a", 4, Time{}).answer == Answer::call);
   BOOST_TEST(!cache.gave_up("a"));
   BOOST_TEST(cache.calling() == 0U);
@@ -141,7 +144,7 @@ BOOST_AUTO_TEST_CASE(no_answer_is_older_than_it_may_be_and_no_key_has_two_calls)
             break;
           }
           case 3:
-            RC_ASSERT(cache.failed(key) == waiting[key]);
+            RC_ASSERT(cache.failed(key, now) == waiting[key]);
             waiting.erase(key);
             break;
           case 4: {
