@@ -43,6 +43,10 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     }
     return left;
   }
+  void drain() override {
+    driver_->drains = true;
+    if (driver_->on_drain) driver_->on_drain();
+  }
   void snapshot(std::vector<observe::StageSnapshot>& stages) override {
     const std::size_t own = stages.size();
     Unit::snapshot(stages);

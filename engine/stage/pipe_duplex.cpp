@@ -55,6 +55,11 @@ class Children final : public Workplace {
       wake();
     };
     duplex.answered = [this] { return first_; };
+    duplex.on_drain = [this] {
+      for (const auto& worker : workers_) {
+        if (worker->child) worker->child->hurry();
+      }
+    };
     io::Beside beside(duplex.core);
     std::exception_ptr leaving;
     try {
@@ -67,6 +72,7 @@ class Children final : public Workplace {
     }
     duplex.on_flush = nullptr;
     duplex.answered = nullptr;
+    duplex.on_drain = nullptr;
     const std::exception_ptr fault = co_await beside.end();
     if (!leaving) leaving = fault;
     if (leaving) std::rethrow_exception(leaving);
@@ -76,6 +82,7 @@ class Children final : public Workplace {
 
   void wake() override { news_.wake(); }
   std::optional<Duration> timeout() const override { return answers() ? duplex.common->timeout : std::nullopt; }
+  bool hurries() const override { return answers() && duplex.drains; }
   std::optional<Time> flushed_at(const Worker& worker) const override {
     const bool all_given = worker.given > 0 && worker.given == worker.asked.size();
     return answers() && all_given ? flushed_at_ : std::nullopt;
@@ -289,7 +296,8 @@ class Children final : public Workplace {
         if (finished(worker) || abandoned_) co_return;
         if (child->ran() / 10 >= pipe.restart->from || worker.answered || worker.blamed) backoff.reset();
         needed = !as_told && !(worker.keyed && worker.asked.empty());
-        blame(worker, because);
+        const bool mute = child->let_go() && child->exit() && answers() && !worker.answered;
+        blame(worker, because, mute);
       }
       wake();
       at_once = needed;
@@ -328,14 +336,16 @@ class Children final : public Workplace {
     if (!answers()) return duplex.refuse(child.errors.tail(), Failure(Reason::exit, because));
     duplex.log(observe::Level::warn, "the child has answered all and ended badly", {{"because", because}});
   }
-  /// The message whose turn it was may have killed the child; where it does so again and again, it fails.
-  void blame(Worker& worker, const std::string& because) {
+  /// The message whose turn it was may have killed the child; where it does so again and again, it fails. At once,
+  /// where the child was `mute` up to the end of its input: another one would say no more.
+  void blame(Worker& worker, const std::string& because, bool mute) {
     if (worker.blamed || worker.given == 0 || worker.asked.empty()) return;
     Asked& asked = at(worker.asked.front());
-    if (++asked.attempts < pipe.attempts) return;
+    if (++asked.attempts < pipe.attempts && !mute) return;
     release(worker);
     Failure why(Reason::exit, because);
-    why.text += ", and it was this message's turn each of " + std::to_string(asked.attempts) + " times";
+    why.text += mute ? ", having answered nothing up to the end of its input"
+                     : ", and it was this message's turn each of " + std::to_string(asked.attempts) + " times";
     asked.fail(std::move(why));
   }
 

@@ -105,12 +105,13 @@ void TalkingChild::ring() {
     return end("a message took longer than " + config::show(*timeout), true);
   }
   if (!stranded_since_ || *stranded_since_ + patience > now) return;
-  if (lets_go_ && worker_.given > 0) {  // It still answers.
+  if ((lets_go_ || all_.hurries()) && worker_.given > 0) {  // It still answers.
     stranded_since_ = now;
     return;
   }
-  if (closed_ && !closes_ && worker_.given == 0)
+  if (closed_ && !closes_ && worker_.given == 0 && !all_.hurries()) {
     return stranded_since_.reset();  // It owes nothing, and may take its time.
+  }
   end(closes_         ? "it did not end with its input"
       : input_broken_ ? "it closed its input"
                       : "it closed its output",
@@ -176,6 +177,7 @@ Task<> TalkingChild::feed() {
   }
   closed_ = true;
   child_->close_input();
+  if (all_.hurries()) hurry();
 }
 
 }  // namespace weir::stage

@@ -46,6 +46,8 @@ class Workplace {
   /// A child that keeps answers back until its input ends would wait for that. So would one whose standard output holds
   /// a few KiB, as that of most programs does. Nothing where none is waited for.
   virtual std::optional<Time> flushed_at(const Worker& worker) const = 0;
+  /// The program ends: a child that has answered all is not waited for.
+  virtual bool hurries() const = 0;
   /// No further message will come to this worker.
   virtual bool all_given(const Worker& worker) const = 0;
   /// Adds frames of messages that the child has not been given. How many.
@@ -90,6 +92,11 @@ class TalkingChild final : public io::WatchedChild {
     look();
   }
   bool closes() const { return closes_; }
+  /// Workplace::hurries() from now on.
+  void hurry() {
+    if (closed_ && all_.hurries() && !stranded_since_) stranded_since_ = core_.now();
+    look();
+  }
   /// What it still says answers nobody knows what.
   bool useless() const { return at_once_; }
   /// Its input was ended so that it would answer what it kept back.

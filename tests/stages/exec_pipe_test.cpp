@@ -706,6 +706,41 @@ BOOST_AUTO_TEST_CASE(a_child_that_was_let_go_for_one_source_makes_room_for_what_
   }
 }
 
+BOOST_AUTO_TEST_CASE(one_that_has_answered_all_and_does_not_end_is_ended_when_the_program_drains) {
+  Bench bench(
+      "stages:\n"
+      "  in: {generate: {range: 1..3}}\n"
+      "  talk: {from: in, exec: {pipe: [stays]}}\n"
+      "  out: {from: talk, file: {write: out, format: lines}}\n");
+  bench.runtime.programs().script("stays", [](const Command&) {
+    auto behaviour = echo();
+    behaviour.forever = true;
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(1h);
+  BOOST_TEST(!bench.has_ended());
+  bench.drain();
+  bench.advance(2s);
+  BOOST_TEST(bench.has_ended());
+  BOOST_TEST(bench.files().text("out") == "1!\n2!\n3!\n");
+  BOOST_TEST(bench.runtime.programs().running() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_ends_with_its_input_and_has_answered_nothing_fails_its_message_at_once) {
+  Bench bench(
+      "stages:\n"
+      "  in: {generate: {range: 1..2}}\n"
+      "  talk: {from: in, exec: {pipe: [mute]}, timeout: 1m, merge: {}}\n"
+      "  lost: {from: any.failed, file: {write: lost, format: lines}}\n");
+  bench.runtime.programs().script("mute", [](const Command&) { return reads([](const std::string&, Reaction&) {}); });
+  bench.run();
+  auto lines = bench.files().text("lost");
+  std::sort(lines.begin(), lines.end());
+  BOOST_TEST(lines == "\n\n12");
+  BOOST_TEST((bench.runtime.now() < Time(10s)));
+}
+
 BOOST_AUTO_TEST_CASE(a_drain_closes_its_input_and_takes_its_answers) {
   Bench bench(
       "stages:\n"
