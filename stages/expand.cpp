@@ -27,7 +27,7 @@ const auto spec =
                config::sample("[id, customer.name]"))
         .details(
             "The new messages have the metadata of the old one, which is done when all of them are. An empty list is "
-            "filtered; no list there fails (missing, type).")
+            "filtered, and none that a `gather` waits for; no list there fails (missing, type).")
         .example("expand: {each: items, as: item, keep: [id, customer.name]}",
                  "{id: 7, customer: {name: Ann}, items: [tea, cup]}")
         .example("expand: {}")

@@ -211,7 +211,9 @@ const auto spec =
               config::sample("'{{ msg.url }}'"))
         .secret_ok()
         .role("forward", &HttpConfig::forward,
-              "URL that the asker's request is sent on to: its method, headers and body, its path and query appended.",
+              "URL that the asker's request is sent on to: its method, headers and body, its path and query appended "
+              "as they "
+              "came. x-forwarded-for, -host and -proto and via say who asked, and how.",
               config::sample("http://127.0.0.1:9001"))
         .secret_ok()
         .field("every", &HttpConfig::every,
@@ -261,8 +263,9 @@ const auto spec =
             "robots, io (reset, cut short, not HTTP). `result` has status, headers (lower case, `_` for `-`), text, "
             "seconds; of a failed call, too.\n"
             "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
-            "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies are "
-            "decompressed; connections are kept and shared by the calls of the stage; HTTP/2 is spoken where a server "
+            "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies "
+            "compressed by gzip are decompressed; a part (206) comes as it is. Connections are kept and shared by the "
+            "calls of the stage; HTTP/2 is spoken where a server "
             "offers it with TLS. A robots.txt is read before the first page of its server and again when it is an hour "
             "old; a server that can't say what it allows is not asked for pages. A redirect to another server is "
             "followed without authorization and cookies. Neither netrc nor a proxy of the environment is used.\n"
@@ -350,7 +353,7 @@ class Texts {
 
 /// Of the connection between asker and weir, or said anew by weir.
 bool is_said_anew(std::string_view name) {
-  return io::http_is_of_the_hop(name) || is_one_of(name, "host", "expect", "accept-encoding", "x-forwarded-for");
+  return io::http_is_of_the_hop(name) || is_one_of(name, "host", "expect", "accept-encoding", "x-forwarded-for", "via");
 }
 
 std::string with_hyphens(std::string_view name) {
@@ -368,25 +371,37 @@ std::string_view address_of(std::string_view client) {
              : client;
 }
 
-void forward_headers(const message::Request& request, io::HttpFields& headers) {
-  std::vector<std::string> named;  // By `connection`, as of this hop.
-  std::string forwarded_for;
-  for (const auto& [name, value] : request.headers) {
-    const std::string header = with_hyphens(name);
-    if (header == "x-forwarded-for") forwarded_for += (forwarded_for.empty() ? "" : ", ") + value;
-    if (header != "connection") continue;
+/// What `connection` names is of this hop too.
+std::vector<std::string> named_by_connection(const io::HttpFields& headers) {
+  std::vector<std::string> named;
+  for (const auto& [name, value] : headers) {
+    if (name != "connection") continue;
     for (auto& option : io::http_list(value)) named.push_back(std::move(option));
   }
+  return named;
+}
+
+void forward_headers(const message::Request& request, io::HttpFields& headers) {
+  const auto named = named_by_connection(request.headers);
+  std::string forwarded_for, host, via;
+  bool tells_host = false, tells_scheme = false;
+  const auto add = [](std::string& list, std::string_view one) { (list += list.empty() ? "" : ", ") += one; };
   for (const auto& [name, value] : request.headers) {
     const std::string header = with_hyphens(name);
+    if (header == "x-forwarded-for") add(forwarded_for, value);
+    if (header == "via") add(via, value);
+    if (header == "host") host = value;
+    tells_host |= header == "x-forwarded-host";
+    tells_scheme |= header == "x-forwarded-proto";
     if (is_said_anew(header) || std::find(named.begin(), named.end(), header) != named.end()) continue;
     headers.emplace_back(header, value);
   }
+  if (!tells_host && !host.empty()) headers.emplace_back("x-forwarded-host", host);
+  if (!tells_scheme) headers.emplace_back("x-forwarded-proto", request.secure ? "https" : "http");
+  add(via, "1.1 weir");
+  headers.emplace_back("via", std::move(via));
   const std::string& client = request.address.empty() ? request.client : request.address;
-  if (!client.empty()) {
-    if (!forwarded_for.empty()) forwarded_for += ", ";
-    forwarded_for += address_of(client);
-  }
+  if (!client.empty()) add(forwarded_for, address_of(client));
   if (!forwarded_for.empty()) headers.emplace_back("x-forwarded-for", forwarded_for);
 }
 
@@ -417,6 +432,12 @@ message::Done forward_url(const message::Request& request, std::string& url) {
     }
     rest.remove_prefix(segment.size());
   }
+  append_query(url, query);
+  if (!request.sent_query.empty()) {
+    append_query(url, request.sent_query);  // Somebody may have signed it.
+    return std::nullopt;
+  }
+  query.clear();
   for (const auto& [name, value] : request.query) append_pair(query, name, value);
   append_query(url, query);
   return std::nullopt;
@@ -457,12 +478,18 @@ message::Done judge(const HttpConfig& config, const message::Result& result, run
   return failure;
 }
 
+bool is_of_the_reply_hop(std::string_view name) { return (is_said_anew(name) && name != "via") || name == "date"; }
+
 std::shared_ptr<const message::Result> result_of(io::HttpReply& reply, bool forwarded) {
   auto result = std::make_shared<message::Result>();
   if (reply.status != 0) result->status = reply.status;
+  const auto named = forwarded ? named_by_connection(reply.headers) : std::vector<std::string>();
   for (auto& [name, value] : reply.headers) {
     // What is sent back to the asker is framed anew.
-    if (forwarded && (is_said_anew(name) || name == "date")) continue;
+    if (forwarded && (is_of_the_reply_hop(name) || std::find(named.begin(), named.end(), name) != named.end()))
+      continue;
+    // The strong tag is that of the packed bytes.
+    if (forwarded && reply.unpacked && name == "etag" && value.starts_with('"')) value.insert(0, "W/");
     std::replace(name.begin(), name.end(), '-', '_');
     result->headers.emplace_back(std::move(name), std::move(value));
   }
@@ -489,6 +516,12 @@ io::HttpClientOptions client_options(const HttpConfig& config) {
   options.first_byte_time = config.first_byte_timeout;
   if (config.every) options.whole_time = default_timeout;  // Else the engine has its eye on it.
   return options;
+}
+
+/// Whether a call that fails so has come to its reply, and that was broken.
+bool is_of_reply(stage::Reason reason) {
+  using stage::Reason;
+  return reason == Reason::io || reason == Reason::tls || reason == Reason::size || reason == Reason::decode;
 }
 
 class Http : public stage::Call {
@@ -519,6 +552,7 @@ class Http : public stage::Call {
     if (!client_) client_.emplace(context_.core, client_options(config_));
     io::HttpReply reply = co_await client_->call(std::move(call));
     failure = std::move(reply.failure);
+    if (failure) failure->of_reply = is_of_reply(failure->reason);
     if (!failure || reply.status != 0) message.edit_metadata().result = result_of(reply, config_.forward.has_value());
     if (!failure) failure = judge(config_, *message.metadata()->result, context_.core.wall());
     co_return failure;
@@ -626,6 +660,27 @@ class Http : public stage::Call {
 
 // ---------------------------------------------------------------------------------------------------------- the source
 
+/// Whether `next` is among the relations that the parameters of a link name: `; rel="first next"; title=x`.
+bool is_next(std::string_view parameters) {
+  constexpr auto between = "; \t,"sv;
+  for (auto at = parameters.find("rel"sv); at != std::string_view::npos; at = parameters.find("rel"sv, at + 1)) {
+    if (at == 0 || between.find(parameters[at - 1]) == std::string_view::npos) continue;
+    auto value = parameters.substr(at + 3);
+    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+    if (!value.starts_with('=')) continue;
+    value.remove_prefix(std::min(value.find_first_not_of(" \t", 1), value.size()));
+    const char quote = value.starts_with('"') || value.starts_with('\'') ? value.front() : '\0';
+    value = quote ? value.substr(1, value.find(quote, 1) - 1) : value.substr(0, value.find_first_of(between));
+    while (!value.empty()) {
+      const auto end = std::min(value.find(' '), value.size());
+      if (value.substr(0, end) == "next") return true;
+      value.remove_prefix(std::min(end + 1, value.size()));
+    }
+    return false;  // Of several, the first counts.
+  }
+  return false;
+}
+
 /// `<URL>; rel="next"` among the links of a reply; empty where there is none.
 std::string next_link(const message::Result& result) {
   for (const auto& [name, value] : result.headers) {
@@ -636,11 +691,7 @@ std::string next_link(const message::Result& result) {
       if (close == std::string_view::npos) break;
       const auto url = rest.substr(open + 1, close - open - 1);
       rest.remove_prefix(close + 1);
-      std::string about = io::http_lower(rest.substr(0, rest.find('<')));
-      std::erase_if(about, [](char c) { return c == '"' || c == ' ' || c == '\t'; });
-      std::replace(about.begin(), about.end(), ',', ';');
-      about += ';';
-      if (about.find(";rel=next;") != std::string::npos) return std::string(url);
+      if (is_next(io::http_lower(rest.substr(0, rest.find('<'))))) return std::string(url);
     }
   }
   return {};
@@ -672,13 +723,16 @@ message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::M
     }
   }
   if (next.empty()) return next;
+  std::string url;
   if (!pages.query.empty()) {
-    std::string parameter, url = first;
+    std::string parameter;
+    url = first;
     append_pair(parameter, pages.query, next);
     append_query(url, parameter);
-    return url;
+  } else {
+    url = script::url_join(here, next).value_or("");
   }
-  auto url = script::url_join(here, next).value_or("");
+  if (url == here) return stage::Failure(stage::Reason::type, "the page says that it is its own next one");
   // Whoever writes the pages must not learn what is said to the server of the first.
   if (origin_of(url) != origin_of(first)) {
     return stage::Failure(stage::Reason::type, "the next page is said to lie on another server");

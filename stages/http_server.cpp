@@ -178,7 +178,8 @@ const auto spec =
         .details(
             "The first `reply` answers the request. Without one its asker is told 204 when the message is done, and "
             "when it fails and nobody listens at that stage: 400 decode, 404 unrouted, 429 limit, 503 full or open, "
-            "504 timeout or deadline, 502 status or connect, else 500; with Retry-After where weir knows it. What has "
+            "504 timeout or deadline, 502 status, connect or a reply that is broken, else 500; with Retry-After where "
+            "weir knows it. What has "
             "been told is not tried again.\n"
             "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`; one that was sent "
             "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "

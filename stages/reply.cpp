@@ -65,7 +65,7 @@ const auto spec =
         .field("headers", &ReplyConfig::headers,
                "Headers by their names; one whose value is nil is left out. Or one template that gives a table of "
                "them, as a call brings it: then `_` in a name is written as `-`, and what belongs to the connection "
-               "that it came by, or to how its body was packed, is left out.",
+               "that it came by is left out.",
                config::sample("{x-reason: '{{ failed.kind }}'}"))
         .field("msg", &ReplyConfig::msg, "The body, as a mapping; becomes JSON.",
                config::sample("{id: '{{ msg.id }}'}"))
@@ -73,9 +73,11 @@ const auto spec =
         .details(
             "Left out, the body is the payload. Unless a header says otherwise, `msg`, and a payload that is an object "
             "or a list in JSON, is application/json, everything else text/plain.\n"
-            "It stands anywhere behind a stage that listens, such as `http_server`, also behind what failed. The first "
-            "answer counts: a message whose asker has had one, or has gone, is dropped (gone). A message that nobody "
-            "asked for fails (missing). Who gets no reply hears that it is done (204), or by its status why it failed.")
+            "It stands anywhere behind a stage that listens, such as `http_server`, also behind what failed; not "
+            "behind one "
+            "that makes one message of many, such as `batch`. The first answer counts: a message whose asker has had "
+            "one, or has gone, is dropped (gone). A message that nobody asked for fails (missing). Who gets no reply "
+            "hears that it is done (204), or by its status why it failed.")
         .example("reply: {status: 201, msg: {id: '{{ msg.id }}'}}", "{id: 7}")
         .example("reply: {status: '{{ result.status }}', headers: '{{ result.headers }}'}")
         .example("reply: {status: 503, headers: {retry-after: '5'}, text: 'later, please'}")
@@ -142,7 +144,9 @@ class Replier {
     }
     const bool typed = std::any_of(answer.headers.begin(), answer.headers.end(),
                                    [](const auto& header) { return io::http_lower(header.first) == "content-type"; });
-    if (!typed) answer.headers.emplace_back("content-type", json ? "application/json" : "text/plain; charset=utf-8");
+    // Of what is empty there is none: a cache would take the type of a 304 for that of the page.
+    if (!typed && !answer.body.empty())
+      answer.headers.emplace_back("content-type", json ? "application/json" : "text/plain; charset=utf-8");
     return std::nullopt;
   }
 
@@ -170,7 +174,7 @@ class Replier {
       if (as_they_came_) {
         std::replace(name.begin(), name.end(), '_', '-');
         const auto low = io::http_lower(name);
-        if (is_the_servers(low) || low == "content-encoding") continue;
+        if (is_the_servers(low)) continue;
       }
       if (!io::http_is_token(name)) return Failure(Reason::type, "'" + name + "' is no name of a header");
       if (auto failure = take_value(name, member, answer)) return failure;

@@ -35,7 +35,6 @@ using namespace std::string_view_literals;
 constexpr long idle_connections = 256;
 constexpr std::size_t idle_handles = 256;
 constexpr std::size_t head_bytes_most = 256 * 1024;
-constexpr std::uint64_t read_bytes = 16 * 1024;  // libcurl has counted all that it has read, but for its last read.
 constexpr std::size_t error_bytes_most = 200;
 
 std::string_view trimmed(std::string_view text) {
@@ -253,7 +252,6 @@ class Transfer {
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     // Where the headers say nothing else.
     set(CURLOPT_USERAGENT, options.robots.empty() ? "weir/" WEIR_VERSION : options.robots.c_str());
-    set(CURLOPT_ACCEPT_ENCODING, "");  // All that it knows.
     set(CURLOPT_PROXY, options.proxy.c_str());
     set(CURLOPT_NOPROXY, options.proxy.empty() ? "*" : "");
     set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -283,7 +281,8 @@ class Transfer {
     http2_ |= version == CURL_HTTP_VERSION_2;
     const char* url = nullptr;
     if (curl().easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
-    if (layers_ > 0 && call_.method != "HEAD") {
+    reply_.unpacked = unpacker_.has_value();
+    if (unpacker_) {
       std::erase_if(reply_.headers, [](const auto& header) {
         return is_one_of(header.first, {"content-encoding", "content-length"});
       });
@@ -293,6 +292,8 @@ class Transfer {
       reply_.failure = std::move(refused_);
     } else if (code != CURLE_OK) {
       reply_.failure = failure_of(code);
+    } else if (unpacker_ && !unpacker_->at_end()) {
+      reply_.failure = Failure(Reason::io, "the compressed reply is cut short");
     }
     news.wake();
   }
@@ -317,12 +318,16 @@ class Transfer {
     if (call_.method != (sends ? "POST" : call_.method == "HEAD" ? "HEAD" : "GET")) {
       set(CURLOPT_CUSTOMREQUEST, call_.method.c_str());
     }
-    bool typed = false;
+    // A part of what is compressed could not be unpacked.
+    bool typed = false, chooses = false;
     for (const auto& [name, value] : call_.headers) {
-      typed |= http_lower(name) == "content-type";
+      const auto low = http_lower(name);
+      typed |= low == "content-type";
+      chooses |= is_one_of(low, {"accept-encoding", "range"});
       // A name alone would take away what libcurl itself says.
       add_header(trimmed(value).empty() ? name + ";" : name + ": " + value);
     }
+    if (!chooses) add_header("Accept-Encoding: gzip");
     if (sends) {
       if (!typed) add_header("Content-Type:");
       add_header("Expect:");  // Or a server that does not know it costs a second.
@@ -435,6 +440,8 @@ class Transfer {
       // Another one after a `100 Continue`.
       reply_.headers.clear();
       layers_ = 0;
+      packed_ = false;
+      said_length_.reset();
       head_over_ = false;
       informs_ = line.find(" 1") == line.find(' ');
       return true;
@@ -456,6 +463,7 @@ class Transfer {
                                                       std::string(trimmed(line.substr(colon + 1))));
     if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(http_lower(value));
     if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
+    if (name == "content-length") return length(value);
     return true;
   }
   void count_layers(std::string_view value) {
@@ -463,7 +471,22 @@ class Transfer {
       const auto comma = std::min(value.find(','), value.size());
       const auto coding = trimmed(value.substr(0, comma));
       layers_ += !coding.empty() && coding != "identity" && coding != "chunked";
+      packed_ |= coding == "gzip" || coding == "x-gzip";
       value.remove_prefix(std::min(comma + 1, value.size()));
+    }
+  }
+  /// Who says two lengths lets two readers see two bodies (RFC 9112, 6.3).
+  bool length(std::string_view value) {
+    while (true) {
+      const auto comma = std::min(value.find(','), value.size());
+      const auto one = trimmed(value.substr(0, comma));
+      if (one.empty() || one.find_first_not_of("0123456789") != std::string_view::npos) {
+        return refuse(Reason::io, "the reply's Content-Length is no number");
+      }
+      if (said_length_ && *said_length_ != one) return refuse(Reason::io, "the reply has two lengths");
+      said_length_ = one;
+      if (comma == value.size()) return true;
+      value.remove_prefix(comma + 1);
     }
   }
 
@@ -478,21 +501,37 @@ class Transfer {
   }
   bool body(std::string_view bytes) {
     std::string& body = reply_.body;
-    if (body.empty()) {
-      curl_off_t length = -1;
-      curl().easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-      if (length > 0 && static_cast<std::uint64_t>(length) > options_.max_body) return too_large();
-      if (length > 0 && layers_ == 0) body.reserve(static_cast<std::size_t>(length));
-    }
-    if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) return too_large();
-    if (const std::uint64_t size = body.size() + bytes.size(); layers_ > 0 && size > packed_free) {
-      curl_off_t read = 0;
-      curl().easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &read);
-      if (size > packed_ratio_most * (static_cast<std::uint64_t>(read) + read_bytes)) {
-        return refuse(Reason::size, "the reply is compressed by more than 200 to 1");
+    if (read_ == 0 && !begin_body()) return too_large();
+    read_ += bytes.size();
+    if (!unpacker_) {
+      if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) {
+        return too_large();
       }
+      body.append(bytes);
+      return true;
     }
-    body.append(bytes);
+    const std::uint64_t most =
+        std::min(options_.max_body, std::max<std::uint64_t>(packed_free, read_ * packed_ratio_most));
+    switch (unpacker_->append(bytes, most, body)) {
+      case Unpacked::whole:
+        return true;
+      case Unpacked::damaged:
+        return refuse(Reason::io, "the compressed reply is damaged");
+      case Unpacked::too_large:
+        break;
+    }
+    if (most == options_.max_body) return too_large();
+    return refuse(Reason::size, "the reply is compressed by more than 200 to 1");
+  }
+  /// A part of a page, and what is compressed in a way that was not asked for, is taken as it is.
+  bool begin_body() {
+    long status = 0;
+    curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    if (packed_ && status != 206) unpacker_.emplace();
+    curl_off_t length = -1;
+    curl().easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (length > 0 && static_cast<std::uint64_t>(length) > options_.max_body) return false;
+    if (length > 0 && !unpacker_) reply_.body.reserve(static_cast<std::size_t>(length));
     return true;
   }
   bool too_large() {
@@ -519,7 +558,11 @@ class Transfer {
   std::string private_;
   std::size_t head_bytes_ = 0;
   int sendings_ = 0;
-  int layers_ = 0;
+  int layers_ = 0;          // Of compression;
+  bool packed_ = false;     // by gzip.
+  std::uint64_t read_ = 0;  // Of the body, as it came.
+  std::optional<std::string> said_length_;
+  std::optional<GzipUnpacker> unpacker_;
   bool head_over_ = false, informs_ = false;
 };
 

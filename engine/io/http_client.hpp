@@ -45,10 +45,11 @@ struct HttpReply {
   HttpReply() {}
 
   message::Done failure;
-  int status = 0;      ///< 0: no head came.
-  HttpFields headers;  ///< Names in lower case, in the order sent, those of the last response. What was true of the
-                       ///< compressed body only (content-encoding, its length) is left out.
-  std::string body;    ///< Decompressed.
+  int status = 0;         ///< 0: no head came.
+  HttpFields headers;     ///< Names in lower case, in the order sent, those of the last response. What was true of the
+                          ///< compressed body only (content-encoding, its length) is left out.
+  std::string body;       ///< Decompressed, but for a part (206) and what is compressed by other than gzip.
+  bool unpacked = false;  ///< It was compressed.
   runtime::Duration time{0};
 };
 

@@ -47,16 +47,30 @@ std::optional<std::string> file_of(std::string_view rest) {
   return path;
 }
 
-std::unique_ptr<runtime::Reader> open(runtime::Core& core, const std::string& folder, const std::string& path) {
-  try {
-    return core.files().open_below(folder, path);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::no_such_file_or_directory) {
-      observe::log(observe::Level::warn, "a file can't be served", {{"file", path}, {"err", error.code().message()}});
-    }
-    return nullptr;
-  }
+HttpResponse come_again() {
+  HttpResponse response(503, plain, "no file can be opened at the moment\n");
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
 }
+
+/// A file, or why it can't be had.
+class Opened {
+ public:
+  Opened(runtime::Core& core, const std::string& folder, const std::string& path) {
+    try {
+      reader = core.files().open_below(folder, path);
+    } catch (const std::system_error& error) {
+      if (error.code() == std::errc::no_such_file_or_directory) return;
+      observe::log(observe::Level::warn, "a file can't be served", {{"file", path}, {"err", error.code().message()}});
+      // Of the file itself they say nothing: it may be there.
+      out_of_means = error.code() == std::errc::too_many_files_open ||
+                     error.code() == std::errc::too_many_files_open_in_system ||
+                     error.code() == std::errc::not_enough_memory;
+    }
+  }
+  std::shared_ptr<runtime::Reader> reader;
+  bool out_of_means = false;
+};
 
 std::string hex(std::uint64_t number) {
   std::array<char, 16> digits{};
@@ -78,6 +92,14 @@ bool holds(std::string_view tags, const std::string& tag) {
     from = comma + 1;
   }
   return false;
+}
+
+/// Whether it was to be answered only as long as it is as its asker knows it, and is so no more.
+bool is_another(const HttpRequest& request, const FileStatus& status, const std::string& tag) {
+  if (const auto tags = request.header("if-match")) return !holds(*tags, tag);
+  const auto since = request.header("if-unmodified-since");
+  const auto then = since ? parse_http_date(*since) : std::nullopt;
+  return then && std::chrono::floor<std::chrono::seconds>(status.modified) > *then;
 }
 
 bool is_unchanged(const HttpRequest& request, const FileStatus& status, const std::string& tag) {
@@ -201,17 +223,20 @@ std::string_view http_type_of(std::string_view path) {
 Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, std::string rest) const {
   const auto path = file_of(rest);
   if (!path) co_return not_there();
-  std::shared_ptr<runtime::Reader> file = open(core, folder_, *path);
-  if (!file) {
-    const bool folder =
-        !rest.empty() && !rest.ends_with('/') && open(core, folder_, *path + "/" + std::string(index_page));
-    if (!folder) co_return not_there();
+  const Opened opened(core, folder_, *path);
+  if (opened.out_of_means) co_return come_again();
+  if (!opened.reader) {
+    if (rest.empty() || rest.ends_with('/')) co_return not_there();
+    const Opened page(core, folder_, *path + "/" + std::string(index_page));
+    if (page.out_of_means) co_return come_again();
+    if (!page.reader) co_return not_there();
     HttpResponse moved(301, plain, "it is a folder\n");  // Or its page's own links would lead elsewhere.
     auto to = std::string(request.sent_path()) + "/";
     if (!request.query.empty()) to += "?" + request.query;
     moved.headers.emplace_back("Location", std::move(to));
     co_return moved;
   }
+  const auto& file = opened.reader;
   const auto status = file->status();
   if (!status) co_return not_there();
   const auto tag = tag_of(*status);
@@ -222,6 +247,7 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
                       {"Last-Modified", http_date(status->modified)},
                       {"Accept-Ranges", "bytes"},
                       {"X-Content-Type-Options", "nosniff"}};
+  if (is_another(request, *status, tag)) co_return HttpResponse(412, plain, "it is another one by now\n");
   if (is_unchanged(request, *status, tag)) {
     response.status = 304;
     co_return response;
@@ -244,7 +270,7 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
   }
   const bool packs = response.status == 200 && http_takes_gzip(request) && http_is_compressible(type);
   if (range.count > (packs ? packed_bytes_most : whole_bytes)) {
-    response.file = std::move(file);
+    response.file = file;
     response.file_bytes = range.count;
   } else {
     auto reading = read_whole(*file, range);

@@ -8,9 +8,9 @@
 namespace weir::io {
 
 /// What lies below one folder, by GET and HEAD. `index.html` stands for its folder; nothing is listed. What is not
-/// below the folder, begins with a dot, is no file, or is reached over a symbolic link is not there: 404. An answer has
-/// ETag and Last-Modified and obeys If-None-Match, If-Modified-Since, Range (one) and If-Range. Never changed once
-/// made.
+/// below the folder, begins with a dot, is no file, or is reached over a symbolic link is not there: 404. Where no
+/// descriptor is left: 503 with Retry-After. An answer has ETag and Last-Modified and obeys If-None-Match,
+/// If-Modified-Since, Range (one) and If-Range. Never changed once made.
 class HttpFiles {
  public:
   explicit HttpFiles(std::string folder) : folder_(std::move(folder)) {}

@@ -324,7 +324,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   }
 
   static Task<> refuse(Inside& inside, Connection& connection, int status, std::string_view why) {
-    const HttpResponse response(status, std::string(plain), std::string(why) + "\n");
+    HttpResponse response(status, std::string(plain), std::string(why) + "\n");
+    if (status == 503) response.headers.emplace_back("Retry-After", "1");
     auto bytes = http_bytes(response, false, false, inside.now_as_date());
     if (co_await send(inside, connection, std::move(bytes))) co_await linger(inside, connection);
   }
@@ -354,7 +355,12 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
         if (error) count = 0;
       }
-      if (connection.evicted) co_return false;
+      if (connection.evicted) {
+        if (!inside.draining || state == HttpReader::State::idle) co_return false;
+        connection.evicted = false;  // What is told now is still to be sent.
+        co_await refuse(inside, connection, 503, "the server is ending");
+        co_return false;
+      }
       if (connection.late) {
         connection.late = false;  // What is told now has a time of its own.
         if (state != HttpReader::State::idle) co_await refuse(inside, connection, 408, "the request took too long");

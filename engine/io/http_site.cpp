@@ -78,6 +78,7 @@ message::Request request_of(HttpRequest& sent, HttpPath::Found params) {
   if (!sent.subject.empty()) request.address = std::exchange(request.client, std::move(sent.subject));
   request.params = std::move(params);
   request.query = http_query(sent.query);
+  request.sent_query = std::move(sent.query);
   request.headers = std::move(sent.headers);
   std::erase_if(request.headers, [](const auto& header) { return header.first.find('_') != std::string::npos; });
   for (auto& header : request.headers) std::replace(header.first.begin(), header.first.end(), '-', '_');
@@ -204,13 +205,6 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     Exchange& exchange;
   };
 
-  static bool takes(const HttpService& service, const std::string& method) {
-    const auto has = [&](std::string_view word) {
-      return std::find(service.methods.begin(), service.methods.end(), word) != service.methods.end();
-    };
-    return service.methods.empty() || has(method) || (method == "HEAD" && has("GET"));
-  }
-
   /// The desk of a request; without one `refused` says why.
   Desk find(const HttpRequest& request, HttpPath::Found& params, HttpResponse& refused) const {
     const auto path = request.sent_path();
@@ -218,25 +212,20 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     for (const auto& desk : desks_) {
       const auto& service = desk->service;
       if (!service.path.match(path, params)) continue;
-      if (takes(service, request.method)) return desk;
+      if (http_takes(service.methods, request.method)) return desk;
       params.clear();
       for (const auto& method : service.methods) {
         if (std::find(allowed.begin(), allowed.end(), method) == allowed.end()) allowed.push_back(method);
-        if (method == "GET") allowed.emplace_back("HEAD");
       }
     }
     if (path == "*") {  // OPTIONS of the server as a whole.
       refused = HttpResponse(204);
       return nullptr;
     }
-    if (allowed.empty()) {
-      refused = refusal(404, "there is nothing here");
-      return nullptr;
-    }
-    std::string allow;
-    for (const auto& method : allowed) allow += (allow.empty() ? "" : ", ") + method;
-    refused = refusal(405, "this takes " + allow);
-    refused.headers.emplace_back("Allow", allow);
+    Answer told = http_not_served(allowed);
+    refused = HttpResponse(told.status);
+    refused.headers = std::move(told.headers);
+    refused.body = std::move(told.body);
     return nullptr;
   }
 
@@ -266,6 +255,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
                   const std::shared_ptr<Exchange>& exchange) {
     auto body = std::move(request.body);
     auto asked = std::make_shared<message::Request>(request_of(request, std::move(params)));
+    asked->secure = desk.service.tls != nullptr;
     desk.pending.emplace_back(std::move(asked), std::move(body), exchange);
     desk.news.wake();
   }

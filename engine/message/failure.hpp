@@ -70,6 +70,7 @@ struct Failure {
   runtime::WallTime at{};            ///< Filled in by the engine.
   int attempts = 1;
   bool may_pass = false;  ///< Whether trying again may help; see transient().
+  bool of_reply = false;  ///< It is the reply of whoever was called that was wrong.
   /// How long whoever failed asks to be left alone (Retry-After), from `at` on.
   std::optional<runtime::Duration> retry_after;
 };

@@ -29,7 +29,9 @@ struct Result {
 /// `-`, `params` and `query` decoded.
 struct Request {
   std::string method, path, client;
-  std::string sent_path;  ///< The path as it was sent, each %2F in it; empty where it is not known.
+  std::string sent_path;   ///< The path as it was sent, each %2F in it; empty where it is not known, or as `path`.
+  std::string sent_query;  ///< The query as it was sent; empty where it is not known.
+  bool secure = false;     ///< By TLS.
   std::string address;    ///< Of the client, where `client` is the subject of its certificate; otherwise empty.
   std::vector<std::pair<std::string, std::string>> params, query, headers;
 };

@@ -26,6 +26,7 @@ struct SimulatedFiles::Disk {
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t read_bytes_max = 0;
+  std::errc opens_fail{};
   bool sync_fails = false;
   std::uint64_t inodes = 0;  // That have been given out.
   std::optional<std::size_t> output_columns;
@@ -135,6 +136,7 @@ SimulatedFiles::SimulatedFiles() : disk_(std::make_shared<Disk>()) {
 SimulatedFiles::~SimulatedFiles() = default;
 
 std::unique_ptr<Reader> SimulatedFiles::open(const std::string& path) {
+  if (disk_->opens_fail != std::errc()) fail(disk_->opens_fail, path);
   if (is_directory(path)) fail(std::errc::is_a_directory, path);
   const auto found = disk_->files.find(path);
   if (found == disk_->files.end()) fail(std::errc::no_such_file_or_directory, path);
@@ -243,6 +245,8 @@ void SimulatedFiles::make_directory(const std::string& path) {
     disk_->directories.insert(directory);
   }
 }
+void SimulatedFiles::fail_opens(std::errc error) { disk_->opens_fail = error; }
+
 void SimulatedFiles::make_unreadable(const std::string& path) {
   make_directory(directory_of(path));
   auto& file = disk_->files[path];

@@ -38,6 +38,7 @@ class SimulatedFiles final : public Files {
   void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes.
   void make_directory(const std::string& path);
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
+  void fail_opens(std::errc error);                ///< Of any file, to read; std::errc() ends it.
   void give_standard_input(std::string bytes);     ///< Then the end.
   void set_capacity(std::uint64_t bytes);          ///< Of all files together; what goes beyond is no_space_on_device.
   void redirect_standard_output();                 ///< It goes to a file, one more of those.

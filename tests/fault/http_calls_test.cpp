@@ -104,16 +104,16 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
       {"dribbles", over(dribbles), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::perhaps},
       {"slow", over(Line::with_bandwidth(300)), "", limit, 504, 300ms, "timeout", "it took longer than 300ms",
        Arrives::perhaps},
-      {"reset_at_once", over(reset_at_once), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_at_once", over(reset_at_once), "", soon, 502, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"reset_in_head", over(reset_in_head), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_in_head", over(reset_in_head), "", soon, 502, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"reset_in_body", over(reset_in_body), "", soon, 500, 0ms, "io", "Recv failure: Connection reset by peer",
+      {"reset_in_body", over(reset_in_body), "", soon, 502, 0ms, "io", "Recv failure: Connection reset by peer",
        Arrives::once},
-      {"cut", over(cut), "", soon, 500, 0ms, "io", "transfer closed with ", Arrives::once},
-      {"headless", over(headless), "", soon, 500, 0ms, "io", "transfer closed with 26 bytes remaining to read",
+      {"cut", over(cut), "", soon, 502, 0ms, "io", "transfer closed with ", Arrives::once},
+      {"headless", over(headless), "", soon, 502, 0ms, "io", "transfer closed with 26 bytes remaining to read",
        Arrives::once},
-      {"no_word", over(no_word), "", soon, 500, 0ms, "io", "Empty reply from server", Arrives::once},
+      {"no_word", over(no_word), "", soon, 502, 0ms, "io", "Empty reply from server", Arrives::once},
       {"late", over(late), "", soon, 200, 80ms, "", "", Arrives::once},
       {"in_pieces", over(in_pieces), "", soon, 200, 0ms, "", "", Arrives::once},
   };
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_breaker_opens_tries_with_one_probe_and_closes_when_the_li
   resets.reset_after = 0;
   silent.silent = true;
   proxy.become(resets);
-  for (int failure = 0; failure < 5; ++failure) BOOST_TEST((asked(1) == Statuses{{500, 1}}));
+  for (int failure = 0; failure < 5; ++failure) BOOST_TEST((asked(1) == Statuses{{502, 1}}));
   // Open: nobody is called, and each hears so at once.
   const auto arrived = upstream.arrived();
   BOOST_TEST((asked(20) == Statuses{{503, 20}}));
@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(a_breaker_opens_tries_with_one_probe_and_closes_when_the_li
   BOOST_TEST(weir.figure(errors_of("call", "open")) == std::to_string(in_all[503]));
   BOOST_TEST(weir.figure(errors_of("call", "io")) == "5");
   BOOST_TEST(weir.figure(errors_of("call", "timeout")) == "1");
-  BOOST_TEST(upstream.arrived() == in_all[200] + in_all[500]);
+  BOOST_TEST(upstream.arrived() == in_all[200] + in_all[502]);
   const auto end = weir.end();
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(contains(end.err, "msg=\"the breaker has opened\""), end.err);
@@ -371,7 +371,7 @@ BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_
     upstream.forget();
     proxy.become(resets);
     const auto told = ask_at_once(port, {asking("/ask", "", method)}).front();
-    BOOST_TEST(told.status == 500);
+    BOOST_TEST(told.status == 502);
     BOOST_TEST(upstream.arrived() == times, method);
   }
   const auto end = weir.end();

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/peer.hpp"
 #include "tests/support/weir.hpp"
 
 using namespace weir::tests;
@@ -429,6 +430,26 @@ BOOST_AUTO_TEST_CASE(an_escaped_slash_and_a_client_survive_being_forwarded) {
   BOOST_TEST(header(curl({"-H", "X_Name: evil", url(port, "/plain")}), "x-name") == "plain");
   end_well(before);
   end_well(behind);
+}
+
+BOOST_AUTO_TEST_CASE(a_query_is_forwarded_as_it_was_sent) {
+  if (!there_is_curl()) return;
+  const TemporaryFolder folder;
+  Peer peer(replies([](const std::string& request) {
+    const auto line = request.substr(0, request.find(" HTTP"));
+    return "HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
+  }));
+  Child before(weir_run({folder.file("before.yaml",
+                                     "stages:\n  ask: {http_server: {listen: '127.0.0.1:0', path: /*}}\n"
+                                     "  sent: {from: ask, http: {forward: '" +
+                                         peer.url("/?own=1") +
+                                         "'}}\n"
+                                         "  told: {from: sent, reply: {}}\n")}));
+  const auto port = port_of(before);
+  for (const std::string query : {"wsdl", "sig=a/b+c:d", "a;b;c", "a=%2f%2F&a=&=b"}) {
+    BOOST_TEST(body(curl({url(port, "/a?" + query)})) == "GET /a?own=1&" + query);
+  }
+  end_well(before);
 }
 
 BOOST_AUTO_TEST_CASE(files_that_listen_on_one_address_share_it) {

@@ -339,6 +339,20 @@ BOOST_AUTO_TEST_CASE(closing_stops_the_handlers_that_wait) {
   BOOST_TEST(waits.receive() == "");
 }
 
+BOOST_AUTO_TEST_CASE(who_is_in_the_middle_of_a_request_when_the_server_ends_is_told_so) {
+  Server server;
+  Client sending(server.port()), idle(server.port());
+  sending.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  idle.send(get);
+  idle.receive("GET /x \n");
+  server.on_core([&] { server.get().drain(); });
+  const auto told = sending.receive("\r\n\r\n");
+  BOOST_TEST(told.starts_with("HTTP/1.1 503 "));
+  BOOST_TEST(told.find("Retry-After: 1\r\n") != std::string::npos);
+  BOOST_TEST(told.find("Connection: close\r\n") != std::string::npos);
+  BOOST_TEST(idle.receive() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_port_in_use_and_a_name_for_an_address_are_told_by_listen) {
   Server server;
   server.on_core([&] {

@@ -272,28 +272,34 @@ BOOST_AUTO_TEST_CASE(limits_of_the_stage_reach_the_client) {
 
 BOOST_AUTO_TEST_CASE(a_request_is_forwarded_without_what_belongs_to_the_hop) {
   Peer peer(replies([](const std::string&) {
-    return ok("made", "connection: keep-alive\r\nx-up: 1\r\ndate: now\r\n", "201 Created");
+    return ok("made", "connection: keep-alive, x-own\r\nx-own: 1\r\nx-up: 1\r\ndate: now\r\n", "201 Created");
   }));
   const Called called(
       peer, "{forward: 'URL/base/?v=1', headers: {x-by: gate}}",
       "asked: {method: POST, path: '/orders/a b/é', query: {q: 'x&y'}, body: hello, client: '10.0.0.1:5000', headers: "
       "{host: public.example, content_type: text/x, connection: 'close, X-Hop', x_hop: '1', te: trailers, x_id: '7', "
-      "accept_encoding: br, content_length: '99', x_forwarded_for: 192.0.2.1, x_by: me, authorization: Bearer}}",
+      "accept_encoding: br, content_length: '99', x_forwarded_for: 192.0.2.1, via: 1.0 old, x_by: me, "
+      "authorization: Bearer}}",
       "    merge: {}\n");
   const auto asked = peer.requests().at(0);
   BOOST_TEST(line_and_body(asked) == "POST /base/orders/a%20b/%C3%A9?v=1&q=x%26y|hello");
-  for (const auto* line : {"\r\ncontent-type: text/x\r\n", "\r\nx-id: 7\r\n", "\r\nx-by: gate\r\n",
-                           "\r\nx-forwarded-for: 192.0.2.1, 10.0.0.1\r\n", "\r\nauthorization: Bearer\r\n",
-                           "\r\nContent-Length: 5\r\n", "\r\nHost: 127.0.0.1:"}) {
+  for (const auto* line :
+       {"\r\ncontent-type: text/x\r\n", "\r\nx-id: 7\r\n", "\r\nx-by: gate\r\n",
+        "\r\nx-forwarded-for: 192.0.2.1, 10.0.0.1\r\n", "\r\nauthorization: Bearer\r\n", "\r\nContent-Length: 5\r\n",
+        "\r\nHost: 127.0.0.1:", "\r\nx-forwarded-host: public.example\r\n", "\r\nx-forwarded-proto: http\r\n",
+        "\r\nvia: 1.0 old, 1.1 weir\r\n"}) {
     BOOST_TEST(has(asked, line), line << " in " << asked);
   }
-  for (const auto* not_there : {"public.example", "onnection:", "x-hop", "trailers", ": br\r\n", "x-by: me"}) {
+  for (const auto* not_there :
+       {"ost: public.example\r\nUser", "onnection:", "x-hop", "trailers", ": br\r\n", "x-by: me"}) {
     BOOST_TEST(!has(asked, not_there), not_there << " in " << asked);
   }
   const Called shown(peer, "{forward: URL}", "asked: {client: '[::1]:5000'}",
                      "    merge: {x: '{{ text == \"\" and result.headers }}'}\n    on_error: pass\n");
   BOOST_TEST(line_and_body(peer.requests().at(1)) == "GET /|");
   BOOST_TEST(has(peer.requests().at(1), "x-forwarded-for: ::1\r\n"));
+  const Called headers(peer, "{forward: URL}", "asked: {body: '{}'}", "    merge: {all: '{{ result.headers }}'}\n");
+  BOOST_TEST(headers.out == "{\"all\":{\"x_up\":\"1\"}}\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_forward_follows_no_redirect_and_what_nobody_asked_for_can_t_be_forwarded) {
@@ -356,8 +362,8 @@ Lines lines_of(const std::vector<std::string>& requests) {
 BOOST_AUTO_TEST_CASE(pages_are_turned_by_the_link_that_a_reply_names) {
   std::size_t page = 0;
   Peer peer(replies([&](const std::string&) {
-    const Lines links{"link: <http://x/>; rel=prev, </list?page=2>; rel=\"next\"\r\n",
-                      "link: <?page=3>;title=a;rel=\"next\", <?page=9>; rel=last\r\n",
+    const Lines links{"link: <http://x/>; rel=prev, </list?page=2>; rel='next'\r\n",
+                      "link: <?page=3>;title=\"rel\";rel=\"last next\", <?page=9>; rel=last\r\n",
                       "link: <?page=1>; rel=\"first\"\r\n"};
     ++page;
     return ok(std::to_string(page), links.at(page - 1));
@@ -388,9 +394,14 @@ BOOST_AUTO_TEST_CASE(pages_are_turned_by_a_field_that_holds_a_url_or_a_token) {
 }
 
 BOOST_AUTO_TEST_CASE(pages_end_at_their_number_and_never_lead_to_another_server) {
-  Peer endless(replies([](const std::string&) { return ok("{\"next\":\"/list\"}"); }));
+  int page = 0;
+  Peer endless(replies([&](const std::string&) { return ok("{\"next\":\"/list?" + std::to_string(++page) + "\"}"); }));
   const Paged bounded(endless, "{next: next, most: 3}", 3);
   BOOST_TEST(endless.requests().size() == 3U);
+  Peer turns(replies([](const std::string&) { return ok("{\"next\":\"/same\"}"); }));
+  const Paged again(turns, "{next: next}", 3);
+  BOOST_TEST(turns.requests().size() == 2U);
+  BOOST_TEST(has(again.failed, "\"why\":\"the page says that it is its own next one\""), again.failed);
   Peer stranger(replies([](const std::string&) { return ok("{}"); }));
   Peer leads_away(replies([&](const std::string&) { return ok("{\"next\":\"" + stranger.url("/x") + "\"}"); }));
   const Paged called(leads_away, "{next: next}", 2);
