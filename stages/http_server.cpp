@@ -63,10 +63,10 @@ std::string terms_of(const HttpServerConfig& config) {
 }
 
 void verify_files(const HttpServerConfig& config, const std::optional<io::HttpPath>& path, config::Written& written) {
-  if (config.files->empty()) written.error("files", "the folder has no name", "`.` is the one weir is started in");
-  if (path && !path->takes_rest()) {
-    written.error("path", "'" + config.path + "' is one page: `files` is served below a path that ends in `*`",
-                  "such as /* or /pages/*");
+  if (config.files->empty()) {
+    const bool folder = path && path->takes_rest();
+    written.error("files", folder ? "the folder has no name" : "the file has no name",
+                  folder ? "`.` is the one weir is started in" : "");
   }
   for (const auto* key : {"methods", "format", "max_body", "waiting"}) {
     if (written.has(key)) written.error(key, "pages are served by GET and HEAD, and no message comes of it");
@@ -169,12 +169,12 @@ const auto spec =
                config::at_least(1), config::at_most(100'000))
         .group("auth", &HttpServerConfig::auth, auth_spec, "Who may ask; left out, anyone who reaches the address.")
         .group("tls", &HttpServerConfig::tls, tls_spec, "https. All stages on one address write the same.")
-        .field(
-            "files", &HttpServerConfig::files,
-            "A folder whose files are served below the path, which ends in `*`, by GET and HEAD; no message comes of "
-            "it. `index.html` stands for its folder. Not served: what begins with a dot, what is reached over a "
-            "symbolic link, lists of folders.",
-            config::sample("pages"))
+        .field("files", &HttpServerConfig::files,
+               "What is served by GET and HEAD; no message comes of it. Where the path ends in `*`, the folder whose "
+               "files "
+               "are below it: `index.html` stands for its folder, and not served is what begins with a dot, what is "
+               "reached over a symbolic link, lists of folders. Else the file that this page is.",
+               config::sample("pages"))
         .details(
             "The first `reply` answers the request. Without one its asker is told 204 when the message is done, and "
             "when it fails and nobody listens at that stage: 400 decode, 404 unrouted, 429 limit, 503 full or open, "
@@ -187,6 +187,7 @@ const auto spec =
             "all have their answer.")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
+        .example("http_server: {listen: 127.0.0.1:8080, path: /, files: chat.html}")
         .example("http_server: {listen: '0.0.0.0:8443', path: /*, files: pages, tls: {cert: a.pem, key: a.key}}")
         .verify(verify);
 
@@ -221,6 +222,15 @@ void put(const HttpServerConfig& config, io::HttpAsked asked, stage::Source& sou
   if (json) made.batch().mark_json(made.row());
 }
 
+/// Throws where that is not there.
+void look_for(runtime::Files& files, const std::string& path, io::HttpFiles::Of of) {
+  if (of == io::HttpFiles::Of::page) {
+    files.open(path);
+  } else if (!files.is_directory(path)) {
+    throw std::system_error(std::make_error_code(std::errc::not_a_directory), path);
+  }
+}
+
 stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
   std::string why;
   const auto address = io::parse_address(config.listen);
@@ -238,11 +248,10 @@ stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
   if (config.tls) service.tls = std::make_shared<io::TlsServer>(files_of(*config.tls));
   service.terms = terms_of(config);
   if (config.files) {
-    if (!source.core.files().is_directory(*config.files)) {
-      throw std::system_error(std::make_error_code(std::errc::not_a_directory), *config.files);
-    }
+    const auto of = service.path.takes_rest() ? io::HttpFiles::Of::folder : io::HttpFiles::Of::page;
+    look_for(source.core.files(), *config.files, of);
     service.methods = {"GET"};
-    service.files = std::make_shared<const io::HttpFiles>(*config.files);
+    service.files = std::make_shared<const io::HttpFiles>(*config.files, of);
   }
   const auto desk = std::make_shared<io::HttpDesk>(source.core, address->host, address->port, std::move(service));
   source.at_end = [desk] { return desk->ended(); };

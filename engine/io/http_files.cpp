@@ -53,12 +53,12 @@ HttpResponse come_again() {
   return response;
 }
 
-/// A file, or why it can't be had.
+/// A file, or why it can't be had. Without a folder: that of the path as it is.
 class Opened {
  public:
-  Opened(runtime::Core& core, const std::string& folder, const std::string& path) {
+  Opened(runtime::Core& core, const std::optional<std::string>& folder, const std::string& path) {
     try {
-      reader = core.files().open_below(folder, path);
+      reader = folder ? core.files().open_below(*folder, path) : core.files().open(path);
     } catch (const std::system_error& error) {
       if (error.code() == std::errc::no_such_file_or_directory) return;
       observe::log(observe::Level::warn, "a file can't be served", {{"file", path}, {"err", error.code().message()}});
@@ -221,13 +221,14 @@ std::string_view http_type_of(std::string_view path) {
 }
 
 Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, std::string rest) const {
-  const auto path = file_of(rest);
+  const bool one = of_ == Of::page;
+  const auto path = one ? path_ : file_of(rest);
   if (!path) co_return not_there();
-  const Opened opened(core, folder_, *path);
+  const Opened opened(core, one ? std::nullopt : std::optional(path_), *path);
   if (opened.out_of_means) co_return come_again();
   if (!opened.reader) {
-    if (rest.empty() || rest.ends_with('/')) co_return not_there();
-    const Opened page(core, folder_, *path + "/" + std::string(index_page));
+    if (one || rest.empty() || rest.ends_with('/')) co_return not_there();
+    const Opened page(core, path_, *path + "/" + std::string(index_page));
     if (page.out_of_means) co_return come_again();
     if (!page.reader) co_return not_there();
     HttpResponse moved(301, plain, "it is a folder\n");  // Or its page's own links would lead elsewhere.

@@ -1,5 +1,6 @@
-// A folder's files as pages.
+// A folder's files as pages, or one file.
 #pragma once
+#include <cstdint>
 #include <string>
 
 #include "engine/io/http_request.hpp"
@@ -13,7 +14,9 @@ namespace weir::io {
 /// If-Modified-Since, Range (one) and If-Range. Never changed once made.
 class HttpFiles {
  public:
-  explicit HttpFiles(std::string folder) : folder_(std::move(folder)) {}
+  enum class Of : std::uint8_t { folder, page };
+  /// Of a page, the file of that path, whatever `rest` says; there a symbolic link is followed.
+  explicit HttpFiles(std::string path, Of of = Of::folder) : path_(std::move(path)), of_(of) {}
 
   /// `rest`: the path below the folder as it was sent, without a slash before it. A file of more than 64 KiB is read
   /// while it is sent; one that gzip would make much shorter, and is no larger than 1 MiB, comes whole for whoever
@@ -21,7 +24,8 @@ class HttpFiles {
   runtime::Task<HttpResponse> answer(runtime::Core& core, HttpRequest request, std::string rest) const;
 
  private:
-  std::string folder_;
+  std::string path_;
+  Of of_;
 };
 
 /// `text/html; charset=utf-8` of `a/b.html`.

@@ -278,7 +278,8 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   static Task<HttpResponse> page(std::shared_ptr<HttpSite> site, Desk desk, HttpRequest& request) {
     const bool takes_gzip = http_takes_gzip(request);
-    const auto rest = std::string(desk->service.path.rest(request.sent_path()));
+    const auto& path = desk->service.path;
+    const auto rest = path.takes_rest() ? std::string(path.rest(request.sent_path())) : std::string();
     auto answering = desk->service.files->answer(site->core_, std::move(request), rest);
     auto response = co_await std::move(answering);
     if (!response.file) http_pack(takes_gzip, response);

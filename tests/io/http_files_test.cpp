@@ -76,6 +76,15 @@ BOOST_AUTO_TEST_CASE(what_is_not_below_the_folder_is_not_there) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_page_is_one_file_whatever_was_asked_for) {
+  Folder folder;
+  folder.files = HttpFiles("outside.txt", HttpFiles::Of::page);
+  BOOST_TEST(folder.ask("").body == "no");
+  BOOST_TEST(header(folder.ask(""), "Content-Type") == "text/plain; charset=utf-8");
+  folder.runtime.files().remove("outside.txt");
+  BOOST_TEST(folder.ask("").status == 404);
+}
+
 BOOST_AUTO_TEST_CASE(what_has_not_changed_does_not_come_again) {
   Folder folder;
   const auto tag = header(folder.ask("numbers.txt"), "ETag");

@@ -25,8 +25,7 @@ BOOST_AUTO_TEST_CASE(what_can_not_be_served_is_refused) {
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: a}") ==
              "'a' is no path to serve: a path begins with /; such as /jobs, /jobs/{id} or /orders/*");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, methods: [get]}") == "'get' is no method; such as GET or POST");
-  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, files: pages}") ==
-             "'/a' is one page: `files` is served below a path that ends in `*`; such as /* or /pages/*");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, files: ''}") == "the file has no name");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /*, files: pages, format: json}") ==
              "pages are served by GET and HEAD, and no message comes of it");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, auth: {user: me}}") ==
