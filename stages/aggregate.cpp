@@ -317,6 +317,7 @@ class Aggregate : public stage::Operator {
         time_(config.time),
         late_(config.late),
         pane_(config.slide ? *config.slide : config.window),
+        around_(config.window > Duration::max() - config.late ? Duration::max() : config.window + config.late),
         panes_in_window_(config.window / pane_),
         groups_most_(static_cast<std::size_t>(config.keys)),
         // The clock of the wall may jump, the engine's does not: windows by arrival keep the beginning they had.
@@ -397,6 +398,9 @@ class Aggregate : public stage::Operator {
       const auto time = time_of(*document);
       if (!time) return time.failure();
       made = *time;
+      if (made > Duration::max() - around_ || made < Duration::min() + around_) {
+        return Failure(Reason::type, "'" + time_->text + "', with its windows, " + script::not_held);
+      }
       pane = floor_div(made);
       if (any_ && pane + panes_in_window_ <= closed_until_) {
         out.send(late, message);
@@ -427,7 +431,9 @@ class Aggregate : public stage::Operator {
       read.number = *number;
       may_overflow |= std::abs(as_double(*number)) >= overflowing_least;
     }
-    if (may_overflow) {
+    // A pane near the edge may be tipped over by what comes in another one of its window.
+    large_seen_ |= may_overflow;
+    if (may_overflow || (large_seen_ && panes_in_window_ > 1)) {
       if (const Source* const source = overflows(pane)) {
         return Failure(Reason::type, "with this message the sum of '" + source->path + "' would be infinite");
       }
@@ -585,6 +591,7 @@ class Aggregate : public stage::Operator {
   const std::vector<config::Path> by_;
   const std::optional<config::Path> time_;
   const Duration late_, pane_;
+  const Duration around_;  // How far from a message's time its windows, and what is waited for, may reach.
   const std::int64_t panes_in_window_;
   const std::size_t groups_most_;
   const Duration wall_ahead_;
@@ -593,6 +600,7 @@ class Aggregate : public stage::Operator {
   std::vector<Source> sources_;      // and what they read.
   std::map<std::int64_t, Groups> panes_;
   bool any_ = false;               // closed_until_ is known.
+  bool large_seen_ = false;        // A number that could make a sum infinite.
   std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
   std::deque<Closed> closed_;
   // Reused.

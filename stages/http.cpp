@@ -212,8 +212,7 @@ const auto spec =
         .secret_ok()
         .role("forward", &HttpConfig::forward,
               "URL that the asker's request is sent on to: its method, headers and body, its path and query appended "
-              "as they "
-              "came. x-forwarded-for, -host and -proto and via say who asked, and how.",
+              "as they came. x-forwarded-for, -host and -proto and via say who asked, and how.",
               config::sample("http://127.0.0.1:9001"))
         .secret_ok()
         .field("every", &HttpConfig::every,
@@ -259,7 +258,8 @@ const auto spec =
             "The whole call has 10s, unless `timeout` says otherwise. A status from 400 on fails the message (status), "
             "but for those in `ok`; 429 and 5xx may pass, and a Retry-After is kept with the failure. Of a `forward` "
             "only these two fail: another 4xx is the asker's to hear. Other failures: connect, tls, timeout, size (a "
-            "reply larger than `max_body`, or compressed by more than 200 to 1), decode (compressed more than once), "
+            "reply larger than `max_body`, or compressed by more than 200 to 1), decode (compressed more than once, or "
+            "for its way), "
             "robots, io (reset, cut short, not HTTP). `result` has status, headers (lower case, `_` for `-`), text, "
             "seconds; of a failed call, too.\n"
             "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
@@ -353,7 +353,8 @@ class Texts {
 
 /// Of the connection between asker and weir, or said anew by weir.
 bool is_said_anew(std::string_view name) {
-  return io::http_is_of_the_hop(name) || is_one_of(name, "host", "expect", "accept-encoding", "x-forwarded-for", "via");
+  return io::http_is_of_the_hop(name) || is_one_of(name, "host", "expect", "accept-encoding", "x-forwarded-for",
+                                                   "x-forwarded-host", "x-forwarded-proto", "via");
 }
 
 std::string with_hyphens(std::string_view name) {
@@ -384,20 +385,18 @@ std::vector<std::string> named_by_connection(const io::HttpFields& headers) {
 void forward_headers(const message::Request& request, io::HttpFields& headers) {
   const auto named = named_by_connection(request.headers);
   std::string forwarded_for, host, via;
-  bool tells_host = false, tells_scheme = false;
   const auto add = [](std::string& list, std::string_view one) { (list += list.empty() ? "" : ", ") += one; };
   for (const auto& [name, value] : request.headers) {
     const std::string header = with_hyphens(name);
     if (header == "x-forwarded-for") add(forwarded_for, value);
     if (header == "via") add(via, value);
     if (header == "host") host = value;
-    tells_host |= header == "x-forwarded-host";
-    tells_scheme |= header == "x-forwarded-proto";
     if (is_said_anew(header) || std::find(named.begin(), named.end(), header) != named.end()) continue;
     headers.emplace_back(header, value);
   }
-  if (!tells_host && !host.empty()) headers.emplace_back("x-forwarded-host", host);
-  if (!tells_scheme) headers.emplace_back("x-forwarded-proto", request.secure ? "https" : "http");
+  // Never the asker's word: who trusts one puts it into `headers`.
+  if (!host.empty()) headers.emplace_back("x-forwarded-host", host);
+  headers.emplace_back("x-forwarded-proto", request.secure ? "https" : "http");
   add(via, "1.1 weir");
   headers.emplace_back("via", std::move(via));
   const std::string& client = request.address.empty() ? request.client : request.address;
@@ -518,8 +517,8 @@ io::HttpClientOptions client_options(const HttpConfig& config) {
   return options;
 }
 
-/// Whether a call that fails so has come to its reply, and that was broken.
-bool is_of_reply(stage::Reason reason) {
+/// Whether a call that fails so has reached somebody, who is to blame: by his certificate, his reply or his silence.
+bool is_of_peer(stage::Reason reason) {
   using stage::Reason;
   return reason == Reason::io || reason == Reason::tls || reason == Reason::size || reason == Reason::decode;
 }
@@ -552,7 +551,7 @@ class Http : public stage::Call {
     if (!client_) client_.emplace(context_.core, client_options(config_));
     io::HttpReply reply = co_await client_->call(std::move(call));
     failure = std::move(reply.failure);
-    if (failure) failure->of_reply = is_of_reply(failure->reason);
+    if (failure) failure->of_peer = is_of_peer(failure->reason);
     if (!failure || reply.status != 0) message.edit_metadata().result = result_of(reply, config_.forward.has_value());
     if (!failure) failure = judge(config_, *message.metadata()->result, context_.core.wall());
     co_return failure;
@@ -660,23 +659,34 @@ class Http : public stage::Call {
 
 // ---------------------------------------------------------------------------------------------------------- the source
 
-/// Whether `next` is among the relations that the parameters of a link name: `; rel="first next"; title=x`.
+/// Takes the next parameter of a link off: `; rel="first next"`. Nothing where there is none.
+std::optional<std::pair<std::string_view, std::string_view>> next_parameter(std::string_view& rest) {
+  constexpr auto blanks = " \t"sv, ends = "=;, \t"sv;
+  rest.remove_prefix(std::min(rest.find_first_not_of("; \t"), rest.size()));
+  if (rest.empty() || rest.front() == ',') return std::nullopt;
+  const auto name = rest.substr(0, rest.find_first_of(ends));
+  rest.remove_prefix(name.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(blanks), rest.size()));
+  if (!rest.starts_with('=')) return std::pair(name, std::string_view());
+  rest.remove_prefix(std::min(rest.find_first_not_of(blanks, 1), rest.size()));
+  const bool quoted = rest.starts_with('"') || rest.starts_with('\'');
+  const auto end = quoted ? rest.find(rest.front(), 1) : rest.find_first_of("; ,\t");
+  const auto value = rest.substr(quoted ? 1 : 0, end - (quoted ? 1 : 0));
+  rest.remove_prefix(end == rest.npos ? rest.size() : end + (quoted ? 1 : 0));
+  return std::pair(name, value);
+}
+
+/// Whether `next` is among the relations that the parameters of a link name. Of several `rel` the first counts.
 bool is_next(std::string_view parameters) {
-  constexpr auto between = "; \t,"sv;
-  for (auto at = parameters.find("rel"sv); at != std::string_view::npos; at = parameters.find("rel"sv, at + 1)) {
-    if (at == 0 || between.find(parameters[at - 1]) == std::string_view::npos) continue;
-    auto value = parameters.substr(at + 3);
-    value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-    if (!value.starts_with('=')) continue;
-    value.remove_prefix(std::min(value.find_first_not_of(" \t", 1), value.size()));
-    const char quote = value.starts_with('"') || value.starts_with('\'') ? value.front() : '\0';
-    value = quote ? value.substr(1, value.find(quote, 1) - 1) : value.substr(0, value.find_first_of(between));
-    while (!value.empty()) {
-      const auto end = std::min(value.find(' '), value.size());
-      if (value.substr(0, end) == "next") return true;
-      value.remove_prefix(std::min(end + 1, value.size()));
+  while (const auto parameter = next_parameter(parameters)) {
+    auto [name, relations] = *parameter;
+    if (name != "rel") continue;
+    while (!relations.empty()) {
+      const auto end = std::min(relations.find(' '), relations.size());
+      if (relations.substr(0, end) == "next") return true;
+      relations.remove_prefix(std::min(end + 1, relations.size()));
     }
-    return false;  // Of several, the first counts.
+    return false;
   }
   return false;
 }

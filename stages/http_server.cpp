@@ -171,16 +171,14 @@ const auto spec =
         .group("tls", &HttpServerConfig::tls, tls_spec, "https. All stages on one address write the same.")
         .field("files", &HttpServerConfig::files,
                "What is served by GET and HEAD; no message comes of it. Where the path ends in `*`, the folder whose "
-               "files "
-               "are below it: `index.html` stands for its folder, and not served is what begins with a dot, what is "
-               "reached over a symbolic link, lists of folders. Else the file that this page is.",
+               "files are below it: `index.html` stands for its folder, and not served is what begins with a dot, what "
+               "is reached over a symbolic link, lists of folders. Else the file that this page is.",
                config::sample("pages"))
         .details(
             "The first `reply` answers the request. Without one its asker is told 204 when the message is done, and "
             "when it fails and nobody listens at that stage: 400 decode, 404 unrouted, 429 limit, 503 full or open, "
-            "504 timeout or deadline, 502 status, connect or a reply that is broken, else 500; with Retry-After where "
-            "weir knows it. What has "
-            "been told is not tried again.\n"
+            "504 timeout or deadline, 502 status, connect, tls or a reply that is broken, else 500; with Retry-After "
+            "where weir knows it. What has been told is not tried again.\n"
             "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`; one that was sent "
             "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "
             "1 KiB and more are packed for who takes that. When weir is told to end it accepts no more, and ends when "

@@ -74,8 +74,8 @@ const auto spec =
             "Left out, the body is the payload. Unless a header says otherwise, `msg`, and a payload that is an object "
             "or a list in JSON, is application/json, everything else text/plain.\n"
             "It stands anywhere behind a stage that listens, such as `http_server`, also behind what failed; not "
-            "behind one "
-            "that makes one message of many, such as `batch`. The first answer counts: a message whose asker has had "
+            "behind one that makes one message of many, such as `batch`. The first answer counts: a message whose "
+            "asker has had "
             "one, or has gone, is dropped (gone). A message that nobody asked for fails (missing). Who gets no reply "
             "hears that it is done (204), or by its status why it failed.")
         .example("reply: {status: 201, msg: {id: '{{ msg.id }}'}}", "{id: 7}")

@@ -5,6 +5,7 @@
 #include <zstd_errors.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -226,6 +227,7 @@ struct GzipUnpacker::Stream {
   z_stream zlib{};
   bool at_end = false;   // Of a member, and no other has begun.
   bool padding = false;  // Zeros have come behind it.
+  std::array<char, 16 * 1024> made;
 };
 
 GzipUnpacker::GzipUnpacker() : stream_(std::make_unique<Stream>()) {}
@@ -234,7 +236,7 @@ GzipUnpacker::~GzipUnpacker() = default;
 bool GzipUnpacker::at_end() const { return stream_->at_end; }
 
 Unpacked GzipUnpacker::append(std::string_view bytes, std::uint64_t most, std::string& out) {
-  auto& [zlib, at_end, padding] = *stream_;
+  auto& [zlib, at_end, padding, made] = *stream_;
   for (bool more_to_give = false; more_to_give || !bytes.empty();) {
     if (at_end && (padding || bytes.front() == '\0')) {
       padding = true;
@@ -242,25 +244,22 @@ Unpacked GzipUnpacker::append(std::string_view bytes, std::uint64_t most, std::s
     }
     if (at_end) ::inflateReset(&zlib);
     at_end = false;
-    const std::size_t before = out.size();
-    if (before > most) break;
-    const std::size_t room = std::min<std::uint64_t>(read_bytes, most - before + 1);
-    out.resize(before + room);
     const std::size_t given = std::min<std::size_t>(bytes.size(), 1 << 30);  // It counts in 32 bits.
     zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
     zlib.avail_in = static_cast<uInt>(given);
-    zlib.next_out = reinterpret_cast<Bytef*>(out.data() + before);
-    zlib.avail_out = static_cast<uInt>(room);
+    zlib.next_out = reinterpret_cast<Bytef*>(made.data());
+    zlib.avail_out = static_cast<uInt>(made.size());
     const int said = ::inflate(&zlib, Z_NO_FLUSH);
-    out.resize(before + room - zlib.avail_out);
+    const std::size_t count = made.size() - zlib.avail_out;
+    const auto room = most - std::min<std::uint64_t>(out.size(), most);
+    out.append(made.data(), std::min<std::uint64_t>(count, room));
+    if (count > room) return Unpacked::too_large;
     bytes.remove_prefix(given - zlib.avail_in);
     if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return Unpacked::damaged;
     at_end = said == Z_STREAM_END;
     more_to_give = !at_end && zlib.avail_out == 0;
   }
-  if (out.size() <= most) return Unpacked::whole;
-  out.resize(most);
-  return Unpacked::too_large;
+  return Unpacked::whole;
 }
 
 Unpacked unpack_gzip(std::string_view bytes, std::size_t most, std::string& out) {

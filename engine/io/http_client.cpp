@@ -453,6 +453,9 @@ class Transfer {
       return true;
     }
     if ((line.front() == ' ' || line.front() == '\t') && !reply_.headers.empty()) {
+      if (is_one_of(reply_.headers.back().first, {"content-length", "transfer-encoding"})) {
+        return refuse(Reason::io, "the reply says over several lines how long it is");
+      }
       reply_.headers.back().second.append(" ").append(trimmed(line));  // It goes over several lines.
       return true;
     }
@@ -461,19 +464,20 @@ class Transfer {
     if (colon == std::string_view::npos || !http_is_token(trimmed(line.substr(0, colon)))) return true;
     auto& [name, value] = reply_.headers.emplace_back(http_lower(trimmed(line.substr(0, colon))),
                                                       std::string(trimmed(line.substr(colon + 1))));
-    if (is_one_of(name, {"content-encoding", "transfer-encoding"})) count_layers(http_lower(value));
-    if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
     if (name == "content-length") return length(value);
-    return true;
-  }
-  void count_layers(std::string_view value) {
-    while (!value.empty()) {
-      const auto comma = std::min(value.find(','), value.size());
-      const auto coding = trimmed(value.substr(0, comma));
-      layers_ += !coding.empty() && coding != "identity" && coding != "chunked";
-      packed_ |= coding == "gzip" || coding == "x-gzip";
-      value.remove_prefix(std::min(comma + 1, value.size()));
+    if (name == "content-encoding") {
+      for (const auto& coding : http_list(value)) {
+        layers_ += coding != "identity";
+        packed_ |= coding == "gzip" || coding == "x-gzip";
+      }
+      if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
+    } else if (name == "transfer-encoding") {
+      for (const auto& coding : http_list(value)) {
+        if (is_one_of(coding, {"chunked", "identity"})) continue;
+        return refuse(Reason::decode, "the reply is compressed for its way, which nobody asked for");
+      }
     }
+    return true;
   }
   /// Who says two lengths lets two readers see two bodies (RFC 9112, 6.3).
   bool length(std::string_view value) {
@@ -503,10 +507,8 @@ class Transfer {
     std::string& body = reply_.body;
     if (read_ == 0 && !begin_body()) return too_large();
     read_ += bytes.size();
+    if (read_ > options_.max_body) return too_large();  // As it came; empty members are never large.
     if (!unpacker_) {
-      if (bytes.size() > options_.max_body - std::min<std::uint64_t>(body.size(), options_.max_body)) {
-        return too_large();
-      }
       body.append(bytes);
       return true;
     }

@@ -65,7 +65,7 @@ int status_of(Reason reason) noexcept {
 }
 
 Answer Asker::answer_to(const Failure& why) {
-  Answer answer(why.of_reply ? 502 : status_of(why.reason));
+  Answer answer(why.of_peer ? 502 : status_of(why.reason));
   answer.headers.emplace_back("content-type", "text/plain; charset=utf-8");
   const bool comes_back = answer.status == 429 || answer.status == 503;
   if (comes_back || why.retry_after) {

@@ -32,7 +32,7 @@ struct Request {
   std::string sent_path;   ///< The path as it was sent, each %2F in it; empty where it is not known, or as `path`.
   std::string sent_query;  ///< The query as it was sent; empty where it is not known.
   bool secure = false;     ///< By TLS.
-  std::string address;    ///< Of the client, where `client` is the subject of its certificate; otherwise empty.
+  std::string address;     ///< Of the client, where `client` is the subject of its certificate; otherwise empty.
   std::vector<std::pair<std::string, std::string>> params, query, headers;
 };
 

@@ -86,7 +86,8 @@ bool Output::end_each(Batch& in) {
 }
 
 Batch& Output::more_room(Port port) {
-  if (!out_[port].empty()) full_ = true;  // What was there has no room for it, though it may have had for a smaller one.
+  if (!out_[port].empty())
+    full_ = true;  // What was there has no room for it, though it may have had for a smaller one.
   out_[port].push_back(Batch::make());
   last_[port] = out_[port].back().get();
   last_[port]->expect(collected_bytes_);

@@ -296,7 +296,8 @@ class Children final : public Workplace {
         if (finished(worker) || abandoned_) co_return;
         if (child->ran() / 10 >= pipe.restart->from || worker.answered || worker.blamed) backoff.reset();
         needed = !as_told && !(worker.keyed && worker.asked.empty());
-        const bool mute = child->let_go() && child->exit() && answers() && !worker.answered;
+        const bool mute =
+            child->let_go() && child->exit() && is_ok(pipe.ok, *child->exit()) && answers() && !worker.answered;
         blame(worker, because, mute);
       }
       wake();

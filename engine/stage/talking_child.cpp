@@ -105,16 +105,16 @@ void TalkingChild::ring() {
     return end("a message took longer than " + config::show(*timeout), true);
   }
   if (!stranded_since_ || *stranded_since_ + patience > now) return;
-  if ((lets_go_ || all_.hurries()) && worker_.given > 0) {  // It still answers.
+  if ((lets_go_ || all_.hurries()) && worker_.given > 0 && output_open_) {  // It still answers.
     stranded_since_ = now;
     return;
   }
   if (closed_ && !closes_ && worker_.given == 0 && !all_.hurries()) {
     return stranded_since_.reset();  // It owes nothing, and may take its time.
   }
-  end(closes_         ? "it did not end with its input"
-      : input_broken_ ? "it closed its input"
-                      : "it closed its output",
+  end(input_broken_                                ? "it closed its input"
+      : closes_ || (closed_ && worker_.given == 0) ? "it did not end with its input"
+                                                   : "it closed its output",
       false);
 }
 

@@ -212,6 +212,23 @@ BOOST_AUTO_TEST_CASE(times_are_numbers_or_texts) {
              "'t' lies outside the years 1678 to 2261, which is all that weir holds");
 }
 
+BOOST_AUTO_TEST_CASE(a_window_that_weir_cannot_hold_is_said_to_be_one) {
+  Alone aggregate("aggregate", "{window: 365d, time: t, fields: {n: count()}}");
+  aggregate.give({R"({"t":9214646399})", R"({"t":-9214560000})"});
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 2U);
+  for (const auto& failed : aggregate.failed) {
+    BOOST_TEST(failed.failure.text ==
+               "'t', with its windows, lies outside the years 1678 to 2261, which is all that weir holds");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(small_numbers_do_not_tip_over_the_sum_of_a_window_either) {
+  Alone aggregate("aggregate", "{window: 2s, slide: 1s, time: t, fields: {s: sum(v)}}");
+  aggregate.give({R"({"t":0,"v":1.7976931348623157e308})", R"({"t":1,"v":9e291})", R"({"t":1,"v":9e291})"});
+  BOOST_REQUIRE_EQUAL(aggregate.failed.size(), 1U);
+  BOOST_TEST(aggregate.failed[0].failure.text == "with this message the sum of 'v' would be infinite");
+}
+
 BOOST_AUTO_TEST_CASE(a_time_that_weir_cannot_hold_is_said_to_be_one) {
   Alone aggregate("aggregate", "{window: 1m, time: t, fields: {n: count()}}");
   aggregate.give({R"({"t":"9999-12-31T23:59:59Z"})", R"({"t":9300000000})"});

@@ -741,6 +741,38 @@ BOOST_AUTO_TEST_CASE(one_that_ends_with_its_input_and_has_answered_nothing_fails
   BOOST_TEST((bench.runtime.now() < Time(10s)));
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_killed_at_the_end_of_its_input_is_followed_by_as_many_as_there_may_be) {
+  Bench bench(
+      "stages:\n"
+      "  in: {generate: {range: 1..1}, attempts: 1}\n"
+      "  talk: {from: in, exec: {pipe: [dies], attempts: 5}, merge: {}}\n"
+      "  lost: {from: any.failed, file: {write: lost, format: lines}}\n");
+  int children = 0;
+  bench.runtime.programs().script("dies", [&](const Command&) {
+    ++children;
+    auto behaviour = reads([](const std::string&, Reaction&) {});
+    behaviour.exit = exit_of(0, SIGKILL);
+    return behaviour;
+  });
+  bench.run();
+  BOOST_TEST(children == 5);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_closes_its_output_and_owes_answers_is_ended) {
+  Bench bench(
+      "stages:\n"
+      "  in: {generate: {range: 1..1}, attempts: 1}\n"
+      "  talk: {from: in, exec: {pipe: [silent], attempts: 1}, merge: {}}\n"
+      "  lost: {from: any.failed, file: {write: lost, format: lines}}\n");
+  bench.runtime.programs().script("silent", [](const Command&) {
+    auto behaviour = reads([](const std::string&, Reaction& reaction) { reaction.closes_output = true; });
+    behaviour.forever = true;
+    return behaviour;
+  });
+  bench.run();
+  BOOST_TEST(bench.files().text("lost") == "1\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_drain_closes_its_input_and_takes_its_answers) {
   Bench bench(
       "stages:\n"

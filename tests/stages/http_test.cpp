@@ -278,7 +278,8 @@ BOOST_AUTO_TEST_CASE(a_request_is_forwarded_without_what_belongs_to_the_hop) {
       peer, "{forward: 'URL/base/?v=1', headers: {x-by: gate}}",
       "asked: {method: POST, path: '/orders/a b/é', query: {q: 'x&y'}, body: hello, client: '10.0.0.1:5000', headers: "
       "{host: public.example, content_type: text/x, connection: 'close, X-Hop', x_hop: '1', te: trailers, x_id: '7', "
-      "accept_encoding: br, content_length: '99', x_forwarded_for: 192.0.2.1, via: 1.0 old, x_by: me, "
+      "accept_encoding: br, content_length: '99', x_forwarded_for: 192.0.2.1, via: 1.0 old, x_forwarded_proto: https, "
+      "x_by: me, "
       "authorization: Bearer}}",
       "    merge: {}\n");
   const auto asked = peer.requests().at(0);
@@ -363,7 +364,7 @@ BOOST_AUTO_TEST_CASE(pages_are_turned_by_the_link_that_a_reply_names) {
   std::size_t page = 0;
   Peer peer(replies([&](const std::string&) {
     const Lines links{"link: <http://x/>; rel=prev, </list?page=2>; rel='next'\r\n",
-                      "link: <?page=3>;title=\"rel\";rel=\"last next\", <?page=9>; rel=last\r\n",
+                      "link: <?page=3>;title=\"see, rel=prev\";rel=\"last next\", <?page=9>; rel=last\r\n",
                       "link: <?page=1>; rel=\"first\"\r\n"};
     ++page;
     return ok(std::to_string(page), links.at(page - 1));
