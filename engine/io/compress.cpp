@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -92,49 +93,69 @@ class Decompressing : public runtime::Reader {
   std::vector<char> bytes_;
 };
 
+/// gzip, one member behind the other, a step at a time. Zeros behind the last one are padding.
+class GzipStream {
+ public:
+  GzipStream() {
+    if (::inflateInit2(&zlib_, gzip_format) != Z_OK) throw std::bad_alloc();
+  }
+  GzipStream(const GzipStream&) = delete;
+  GzipStream& operator=(const GzipStream&) = delete;
+  ~GzipStream() { ::inflateEnd(&zlib_); }
+
+  /// Takes from the front of `in`, and makes of it as many bytes as there is room for. How many; nothing: what came is
+  /// damaged.
+  std::optional<std::size_t> step(std::string_view& in, std::span<char> room) {
+    if (in.empty() && !more_to_give_) return 0;
+    if (at_end_ && (padded_ || in.front() == '\0')) {
+      padded_ = true;
+      if (in.find_first_not_of('\0') != in.npos) return std::nullopt;
+      in = {};
+      return 0;
+    }
+    if (std::exchange(at_end_, false)) ::inflateReset(&zlib_);
+    inside_ = true;
+    constexpr std::size_t most = 1 << 30;  // It counts in 32 bits.
+    const std::size_t given = std::min(in.size(), most);
+    zlib_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
+    zlib_.avail_in = static_cast<uInt>(given);
+    zlib_.next_out = reinterpret_cast<Bytef*>(room.data());
+    zlib_.avail_out = static_cast<uInt>(std::min(room.size(), most));
+    const std::size_t before = zlib_.avail_out;
+    const int said = ::inflate(&zlib_, Z_NO_FLUSH);
+    if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return std::nullopt;
+    in.remove_prefix(given - zlib_.avail_in);
+    at_end_ = said == Z_STREAM_END;
+    inside_ = !at_end_;
+    more_to_give_ = inside_ && zlib_.avail_out == 0;
+    return before - zlib_.avail_out;
+  }
+  bool inside() const { return inside_; }              ///< A member has begun and not ended.
+  bool at_end() const { return at_end_; }              ///< One has ended, and no other begun.
+  bool padded() const { return padded_; }              ///< Zeros have come behind it.
+  bool more_to_give() const { return more_to_give_; }  ///< It had no room for all.
+
+ private:
+  z_stream zlib_{};
+  bool inside_ = false, at_end_ = false, padded_ = false, more_to_give_ = false;
+};
+
 class Gunzip final : public Decompressing {
  public:
-  Gunzip(std::unique_ptr<runtime::Reader> compressed, std::string name)
-      : Decompressing(std::move(compressed), std::move(name)) {
-    if (::inflateInit2(&stream_, gzip_format) != Z_OK) throw std::bad_alloc();
-  }
-  ~Gunzip() override { ::inflateEnd(&stream_); }
+  using Decompressing::Decompressing;
 
  private:
   std::size_t decompress(std::span<char> into) override {
-    if (left_.empty() && !more_to_give_) return 0;
-    if (ended_ && !inside_ && pass_over_zeros()) return 0;
-    stream_.next_in = reinterpret_cast<Bytef*>(left_.data());
-    stream_.avail_in = static_cast<uInt>(left_.size());
-    stream_.next_out = reinterpret_cast<Bytef*>(into.data());
-    stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(into.size(), 1 << 30));
-    const uInt room = stream_.avail_out;
-    inside_ = true;
-    const int said = ::inflate(&stream_, Z_NO_FLUSH);
-    left_ = left_.last(stream_.avail_in);
-    if (said == Z_STREAM_END) {
-      inside_ = false;
-      ended_ = true;
-      ::inflateReset(&stream_);
-    } else if (said != Z_OK && said != Z_BUF_ERROR) {
-      damaged();
-    }
-    more_to_give_ = inside_ && stream_.avail_out == 0;
-    return room - stream_.avail_out;
+    std::string_view in(left_.data(), left_.size());
+    const auto made = stream_.step(in, into);
+    if (!made) damaged();
+    left_ = left_.last(in.size());
+    inside_ = stream_.inside();
+    padded_ = stream_.padded();
+    return *made;
   }
 
-  /// Whether what is left is padding. It ends the file.
-  bool pass_over_zeros() {
-    padded_ = padded_ || left_.front() == '\0';
-    if (!padded_) return false;
-    if (std::any_of(left_.begin(), left_.end(), [](char c) { return c != '\0'; })) damaged();
-    left_ = {};
-    return true;
-  }
-
-  z_stream stream_{};
-  bool more_to_give_ = false;  // It had no room for all.
-  bool ended_ = false;         // A member has.
+  GzipStream stream_;
 };
 
 class Unzstd final : public Decompressing {
@@ -217,47 +238,23 @@ runtime::Task<std::optional<char>> last_byte(Compression by, std::unique_ptr<run
 }
 
 struct GzipUnpacker::Stream {
-  Stream() {
-    if (::inflateInit2(&zlib, gzip_format) != Z_OK) throw std::bad_alloc();
-  }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  ~Stream() { ::inflateEnd(&zlib); }
-
-  z_stream zlib{};
-  bool at_end = false;   // Of a member, and no other has begun.
-  bool padding = false;  // Zeros have come behind it.
+  GzipStream gzip;
   std::array<char, 16 * 1024> made;
 };
 
 GzipUnpacker::GzipUnpacker() : stream_(std::make_unique<Stream>()) {}
 GzipUnpacker::~GzipUnpacker() = default;
 
-bool GzipUnpacker::at_end() const { return stream_->at_end; }
+bool GzipUnpacker::at_end() const { return stream_->gzip.at_end(); }
 
 Unpacked GzipUnpacker::append(std::string_view bytes, std::uint64_t most, std::string& out) {
-  auto& [zlib, at_end, padding, made] = *stream_;
-  for (bool more_to_give = false; more_to_give || !bytes.empty();) {
-    if (at_end && (padding || bytes.front() == '\0')) {
-      padding = true;
-      return bytes.find_first_not_of('\0') == bytes.npos ? Unpacked::whole : Unpacked::damaged;
-    }
-    if (at_end) ::inflateReset(&zlib);
-    at_end = false;
-    const std::size_t given = std::min<std::size_t>(bytes.size(), 1 << 30);  // It counts in 32 bits.
-    zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    zlib.avail_in = static_cast<uInt>(given);
-    zlib.next_out = reinterpret_cast<Bytef*>(made.data());
-    zlib.avail_out = static_cast<uInt>(made.size());
-    const int said = ::inflate(&zlib, Z_NO_FLUSH);
-    const std::size_t count = made.size() - zlib.avail_out;
-    const auto room = most - std::min<std::uint64_t>(out.size(), most);
-    out.append(made.data(), std::min<std::uint64_t>(count, room));
-    if (count > room) return Unpacked::too_large;
-    bytes.remove_prefix(given - zlib.avail_in);
-    if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return Unpacked::damaged;
-    at_end = said == Z_STREAM_END;
-    more_to_give = !at_end && zlib.avail_out == 0;
+  auto& [gzip, made] = *stream_;
+  while (!bytes.empty() || gzip.more_to_give()) {
+    const auto count = gzip.step(bytes, made);
+    if (!count) return Unpacked::damaged;
+    const std::uint64_t room = most - std::min<std::uint64_t>(out.size(), most);
+    out.append(made.data(), std::min<std::uint64_t>(*count, room));
+    if (*count > room) return Unpacked::too_large;
   }
   return Unpacked::whole;
 }
