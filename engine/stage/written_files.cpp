@@ -174,6 +174,10 @@ Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) 
   const auto last = co_await io::last_byte(setting_.compression, std::move(reader),
                                            "file: cannot add to " + path + ": it", driver_.core);
   if (!last || *last == '\n') co_return;
+  if (setting_.format == Format::csv && co_await ends_between_quotes(path)) {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "file: cannot add to " + path + ": it ends in the middle of a field");
+  }
   std::string line_end;
   io::compress(setting_.compression, "\n", line_end);
   try {
@@ -181,6 +185,27 @@ Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) 
   } catch (const std::system_error&) {
     writer.truncate(size);
     throw;
+  }
+}
+
+/// Of a file of CSV, which is read through for it: what is added would stand in its last field.
+Task<bool> WrittenFiles::ends_between_quotes(const std::string& path) {
+  const auto reader = io::decompress(setting_.compression, driver_.core.files().open(path), "file: " + path);
+  io::CsvEnd end;
+  end.begin_record();
+  std::string bytes(message::arena_bytes, '\0');
+  for (int reads = 1;; ++reads) {
+    const std::span<char> room(bytes);
+    const std::size_t size = co_await reader->read(room);
+    if (size == 0) co_return end.inside();
+    std::string_view rest(bytes.data(), size);
+    for (auto newline = rest.find('\n'); newline != rest.npos; newline = rest.find('\n')) {
+      end.take(rest.substr(0, newline));
+      if (!end.inside()) end.begin_record();
+      rest.remove_prefix(newline + 1);
+    }
+    end.take(rest);
+    if (reads % 16 == 0) co_await driver_.core.yield();
   }
 }
 

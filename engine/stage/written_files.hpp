@@ -100,6 +100,7 @@ class WrittenFiles {
 
   std::unique_ptr<runtime::Writer> make(const std::string& path, bool in_place);
   Task<> end_line(const std::string& path, runtime::Writer& writer);
+  Task<bool> ends_between_quotes(const std::string& path);
   Task<std::optional<std::vector<std::string>>> header_of(const std::string& path);
   Task<> write_added(File& file, Batch& batch);
   bool line_of(File& file, Batch& batch, std::size_t row);
