@@ -432,13 +432,11 @@ message::Done forward_url(const message::Request& request, std::string& url) {
     rest.remove_prefix(segment.size());
   }
   append_query(url, query);
-  if (!request.sent_query.empty()) {
-    append_query(url, request.sent_query);  // Somebody may have signed it.
-    return std::nullopt;
+  std::string asked = request.sent_query;  // As it came, where that is known: somebody may have signed it.
+  if (asked.empty()) {
+    for (const auto& [name, value] : request.query) append_pair(asked, name, value);
   }
-  query.clear();
-  for (const auto& [name, value] : request.query) append_pair(query, name, value);
-  append_query(url, query);
+  append_query(url, asked);
   return std::nullopt;
 }
 

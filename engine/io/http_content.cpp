@@ -13,10 +13,6 @@ namespace {
 constexpr std::size_t pack_bytes_least = 1024;
 constexpr std::size_t pack_bytes_most = 4 * 1024 * 1024;  // More would hold the core up for too long.
 
-HttpResponse refusal(int status, std::string_view why) {
-  return {status, "text/plain; charset=utf-8", std::string(why) + "\n"};
-}
-
 std::string* field(HttpResponse& response, std::string_view name) {
   for (auto& [key, value] : response.headers) {
     if (key.size() == name.size() && http_lower(key) == name) return &value;
@@ -87,7 +83,7 @@ std::optional<HttpResponse> http_unpack(HttpRequest& request, std::size_t most) 
     for (const auto& coding : http_list(value)) {
       if (coding == "identity") continue;
       if ((coding != "gzip" && coding != "x-gzip") || ++packed > 1) {
-        auto response = refusal(415, "the only content coding known here is gzip, once");
+        auto response = http_refusal(415, "the only content coding known here is gzip, once");
         response.headers.emplace_back("Accept-Encoding", "gzip");
         return response;
       }
@@ -98,8 +94,8 @@ std::optional<HttpResponse> http_unpack(HttpRequest& request, std::size_t most) 
   if (!request.body.empty()) {
     const auto bound = std::min(most, std::max(packed_free, request.body.size() * packed_ratio_most));
     const auto unpacked = unpack_gzip(request.body, bound, body);
-    if (unpacked == Unpacked::damaged) return refusal(400, "the body is damaged, or no gzip");
-    if (unpacked == Unpacked::too_large) return refusal(413, "the body is too large when it is unpacked");
+    if (unpacked == Unpacked::damaged) return http_refusal(400, "the body is damaged, or no gzip");
+    if (unpacked == Unpacked::too_large) return http_refusal(413, "the body is too large when it is unpacked");
   }
   request.body = std::move(body);
   std::erase_if(request.headers, [](const auto& header) { return header.first == "content-encoding"; });

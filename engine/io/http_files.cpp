@@ -27,7 +27,7 @@ constexpr std::uint64_t packed_bytes_most = 1024 * 1024;  // or so much where it
 constexpr const char* plain = "text/plain; charset=utf-8";
 constexpr std::string_view index_page = "index.html";
 
-HttpResponse not_there() { return {404, plain, "there is nothing here\n"}; }
+HttpResponse not_there() { return http_refusal(404, "there is nothing here"); }
 
 /// `a/b` of `a/%62`; nothing where that can be no file's.
 std::optional<std::string> file_of(std::string_view rest) {
@@ -47,11 +47,7 @@ std::optional<std::string> file_of(std::string_view rest) {
   return path;
 }
 
-HttpResponse come_again() {
-  HttpResponse response(503, plain, "no file can be opened at the moment\n");
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
-}
+HttpResponse come_again() { return http_refusal(503, "no file can be opened at the moment"); }
 
 /// A file, or why it can't be had. Without a folder: that of the path as it is.
 class Opened {
@@ -248,7 +244,7 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
                       {"Last-Modified", http_date(status->modified)},
                       {"Accept-Ranges", "bytes"},
                       {"X-Content-Type-Options", "nosniff"}};
-  if (is_another(request, *status, tag)) co_return HttpResponse(412, plain, "it is another one by now\n");
+  if (is_another(request, *status, tag)) co_return http_refusal(412, "it is another one by now");
   if (is_unchanged(request, *status, tag)) {
     response.status = 304;
     co_return response;
@@ -265,7 +261,7 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
       file->seek(range.from);
       break;
     case Asked::nothing:
-      response = HttpResponse(416, plain, "so much is not there\n");
+      response = http_refusal(416, "so much is not there");
       response.headers.emplace_back("Content-Range", "bytes */" + std::to_string(status->size));
       co_return response;
   }

@@ -238,6 +238,12 @@ bool http_is_of_the_hop(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+HttpResponse http_refusal(int status, std::string_view why) {
+  HttpResponse response(status, "text/plain; charset=utf-8", std::string(why) + "\n");
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 // ---------------------------------------------------------------------------------------------------------- the reader
 
 /// Bytes pass the strict check first, then http_parser, in pieces whose ends the check has chosen: a head, a line of

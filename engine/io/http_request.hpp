@@ -67,6 +67,9 @@ class HttpResponse {
   bool close = false;  ///< Ends the connection after it.
 };
 
+/// A refusal in words; of one that is only for now, 503, with Retry-After.
+HttpResponse http_refusal(int status, std::string_view why);
+
 /// Reads the requests of one connection. Whatever two readers could understand differently is refused: two lengths, a
 /// length and chunks, bare CR or LF, folded lines, spaces before a colon, odd chunk sizes. After a refusal the
 /// connection can't be read on. Not thread-safe.

@@ -324,9 +324,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   }
 
   static Task<> refuse(Inside& inside, Connection& connection, int status, std::string_view why) {
-    HttpResponse response(status, std::string(plain), std::string(why) + "\n");
-    if (status == 503) response.headers.emplace_back("Retry-After", "1");
-    auto bytes = http_bytes(response, false, false, inside.now_as_date());
+    auto bytes = http_bytes(http_refusal(status, why), false, false, inside.now_as_date());
     if (co_await send(inside, connection, std::move(bytes))) co_await linger(inside, connection);
   }
 

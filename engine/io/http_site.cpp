@@ -21,7 +21,6 @@ using runtime::Task;
 
 constexpr auto last_answers_time = 1s;
 constexpr std::size_t connections_most = 1000;
-constexpr const char* plain = "text/plain; charset=utf-8";
 
 /// One request between its connection, which waits on the site's core, and whoever answers it.
 class Exchange final : public message::Asker, public flow::Parking {
@@ -83,14 +82,6 @@ message::Request request_of(HttpRequest& sent, HttpPath::Found params) {
   std::erase_if(request.headers, [](const auto& header) { return header.first.find('_') != std::string::npos; });
   for (auto& header : request.headers) std::replace(header.first.begin(), header.first.end(), '-', '_');
   return request;
-}
-
-HttpResponse refusal(int status, std::string_view why) { return {status, plain, std::string(why) + "\n"}; }
-
-HttpResponse busy(std::string_view why) {
-  auto response = refusal(503, why);
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
 }
 
 }  // namespace
@@ -235,19 +226,19 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     const bool shown = (by_token && http_shows_token(request, service.token)) ||
                        (by_user && http_shows_user(request, service.user, service.password));
     if ((by_token || by_user) && !shown) {
-      auto response = refusal(
+      auto response = http_refusal(
           401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password");
       if (by_token) response.headers.emplace_back("WWW-Authenticate", "Bearer");
       if (by_user) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"weir\", charset=\"UTF-8\"");
       return response;
     }
-    if (request.body.size() > service.body_bytes) return refusal(413, "the body is too large");
+    if (request.body.size() > service.body_bytes) return http_refusal(413, "the body is too large");
     if (desk.closed) {
-      auto response = busy("the server is ending");
+      auto response = http_refusal(503, "the server is ending");
       response.close = true;
       return response;
     }
-    if (desk.pending.size() >= service.waiting) return busy("there is no room for more at the moment");
+    if (desk.pending.size() >= service.waiting) return http_refusal(503, "there is no room for more at the moment");
     return std::nullopt;
   }
 
@@ -263,7 +254,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   /// Null: `response` is the answer already. Unpacks what was sent, where that may be taken.
   static Desk admit(const HttpSite* site, HttpRequest& request, HttpPath::Found& params, HttpResponse& response) {
     if (!site) {
-      response = busy("the server is ending");
+      response = http_refusal(503, "the server is ending");
       response.close = true;
       return nullptr;
     }

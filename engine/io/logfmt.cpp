@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "engine/io/binary_text.hpp"
 #include "engine/message/json.hpp"
 
 namespace weir::io {
@@ -11,13 +12,12 @@ namespace {
 constexpr std::size_t unicode_bytes = 6;  // Of `\uXXXX`.
 
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool plain(char c) { return static_cast<unsigned char>(c) > 0x20 && c != '=' && c != '"' && c != 0x7f; }
 
 /// Whether the text begins with `\uXXXX`.
 bool begins_with_code(std::string_view text) {
   return text.size() >= unicode_bytes && text.starts_with("\\u") &&
-         std::all_of(text.begin() + 2, text.begin() + unicode_bytes, hexadecimal);
+         std::all_of(text.begin() + 2, text.begin() + unicode_bytes, [](char c) { return hex_value(c) >= 0; });
 }
 
 /// Appends what the escape stands for that the text begins with. Its bytes: 0 where it is no escape, nothing where it

@@ -177,7 +177,7 @@ Task<> TalkingChild::feed() {
   }
   closed_ = true;
   child_->close_input();
-  if (all_.hurries()) hurry();
+  hurry();
 }
 
 }  // namespace weir::stage

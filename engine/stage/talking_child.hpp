@@ -92,9 +92,10 @@ class TalkingChild final : public io::WatchedChild {
     look();
   }
   bool closes() const { return closes_; }
-  /// Workplace::hurries() from now on.
+  /// Workplace::hurries() from now on, or its input has ended meanwhile.
   void hurry() {
-    if (closed_ && all_.hurries() && !stranded_since_) stranded_since_ = core_.now();
+    if (!closed_ || !all_.hurries() || stranded_since_) return;
+    stranded_since_ = core_.now();
     look();
   }
   /// What it still says answers nobody knows what.

@@ -33,6 +33,10 @@ bool looks_like_a_time(std::string_view text) {
   return true;
 }
 
+std::system_error cannot_add(const std::string& path, const std::string& why) {
+  return {std::make_error_code(std::errc::invalid_argument), "file: cannot add to " + path + ": " + why};
+}
+
 /// The first record of CSV in the text, without its end; empty where there is none, nothing where it may be cut off.
 /// `whole`: the text is all that there is.
 std::optional<std::string_view> first_record(std::string_view text, bool whole) {
@@ -175,8 +179,7 @@ Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) 
                                            "file: cannot add to " + path + ": it", driver_.core);
   if (!last || *last == '\n') co_return;
   if (setting_.format == Format::csv && co_await ends_between_quotes(path)) {
-    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                            "file: cannot add to " + path + ": it ends in the middle of a field");
+    throw cannot_add(path, "it ends in the middle of a field");
   }
   std::string line_end;
   io::compress(setting_.compression, "\n", line_end);
@@ -212,10 +215,6 @@ Task<bool> WrittenFiles::ends_between_quotes(const std::string& path) {
 /// The columns of a file of CSV that is there already; nothing where it has no record yet, none where it can't be read.
 /// Throws where they are not those that are to be written.
 Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std::string& path) {
-  const auto refused = [&path](const std::string& why) {
-    return std::system_error(std::make_error_code(std::errc::invalid_argument),
-                             "file: cannot add to " + path + ": " + why);
-  };
   std::vector<std::string> columns;
   std::unique_ptr<runtime::Reader> reader;
   try {
@@ -233,17 +232,18 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
     more = came > 0;
   }
   const auto record = first_record(without_mark(std::string_view(text).substr(0, size)), size < text.size());
-  if (!record) throw refused("its first record is too long");
+  if (!record) throw cannot_add(path, "its first record is too long");
   if (record->empty()) co_return std::nullopt;
   std::vector<std::string_view> fields;
   std::string scratch;
   if (const auto wrong = io::read_csv(*record, fields, scratch)) {
-    throw refused("its first record is not CSV: " + wrong->what + ", byte " + std::to_string(wrong->offset + 1));
+    throw cannot_add(path,
+                     "its first record is not CSV: " + wrong->what + ", byte " + std::to_string(wrong->offset + 1));
   }
   columns.assign(fields.begin(), fields.end());
   if (!setting_.columns.empty() && columns != setting_.columns) {
-    throw refused("its columns are " + config::listed(columns) + ", and `columns` says " +
-                  config::listed(setting_.columns));
+    throw cannot_add(path, "its columns are " + config::listed(columns) + ", and `columns` says " +
+                               config::listed(setting_.columns));
   }
   co_return columns;
 }

@@ -81,11 +81,10 @@ inline stage::Task<> run_source(const SourceConfig& config, stage::Source& sourc
       fill(to, size, i++);
       return size;
     };
-    const std::uint64_t most = count - i;
     if (size != payload_bytes) {
-      source.out.emit_many(stage::main_port, most, size, now, write_sized);
+      source.out.emit_many(stage::main_port, count - i, size, now, write_sized);
     } else if (!config.token_each) {
-      source.out.emit_many(stage::main_port, most, payload_bytes, now, write);
+      source.out.emit_many(stage::main_port, count - i, payload_bytes, now, write);
     }
     while (config.token_each && i < count && !source.full()) {
       tokens.open(source.out.emit_written(stage::main_port, payload_bytes, now, write));
