@@ -7,6 +7,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "engine/message/members.hpp"
 #include "engine/message/normal.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/script/time_text.hpp"
@@ -15,7 +16,6 @@
 namespace weir::stages {
 namespace {
 
-using message::Document;
 using message::Failure;
 using runtime::Duration;
 using runtime::Time;
@@ -391,11 +391,11 @@ class Aggregate : public stage::Operator {
 
   /// `pane`: of now.
   message::Done take(const stage::Message& message, std::int64_t pane, stage::Output& out) {
-    Document* const document = message::json_of(message);
-    if (!document) return message::not_json(message);
+    const message::Look payload(message);
+    if (!message::is_json(message)) return message::not_json(message);
     Duration made{0};
     if (time_) {
-      const auto time = time_of(*document);
+      const auto time = time_of(payload);
       if (!time) return time.failure();
       made = *time;
       if (made > Duration::max() - around_ || made < Duration::min() + around_) {
@@ -409,8 +409,8 @@ class Aggregate : public stage::Operator {
     }
     key_.clear();
     for (const auto& path : by_) {
-      const auto node = document->find_path(path.text);
-      message::append_normal(key_, node ? document->raw(node) : "null");
+      const auto value = payload.at(path.text);
+      message::append_normal(key_, value ? value.json : "null");
       key_ += separator;
     }
     bool may_overflow = false;
@@ -420,13 +420,12 @@ class Aggregate : public stage::Operator {
       Read& read = read_[i];
       read.there = source.path.empty();
       if (read.there) continue;
-      const auto node = document->find_path(source.path);
-      if (!node) continue;
-      const auto number = source.number ? document->any_number(node) : std::nullopt;
-      if (!number && document->kind(node) == message::Kind::null) continue;
+      const auto value = payload.at(source.path);
+      if (!value || value.is_null()) continue;
+      const auto number = source.number ? value.number() : std::nullopt;
       if (source.number && !number) return Failure(Reason::type, "'" + source.path + "' is no number");
       read.there = true;
-      read.raw = document->raw(node);
+      read.raw = value.json;
       if (!number) continue;
       read.number = *number;
       may_overflow |= std::abs(as_double(*number)) >= overflowing_least;
@@ -486,15 +485,17 @@ class Aggregate : public stage::Operator {
   }
 
   /// Since 1970.
-  message::Outcome<Duration> time_of(Document& document) const {
-    const auto node = document.find_path(time_->text);
-    if (!node) return Failure(Reason::missing, "there is no '" + time_->text + "' in the payload");
-    if (const auto seconds = document.number(node)) {
-      if (!script::held(*seconds)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
-      if (const auto whole = document.integer(node)) return Duration(std::chrono::seconds(*whole));
-      return Duration(static_cast<std::int64_t>(std::llround(*seconds * 1e9)));
+  message::Outcome<Duration> time_of(const message::Look& payload) const {
+    const auto value = payload.at(time_->text);
+    if (!value) return Failure(Reason::missing, "there is no '" + time_->text + "' in the payload");
+    if (const auto number = value.number()) {
+      const double seconds = as_double(*number);
+      if (!script::held(seconds)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
+      if (const auto* const whole = std::get_if<std::int64_t>(&*number)) return Duration(std::chrono::seconds(*whole));
+      return Duration(static_cast<std::int64_t>(std::llround(seconds * 1e9)));
     }
-    if (const auto text = document.string(node)) {
+    std::string scratch;
+    if (const auto text = value.text(scratch)) {
       if (const auto time = script::parse_rfc3339(*text)) return Duration(time->time_since_epoch());
       if (script::outside_held_years(*text)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
     }
@@ -563,7 +564,7 @@ class Aggregate : public stage::Operator {
   void send(Group& group, std::int64_t last, stage::Output& out) {
     const auto made = out.emit(stage::main_port, "{}", group.entered);
     made.batch().mark_json(made.row());
-    Document& document = made.document();
+    message::Document& document = made.document();
     std::string_view keys = group.key;
     for (const auto& path : by_) {
       const std::size_t end = keys.find(separator);

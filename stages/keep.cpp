@@ -1,4 +1,5 @@
 // keep: takes all fields out of a message's payload but some.
+#include "engine/message/members.hpp"
 #include "engine/message/paths.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/stage/kind.hpp"
@@ -25,10 +26,19 @@ class Keep : public stage::MessageOperator<Keep> {
   using MessageOperator::process;
 
   Keep(const KeepConfig& config, stage::Context&) {
-    for (const auto& path : config.paths) kept_.add(path.text);
+    for (const auto& path : config.paths) {
+      kept_.add(path.text);
+      if (auto member = message::MemberName::of(path.text)) members_.push_back(std::move(*member));
+    }
+    all_members_ = members_.size() == config.paths.size();
   }
 
   void process(stage::Message message, stage::Output& out) {
+    if (all_members_ && edits_.begin(message)) {
+      edits_.keep_only(members_);
+      edits_.apply(message);
+      return out.pass(message);
+    }
     auto document = message::object_of(message, "fields can only be kept of an object");
     if (!document) return out.fail(message, std::move(document.failure()));
     const auto root = (*document)->root();
@@ -38,6 +48,9 @@ class Keep : public stage::MessageOperator<Keep> {
 
  private:
   message::PathTree kept_;
+  std::vector<message::MemberName> members_;  // Those paths that are one.
+  bool all_members_ = false;
+  message::MemberEdits edits_;
 };
 
 const stage::Register registered(spec, [](auto config) { return stage::operator_of<Keep>(config); });

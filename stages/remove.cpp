@@ -1,4 +1,5 @@
 // remove: takes fields out of a message's payload.
+#include "engine/message/members.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/stage/kind.hpp"
 
@@ -23,9 +24,14 @@ class Remove : public stage::MessageOperator<Remove> {
  public:
   using MessageOperator::process;
 
-  Remove(const RemoveConfig& config, stage::Context&) : paths_(config.paths) {}
+  Remove(const RemoveConfig& config, stage::Context&) : paths_(config.paths) {
+    for (const auto& path : paths_) {
+      if (auto member = message::MemberName::of(path.text)) members_.push_back(std::move(*member));
+    }
+  }
 
   void process(stage::Message message, stage::Output& out) {
+    if (remove_members(message)) return out.pass(message);
     auto document = message::object_of(message, "fields can only be removed from an object");
     if (!document) return out.fail(message, std::move(document.failure()));
     found_.clear();
@@ -37,7 +43,18 @@ class Remove : public stage::MessageOperator<Remove> {
   }
 
  private:
+  bool remove_members(const stage::Message& message) {
+    if (members_.size() < paths_.size() || !edits_.begin(message)) return false;
+    for (const auto& member : members_) {
+      if (!edits_.remove(member)) return false;
+    }
+    edits_.apply(message);
+    return true;
+  }
+
   const std::vector<config::Path> paths_;
+  std::vector<message::MemberName> members_;  // Those paths that are one.
+  message::MemberEdits edits_;
   std::vector<message::Node> found_;  // Of the message at hand.
 };
 

@@ -1,4 +1,5 @@
 // rename: moves fields of a message's payload to other names.
+#include "engine/message/members.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/stage/kind.hpp"
 
@@ -43,6 +44,8 @@ class Rename : public stage::MessageOperator<Rename> {
       move.in_place = move.around == std::string_view(old.text).substr(0, old_dot == made.npos ? 0 : old_dot);
       move.name = made.substr(dot == made.npos ? 0 : dot + 1);
       move.old_name = old.text.substr(old_dot == made.npos ? 0 : old_dot + 1);
+      auto from = message::MemberName::of(old.text), to = message::MemberName::of(made);
+      if (from && to) members_.emplace_back(std::move(*from), std::move(*to));
     }
     // Where no two have to do with each other, each may be done before the next is looked at.
     for (const auto& one : moves_) {
@@ -57,6 +60,7 @@ class Rename : public stage::MessageOperator<Rename> {
   }
 
   void process(stage::Message message, stage::Output& out) {
+    if (rename_members(message)) return out.pass(message);
     auto object = message::object_of(message, "fields can only be renamed in an object");
     if (!object) return out.fail(message, std::move(object.failure()));
     message::Document& document = **object;
@@ -90,7 +94,18 @@ class Rename : public stage::MessageOperator<Rename> {
     std::string around;     // which stands there; empty: the payload.
     std::string name, old_name;
   };
+  bool rename_members(const stage::Message& message) {
+    if (!apart_ || members_.size() < moves_.size() || !edits_.begin(message)) return false;
+    for (const auto& [from, to] : members_) {
+      if (!edits_.rename(from, to)) return false;
+    }
+    edits_.apply(message);
+    return true;
+  }
+
   std::vector<Move> moves_;
+  std::vector<std::pair<message::MemberName, message::MemberName>> members_;  // Those moves that are within the root.
+  message::MemberEdits edits_;
   bool apart_ = true;
   std::vector<message::Node> found_;      // In the message at hand,
   std::vector<std::string_view> values_;  // and what they are, as JSON.

@@ -12,8 +12,7 @@ namespace {
 // Edited payloads that may become longer than this are measured first, so that little is reserved in vain.
 constexpr std::size_t unmeasured_most = 4096;
 
-// Members that a row, and a batch, keep at the most. A view of more is dear enough to look again.
-constexpr std::uint32_t row_members_most = 128;
+// Members that all rows of a batch keep at the most.
 constexpr std::size_t members_most = 2048;
 
 }  // namespace
@@ -40,9 +39,9 @@ Document& Batch::document(std::size_t row) {
   if (!document) {
     document.reset(Recycler<Document>::local().take());
     const std::string_view bytes(payload_[row].data, payload_[row].size);
-    if (listed_ & bit(row)) {
+    if (const Members known = members(row); known.first) {
       listed_ &= ~bit(row);
-      document->bind(bytes, Members{members_.data() + members_of_[row].first, members_of_[row].second});
+      document->bind(bytes, known);
     } else {
       document->bind(bytes);
     }
@@ -53,11 +52,24 @@ Document& Batch::document(std::size_t row) {
 
 void Batch::mark_json(std::size_t row, const Members& members) {
   mark_json(row);
-  if (!members.first || members.count > row_members_most) return;
-  if (members_.size() + members.count > members_most || (has_documents_ && documents_[row])) return;
-  members_of_[row] = {static_cast<std::uint32_t>(members_.size()), members.count};
-  members_.insert(members_.end(), members.first, members.first + members.count);
+  if (!members.first || members.count > row_members_most || (has_documents_ && documents_[row])) return;
+  Kept& kept = members_of_[row];
+  if (!(placed_ & bit(row)) || members.count > kept.room) {
+    if (members_.size() + members.count > members_most) return;
+    kept.first = static_cast<std::uint32_t>(members_.size());
+    kept.room = members.count;
+    members_.insert(members_.end(), members.first, members.first + members.count);
+    placed_ |= bit(row);
+  } else {
+    std::copy_n(members.first, members.count, members_.data() + kept.first);
+  }
+  kept.count = members.count;
   listed_ |= bit(row);
+}
+
+Members Batch::members(std::size_t row) const noexcept {
+  if (!(listed_ & bit(row))) return {};
+  return {members_.data() + members_of_[row].first, members_of_[row].count};
 }
 
 std::size_t Batch::edits_of_view(std::size_t row) const noexcept {
@@ -195,8 +207,8 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   ++size_;
   from.live_bytes_ -= span.size;
   from.payload_[row].size = 0;
-  if (from.listed_ & bit(row)) {
-    mark_json(to, Members{from.members_.data() + from.members_of_[row].first, from.members_of_[row].second});
+  if (const Members known = from.members(row); known.first) {
+    mark_json(to, known);
     from.listed_ &= ~bit(row);
   } else if (from.known_json(row)) {
     mark_json(to);
@@ -222,11 +234,12 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
 void Batch::keep(std::span<const std::uint8_t> rows) {
   spread();
   std::size_t to = 0;
-  std::uint64_t json = 0, listed = 0, originals = 0;
+  std::uint64_t json = 0, listed = 0, placed = 0, originals = 0;
   for (const std::size_t row : rows) {
     if (originals_ & bit(row)) originals |= bit(to);
     if (known_json(row)) json |= bit(to);
     if (listed_ & bit(row)) listed |= bit(to);
+    if (placed_ & bit(row)) placed |= bit(to);
     if (row != to) {
       live_bytes_ -= payload_[to].size;  // Of a row that is gone; 0 where it has been moved down.
       payload_[to] = payload_[row];
@@ -253,6 +266,7 @@ void Batch::keep(std::span<const std::uint8_t> rows) {
   size_ = to;
   json_ = json;
   listed_ = listed;
+  placed_ = placed;
   originals_ = originals;
 }
 
@@ -409,7 +423,7 @@ void Batch::clear() noexcept {
   size_ = 0;
   live_bytes_ = 0;
   expected_bytes_ = 0;
-  json_ = listed_ = originals_ = 0;
+  json_ = listed_ = placed_ = originals_ = 0;
   members_.clear();
   alike_ = true;
   all_token_ = nullptr;

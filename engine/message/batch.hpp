@@ -26,6 +26,9 @@ struct Members;
 /// Messages in a batch at the most.
 inline constexpr std::size_t batch_rows = 64;
 
+/// Members of a payload's root that a row keeps at the most. A view of more is dear enough to look again.
+inline constexpr std::uint32_t row_members_most = 128;
+
 /// Where a payload lies.
 struct Span {
   const char* data;
@@ -110,6 +113,8 @@ class Batch : public Recyclable<Batch> {
   void mark_json(std::size_t row) noexcept { json_ |= bit(row); }
   /// The same, and keeps the members that the check has found, if they are few: the view is then made of them.
   void mark_json(std::size_t row, const Members& members);
+  /// The members that are kept of the row; not known once it has a view. Good until any row is marked.
+  Members members(std::size_t row) const noexcept;
   bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
   bool is_json(std::size_t row);
@@ -309,6 +314,7 @@ class Batch : public Recyclable<Batch> {
   std::size_t expected_bytes_ = 0;
   std::uint64_t json_ = 0;    // Rows that are known to be JSON; no bit beyond size_.
   std::uint64_t listed_ = 0;  // Rows whose members are kept, as long as they have no view; no bit beyond size_.
+  std::uint64_t placed_ = 0;  // Rows that have a place in members_.
   // As a source makes them: ids that rise by id_step_, one time, one token for all rows. Then id_, entered_ and token_
   // mean nothing, and nothing has to be written into them.
   bool alike_ = true;
@@ -326,7 +332,10 @@ class Batch : public Recyclable<Batch> {
   std::array<std::shared_ptr<Metadata>, batch_rows> metadata_;
   mutable std::array<DocumentPointer, batch_rows> documents_;
   mutable std::array<std::size_t, batch_rows> written_;  // Edits of the view that payload_ shows.
-  std::array<std::pair<std::uint32_t, std::uint32_t>, batch_rows> members_of_;  // First and count in members_.
+  struct Kept {
+    std::uint32_t first, count, room;  // In members_; so many may stand there.
+  };
+  std::array<Kept, batch_rows> members_of_;
   std::vector<Member> members_;
   std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.

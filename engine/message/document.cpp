@@ -173,7 +173,6 @@ void Document::bind(std::string_view padded_bytes, const Members& members) {
   root.first = 1;
   root.last = members.count;
   const char* const text = base_.data();
-  const bool escapes = root.kind == Kind::object && has_escape(base_);
   std::uint32_t next = 1;
   Record* record = &root;
   for (const Member* member = members.first; member != members.first + members.count; ++member) {
@@ -185,15 +184,10 @@ void Document::bind(std::string_view padded_bytes, const Members& members) {
     record->kind = kind_of(*record->value);
     record->depth = 1;
     if (member->key == 0) continue;
-    const char* const key = text + member->key;
-    const std::size_t size = member->key_end - member->key;
-    const bool escaped = escapes && has_escape({key, size});
-    record->set_key(key, size, escaped);
-    if (escaped) root.flags |= keys_escaped;
+    record->set_key(text + member->key, member->key_end - member->key, false);
   }
   record->next = none;
-  const bool plain = root.kind == Kind::object && !(root.flags & keys_escaped);
-  if (plain && all_apart(&root + 1, members.count)) root.flags |= duplicates_known;
+  if (root.kind == Kind::object && all_apart(&root + 1, members.count)) root.flags |= duplicates_known;
 }
 
 void Document::unbind() noexcept {

@@ -272,8 +272,8 @@ class Checker {
 template <bool padded>
 struct Quick {
   // Whether the text is an array or an object, and nothing else. Of a scalar it says no: those are rare.
-  // Where they are to be `noted`, its members are put where `to` says, and `to` left behind the last of them. Half as
-  // many as the text has bytes are enough.
+  // Where they are to be `noted`, its members are put where `to` says, and `to` left behind the last of them; or set to
+  // null, if a key is written with escapes. Half as many as the text has bytes are enough.
   template <bool noted>
   static bool accepts(std::string_view text, Member*& to) {
     const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
@@ -289,15 +289,20 @@ struct Quick {
     std::size_t depth = 0;
     char closing = 0;  // The innermost of them.
     Member* member = to;
+    bool escapes = false;  // In a key of the root.
     const auto offset = [begin](const unsigned char* what) { return static_cast<std::uint32_t>(what - begin); };
     for (;;) {
       at = behind_blanks(at);
       if (closing == '}') {
         if (*at != '"') return false;
-        if (noted && depth == 1) member->key = offset(at + 1);
-        at = behind_string(at + 1, end);
+        if (noted && depth == 1) {
+          member->key = offset(at + 1);
+          at = behind_key(at + 1, end, escapes);
+          member->key_end = offset(at - 1);
+        } else {
+          at = behind_string(at + 1, end);
+        }
         if (at == end) return false;
-        if (noted && depth == 1) member->key_end = offset(at - 1);
         at = behind_blanks(at);
         if (*at != ':') return false;
         at = behind_blanks(at + 1);
@@ -319,7 +324,7 @@ struct Quick {
           if (*at != static_cast<unsigned char>(closing)) continue;
           ++at;
           if (--depth == 0) {
-            to = member;
+            to = escapes ? nullptr : member;
             return at == end;
           }
           if (at == end) return false;
@@ -348,7 +353,7 @@ struct Quick {
         if (c == ',') break;
         if (c != static_cast<unsigned char>(closing)) return false;
         if (--depth == 0) {
-          to = member;
+          to = escapes ? nullptr : member;
           return at == end;
         }
         if (at == end) return false;
@@ -366,14 +371,26 @@ struct Quick {
   // `at` stands behind the opening quote. The end of the text where this is no string.
   [[gnu::always_inline]] static inline const unsigned char* behind_string(const unsigned char* at,
                                                                           const unsigned char* const end) {
-    if (padded || end - at >= 16) {
-      // Most are short and plain.
-      if (const unsigned stops = stops_at(at)) {
-        const unsigned char* const stop = at + std::countr_zero(stops);
-        if (*stop == '"' && (!padded || stop < end)) return stop + 1;
-      }
-    }
-    return behind_long_string(at, end);
+    const auto* const behind = behind_plain_string(at, end);
+    return behind ? behind : behind_long_string(at, end);
+  }
+  // The same; `escapes` becomes true where it has any.
+  [[gnu::always_inline]] static inline const unsigned char* behind_key(const unsigned char* at,
+                                                                       const unsigned char* const end, bool& escapes) {
+    const auto* behind = behind_plain_string(at, end);
+    if (behind) return behind;
+    behind = behind_long_string(at, end);
+    escapes |= std::memchr(at, '\\', static_cast<std::size_t>(behind - at)) != nullptr;
+    return behind;
+  }
+  // Most are short and plain; of others null.
+  [[gnu::always_inline]] static inline const unsigned char* behind_plain_string(const unsigned char* at,
+                                                                                const unsigned char* const end) {
+    if (!padded && end - at < 16) return nullptr;
+    const unsigned stops = stops_at(at);
+    if (stops == 0) return nullptr;
+    const unsigned char* const stop = at + std::countr_zero(stops);
+    return *stop == '"' && (!padded || stop < end) ? stop + 1 : nullptr;
   }
   static const unsigned char* behind_long_string(const unsigned char* at, const unsigned char* const end) {
     for (;;) {
@@ -456,7 +473,7 @@ bool quickly_accepts(std::string_view text, Members* found) {
   }
   to = members.get();
   if (!Quick<padded>::template accepts<true>(text, to)) return false;
-  *found = {members.get(), static_cast<std::uint32_t>(to - members.get())};
+  if (to) *found = {members.get(), static_cast<std::uint32_t>(to - members.get())};
   return true;
 }
 

@@ -31,7 +31,7 @@ struct Member {
   std::uint32_t value_end;  ///< Behind its last.
 };
 
-/// The members of a text that is an object or an array and has been checked strictly.
+/// The members of a text that is an object or an array and has been checked strictly. No key has an escape.
 struct Members {
   const Member* first = nullptr;  ///< Null where they are not known.
   std::uint32_t count = 0;
@@ -43,9 +43,9 @@ struct Members {
 /// Any thread; the parser is the thread's own and reused.
 std::optional<JsonError> check_json(std::string_view bytes);
 /// The same without a copy, for bytes that have `padding` readable bytes behind them, as every payload has.
-/// `found`, where given, becomes the members of what is an object or an array; they are not known of a long text, and
-/// of one that only the slow loop could tell of. They lie in the calling thread's own table and are good until its next
-/// check.
+/// `found`, where given, becomes the members of what is an object or an array; they are not known of a long text, of
+/// one that only the slow loop could tell of, and where a key is written with escapes. They lie in the calling thread's
+/// own table and are good until its next check.
 std::optional<JsonError> check_json_padded(std::string_view bytes, Members* found = nullptr);
 /// The same by a plain loop: what has the last word, and words, for a text that no quicker way has taken. Slower.
 std::optional<JsonError> check_json_slowly(std::string_view bytes);

@@ -4,15 +4,20 @@
 
 namespace weir::message {
 
-Document* json_of(const Message& message) {
+bool is_json(const Message& message) {
   Batch& batch = message.batch();
   const std::size_t row = message.row();
-  if (!batch.document_if_any(row) && !batch.known_json(row)) {
-    Members members;
-    if (check_json_padded(batch.payload(row), &members)) return nullptr;
-    batch.mark_json(row, members);
-  }
-  Document& document = batch.document(row);
+  if (auto* const document = batch.document_if_any(row)) return document->valid();
+  if (batch.known_json(row)) return true;
+  Members members;
+  if (check_json_padded(batch.payload(row), &members)) return false;
+  batch.mark_json(row, members);
+  return true;
+}
+
+Document* json_of(const Message& message) {
+  if (!is_json(message)) return nullptr;
+  Document& document = message.document();
   return document.valid() ? &document : nullptr;
 }
 

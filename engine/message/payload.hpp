@@ -9,6 +9,8 @@
 
 namespace weir::message {
 
+/// Whether it is, strictly. What the check finds is kept for the view.
+bool is_json(const Message& message);
 /// The message's view; null where the payload is not JSON, strictly. What the check finds becomes the view.
 Document* json_of(const Message& message);
 /// Why it is none: `decode`, with the place in bytes.

@@ -1,6 +1,7 @@
 #include "engine/script/block.hpp"
 
 #include "engine/message/document.hpp"
+#include "engine/message/json.hpp"
 #include "engine/script/lua.hpp"
 #include "engine/script/program.hpp"
 
@@ -66,7 +67,15 @@ void Block::run(const message::Message& message, Run& run, KeyTable* key_table) 
     return finished();
   }
   if (!state.write_top()) return failed();
-  if (message::Document& document = message.document(); !document.replace_root(message::Value::json(state.out()))) {
+  // A view writes nothing that is nested too deeply. A short text can't be, as each container takes two bytes.
+  const std::string& made = state.out();
+  if (!message.batch().document_if_any(message.row()) && made.size() <= 2 * message::json_depth) {
+    if (!state.keep_state()) return failed();
+    message.replace(made);
+    message.batch().mark_json(message.row());
+    return finished();
+  }
+  if (!message.document().replace_root(message::Value::json(made))) {
     run.verdict = Verdict::fail;
     run.failure = message::Failure(message::Reason::type, "what is returned is nested too deeply");
     return state.finish(false);

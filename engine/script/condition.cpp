@@ -6,10 +6,6 @@
 namespace weir::script {
 namespace {
 
-using message::Document;
-using message::Kind;
-using message::Node;
-
 enum class Operator : std::uint8_t { equal, unequal, below, at_most, above, at_least };
 
 /// `msg.a.b OP literal`.
@@ -103,44 +99,42 @@ Answer compare(const message::Number& number, Operator op, const Literal& litera
   return different(op);
 }
 
-Answer compare(Document& document, Node node, Operator op, const Literal& literal) {
-  // First of all, because to ask a number for its kind is to read it.
-  if (const auto number = document.any_number(node)) return compare(*number, op, literal);
-  switch (document.kind(node)) {
-    case Kind::string: {
-      const auto text = document.string(node);
-      if (!text) return Answer::unclear;
+Answer compare(const message::Glimpse& value, Operator op, const Literal& literal) {
+  switch (value.json.front()) {
+    case '"': {
       if (literal.kind != Literal::Kind::text) return different(op);
-      return ordered(op, *text, std::string_view(literal.text));
+      std::string scratch;
+      const auto text = value.text(scratch);
+      return text ? ordered(op, *text, std::string_view(literal.text)) : Answer::unclear;
     }
-    case Kind::boolean: {
-      const auto value = document.boolean(node);
-      if (!value) return Answer::unclear;
+    case 't':
+    case 'f':
       if (literal.kind != Literal::Kind::boolean || (op != Operator::equal && op != Operator::unequal))
         return different(op);
-      return ordered(op, *value, literal.boolean);
-    }
-    case Kind::null:
-    case Kind::array:
-    case Kind::object:
+      return ordered(op, value.json.front() == 't', literal.boolean);
+    case 'n':
+    case '[':
+    case '{':
       return different(op);
-    case Kind::integer:
-    case Kind::number:
-    case Kind::invalid:
-      break;
+    default:
+      const auto number = value.number();
+      return number ? compare(*number, op, literal) : Answer::unclear;
   }
-  return Answer::unclear;
 }
 
-Answer answer(Document& document, const std::vector<Comparison>& comparisons) {
+/// Of what is not there.
+Answer compare_nil(Operator op, const Literal& literal) {
+  if (literal.kind != Literal::Kind::nil) return different(op);
+  return op == Operator::equal ? Answer::yes : op == Operator::unequal ? Answer::no : Answer::unclear;
+}
+
+Answer answer(const message::Message& message, const std::vector<Comparison>& comparisons) {
   // Whatever fails, or is not plainly so, is left to Lua: then there is only one way to fail.
+  const message::Look look(message);
   for (const auto& one : comparisons) {
-    const auto found = follow(document, one.path);
-    if (found.kind == Found::Kind::unclear) return Answer::unclear;
-    const Answer here = found.kind == Found::Kind::value ? compare(document, found.node, one.op, one.literal)
-                        : one.literal.kind == Literal::Kind::nil && one.op == Operator::equal   ? Answer::yes
-                        : one.literal.kind == Literal::Kind::nil && one.op == Operator::unequal ? Answer::no
-                                                                                                : different(one.op);
+    const auto found = look_up(message, look, one.path);
+    if (found.unclear()) return Answer::unclear;
+    const Answer here = found ? compare(found, one.op, one.literal) : compare_nil(one.op, one.literal);
     if (here != Answer::yes) return here;
   }
   return Answer::yes;
@@ -169,10 +163,8 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
   if (!content_->comparisons.empty() && names.message) {
-    if (Document* document = document_for_native(*names.message)) {
-      const auto said = answer(*document, content_->comparisons);
-      if (said != Answer::unclear) return said == Answer::yes;
-    }
+    const auto said = answer(*names.message, content_->comparisons);
+    if (said != Answer::unclear) return said == Answer::yes;
   }
   State& state = content_->program.state();
   if (!state.run(content_->program.chunk(), names)) return std::move(state.failure());

@@ -68,19 +68,21 @@ std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_
   return literal;
 }
 
-Found follow(message::Document& document, const std::vector<std::string>& path) {
-  Found found;
-  auto node = document.root();
-  for (const auto& name : path) {
-    if (document.kind(node) != message::Kind::object) return found;
-    node = document.find(node, name);
-    found.kind = node ? Found::Kind::value : Found::Kind::nothing;
-    if (!node && (&name != &path.back() || !document.valid())) return Found{};
+message::Glimpse look_up(const message::Message& message, const message::Look& look,
+                         const std::vector<std::string>& path) {
+  using message::Glimpse;
+  if (path.size() == 1) {
+    if (const auto seen = look.member(path.front()); !seen.unclear()) return seen;
   }
-  found.node = node;
-  return found;
+  auto* const document = message::json_of(message);
+  if (!document) return {};
+  auto node = document->root();
+  for (const auto& name : path) {
+    if (document->kind(node) != message::Kind::object) return {};
+    node = document->find(node, name);
+    if (!node && (&name != &path.back() || !document->valid())) return {};
+  }
+  return node ? Glimpse{Glimpse::Kind::value, document->raw(node)} : Glimpse{Glimpse::Kind::nothing, {}};
 }
-
-message::Document* document_for_native(const message::Message& message) { return message::json_of(message); }
 
 }  // namespace weir::script

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/message/members.hpp"
 #include "engine/script/lexer.hpp"
 #include "engine/script/state.hpp"
 
@@ -60,19 +61,8 @@ struct Literal {
 /// one in a spelling that is left to Lua, such as 0x10.
 std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_t& at);
 
-/// What a path leads to, as far as that can be said without Lua.
-struct Found {
-  enum class Kind : std::uint8_t {
-    value,    ///< `node` is it.
-    nothing,  ///< nil.
-    unclear   ///< Only Lua can say: what stands on the way is no object, or the payload is no JSON object.
-  };
-  Kind kind = Kind::unclear;
-  message::Node node;
-};
-Found follow(message::Document& document, const std::vector<std::string>& path);
-
-/// The payload as scripts see it; null where only Lua can say why not.
-message::Document* document_for_native(const message::Message& message);
+/// What a path leads to. Unclear where only Lua can say: what stands on the way is no object, or the payload is none.
+message::Glimpse look_up(const message::Message& message, const message::Look& look,
+                         const std::vector<std::string>& path);
 
 }  // namespace weir::script

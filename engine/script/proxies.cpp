@@ -100,7 +100,32 @@ int read_member(lua_State* lua, Place place, Handle::Which which) {
   return 1;
 }
 
+/// False, and nothing pushed, of a container and of a number beyond all doubles.
+bool push_scalar(lua_State* lua, const message::Glimpse& value) {
+  if (value.is_null()) {
+    push_null(lua);
+  } else if (const auto text = value.text(State::of(lua).scratch())) {
+    push_text(lua, *text);
+  } else if (const auto number = value.number()) {
+    if (const auto* integer = std::get_if<std::int64_t>(&*number)) {
+      lua_pushinteger(lua, *integer);
+    } else {
+      lua_pushnumber(lua, std::get<double>(*number));
+    }
+  } else if (value.json.front() == 't' || value.json.front() == 'f') {
+    lua_pushboolean(lua, value.json.front() == 't');
+  } else {
+    return false;
+  }
+  return true;
+}
+
 int root_index(lua_State* lua) {
+  if (lua_type(lua, 2) == LUA_TSTRING) {
+    const auto seen = State::of(lua).look(text_at(lua, 2));
+    if (seen && push_scalar(lua, seen)) return 1;
+    if (seen.kind == message::Glimpse::Kind::nothing) return 0;
+  }
   Document* document = State::of(lua).touch();
   if (!document) raise_failure(lua);
   return read_member(lua, {document, document->root()}, Handle::Which::message);
@@ -287,25 +312,9 @@ void push_time(lua_State* lua, runtime::WallTime time) {
   push_text(lua, state.scratch());
 }
 
-/// Pushes a JSON text: scalars as they are, the rest parsed into a document of its own.
+/// Pushes a JSON text: scalars as they are, the rest as text.
 void push_json_scalar(lua_State* lua, std::string_view json) {
-  State& state = State::of(lua);
-  if (json == "null") {
-    push_null(lua);
-  } else if (json == "true" || json == "false") {
-    lua_pushboolean(lua, json == "true");
-  } else if (json.starts_with('"')) {
-    if (!message::unquote(json, state.scratch())) state.scratch().clear();
-    push_text(lua, state.scratch());
-  } else if (const auto number = message::parse_number(json)) {
-    if (const auto* integer = std::get_if<std::int64_t>(&*number)) {
-      lua_pushinteger(lua, *integer);
-    } else {
-      lua_pushnumber(lua, std::get<double>(*number));
-    }
-  } else {
-    push_text(lua, json);
-  }
+  if (json.empty() || !push_scalar(lua, {message::Glimpse::Kind::value, json})) push_text(lua, json);
 }
 
 int meta_index(lua_State* lua) {

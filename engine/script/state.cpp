@@ -234,6 +234,7 @@ void State::release(Chunk* chunk) {
 void State::begin(const Names& names, lua_State* runs, bool counts) {
   names_ = names;
   document_ = nullptr;
+  look_.reset();
   touched_ = state_touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
   ++generation_;
   bytes_ = work_ = 0;

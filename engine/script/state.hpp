@@ -11,6 +11,7 @@
 #include "engine/config/values.hpp"
 #include "engine/message/document.hpp"
 #include "engine/message/failure.hpp"
+#include "engine/message/members.hpp"
 #include "engine/script/block.hpp"
 #include "engine/script/compile_error.hpp"
 #include "engine/script/engine.hpp"
@@ -106,6 +107,12 @@ class State {
   std::uint64_t generation() const { return generation_; }
   /// The payload as JSON; on failure null, and failure() says why. Raises nothing.
   message::Document* touch();
+  /// A member of the payload, as far as it is told without touching it.
+  message::Glimpse look(std::string_view member) {
+    if (document_ || !names_.message) return {};
+    if (!look_) look_.emplace(*names_.message);
+    return look_->member(member);
+  }
   message::Document& other(Handle::Which which);
   bool is_state(const message::Document& document) const {
     return others_[static_cast<std::size_t>(Handle::Which::state) - 1].get() == &document;
@@ -172,6 +179,7 @@ class State {
   Names names_;
   const Chunk* chunk_ = nullptr;
   message::Document* document_ = nullptr;
+  std::optional<message::Look> look_;
   std::size_t edits_before_ = 0;
   std::uint64_t generation_ = 0;
   std::uint64_t rebuilt_ = 0;

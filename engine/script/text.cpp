@@ -114,31 +114,31 @@ Gave run(const Part& part, const Names& names, bool as_json, std::string& out, F
   return gave;
 }
 
-/// Appends what a value looks like inside a longer text, or as JSON.
+/// What a value that stands in the payload gives; nothing where only Lua can tell.
+std::optional<Gave> give(const Part& part, const message::Message& message, bool as_json, std::string& out) {
+  const auto found = look_up(message, message::Look(message), part.path);
+  if (part.op != 0) {
+    const auto left = found ? found.number() : std::nullopt;
+    if (left && append_number(out, compute(*left, part.op, part.operand))) return Gave::value;
+    return std::nullopt;
+  }
+  if (found.kind == message::Glimpse::Kind::nothing) return Gave::nil;
+  if (!found || (found.is_number() && !found.number())) return std::nullopt;
+  if (found.is_string() && !as_json) {
+    std::string scratch;
+    const auto text = found.text(scratch);
+    if (!text) return std::nullopt;
+    out += *text;
+  } else {
+    out += found.json;
+  }
+  return Gave::value;
+}
+
+/// Appends what a value looks like inside a longer text, or as JSON. What is not plain is for Lua to say or to refuse.
 Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
   if (!part.path.empty() && names.message) {
-    if (auto* document = document_for_native(*names.message)) {
-      const auto found = follow(*document, part.path);
-      if (part.op != 0) {
-        // Whatever is no number is for Lua to refuse, and so is a result that cannot be written.
-        const auto left = found.kind == Found::Kind::value ? document->any_number(found.node) : std::nullopt;
-        if (left && append_number(out, compute(*left, part.op, part.operand))) return Gave::value;
-        return run(part, names, as_json, out, failure);
-      }
-      if (found.kind == Found::Kind::nothing) return Gave::nil;
-      const auto kind = document->kind(found.node);
-      // Numbers are copied as they were written; a scalar that only looks like one is for Lua to refuse.
-      if (found.kind == Found::Kind::value && kind == message::Kind::string) {
-        if (const auto text = document->string(found.node)) {
-          out += as_json ? document->raw(found.node) : *text;
-          return Gave::value;
-        }
-      } else if (found.kind == Found::Kind::value && kind != message::Kind::invalid &&
-                 (kind != message::Kind::number || document->any_number(found.node))) {
-        out += document->raw(found.node);
-        return Gave::value;
-      }
-    }
+    if (const auto gave = give(part, *names.message, as_json, out)) return *gave;
   }
   return run(part, names, as_json, out, failure);
 }
@@ -374,12 +374,34 @@ std::string_view Tree::constant_json() const { return content_->root.json; }
 struct Fields::Content {
   struct Field {
     std::string path;
+    std::optional<message::MemberName> member;
     config::Place place;
     Tree tree;
   };
   std::vector<Field> fields;
+  bool members = true;       // All of them are.
   mutable std::string json;  // Of all values, one after the other; and where each ends, or npos for nil.
   mutable std::vector<std::size_t> ends;
+  mutable message::MemberEdits edits;
+
+  /// Calls set(field, value) for each that has one, until it says no.
+  template <class Set>
+  bool each(Set set) const {
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+      if (ends[i] == std::string::npos) continue;
+      if (!set(fields[i], std::string_view(json).substr(from, ends[i] - from))) return false;
+      from = ends[i];
+    }
+    return true;
+  }
+  bool set_members(const message::Message& message) const {
+    if (!members || !edits.begin(message)) return false;
+    if (!each([&](const Field& field, std::string_view value) { return edits.set(*field.member, value); }))
+      return false;
+    edits.apply(message);
+    return true;
+  }
 };
 
 Fields::Fields() = default;
@@ -392,6 +414,8 @@ std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<co
   for (const auto& [path, value] : fields) {
     auto& field = content->fields.emplace_back();
     field.path = path;
+    field.member = message::MemberName::of(path);
+    content->members = content->members && field.member;
     field.place = value.place;
     if (auto error = field.tree.compile(engine, value)) return error;
   }
@@ -412,27 +436,24 @@ Done Fields::set(const Names& names, bool what_there_is) const {
     if (!wrote) json.resize(begin);
     ends.push_back(wrote && *wrote ? json.size() : std::string::npos);
   }
+  if (content_->set_members(*names.message)) return std::nullopt;
   auto& batch = names.message->batch();
   const auto row = names.message->row();
-  auto* document = document_for_native(*names.message);
+  auto* document = message::json_of(*names.message);
   if (!document) return message::not_json(*names.message);
   if (document->kind(document->root()) != message::Kind::object) {
     return Failure(Reason::type, "fields can only be set in an object, and the payload is none");
   }
   const auto before = batch.edits(row);
-  std::size_t from = 0;
-  for (std::size_t i = 0; i < ends.size(); ++i) {
-    if (ends[i] == std::string::npos) continue;
-    const auto& field = content_->fields[i];
-    const std::string_view value = std::string_view(json).substr(from, ends[i] - from);
-    from = ends[i];
-    if (document->set_path(field.path, message::Value::json(value))) continue;
+  Done failed;
+  content_->each([&](const Content::Field& field, std::string_view value) {
+    if (document->set_path(field.path, message::Value::json(value))) return true;
     batch.undo_edits(row, before);
-    Failure failure(Reason::type, "'" + field.path + "' cannot be set: something on the way is no object");
-    failure.place = field.place.str();
-    return failure;
-  }
-  return std::nullopt;
+    failed = Failure(Reason::type, "'" + field.path + "' cannot be set: something on the way is no object");
+    failed->place = field.place.str();
+    return false;
+  });
+  return failed;
 }
 
 }  // namespace weir::script

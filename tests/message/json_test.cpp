@@ -248,16 +248,19 @@ BOOST_AUTO_TEST_CASE(the_quick_check_says_of_any_text_what_the_plain_loop_says_a
       const Padded padded(text, *rc::gen::element(' ', '"', '1', ']', '}', '\\', '\0'));
       RC_ASSERT(say(check_json_padded(padded.view(), &found)) == slow);
       RC_ASSERT(!found.first || slow == "ok");
-      // Only of scalars may there be none.
+      // Only of scalars, and of an object that has a key with an escape, may there be none.
       if (slow == "ok" && text.find_first_of("[{") == text.find_first_not_of(" \n\t\r")) {
-        RC_ASSERT(found.first != nullptr);
+        const auto there = members_by_structure(text);
+        const auto escaped = [](const auto& member) { return member.first.find('\\') != std::string::npos; };
+        RC_ASSERT((found.first != nullptr) == std::none_of(there.begin(), there.end(), escaped));
+        if (!found.first) continue;
         std::vector<std::pair<std::string, std::string>> members;
         for (const Member* member = found.first; member != found.first + found.count; ++member) {
           auto& [key, value] = members.emplace_back();
           if (member->key != 0) key = text.substr(member->key - 1, member->key_end - member->key + 2);
           value = text.substr(member->value, member->value_end - member->value);
         }
-        RC_ASSERT(members == members_by_structure(text));
+        RC_ASSERT(members == there);
       }
     }
   }));
