@@ -679,6 +679,7 @@ void Calls::show(observe::StageSnapshot& cells) const {
   if (breaker_) {
     cells.breaker = std::string(word(breaker_->circuits().worst(now)));
     cells.breaker_not_closed = static_cast<std::int64_t>(breaker_->circuits().not_closed(now));
+    if (breaker_->keyed()) cells.breaker_overflowed = breaker_->circuits().overflowed();
   }
   if (limit_) {
     cells.limit_waiting = static_cast<std::int64_t>(gate_->waiting() + again_gate_->waiting());

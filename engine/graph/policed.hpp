@@ -60,6 +60,7 @@ class StageBreaker {
 
   message::Outcome<std::string> key(const message::Message& message) const;
   policy::Breakers& circuits() const { return *breakers_; }
+  bool keyed() const { return key_.has_value(); }
   bool holds() const { return config_.when_open == stage::WhenOpen::hold; }
   message::Failure refused(const std::string& key, runtime::Time now) const;
   /// Tells the circuit how a call ended. What says nothing of the other side changes nothing.

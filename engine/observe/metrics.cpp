@@ -140,6 +140,7 @@ void write_stage(Exposition& to, const std::string& pipeline, const StageSnapsho
     }
   }
   to.add(metric("weir_circuit_breaker_not_closed_keys"), labels, stage.breaker_not_closed);
+  to.add(metric("weir_circuit_breaker_overflowed_total"), labels, stage.breaker_overflowed);
   to.add(metric("weir_ratelimit_tokens"), labels, stage.limit_tokens);
   to.add(metric("weir_ratelimit_waiting_messages"), labels, stage.limit_waiting);
   to.add(metric("weir_ratelimit_wait_seconds_total"), labels, stage.limit_wait_s);

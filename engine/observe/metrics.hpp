@@ -69,6 +69,8 @@ inline constexpr MetricFamily metric_families[] = {
      "1 for the state that the stage's breaker is in, 0 for the others; of several keys the worst."},
     {"weir_circuit_breaker_not_closed_keys", MetricType::gauge, stage_labels, "keys",
      "Keys of the stage's breaker that are open or half open."},
+    {"weir_circuit_breaker_overflowed_total", MetricType::counter, stage_labels, "calls",
+     "Calls asked for when the stage's breaker had no room for their key: such keys share one circuit."},
     {"weir_ratelimit_tokens", MetricType::gauge, stage_labels, "messages",
      "Messages that the stage's limit would let go at once. Not of a limit with keys."},
     {"weir_ratelimit_waiting_messages", MetricType::gauge, stage_labels, "messages",

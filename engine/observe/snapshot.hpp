@@ -81,12 +81,13 @@ struct StageSnapshot {
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
   std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
-  std::optional<std::string> breaker;              ///< closed, open or half_open: the worst of its keys.
-  std::optional<std::int64_t> breaker_not_closed;  ///< So many of its keys are not closed.
-  std::optional<std::int64_t> limit_waiting;       ///< Messages that wait for their limit.
-  std::optional<double> limit_wait_s;              ///< How long messages have waited for it, all together.
-  std::optional<double> limit_tokens;              ///< Of a limit without keys: what could go at once.
-  std::optional<std::uint64_t> limit_overflowed;   ///< Tokens asked for by keys that had to share one bucket.
+  std::optional<std::string> breaker;               ///< closed, open or half_open: the worst of its keys.
+  std::optional<std::int64_t> breaker_not_closed;   ///< So many of its keys are not closed.
+  std::optional<std::uint64_t> breaker_overflowed;  ///< Calls of keys that had to share one circuit.
+  std::optional<std::int64_t> limit_waiting;        ///< Messages that wait for their limit.
+  std::optional<double> limit_wait_s;               ///< How long messages have waited for it, all together.
+  std::optional<double> limit_tokens;               ///< Of a limit without keys: what could go at once.
+  std::optional<std::uint64_t> limit_overflowed;    ///< Tokens asked for by keys that had to share one bucket.
   std::optional<double> limit_load;         ///< Of a limit by the machine's load: that, as last looked at; 0 … 1.
   std::optional<bool> limit_busy;           ///< Of such a one: nothing begins.
   std::optional<std::uint64_t> retries;     ///< Calls made again.

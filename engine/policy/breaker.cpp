@@ -31,8 +31,13 @@ bool Breaker::fresh(Time now) const {
   return calls_.empty() || calls_.back().at + rule_.window <= now;
 }
 
+bool Breaker::idle(Time now) const {
+  return probing_ == 0 && touched_ + std::max(rule_.window, rule_.recover_after) <= now;
+}
+
 /// What the time alone has changed.
 void Breaker::settle(Time now) {
+  touched_ = now;
   if (circuit_ == Circuit::open && state(now) == Circuit::half_open) {
     circuit_ = Circuit::half_open;
     ++era_;
@@ -76,6 +81,7 @@ void Breaker::note(bool failed, Time now) {
 
 void Breaker::succeeded(Permit permit, Duration took, Time now) {
   if (rule_.slow && took > *rule_.slow) return failed(permit, now);
+  touched_ = now;
   if (permit.era != era_) return;
   if (circuit_ == Circuit::closed) return note(false, now);
   --probing_;
@@ -86,6 +92,7 @@ void Breaker::succeeded(Permit permit, Duration took, Time now) {
 }
 
 void Breaker::failed(Permit permit, Time now) {
+  touched_ = now;
   if (permit.era != era_) return;
   if (circuit_ == Circuit::closed) return note(true, now);
   open(now);
@@ -100,16 +107,29 @@ void Breaker::withdrawn(Permit permit) {
 Breaker& Breakers::breaker(const std::string& key, Time now) {
   const auto found = breakers_.find(key);
   if (found != breakers_.end()) return found->second;
-  if (breakers_.size() >= rule_.keys) {
-    std::erase_if(breakers_, [now](const auto& entry) { return entry.second.fresh(now); });
-    if (breakers_.size() >= rule_.keys) return shared_;
-  }
-  return breakers_.try_emplace(key, rule_).first->second;
+  if (breakers_.size() >= rule_.keys) make_room(now);
+  return breakers_.size() >= rule_.keys ? shared_ : breakers_.try_emplace(key, rule_).first->second;
+}
+
+/// The one of a key, or what it would share.
+const Breaker& Breakers::known(const std::string& key) const {
+  const auto found = breakers_.find(key);
+  return found == breakers_.end() ? shared_ : found->second;
+}
+
+void Breakers::make_room(Time now) {
+  if (now < looked_until_) return;
+  auto gone = std::erase_if(breakers_, [now](const auto& entry) { return entry.second.fresh(now); });
+  if (gone == 0) gone = std::erase_if(breakers_, [now](const auto& entry) { return entry.second.idle(now); });
+  // A look at all for a few places pays for itself once in a while only.
+  if (gone < rule_.keys / 16) looked_until_ = now + std::chrono::seconds(1);
 }
 
 std::optional<Breaker::Permit> Breakers::admit(const std::string& key, Time now) {
   const std::scoped_lock lock(mutex_);
-  return breaker(key, now).admit(now);
+  Breaker& of = breaker(key, now);
+  overflowed_ += &of == &shared_;
+  return of.admit(now);
 }
 
 void Breakers::succeeded(const std::string& key, Breaker::Permit permit, Duration took, Time now) {
@@ -129,14 +149,17 @@ void Breakers::withdrawn(const std::string& key, Breaker::Permit permit, Time no
 
 Circuit Breakers::state(const std::string& key, Time now) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = breakers_.find(key);
-  return found == breakers_.end() ? Circuit::closed : found->second.state(now);
+  return known(key).state(now);
 }
 
 std::optional<Time> Breakers::opens_again(const std::string& key, Time now) const {
   const std::scoped_lock lock(mutex_);
-  const auto found = breakers_.find(key);
-  return (found == breakers_.end() ? shared_ : found->second).opens_again(now);
+  return known(key).opens_again(now);
+}
+
+std::uint64_t Breakers::overflowed() const {
+  const std::scoped_lock lock(mutex_);
+  return overflowed_;
 }
 
 Circuit Breakers::worst(Time now) const {

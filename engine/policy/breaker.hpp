@@ -59,6 +59,8 @@ class Breaker {
   std::optional<Time> opens_again(Time now) const;
   /// Nothing speaks against it: as good as a new one.
   bool fresh(Time now) const;
+  /// Nobody has called, or waits for an outcome, for as long as it looks back or stays open, whichever is longer.
+  bool idle(Time now) const;
 
  private:
   struct Call {
@@ -73,13 +75,16 @@ class Breaker {
   Circuit circuit_ = Circuit::closed;
   std::uint64_t era_ = 0;  // Goes up with each change.
   Time opened_{};
+  Time touched_{};  // When it was last asked, or told an outcome.
   std::int64_t in_a_row_ = 0;
   std::int64_t probing_ = 0, good_probes_ = 0;
   std::deque<Call> calls_;  // Of the window, where there is a rate.
   std::int64_t failed_ = 0;
 };
 
-/// A breaker for each key. Any thread: one that has a name is shared by the stages that name it.
+/// A breaker for each key. Any thread: one that has a name is shared by the stages that name it. Where there is no room
+/// for one more key, those are forgotten that are as good as new; if there are none, those that have been idle; if
+/// there are none of those either, the new keys share one breaker.
 class Breakers {
  public:
   explicit Breakers(BreakerRule rule) : rule_(rule) {}
@@ -94,6 +99,8 @@ class Breakers {
   /// The worst of all keys, and how many are not closed.
   Circuit worst(Time now) const;
   std::size_t not_closed(Time now) const;
+  /// Calls that were asked for when there was no room for their key.
+  std::uint64_t overflowed() const;
   const BreakerRule& rule() const { return rule_; }
 
   /// `changed` is called when an outcome may matter to who waits, on the thread that brought it. Returns a number.
@@ -102,12 +109,16 @@ class Breakers {
 
  private:
   Breaker& breaker(const std::string& key, Time now);
+  const Breaker& known(const std::string& key) const;
+  void make_room(Time now);
   void told();
 
   const BreakerRule rule_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Breaker> breakers_;
-  Breaker shared_{rule_};  // Of keys for which there is no room.
+  Breaker shared_{rule_};            // Of keys for which there is no room.
+  Time looked_until_ = Time::min();  // Before then none is looked for: it costs a look at all.
+  std::uint64_t overflowed_ = 0;
   std::map<std::uint64_t, std::function<void()>> listeners_;
   std::uint64_t next_listener_ = 0;
 };

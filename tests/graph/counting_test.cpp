@@ -237,6 +237,7 @@ stages:
   bench.run();
   const auto b = bench.stage("b");
   BOOST_TEST(b.breaker_not_closed.value() == 2);
+  BOOST_TEST(b.breaker_overflowed.value() == 0U);
   BOOST_TEST(b.limit_overflowed.value() > 0U);
 }
 

@@ -53,6 +53,7 @@ StageSnapshot full_stage() {
   stage.limit_wait_s = 0.5;
   stage.limit_tokens = 2;
   stage.breaker_not_closed = 1;
+  stage.breaker_overflowed = 4;
   stage.limit_overflowed = 3;
   stage.limit_load = 0.9;
   stage.limit_busy = true;
@@ -193,6 +194,7 @@ BOOST_AUTO_TEST_CASE(the_exposition_says_what_the_snapshot_says) {
            R"(weir_channel_credits_messages{pipeline="orders",channel="lines.main->limiter"} 100)"s,
            "weir_circuit_breaker_state{" + labels + R"(,state="open"} 1)",
            "weir_circuit_breaker_state{" + labels + R"(,state="closed"} 0)",
+           "weir_circuit_breaker_overflowed_total{" + labels + "} 4",
            "weir_retries_total{" + labels + "} 8",
            R"(weir_unaccounted_messages{pipeline="orders"} 0)"s,
            R"(weir_build_info{version="0.1.0"} 1)"s,

@@ -2,7 +2,9 @@
 
 #include <rapidcheck.h>
 #include <boost/test/unit_test.hpp>
+#include <ctime>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "engine/policy/retry_budget.hpp"
@@ -198,6 +200,41 @@ BOOST_AUTO_TEST_CASE(beyond_all_keys_the_fresh_ones_go_first_and_then_one_is_sha
   BOOST_TEST(!breakers.admit("c", Time{}));
   breakers.failed("d", *breakers.admit("d", Time{}), Time{});
   BOOST_TEST(!breakers.admit("e", Time{}));  // Shares the one of d.
+  BOOST_TEST(breakers.state("e", Time{}) == Circuit::open);
+  BOOST_TEST(breakers.overflowed() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_nobody_calls_any_more_make_room_for_others) {
+  auto rule = after(2);  // One failure speaks against a key for ever.
+  rule.keys = 2;
+  Breakers breakers(rule);
+  for (const auto* key : {"a", "b"}) breakers.failed(key, *breakers.admit(key, Time{}), Time{});
+  breakers.failed("c", *breakers.admit("c", Time{}), Time{});
+  BOOST_TEST(breakers.overflowed() == 1U);
+  BOOST_TEST(breakers.admit("b", Time{9s}).has_value());  // It is called still.
+  breakers.failed("c", *breakers.admit("c", Time{10s}), Time{10s});
+  BOOST_TEST(breakers.overflowed() == 1U);  // It has the place of a,
+  breakers.failed("c", *breakers.admit("c", Time{10s}), Time{10s});
+  BOOST_TEST(breakers.state("c", Time{10s}) == Circuit::open);
+  breakers.failed("b", *breakers.admit("b", Time{10s}), Time{10s});  // and b is remembered.
+  BOOST_TEST(breakers.state("b", Time{10s}) == Circuit::open);
+}
+
+BOOST_AUTO_TEST_CASE(a_table_without_room_is_not_looked_through_for_each_call) {
+  auto rule = after(2);
+  rule.keys = 20'000;
+  Breakers breakers(rule);
+  // CPU that some calls take, each with a key of its own.
+  const auto failing = [&](std::size_t from, std::size_t to) {
+    const std::clock_t begun = std::clock();
+    for (std::size_t key = from; key < to; ++key) {
+      const auto name = std::to_string(key);
+      if (const auto permit = breakers.admit(name, Time{})) breakers.failed(name, *permit, Time{});
+    }
+    return std::clock() - begun;
+  };
+  const auto with_room = failing(0, 20'000);
+  BOOST_TEST(failing(20'000, 40'000) < 10 * with_room);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_listens_hears_of_each_outcome_until_it_forgets) {
