@@ -266,7 +266,8 @@ const auto spec =
             "content-type is application/json, with `text` text/plain, unless a header says otherwise. Replies "
             "compressed by gzip are decompressed; a part (206) comes as it is. Connections are kept and shared by the "
             "calls of the stage; HTTP/2 is spoken where a server "
-            "offers it with TLS. A robots.txt is read before the first page of its server and again when it is an hour "
+            "offers it with TLS, by get, head and delete without a body; the others speak HTTP/1.1. A robots.txt is "
+            "read before the first page of its server and again when it is an hour "
             "old; a server that can't say what it allows is not asked for pages. A redirect to another server is "
             "followed without authorization and cookies. Neither netrc nor a proxy of the environment is used.\n"
             "In the host of the URL a `{{ }}` may give a name and a port, and no more; in its path no `.` or `..`.")

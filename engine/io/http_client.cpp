@@ -180,14 +180,13 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
   Sockets connections;      // Those whose end close() hears of; the others are of the threads that resolve names.
-  bool http2 = false;       // Some server of these calls speaks it.
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
   bool kicked = false;  // or soon.
 
   CURL* take_handle();
-  void give_back(CURL* easy) noexcept;
+  void give_back(CURL* easy, bool worn) noexcept;
   /// One request and its reply, until `end`. `location`: where it redirects to.
   runtime::Task<> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
   /// The same, and so many redirects.
@@ -212,10 +211,10 @@ class Transfer {
  public:
   using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
-  /// `opened`: where the sockets of its connections are noted; `http2`: whether one spoke it.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, bool& http2, const HttpCall& call,
+  /// `opened`: where the sockets of its connections are noted.
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, const HttpCall& call,
            HttpReply& reply)
-      : news(core), options_(options), opened_(opened), http2_(http2), call_(call), reply_(reply) {}
+      : news(core), options_(options), opened_(opened), call_(call), reply_(reply) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -237,6 +236,7 @@ class Transfer {
     set(CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));  // Makes it a POST …
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(-1));
     set(CURLOPT_HTTPGET, 1L);  // … and this a GET, with no HEAD left either.
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     set(CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
   }
@@ -276,9 +276,6 @@ class Transfer {
     long status = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     reply_.status = static_cast<int>(status);
-    long version = 0;
-    curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
-    http2_ |= version == CURL_HTTP_VERSION_2;
     const char* url = nullptr;
     if (curl().easy_getinfo(easy_, CURLINFO_REDIRECT_URL, &url) == CURLE_OK && url) location = url;
     reply_.unpacked = unpacker_.has_value();
@@ -314,6 +311,11 @@ class Transfer {
       set(CURLOPT_POST, 1L);
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
       set(CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
+    }
+    // Over HTTP/2 libcurl fails an answered request whose body the server did not read, sends another one twice without
+    // a word, and turns round and round while the server takes nothing.
+    if (sends || !is_repeatable(call_.method)) {
+      set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     }
     if (call_.method != (sends ? "POST" : call_.method == "HEAD" ? "HEAD" : "GET")) {
       set(CURLOPT_CUSTOMREQUEST, call_.method.c_str());
@@ -362,12 +364,11 @@ class Transfer {
 
   /// libcurl sends a request again, up to five times and whatever its method, where a kept connection ends without a
   /// byte of a reply. What has gone out may have been obeyed, though, and nobody orders twice because a line broke.
-  /// (With HTTP/2 a server says what it has not begun with, and libcurl does not tell which it was.)
   bool may_send() {
     if (++sendings_ == 1) return true;
     long gone_out = 0;
     curl().easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
-    if (sendings_ == 2 && (gone_out == 0 || http2_ || is_repeatable(call_.method))) return true;
+    if (sendings_ == 2 && (gone_out == 0 || is_repeatable(call_.method))) return true;
     return refuse(Reason::io, "the connection was closed before a reply began");
   }
   static int before_sending(void* of, char*, char*, int, int) noexcept {
@@ -541,6 +542,8 @@ class Transfer {
   }
 
  public:
+  /// Whether its handle is worn: libcurl counts sendings for as long as there is one, and ends the sixth.
+  bool sent_again() const noexcept { return sendings_ > 1; }
   /// Of one that could connect to nobody: the address it was not allowed to.
   void judge_address() {
     if (private_.empty() || !reply_.failure || reply_.failure->reason != Reason::connect) return;
@@ -550,7 +553,6 @@ class Transfer {
  private:
   const HttpClientOptions& options_;
   Sockets& opened_;
-  bool& http2_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -618,10 +620,10 @@ CURL* HttpClient::Inside::take_handle() {
   return easy;
 }
 
-void HttpClient::Inside::give_back(CURL* easy) noexcept {
+void HttpClient::Inside::give_back(CURL* easy, bool worn) noexcept {
   curl().multi_remove_handle(multi, easy);  // Nothing is done where it is out already.
   Transfer::forget(easy);
-  if (idle.size() < idle_handles) {
+  if (!worn && idle.size() < idle_handles) {
     idle.push_back(easy);
   } else {
     curl().easy_cleanup(easy);
@@ -734,19 +736,20 @@ void HttpClient::Inside::act(curl_socket_t fd, int events) {
 runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end) {
   /// However this is left, libcurl knows nothing of it any more.
   struct Handle {
-    explicit Handle(Inside& of) : inside(of), easy(of.take_handle()) { ++inside.calls; }
+    Handle(Inside& of, const Transfer& by) : inside(of), transfer(by), easy(of.take_handle()) { ++inside.calls; }
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
     ~Handle() {
-      inside.give_back(easy);
+      inside.give_back(easy, transfer.sent_again());
       --inside.calls;
     }
     Inside& inside;
+    const Transfer& transfer;
     CURL* const easy;
   };
   const Time begun = core.now();
-  Transfer transfer(core, options, connections, http2, call, reply);
-  const Handle handle(*this);
+  Transfer transfer(core, options, connections, call, reply);
+  const Handle handle(*this, transfer);
   transfer.prepare(handle.easy);
   if (curl().multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
   while (!transfer.done) {

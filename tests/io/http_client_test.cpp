@@ -323,6 +323,24 @@ BOOST_AUTO_TEST_CASE(what_a_kept_connection_has_swallowed_is_sent_again_once_and
   }
 }
 
+BOOST_AUTO_TEST_CASE(however_often_a_server_closes_kept_connections_what_is_harmless_is_answered) {
+  Peer peer([](Peer::Connection& connection) {
+    if (connection.request()) connection.answer("x");
+    connection.request();
+  });
+  int answered = 0;
+  const auto many = [&](Core& core) -> Task<> {
+    HttpClient client(core, {});
+    for (int i = 0; i < 30; ++i) {
+      HttpCall call = get(peer.url());
+      const HttpReply reply = co_await client.call(std::move(call));
+      answered += why(reply) == "no failure";
+    }
+  };
+  runtime::on_core(many);
+  BOOST_TEST(answered == 30);
+}
+
 namespace {
 
 Task<io::HttpResponse> echo(io::HttpRequest request) {
