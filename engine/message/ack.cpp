@@ -14,12 +14,13 @@ void Token::fail(std::uint64_t id, Failure failure, std::string payload,
     const auto last = std::find_if(failures_.rbegin(), failures_.rend(),
                                    [&](const FailedRow& row) { return row.ordinal == ordinal; });
     const auto at = last == failures_.rend() ? failures_.end() : last.base();
-    // (They are much alike, so the size of one says enough of all.)
-    constexpr std::size_t bytes_most = std::size_t{16} << 20;
-    const bool many = failures_.size() >= failures_most || failures_.size() * payload.size() > bytes_most;
-    if (last != failures_.rend() && many) {
+    constexpr std::size_t bytes_most = std::size_t{64} << 20;
+    if (kept_.size() < rows_) kept_.resize(rows_);
+    if (last != failures_.rend() && (kept_[ordinal] >= failures_most || bytes_ + payload.size() > bytes_most)) {
       ++last->beyond;
     } else {
+      ++kept_[ordinal];
+      bytes_ += payload.size();
       failures_.emplace(at, ordinal, std::move(failure), std::move(payload), std::move(metadata));
     }
   }

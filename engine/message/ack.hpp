@@ -54,6 +54,8 @@ class Token {
     first_id_ = first_id;
     rows_ = rows;
     failures_.clear();
+    kept_.clear();
+    bytes_ = 0;
   }
 
   void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
@@ -68,8 +70,9 @@ class Token {
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }
   std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
-  /// Only once completed() has been called: in the order of failing, but those of one row one after the other. From
-  /// `failures_most` on only the first of each row is kept, and of the others how many there were (FailedRow::beyond).
+  /// Only once completed() has been called: in the order of failing, but those of one row one after the other. Beyond
+  /// `failures_most` of a row, and beyond 64 MiB of all, only the first of a row is kept, and of the others how many
+  /// there were (FailedRow::beyond).
   const std::vector<FailedRow>& failures() const noexcept { return failures_; }
   static constexpr std::size_t failures_most = 10'000;
 
@@ -80,6 +83,8 @@ class Token {
   std::uint32_t rows_;
   std::mutex mutex_;  // Failing is rare; it guards failures_.
   std::vector<FailedRow> failures_;
+  std::vector<std::uint32_t> kept_;  // Failures of each row; empty as long as there is none.
+  std::size_t bytes_ = 0;            // Payloads of all.
 };
 
 }  // namespace weir::message

@@ -213,11 +213,7 @@ std::size_t Batch::take_row(Batch& from, std::size_t row) {
   } else if (from.known_json(row)) {
     mark_json(to);
   }
-  if (from.originals_ & bit(row)) {
-    hold_from(from, from.original_[row].data);
-    original_[to] = from.original_[row];
-    originals_ |= bit(to);
-  }
+  share_original(to, from, row);
   if (from.has_metadata_ && from.metadata_[row]) {
     has_metadata_ = true;
     metadata_[to] = std::move(from.metadata_[row]);
@@ -274,6 +270,13 @@ void Batch::keep_originals() {
   settle();
   std::copy_n(payload_.begin(), size_, original_.begin());
   originals_ = size_ < batch_rows ? bit(size_) - 1 : ~std::uint64_t{0};
+}
+
+void Batch::share_original(std::size_t row, const Batch& from, std::size_t from_row) {
+  if (!(from.originals_ & bit(from_row))) return;
+  hold_from(from, from.original_[from_row].data);
+  original_[row] = from.original_[from_row];
+  originals_ |= bit(row);
 }
 
 bool Batch::restore_original(std::size_t row) noexcept {

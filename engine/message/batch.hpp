@@ -124,6 +124,8 @@ class Batch : public Recyclable<Batch> {
   /// Notes each payload as it is now, its edits written out, so that it can be had back whatever is done to it until
   /// the batch is compacted or notes again. Goes with a row that moves; not with copies.
   void keep_originals();
+  /// The row was made of one of another batch: it has the same original, if there is any.
+  void share_original(std::size_t row, const Batch& from, std::size_t from_row);
   /// Back to that. False: the row was made later.
   bool restore_original(std::size_t row) noexcept;
 

@@ -205,6 +205,7 @@ Message Output::create(Port port, std::string_view payload, const Batch& batch, 
   message::Token* token = batch.token(row);
   if (token) token->add(1);
   to.set_identity(made, batch.id(row), token);
+  to.share_original(made, batch, row);
   if (const auto* metadata = batch.metadata(row)) {
     to.share_metadata(made, std::make_shared<message::Metadata>(*metadata));
   }

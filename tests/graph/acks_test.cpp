@@ -131,6 +131,41 @@ stages:
   BOOST_TEST(whole.ending().unheard == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(failures_are_kept_for_each_message_however_many_the_others_of_its_batch_have) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..64}}
+  b: {from: a, lua: 'local l = {} for i = 1, 300 do l[i] = i end return l'}
+  c: {from: b, expand: {}}
+  d: {from: c, lua: 'fail("no")'}
+  e: {from: any.failed, drop: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.out("a", "any") == 64U * 300U);
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(of_what_a_do_made_of_one_message_all_that_fails_leaves_as_that_message) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1, msg: {id: 7, l: [1, 2, 3]}}}
+  b: {from: a, do: [{set: {more: 1}}, {expand: {each: l}}, {lua: 'if msg ~= 2 then fail("no") end'}]}
+  c: {from: b, drop: {}}
+  d: {from: b.failed, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"id\":7,\"l\":[1,2,3]}\n{\"id\":7,\"l\":[1,2,3]}\n");
+  Bench sent(R"(
+stages:
+  a: {generate: {range: 1..1, msg: {id: 7}}}
+  b: {from: a, do: [{lua: 'emit({c = 1}) return {c = 2}'}, {lua: 'fail("no")'}]}
+  c: {from: b, drop: {}}
+  d: {from: b.failed, stdout: {}}
+)");
+  sent.run();
+  BOOST_TEST(sent.output() == "{\"id\":7}\n{\"id\":7}\n");
+}
+
 BOOST_AUTO_TEST_CASE(what_may_pass_is_sent_again_though_something_else_of_it_may_not) {
   Bench bench(R"(
 stages:

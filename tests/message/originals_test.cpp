@@ -55,6 +55,19 @@ BOOST_AUTO_TEST_CASE(an_original_goes_with_its_row_and_later_rows_have_none) {
   BOOST_TEST(other->payload(1) == R"({"n":1})");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_made_of_a_row_has_its_original) {
+  auto batch = three();
+  batch->keep_originals();
+  auto made = Batch::make();
+  made->append("of the second", {});
+  made->append("of none", {});
+  made->share_original(0, *batch, 1);
+  batch.reset();
+  BOOST_TEST(made->restore_original(0));
+  BOOST_TEST(made->payload(0) == R"({"n":2})");
+  BOOST_TEST(!made->restore_original(1));
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_that_is_used_again_has_forgotten_them) {
   auto batch = three();
   batch->keep_originals();
