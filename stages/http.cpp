@@ -1,5 +1,8 @@
 // http: asks a server about each message, sends each message to one, or asks one again and again.
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "engine/io/binary_text.hpp"
@@ -464,6 +467,11 @@ std::optional<stage::Duration> pause_of(const message::Result& result, runtime::
 }
 
 message::Done judge(const HttpConfig& config, const message::Result& result, runtime::WallTime now) {
+  if (result.text.size() > config.max_body.bytes) {  // Of a reply that came, the client has said so.
+    stage::Failure failure(stage::Reason::size, "the reply is larger than " + config::show(config.max_body));
+    failure.of_peer = true;
+    return failure;
+  }
   const int status = result.status.value_or(0);
   // What says that the asker was wrong is the asker's to hear; 429 is said of us.
   if (config.forward && status < 500 && status != 429) return std::nullopt;
@@ -472,7 +480,7 @@ message::Done judge(const HttpConfig& config, const message::Result& result, run
   if (const auto phrase = io::http_phrase(status); phrase != "Unknown") text.append(" ").append(phrase);
   stage::Failure failure(stage::Reason::status, std::move(text));
   failure.may_pass = status == 429 || status >= 500;
-  if (failure.may_pass) failure.retry_after = pause_of(result, now);
+  if (status == 429 || status == 503) failure.retry_after = pause_of(result, now);
   return failure;
 }
 
@@ -522,6 +530,29 @@ bool is_of_peer(stage::Reason reason) {
   return reason == Reason::io || reason == Reason::tls || reason == Reason::size || reason == Reason::decode;
 }
 
+/// Why nobody is called by this URL, as the client says it, for who calls nobody.
+message::Done uncalled(const HttpConfig& config, const std::string& url) {
+  if (!io::http_is_url(url)) {
+    return stage::Failure(stage::Reason::type, "the URL does not begin with http:// or https://");
+  }
+  if (!config.public_only) return std::nullopt;
+  std::string host = url.substr(url.find("://") + 3);
+  host.resize(std::min(host.find_first_of("/?#"), host.size()));
+  host.erase(0, host.rfind('@') + 1);
+  if (const auto bracket = host.find(']'); host.starts_with('[') && bracket != std::string::npos) {
+    host = host.substr(1, bracket - 1);
+  } else {
+    host.resize(std::min(host.find(':'), host.size()));
+  }
+  if (io::http_lower(host) == "localhost") host = "127.0.0.1";
+  std::array<std::uint8_t, 16> bytes{};
+  std::size_t size = 0;
+  if (::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1) size = 4;
+  if (size == 0 && ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1) size = 16;
+  if (size == 0 || io::is_public_address({bytes.data(), size})) return std::nullopt;
+  return stage::Failure(stage::Reason::connect, "the address is not public: " + host);
+}
+
 class Http : public stage::Call {
  public:
   Http(const HttpConfig& config, stage::Context& context) : config_(config), context_(context), role_(role_of(config)) {
@@ -564,6 +595,7 @@ class Http : public stage::Call {
     io::HttpCall call;
     std::string body;
     auto failure = fill(message, call, body);
+    if (!failure) failure = uncalled(config_, call.url);
     if (!failure) sent = call.body.value_or("");
     return failure;
   }
@@ -713,6 +745,21 @@ std::string origin_of(std::string_view url) {
   return host == std::string::npos ? std::string() : normal.substr(0, normal.find('/', host + 3));
 }
 
+/// A URL without what its query says of `name`, which is spelt as in a query.
+std::string without_parameter(std::string_view url, std::string_view name) {
+  const auto query = url.find('?');
+  std::string kept(url.substr(0, query));
+  if (query == url.npos) return kept;
+  std::string_view rest = url.substr(query + 1);
+  for (char before = '?'; !rest.empty();) {
+    const auto pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    if (pair.substr(0, pair.find('=')) == name) continue;
+    kept.append(1, std::exchange(before, '&')).append(pair);
+  }
+  return kept;
+}
+
 /// Where the page behind this one is; empty: there is none. `first`: where the first one was, `here`: this one.
 message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::Message& page, const std::string& first,
                                         const std::string& here) {
@@ -735,8 +782,8 @@ message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::M
   std::string url;
   if (!pages.query.empty()) {
     std::string parameter;
-    url = first;
     append_pair(parameter, pages.query, next);
+    url = without_parameter(first, std::string_view(parameter).substr(0, parameter.find('=')));
     append_query(url, parameter);
   } else {
     url = script::url_join(here, next).value_or("");
@@ -749,8 +796,10 @@ message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::M
   return url;
 }
 
-/// One reply, or a page. It becomes a message, or is refused. The URL of the next page, where there is one.
-stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::Source& source, std::string url) {
+/// One reply, or a page. It becomes a message, or is refused. The URL of the next page, where there is one; `pause`:
+/// how long the server wants not to be asked.
+stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::Source& source, std::string url,
+                                  std::optional<stage::Duration>& pause) {
   const auto batch = message::Batch::make();
   const stage::Message asked(*batch, batch->append({}, source.core.now()));
   source.waited_outside();
@@ -759,6 +808,7 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   const auto* metadata = asked.metadata();
   const auto result = metadata ? metadata->result : nullptr;
   if (failure) {
+    pause = failure->retry_after;
     if (result) {
       source.origin = std::make_shared<message::Metadata>();
       source.origin->result = result;
@@ -777,13 +827,17 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   co_return std::string();
 }
 
+/// Whatever the server says, it is asked again after this.
+constexpr stage::Duration longest_pause = 1h;
+
 stage::Task<> ask_every(const HttpConfig& config, stage::Source& source) {
   Http http(config, source);
   stage::Ticks ticks(*config.every, source);
   while (!source.abandoned()) {
     std::string url;
+    std::optional<stage::Duration> pause;
     for (std::int64_t pages = 1; !source.abandoned(); ++pages) {
-      url = co_await ask_once(config, http, source, std::move(url));
+      url = co_await ask_once(config, http, source, std::move(url), pause);
       co_await source.flush();
       if (url.empty()) break;
       if (pages == config.pages->most) {
@@ -791,8 +845,14 @@ stage::Task<> ask_every(const HttpConfig& config, stage::Source& source) {
         break;
       }
     }
+    if (pause) {
+      pause = std::min<stage::Duration>(*pause, longest_pause);
+      source.log(observe::Level::warn, "the server asks for a pause", {{"seconds", pause->count() / 1'000'000'000}});
+      co_await source.sleep_until(source.core.now() + *pause);
+    }
     ticks.next();
-    ticks.skip_late("ticks were left out, because the last call had not ended");
+    ticks.skip_late(pause ? "ticks were left out, because the server asked for a pause"
+                          : "ticks were left out, because the last call had not ended");
     co_await source.sleep_until(ticks.due());
   }
 }

@@ -146,7 +146,9 @@ class CallUnit final : public Unit {
     auto& time = head().output->counters().time;
     time[static_cast<std::size_t>(observe::State::outside)] += outside;
     const auto others = state == observe::State::outside ? observe::State::idle : state;
-    time[static_cast<std::size_t>(others)] += (now - since) * static_cast<std::int64_t>(calls_->workers()) - outside;
+    // Where their number has just been lowered, more calls may be under way than there are workers.
+    const auto all = (now - since) * static_cast<std::int64_t>(calls_->workers());
+    time[static_cast<std::size_t>(others)] += std::max(all - outside, runtime::Duration::zero());
   }
 
   /// Gives the finished messages their verdict: the oldest first, or whichever is ready. True: the output was full

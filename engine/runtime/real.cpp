@@ -122,7 +122,7 @@ class Pool {
   bool ending_ = false;
 };
 
-// As this process was started: an earlier runtime (in a test) has ignored SIGPIPE already.
+// As this process was started: an earlier runtime (in a test) has ignored signals already.
 const Inheritance& inherited() {
   static const Inheritance first = Inheritance::now();
   return first;
@@ -318,6 +318,7 @@ class Real final : public RealRuntime {
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     ::sigaction(SIGPIPE, &ignore, nullptr);
+    ::sigaction(SIGXFSZ, &ignore, nullptr);  // A file that may not grow is an error of who writes it.
     // A parent may have left SIGCHLD ignored; the kernel would then reap our children before we ask how they ended.
     struct sigaction on_child {};
     if (::sigaction(SIGCHLD, nullptr, &on_child) == 0 && on_child.sa_handler == SIG_IGN) {

@@ -17,8 +17,8 @@ struct Options {
   bool pin = false;        ///< Each core to one processor of those the program was given.
 };
 
-/// One for a program. Making it changes the process: SIGPIPE is ignored, descriptors 0, 1 and 2 are opened on
-/// /dev/null where they were closed. Make it before other threads, on the main thread.
+/// One for a program. Making it changes the process: SIGPIPE and SIGXFSZ are ignored, descriptors 0, 1 and 2
+/// are opened on /dev/null where they were closed. Make it before other threads, on the main thread.
 ///
 /// Order of ending: stop every coroutine and let its `ended` come, then stop(), then let this go. What is still queued
 /// when it goes is destroyed, not run.

@@ -93,6 +93,7 @@ bool set_limits(const Limits& limits) {
     ::sigaction(number, &action, nullptr);
   }
   ::sigaction(SIGPIPE, &plan.inheritance->on_sigpipe, nullptr);
+  ::sigaction(SIGXFSZ, &plan.inheritance->on_sigxfsz, nullptr);
   if (::setpgid(0, 0) != 0) give_up(plan, errno);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, errno);
   if (::getppid() != plan.parent) ::_exit(127);  // It ended before the request was in place.
@@ -233,6 +234,7 @@ Inheritance Inheritance::now() {
   ::pthread_sigmask(SIG_SETMASK, nullptr, &result.signal_mask);
   result.affinity_known = ::sched_getaffinity(0, sizeof result.affinity, &result.affinity) == 0;
   ::sigaction(SIGPIPE, nullptr, &result.on_sigpipe);
+  ::sigaction(SIGXFSZ, nullptr, &result.on_sigxfsz);
   return result;
 }
 

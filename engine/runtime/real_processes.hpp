@@ -15,7 +15,7 @@ struct Inheritance {
   sigset_t signal_mask;
   cpu_set_t affinity;
   bool affinity_known = false;
-  struct sigaction on_sigpipe;
+  struct sigaction on_sigpipe, on_sigxfsz;
   static Inheritance now();  ///< As it is at this moment, of the calling thread.
 };
 

@@ -250,6 +250,7 @@ BOOST_AUTO_TEST_CASE(a_child_gets_no_descriptor_mask_or_ignored_signal_of_the_en
   BOOST_TEST(status.output.find("SigBlk:\t0000000000000000\n") != std::string::npos);
   const auto ignored = std::stoull(status.output.substr(status.output.find("SigIgn:") + 8, 16), nullptr, 16);
   BOOST_TEST((ignored & (1u << (SIGPIPE - 1))) == 0u);
+  BOOST_TEST((ignored & (1u << (SIGXFSZ - 1))) == 0u);
   BOOST_TEST(status.output.find(expected) != std::string::npos);
 }
 
