@@ -337,17 +337,20 @@ class Children final : public Workplace {
     if (!answers()) return duplex.refuse(child.errors.tail(), Failure(Reason::exit, because));
     duplex.log(observe::Level::warn, "the child has answered all and ended badly", {{"because", because}});
   }
-  /// The message whose turn it was may have killed the child; where it does so again and again, it fails. At once,
-  /// where the child was `mute` up to the end of its input: another one would say no more.
+  /// The message whose turn it was may have killed the child; where it does so again and again, it fails. Where the
+  /// child was `mute` up to the end of its input, all that it was given fail at once: another one would say no more.
   void blame(Worker& worker, const std::string& because, bool mute) {
     if (worker.blamed || worker.given == 0 || worker.asked.empty()) return;
-    Asked& asked = at(worker.asked.front());
-    if (++asked.attempts < pipe.attempts && !mute) return;
-    release(worker);
-    Failure why(Reason::exit, because);
-    why.text += mute ? ", having answered nothing up to the end of its input"
-                     : ", and it was this message's turn each of " + std::to_string(asked.attempts) + " times";
-    asked.fail(std::move(why));
+    if (!mute && ++at(worker.asked.front()).attempts < pipe.attempts) return;
+    for (std::size_t given = mute ? worker.given : 1; given > 0 && !worker.asked.empty(); --given) {
+      Asked& asked = at(worker.asked.front());
+      release(worker);
+      Failure why(Reason::exit, because);
+      why.text += mute ? ", having answered nothing up to the end of its input; one that may leave out an answer is "
+                         "written with `reply: free`"
+                       : ", and it was this message's turn each of " + std::to_string(asked.attempts) + " times";
+      asked.fail(std::move(why));
+    }
   }
 
   // --- what they say -------------------------------------------------------------------------------------------------
