@@ -410,7 +410,8 @@ stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Dri
     for (std::size_t next = 0; next < shares.size(); ++next) {
       const Share& share = shares[next];
       stage::WrittenFiles::File* file = nullptr;
-      stage::Failure why(stage::Reason::full, "too many files at once, " + share.path + " would be one more");
+      stage::Failure why(stage::Reason::full, "too many files at once, " + share.path +
+                                                  " would be one more; `append` closes one for another");
       try {
         file = co_await files.open(share.path);
       } catch (const std::system_error& error) {

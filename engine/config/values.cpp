@@ -104,15 +104,9 @@ std::string_view trimmed(std::string_view text) {
 /// Where the n-th `{{` of a text stands in its source, if it stands there as in the text; else the place of the whole.
 class PartPlaces {
  public:
-  explicit PartPlaces(const Place& whole) : whole_(whole) {
-    if (!whole.source || whole.line <= 0) return;
-    for (int line = 1; line < whole.line && offset_ != std::string::npos; ++line) {
-      offset_ = whole.source->text.find('\n', offset_);
-      if (offset_ != std::string::npos) ++offset_;
-    }
-    line_ = offset_;
-  }
+  explicit PartPlaces(const Place& whole) : whole_(whole) {}
   Place find(std::string_view raw) {
+    if (first_ && whole_.source) seek();  // Most texts have none.
     if (!whole_.source || whole_.line <= 0 || offset_ == std::string::npos) return whole_;
     const std::string& text = whole_.source->text;
     std::size_t from = first_ ? skip_columns(offset_, whole_.column - 1) : offset_;
@@ -131,6 +125,14 @@ class PartPlaces {
   }
 
  private:
+  void seek() {
+    offset_ = 0;
+    for (int line = 1; line < whole_.line && offset_ != std::string::npos; ++line) {
+      offset_ = whole_.source->text.find('\n', offset_);
+      if (offset_ != std::string::npos) ++offset_;
+    }
+    line_ = offset_;
+  }
   static int characters(std::string_view text) {
     return static_cast<int>(
         std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

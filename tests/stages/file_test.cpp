@@ -561,7 +561,7 @@ BOOST_AUTO_TEST_CASE(no_more_than_256_files_are_written_at_once_and_any_number_a
   BOOST_TEST(written.done == 512U);
   BOOST_TEST(written.failed.size() == 88U);
   BOOST_TEST((written.failed[0].failure.reason == Reason::full));
-  BOOST_TEST(written.failed[0].failure.text == "too many files at once, out/f256 would be one more");
+  BOOST_TEST(written.failed[0].failure.text == "too many files at once, out/f256 would be one more; `append` closes one for another");
 
   Alone appended("file", "{append: 'out/{{ text }}'}");
   give(appended);
