@@ -45,7 +45,7 @@ Members members_of(const Message& message) {
 }  // namespace
 
 std::optional<std::string_view> Glimpse::text(std::string& scratch) const {
-  if (!is_string()) return std::nullopt;
+  if (kind != Kind::value || !is_string()) return std::nullopt;
   const std::string_view plain = json.substr(1, json.size() - 2);
   if (!std::memchr(plain.data(), '\\', plain.size())) return plain;
   if (!unquote(json, scratch)) return std::nullopt;

@@ -16,6 +16,12 @@ using message::Failure;
 using message::Outcome;
 using message::Reason;
 
+/// Of texts that are joined by `..`: one that stands in the code, or where one stands in the payload.
+struct Piece {
+  std::string text;
+  std::vector<std::string> path;  ///< Empty: `text` it is.
+};
+
 /// One `{{ }}`, or the plain text between two.
 struct Part {
   bool is_code = false;
@@ -25,11 +31,41 @@ struct Part {
   std::vector<std::string> path;  ///< Where the code is `msg.a.b` and nothing else, or `msg.a.b OP number`.
   char op = 0;                    ///< Of that, one of + - * /; 0 where there is none.
   message::Number operand;
+  std::vector<Piece> pieces;  ///< Where the code is paths and texts joined by `..` and nothing else.
+
+  bool native() const { return !path.empty() || !pieces.empty(); }
 };
 
-/// Reads `msg.a.b` and `msg.a.b OP number` into the part; leaves it alone where the code is anything else.
+std::optional<Piece> read_piece(const std::vector<Token>& tokens, std::size_t& at) {
+  Piece piece;
+  if (auto path = read_path(tokens, at)) {
+    piece.path = std::move(*path);
+  } else {
+    const auto literal = read_literal(tokens, at);
+    if (!literal || literal->kind != Literal::Kind::text) return std::nullopt;
+    piece.text = literal->text;
+  }
+  return piece;
+}
+
+/// `msg.a .. "text" .. msg.b`; nothing where it is anything else.
+std::vector<Piece> read_pieces(const std::vector<Token>& tokens) {
+  std::vector<Piece> pieces;
+  for (std::size_t at = 0;; ++at) {
+    auto piece = read_piece(tokens, at);
+    if (!piece) return {};
+    pieces.push_back(std::move(*piece));
+    if (at == tokens.size()) break;
+    if (!tokens[at].is("..")) return {};
+  }
+  return pieces.size() > 1 ? pieces : std::vector<Piece>();
+}
+
+/// Reads `msg.a.b`, `msg.a.b OP number` and texts that are joined into the part; leaves it alone where the code is
+/// anything else.
 void recognise(Part& part) {
   const auto tokens = tokens_of(part.text);
+  part.pieces = read_pieces(tokens);
   std::size_t at = 0;
   auto path = read_path(tokens, at);
   if (!path) return;
@@ -114,8 +150,28 @@ Gave run(const Part& part, const Names& names, bool as_json, std::string& out, F
   return gave;
 }
 
+/// What texts joined give; nothing where one of them is none in the payload: a number is for Lua to spell.
+std::optional<Gave> join(const std::vector<Piece>& pieces, const message::Message& message, bool as_json,
+                         std::string& out) {
+  const std::size_t before = out.size();
+  std::string joined, scratch;
+  std::string& text = as_json ? joined : out;
+  const message::Look look(message);
+  for (const auto& piece : pieces) {
+    const auto found = piece.path.empty() ? std::nullopt : look_up(message, look, piece.path).text(scratch);
+    if (!piece.path.empty() && !found) {
+      out.resize(before);
+      return std::nullopt;
+    }
+    text += found ? *found : std::string_view(piece.text);
+  }
+  if (as_json) message::append_quoted(out, joined);
+  return Gave::value;
+}
+
 /// What a value that stands in the payload gives; nothing where only Lua can tell.
 std::optional<Gave> give(const Part& part, const message::Message& message, bool as_json, std::string& out) {
+  if (!part.pieces.empty()) return join(part.pieces, message, as_json, out);
   const auto found = look_up(message, message::Look(message), part.path);
   if (part.op != 0) {
     const auto left = found ? found.number() : std::nullopt;
@@ -137,7 +193,7 @@ std::optional<Gave> give(const Part& part, const message::Message& message, bool
 
 /// Appends what a value looks like inside a longer text, or as JSON. What is not plain is for Lua to say or to refuse.
 Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
-  if (!part.path.empty() && names.message) {
+  if (part.native() && names.message) {
     if (const auto gave = give(part, *names.message, as_json, out)) return *gave;
   }
   return run(part, names, as_json, out, failure);
@@ -188,7 +244,7 @@ bool Text::constant() const { return content_->is_constant; }
 bool Text::lone() const { return content_->parts.size() == 1 && content_->parts[0].is_code; }
 bool Text::native() const {
   const auto& parts = content_->parts;
-  return std::all_of(parts.begin(), parts.end(), [](const Part& one) { return !one.is_code || !one.path.empty(); });
+  return std::all_of(parts.begin(), parts.end(), [](const Part& one) { return !one.is_code || one.native(); });
 }
 std::string_view Text::constant_text() const { return content_->constant; }
 

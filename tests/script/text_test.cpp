@@ -160,15 +160,45 @@ BOOST_AUTO_TEST_CASE(a_field_and_one_sum_with_it_need_no_lua) {
     Text compiled;
     return !compiled.compile(engine, parsed(text)) && compiled.native();
   };
-  for (const auto* text :
-       {"{{ msg.a }}", "{{ msg.a / 1000 }}", "{{ msg.a.b - -1.5 }} and {{ msg['x y'] * 2e3 -- so }}"}) {
+  for (const auto* text : {"{{ msg.a }}", "{{ msg.a / 1000 }}", "{{ msg.a.b - -1.5 }} and {{ msg['x y'] * 2e3 -- so }}",
+                           "{{ msg.a .. msg.b.c }}", "{{ 'a' .. msg.a .. \"b\" }}", "{{ 'a' .. 'b' }}"}) {
     BOOST_TEST(native(text), text);
   }
   for (const auto* text :
        {"{{ (msg.a / 2) }}", "{{ 2 / msg.a }}", "{{ msg.a // 2 }}", "{{ msg.a % 2 }}", "{{ msg.a ^ 2 }}",
         "{{ msg.a + 1 + 1 }}", "{{ msg.a * 0x10 }}", "{{ msg.a + '1' }}", "{{ msg.a + msg.b }}", "{{ msg.a .. 1 }}",
-        "{{ msg.a == 1 }}", "{{ -msg.a }}", "{{ msg.a - 0 }}"}) {
+        "{{ msg.a == 1 }}", "{{ -msg.a }}", "{{ 'a' }}", "{{ msg.a .. msg.b + 1 }}", "{{ (msg.a .. 'x') .. 'y' }}",
+        "{{ msg.a .. i }}", "{{ msg.a .. nil }}", "{{ msg.a - 0 }}"}) {
     BOOST_TEST(!native(text), text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(texts_joined_without_lua_say_what_lua_says) {
+  StillHost host;
+  Engine engine(host);
+  for (const bool as_json : {false, true}) {
+    for (const auto* payload :
+         {R"({"a":"x","b":"y"})", R"({"a":"","b":"\u00e9\n\"","a b":"z"})", R"({"a":"x","b":7})",
+          R"({"a":"x","b":1.50})", R"({"a":"x"})", R"({"a":"x","b":null})", R"({"a":"x","b":[1]})",
+          R"({"a":"x","b":true})", R"({"a":"x","b":{"c":"deep"}})", "[1]", "7", "\"text\"", "no JSON"}) {
+      for (const std::string code : {"msg.a .. msg.b", "'<' .. msg.a .. '>'", "msg.a .. msg.b.c .. '\\n\"'",
+                                     "'' .. msg['a b'] .. msg.a .. 'é'"}) {
+        const auto said = [&](const std::string& text) {
+          Text compiled;
+          BOOST_REQUIRE(!compiled.compile(engine, parsed(text)));
+          OneMessage one(payload);
+          std::string out = "before ";
+          if (as_json) {
+            const auto wrote = compiled.json(one.message(), out);
+            return !wrote ? told(wrote.failure()) + " after " + out : out;
+          }
+          const auto failure = compiled.fill(one.message(), out);
+          return failure ? told(*failure) + " after " + out : out;
+        };
+        const auto native = said("{{ " + code + " }}"), lua = said("{{ (" + code + ") }}");
+        BOOST_TEST(native == lua, code << " on " << payload << ": " << native << ", but Lua: " << lua);
+      }
+    }
   }
 }
 
