@@ -3,8 +3,10 @@
 #include <charconv>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
 
 #include "engine/message/members.hpp"
@@ -234,24 +236,6 @@ struct Cell {
     }
   }
 
-  /// Of a later pane of the same window.
-  void add(const Function& function, const Cell& later) {
-    if (later.count == 0) return;
-    const bool takes_over = count == 0 || function.what == What::last ||
-                            (function.what == What::min && message::less(later.best, best)) ||
-                            (function.what == What::max && message::less(best, later.best));
-    count += later.count;
-    whole = whole && later.whole && !__builtin_add_overflow(integers, later.integers, &integers);
-    sum += later.sum;
-    if (later.values) {
-      if (!values) values = std::make_unique<Values>();
-      values->add(*later.values);
-    }
-    if (!takes_over) return;
-    best = later.best;
-    text = later.text;
-  }
-
   void write(const Function& function, std::string& out) {
     const std::size_t before = out.size();
     switch (function.what) {
@@ -284,6 +268,61 @@ struct Cell {
   }
 };
 
+/// What a function makes of some panes in a row, whose cells stay where they are: sums, and which cell has the text.
+/// Its sums depend hardly on what was added first: the integers' not at all, the others' in the last place of a double
+/// at the most, as they have more digits than that and no largest number that a sum of doubles could reach.
+struct Partial {
+  __extension__ typedef __int128 Wide;
+  static_assert(std::numeric_limits<long double>::max_exponent > std::numeric_limits<double>::max_exponent);
+
+  std::uint64_t count = 0;
+  bool whole = true;  // All panes' are.
+  Wide integers = 0;
+  long double sum = 0;
+  const Cell* chosen = nullptr;  // Of min, max, first or last; null where there is none.
+
+  Partial() = default;
+  explicit Partial(const Cell& cell)
+      : count(cell.count),
+        whole(cell.whole),
+        integers(cell.integers),
+        sum(cell.sum),
+        chosen(cell.count > 0 ? &cell : nullptr) {}
+
+  void add(const Function& function, const Partial& later) {
+    if (later.count == 0) return;
+    const bool takes_over = count == 0 || function.what == What::last ||
+                            (function.what == What::min && message::less(later.chosen->best, chosen->best)) ||
+                            (function.what == What::max && message::less(chosen->best, later.chosen->best));
+    count += later.count;
+    whole = whole && later.whole;
+    integers += later.integers;
+    sum += later.sum;
+    if (takes_over) chosen = later.chosen;
+  }
+
+  /// By itself, without the values of a percentile.
+  Cell cell(const Function& function) const {
+    using Limits = std::numeric_limits<std::int64_t>;
+    Cell made;
+    made.count = count;
+    made.whole = whole && integers >= Limits::min() && integers <= Limits::max();
+    if (made.whole) made.integers = static_cast<std::int64_t>(integers);
+    made.sum = finite(sum);
+    const bool has_text = function.what == What::min || function.what == What::max || function.what == What::first ||
+                          function.what == What::last;
+    if (has_text && chosen) made.text = chosen->text;
+    return made;
+  }
+
+  /// The nearest double. What overflows() has let pass may be beyond the largest by a digit that a double does not
+  /// have.
+  static double finite(long double sum) {
+    constexpr double most = std::numeric_limits<double>::max();
+    return std::clamp(static_cast<double>(sum), -most, most);
+  }
+};
+
 /// What belongs together in one pane, or in one window.
 struct Group {
   std::string key;  // The values of `by`, as JSON in its normal form, each closed by a byte that JSON does not have.
@@ -299,6 +338,11 @@ struct Groups {
     const auto found = by_key.find(key);
     return found == by_key.end() ? nullptr : &in_order[found->second];
   }
+  /// Of its numbers.
+  double sum(const std::string& key, std::size_t function) {
+    const Group* const group = find(key);
+    return group ? group->cells[function].sum : 0;
+  }
   Group& add(const std::string& key, Time entered, std::size_t cells) {
     by_key.emplace(key, in_order.size());
     Group& made = in_order.emplace_back();
@@ -307,6 +351,87 @@ struct Groups {
     made.cells.resize(cells);
     return made;
   }
+};
+
+/// One group of the window that slides: its panes in order, and what each function makes of them all. To go on by a
+/// pane costs the same however many there are, and nothing is taken back, which sums of doubles could not do exactly.
+/// The newer panes are added up as they come. Of the older ones each has the sum of itself and those behind it, so that
+/// the oldest may go; when no such sums are left they are made of all that are there. (Two stacks: Tangwongsan, Hirzel,
+/// Schneider and Wu, "General incremental sliding-window aggregation", VLDB 2015.)
+class Sliding {
+ public:
+  /// The group's part of a pane.
+  struct Slice {
+    std::int64_t pane;
+    std::size_t place;  // Among the groups of the pane, in the order in which they came.
+    Time entered;
+    const Cell* cells;  // One for each function; they stay there.
+  };
+
+  Sliding(const std::vector<Function>& functions, const std::string& key)
+      : functions_(functions), key_(key), newer_(functions.size()) {}
+
+  const std::string& key() const noexcept { return key_; }
+  bool empty() const noexcept { return slices_.empty(); }
+  const Slice& oldest() const noexcept { return slices_.front(); }
+
+  /// Behind all others.
+  void push(const Slice& slice) {
+    slices_.push_back(slice);
+    for (std::size_t i = 0; i < functions_.size(); ++i) newer_[i].add(functions_[i], Partial(slice.cells[i]));
+  }
+  void pop() {
+    if (older_ == 0 || stale_) add_up();
+    slices_.pop_front();
+    --older_;
+    sums_.resize(older_ * functions_.size());
+  }
+  /// A pane that others are behind, or that is there already.
+  void insert(const Slice& slice) {
+    stale_ = true;
+    const auto at = std::lower_bound(slices_.begin(), slices_.end(), slice.pane,
+                                     [](const Slice& one, std::int64_t pane) { return one.pane < pane; });
+    if (at == slices_.end() || at->pane != slice.pane) slices_.insert(at, slice);
+  }
+
+  /// What the functions make of all panes.
+  void cells(std::vector<Cell>& made) {
+    if (stale_) add_up();
+    for (std::size_t i = 0; i < functions_.size(); ++i) {
+      Partial all = older_ == 0 ? Partial() : sums_[sums_.size() - functions_.size() + i];
+      all.add(functions_[i], newer_[i]);
+      Cell& cell = made.emplace_back(all.cell(functions_[i]));
+      if (functions_[i].what != What::percentile || cell.count == 0) continue;
+      cell.values = std::make_unique<Values>();
+      for (const auto& slice : slices_) {
+        if (slice.cells[i].values) cell.values->add(*slice.cells[i].values);
+      }
+    }
+  }
+
+ private:
+  void add_up() {
+    const std::size_t each = functions_.size();
+    sums_.clear();
+    for (auto slice = slices_.rbegin(); slice != slices_.rend(); ++slice) {
+      for (std::size_t i = 0; i < each; ++i) {
+        Partial sum(slice->cells[i]);
+        if (slice != slices_.rbegin()) sum.add(functions_[i], sums_[sums_.size() - each]);
+        sums_.push_back(sum);
+      }
+    }
+    older_ = slices_.size();
+    newer_.assign(each, Partial());
+    stale_ = false;
+  }
+
+  const std::vector<Function>& functions_;
+  const std::string key_;
+  std::deque<Slice> slices_;
+  std::size_t older_ = 0;       // So many of them have a sum in sums_,
+  std::vector<Partial> sums_;   // of themselves and all older ones behind them; the oldest's last.
+  std::vector<Partial> newer_;  // Of the others, by function.
+  bool stale_ = false;          // A pane has changed since they were added up.
 };
 
 /// Time is cut into panes as long as a slide; a window is some panes in a row. A pane's number counts from 1970.
@@ -376,6 +501,13 @@ class Aggregate : public stage::Operator {
     message::Number number{std::int64_t{0}};
   };
 
+  /// Of a group with a number that could make a sum infinite.
+  struct Large {
+    std::int64_t last = std::numeric_limits<std::int64_t>::min();  // The last pane that has one.
+    // All its numbers that are added up, signs aside, come to no more.
+    long double most = std::numeric_limits<long double>::infinity();
+  };
+
   /// Windows that are closed and not yet sent.
   struct Closed {
     std::int64_t last;  // Its last pane.
@@ -430,10 +562,9 @@ class Aggregate : public stage::Operator {
       read.number = *number;
       may_overflow |= std::abs(as_double(*number)) >= overflowing_least;
     }
-    // A pane near the edge may be tipped over by what comes in another one of its window.
-    large_seen_ |= may_overflow;
-    if (may_overflow || (large_seen_ && panes_in_window_ > 1)) {
-      if (const Source* const source = overflows(pane)) {
+    // A window near the edge may be tipped over by any number that comes in another one of its panes.
+    if (may_overflow || (!large_.empty() && large_.contains(key_))) {
+      if (const Source* const source = overflows(pane, may_overflow)) {
         return Failure(Reason::type, "with this message the sum of '" + source->path + "' would be infinite");
       }
     }
@@ -450,38 +581,79 @@ class Aggregate : public stage::Operator {
       const Read& read = read_[functions_[i].source];
       if (read.there) group->cells[i].add(functions_[i], read.raw, read.number);
     }
+    // Behind what slides already: the windows of which this pane is the last are closed.
+    if (panes_in_window_ > 1 && any_ && pane < closed_until_) {
+      sliding(key_).insert(slice_of(pane, groups, *group));
+    }
     out.absorb(message.batch(), message.row());
     message.batch().done(message.row());
     if (time_) advance(made);
     return std::nullopt;
   }
 
-  /// Whose sum the values that were read would make infinite, in a window that has this pane; null: none.
-  const Source* overflows(std::int64_t pane) {
-    std::vector<std::pair<std::int64_t, double>> sums;  // Of the panes that share a window with this one, in order.
+  /// Whose sum the values that were read would make infinite, in a window that has this pane and is open; null: none.
+  /// `large`: one of them could.
+  const Source* overflows(std::int64_t pane, bool large) {
+    if (panes_in_window_ > 1) {
+      Large& known = large_.try_emplace(key_).first->second;
+      if (large) known.last = std::max(known.last, pane);
+      long double more = 0;
+      for (std::size_t i = 0; i < functions_.size(); ++i) {
+        if (adds(i)) more += std::abs(as_double(read_[functions_[i].source].number));
+      }
+      constexpr long double safe = std::numeric_limits<double>::max() / 2;
+      if (!(known.most + more < safe)) known.most = sizes_of_sums();
+      known.most += more;
+      if (known.most < safe) return nullptr;
+    }
     for (std::size_t i = 0; i < functions_.size(); ++i) {
-      const Function& function = functions_[i];
-      const Read& read = read_[function.source];
-      if ((function.what != What::sum && function.what != What::mean) || !read.there) continue;
-      sums.clear();
-      const auto end = panes_.lower_bound(pane + panes_in_window_);
-      for (auto at = panes_.upper_bound(pane - panes_in_window_); at != end; ++at) {
-        Group* const group = at->second.find(key_);
-        if (group) sums.emplace_back(at->first, group->cells[i].sum);
-      }
-      auto own = std::lower_bound(sums.begin(), sums.end(), std::pair(pane, -HUGE_VAL));
-      if (own == sums.end() || own->first != pane) own = sums.emplace(own, pane, 0);
-      own->second += as_double(read.number);
-      // As close() adds them up, window for window.
-      for (auto first = sums.begin(); first <= own; ++first) {
-        double sum = 0;
-        for (auto at = first; at != sums.end() && at->first < first->first + panes_in_window_; ++at) {
-          sum += at->second;
-          if (!std::isfinite(sum)) return &sources_[function.source];
-        }
-      }
+      if (adds(i) && sum_overflows(pane, i)) return &sources_[functions_[i].source];
     }
     return nullptr;
+  }
+  /// Whether it adds up what was read.
+  bool adds(std::size_t function) const {
+    const auto& [what, percent, path, source] = functions_[function];
+    return (what == What::sum || what == What::mean) && read_[source].there;
+  }
+  /// Of the group, all together.
+  long double sizes_of_sums() {
+    long double all = 0;
+    for (auto& [pane, groups] : panes_) {
+      const Group* const group = groups.find(key_);
+      if (!group) continue;
+      for (const auto& cell : group->cells) all += std::abs(cell.sum);
+    }
+    return all;
+  }
+
+  /// All these windows have the pane in common, so each is it with some of those before and some of those behind it.
+  bool sum_overflows(std::int64_t pane, std::size_t function) {
+    double own = as_double(read_[functions_[function].source].number);
+    if (const auto found = panes_.find(pane); found != panes_.end()) own += found->second.sum(key_, function);
+    if (!std::isfinite(own) || panes_in_window_ == 1) return !std::isfinite(own);
+    // Of the window at hand.
+    std::int64_t first = (any_ ? std::max(pane, closed_until_) : pane) - panes_in_window_ + 1;
+    before_.clear();
+    for (auto at = panes_.lower_bound(pane); at != panes_.begin() && std::prev(at)->first >= first;) {
+      --at;
+      before_.emplace_back(at->first, (before_.empty() ? 0 : before_.back().second) + at->second.sum(key_, function));
+    }
+    long double behind = 0;
+    auto next = panes_.upper_bound(pane);  // Behind the window.
+    while (true) {
+      for (; next != panes_.end() && next->first < first + panes_in_window_; ++next) {
+        behind += next->second.sum(key_, function);
+      }
+      while (!before_.empty() && before_.back().first < first) before_.pop_back();
+      const long double all = (before_.empty() ? 0 : before_.back().second) + own + behind;
+      if (!std::isfinite(static_cast<double>(all))) return true;
+      // On to the window that has one pane less before it, or one more behind.
+      const std::int64_t less = before_.empty() ? pane + 1 : before_.back().first + 1;
+      const std::int64_t more = next == panes_.end() ? pane + 1 : next->first - panes_in_window_ + 1;
+      first = std::min(less, more);
+      if (first > pane) return false;
+    }
   }
 
   /// Since 1970.
@@ -536,16 +708,38 @@ class Aggregate : public stage::Operator {
       }
       return;
     }
-    Groups window;
-    for (auto at = panes_.lower_bound(first); at != panes_.end() && at->first <= last; ++at) {
-      for (const auto& group : at->second.in_order) {
-        Group* into = window.find(group.key);
-        if (!into) into = &window.add(group.key, group.entered, functions_.size());
-        for (std::size_t i = 0; i < functions_.size(); ++i) into->cells[i].add(functions_[i], group.cells[i]);
-      }
+    if (const auto newest = panes_.find(last); newest != panes_.end()) {
+      for (const auto& group : newest->second.in_order) sliding(group.key).push(slice_of(last, newest->second, group));
     }
-    panes_.erase(panes_.begin(), panes_.upper_bound(first));
-    if (!window.in_order.empty()) closed_.push_back({last, std::move(window)});
+    in_order_.clear();
+    for (auto& [key, group] : sliding_) in_order_.push_back(&group);
+    std::sort(in_order_.begin(), in_order_.end(), [](const Sliding* one, const Sliding* other) {
+      return std::tie(one->oldest().pane, one->oldest().place) < std::tie(other->oldest().pane, other->oldest().place);
+    });
+    Closed window{last, {}};
+    window.groups.in_order.reserve(in_order_.size());
+    for (Sliding* const group : in_order_) {
+      Group& made = window.groups.in_order.emplace_back();
+      made.key = group->key();
+      made.entered = group->oldest().entered;
+      group->cells(made.cells);
+    }
+    if (!in_order_.empty()) closed_.push_back(std::move(window));
+    if (const auto oldest = panes_.find(first); oldest != panes_.end()) {
+      for (const auto& group : oldest->second.in_order) {
+        const auto found = sliding_.find(group.key);
+        found->second.pop();
+        if (found->second.empty()) sliding_.erase(found);
+      }
+      panes_.erase(oldest);
+    }
+    if (!large_.empty()) std::erase_if(large_, [first](const auto& one) { return one.second.last <= first; });
+  }
+
+  /// The group in the window that slides.
+  Sliding& sliding(const std::string& key) { return sliding_.try_emplace(key, functions_, key).first->second; }
+  static Sliding::Slice slice_of(std::int64_t pane, const Groups& of, const Group& group) {
+    return {pane, static_cast<std::size_t>(&group - of.in_order.data()), group.entered, group.cells.data()};
   }
 
   /// False: the output is full before all are sent.
@@ -600,13 +794,17 @@ class Aggregate : public stage::Operator {
   std::vector<Function> functions_;  // what each is,
   std::vector<Source> sources_;      // and what they read.
   std::map<std::int64_t, Groups> panes_;
+  // The window that slides: of the panes that are the last of a closed one and stand in open ones.
+  std::unordered_map<std::string, Sliding> sliding_;
+  std::unordered_map<std::string, Large> large_;
   bool any_ = false;               // closed_until_ is known.
-  bool large_seen_ = false;        // A number that could make a sum infinite.
   std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
   std::deque<Closed> closed_;
   // Reused.
   std::string key_, text_;
   std::vector<Read> read_;  // By source, of the message at hand.
+  std::vector<std::pair<std::int64_t, long double>> before_;
+  std::vector<Sliding*> in_order_;
 };
 
 const stage::Register registered(spec, [](auto config) {

@@ -1,4 +1,10 @@
 // aggregate: one message of many, by key and window.
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <limits>
+#include <random>
+
 #include "tests/stages/alone.hpp"
 #include "tests/support/bench.hpp"
 
@@ -179,6 +185,166 @@ BOOST_AUTO_TEST_CASE(what_would_make_the_sum_of_a_window_that_slides_infinite_fa
   BOOST_TEST(aggregate.out() == (Lines{R"({"s":1e+308})", R"({"s":1e+308})", R"({"s":1e+308})", R"({"s":1e+308})",
                                        R"({"s":1e+308})", R"({"s":1e+308})"}));
   BOOST_TEST(aggregate.balanced());
+}
+
+namespace {
+
+/// For these messages, one a second, in clock ticks: the least of some tries.
+std::clock_t ticks(const std::string& yaml, const std::vector<std::string>& values) {
+  std::clock_t least = std::numeric_limits<std::clock_t>::max();
+  for (int i = 0; i < 3; ++i) {
+    Alone aggregate("aggregate", yaml);
+    const std::clock_t begin = std::clock();
+    Lines batch;
+    for (std::size_t second = 0; second < values.size(); ++second) {
+      batch.push_back("{\"t\":" + std::to_string(second) + ",\"v\":" + values[second] + "}");
+      if (batch.size() == 50) aggregate.give(std::exchange(batch, {}));
+    }
+    least = std::min(least, std::clock() - begin);
+    BOOST_TEST(aggregate.failed.empty());
+  }
+  return least;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_large_number_makes_the_window_that_slides_no_slower) {
+  const std::string yaml = "{window: 1h, slide: 1s, time: t, fields: {m: mean(v)}}";
+  std::vector<std::string> values(2000, "1.5");
+  const auto plain = ticks(yaml, values);
+  values[5] = "1e300";
+  BOOST_TEST(ticks(yaml, values) < 4 * plain);
+}
+
+BOOST_AUTO_TEST_CASE(a_window_that_slides_in_many_steps_is_no_slower_than_one_of_few) {
+  const std::string fields =
+      ", slide: 1s, time: t, fields: {n: count(), s: sum(v), m: mean(v), hi: max(v), f: first(v)}}";
+  const std::vector<std::string> values(4000, "1.5");
+  BOOST_TEST(ticks("{window: 1h" + fields, values) < 4 * ticks("{window: 10s" + fields, values));
+}
+
+BOOST_AUTO_TEST_CASE(the_sum_of_a_window_that_slides_is_right_to_the_last_place) {
+  Alone aggregate("aggregate", "{window: 10s, slide: 1s, time: t, fields: {s: sum(v), m: mean(v)}}");
+  for (int second = 0; second < 25; ++second) aggregate.give({"{\"t\":" + std::to_string(second) + ",\"v\":0.1}"});
+  for (std::size_t window = 9; window < aggregate.out().size(); ++window) {
+    BOOST_TEST(aggregate.out()[window] == R"({"s":1.0,"m":0.1})");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(integers_add_up_in_a_window_that_slides_whatever_came_on_the_way) {
+  Alone aggregate("aggregate", "{window: 3s, slide: 1s, time: t, fields: {s: sum(v)}}");
+  aggregate.give({R"({"t":0,"v":9223372036854775807})", R"({"t":1,"v":9223372036854775807})",
+                  R"({"t":2,"v":-9223372036854775807})", R"({"t":3,"v":5})", R"({"t":4,"v":1})"});
+  BOOST_TEST(aggregate.out() == (Lines{R"({"s":9223372036854775807})", R"({"s":18446744073709551616.0})",
+                                       R"({"s":9223372036854775807})", R"({"s":5})"}));
+}
+
+BOOST_AUTO_TEST_CASE(windows_that_slide_are_what_their_messages_are_in_whatever_order_these_come) {
+  constexpr int panes = 5;
+  std::mt19937 random(31);
+  for (int round = 0; round < 100; ++round) {
+    struct Given {
+      int pane;
+      std::string key;
+      int halves;  // The value, twice.
+    };
+    std::vector<Given> taken;
+    Lines expected;
+    std::size_t late = 0;
+    bool any = false;
+    int closed_until = 0, now = 100;
+    const int waits = static_cast<int>(random() % 4);
+    const auto close_until = [&](int pane) {
+      for (; closed_until < pane; ++closed_until) {
+        std::vector<const Given*> inside;
+        for (const auto& one : taken) {
+          if (one.pane <= closed_until && one.pane > closed_until - panes) inside.push_back(&one);
+        }
+        std::stable_sort(inside.begin(), inside.end(), [](auto* a, auto* b) { return a->pane < b->pane; });
+        std::vector<std::string> keys;
+        for (const auto* one : inside) {
+          if (std::find(keys.begin(), keys.end(), one->key) == keys.end()) keys.push_back(one->key);
+        }
+        for (const auto& key : keys) {
+          std::vector<int> values;
+          for (const auto* one : inside) {
+            if (one->key == key) values.push_back(one->halves);
+          }
+          const auto text = [](int halves) { return std::to_string(halves / 2) + (halves % 2 ? ".5" : ".0"); };
+          auto sorted = values;
+          std::sort(sorted.begin(), sorted.end());
+          int sum = 0;
+          for (const int value : values) sum += value;
+          expected.push_back("{\"k\":\"" + key + "\",\"n\":" + std::to_string(values.size()) + ",\"s\":" + text(sum) +
+                             ",\"lo\":" + text(sorted.front()) + ",\"hi\":" + text(sorted.back()) +
+                             ",\"f\":" + text(values.front()) + ",\"l\":" + text(values.back()) +
+                             ",\"p\":" + text(sorted[(sorted.size() * 50 + 99) / 100 - 1]) + "}");
+        }
+      }
+    };
+    Alone aggregate(
+        "aggregate",
+        "{by: [k], window: 5s, slide: 1s, time: t, late: " + std::to_string(waits) +
+            "s, fields: {n: count(), s: sum(v), lo: min(v), hi: max(v), f: first(v), l: last(v), p: p50(v)}}",
+        {"late"});
+    for (int i = 0; i < 200; ++i) {
+      if (random() % 3 == 0) now += static_cast<int>(random() % (random() % 10 == 0 ? 12 : 3));
+      const Given given{now - static_cast<int>(random() % 9), std::string(1, static_cast<char>('a' + random() % 4)),
+                        static_cast<int>(random() % 40)};
+      aggregate.give({"{\"t\":" + std::to_string(given.pane) + ",\"k\":\"" + given.key +
+                      "\",\"v\":" + std::to_string(given.halves / 2) + (given.halves % 2 ? ".5" : ".0") + "}"});
+      if (any && given.pane + panes <= closed_until) {
+        ++late;
+        continue;
+      }
+      taken.push_back(given);
+      if (!std::exchange(any, true)) closed_until = given.pane - waits;
+      close_until(given.pane - waits);
+    }
+    aggregate.finish();
+    int last = 0;
+    for (const auto& one : taken) last = std::max(last, one.pane);
+    close_until(last + panes);
+    BOOST_TEST(aggregate.out("late").size() == late);
+    BOOST_REQUIRE(aggregate.out() == expected);
+    BOOST_TEST(aggregate.balanced());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_message_fails_if_a_window_that_it_would_be_in_had_an_infinite_sum_and_no_other) {
+  constexpr int panes = 4;
+  constexpr const char* values[] = {"1.7e308", "-1.7e308", "9e307", "-9e307", "1", "-5e305"};
+  std::mt19937 random(37);
+  for (int round = 0; round < 100; ++round) {
+    Alone aggregate("aggregate", "{window: 4s, slide: 1s, time: t, late: 3s, fields: {s: sum(v)}}", {"late"});
+    std::map<int, double> sums;
+    bool any = false;
+    int closed_until = 0, now = 100;
+    for (int i = 0; i < 100; ++i) {
+      if (random() % 2 == 0) now += static_cast<int>(random() % 4);
+      const int pane = now - static_cast<int>(random() % 3);
+      const std::string value = values[random() % std::size(values)];
+      bool infinite = false;
+      for (int first = pane - panes + 1; first <= pane; ++first) {
+        if (any && first + panes <= closed_until) continue;
+        long double sum = 0;
+        for (int at = first; at < first + panes; ++at) {
+          const double before = sums.contains(at) ? sums[at] : 0;
+          sum += at == pane ? before + std::stod(value) : before;
+        }
+        infinite |= !std::isfinite(static_cast<double>(sum));
+      }
+      const std::size_t failed = aggregate.failed.size();
+      aggregate.give({"{\"t\":" + std::to_string(pane) + ",\"v\":" + value + "}"});
+      BOOST_REQUIRE_EQUAL(aggregate.failed.size() - failed, infinite ? 1U : 0U);
+      if (infinite) continue;
+      sums[pane] += std::stod(value);
+      if (!std::exchange(any, true)) closed_until = pane - 3;
+      closed_until = std::max(closed_until, pane - 3);
+    }
+    aggregate.finish();
+    for (const auto& line : aggregate.out()) BOOST_TEST(line.find("inf") == line.npos);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(by_time_windows_close_as_later_messages_come_and_what_is_too_late_leaves_by_late) {
