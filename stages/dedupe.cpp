@@ -57,7 +57,8 @@ class Keys {
     erase(found->second);
     return nullptr;
   }
-  At add(const std::string& key, runtime::Time now);
+  bool full() const noexcept { return entries_.size() >= most_; }
+  At add(const std::string& key, runtime::Time now);  ///< Where it is full, in the place of the oldest.
   void erase(At at) {
     by_key_.erase(at->key);
     entries_.erase(at);
@@ -78,30 +79,29 @@ class Pending final : private message::TokenOwner {
  public:
   /// From now on the row counts on this. It must have a token.
   static Pending* stand_in(std::shared_ptr<Keys> keys, message::Batch& batch, std::size_t row) {
-    auto* const pending = new Pending(std::move(keys), batch.id(row));
-    pending->waiting_.emplace_back(batch, row);
+    auto* const pending = new Pending(std::move(keys), *batch.token(row), batch.id(row));
     batch.set_identity(row, batch.id(row), &pending->token_);
     return pending;
   }
   // Under the keys' mutex.
   void known_at(Keys::At at) { at_ = at; }
   void forgotten() { at_.reset(); }
-  /// The row ends as the first one does; its token is taken from it.
+  /// The row ends as the first one does. It is kept, and leaves an empty shell.
   void join(message::Batch& batch, std::size_t row) {
-    auto& joined = waiting_.emplace_back(batch, row);
-    joined.payload = batch.payload(row);
-    batch.set_identity(row, batch.id(row), nullptr);
+    if (joined_.empty() || joined_.back()->full()) joined_.push_back(message::Batch::make());
+    message::Batch& to = *joined_.back();
+    const std::size_t at = to.take_row(batch, row);
+    // It goes no further: whoever gathers what was made of one list does not wait for it.
+    if (const auto* const metadata = to.metadata(at); metadata && !metadata->groups.empty()) {
+      to.edit_metadata(at).groups.clear();
+    }
+    to.put_views_away();
+    to.compact();
   }
 
  private:
-  struct Waiting {
-    Waiting(const message::Batch& batch, std::size_t row) : token(batch.token(row)), id(batch.id(row)) {}
-    message::Token* token;
-    std::uint64_t id;
-    std::string payload;  // Not of the first: whoever fails it tells.
-  };
-
-  Pending(std::shared_ptr<Keys> keys, std::uint64_t id) : keys_(std::move(keys)), token_(*this, id, 1) {}
+  Pending(std::shared_ptr<Keys> keys, message::Token& of_first, std::uint64_t id)
+      : keys_(std::move(keys)), of_first_(of_first), token_(*this, id, 1) {}
   ~Pending() = default;
 
   void completed(message::Token& token) noexcept override {
@@ -116,24 +116,27 @@ class Pending final : private message::TokenOwner {
       if (at_ && !failures.empty()) keys_->erase(*at_);
     }
     // Nobody joins any more. The key is free again before the source hears that it may send the message again.
-    if (!failures.empty()) waiting_.front().payload = failures.front().payload;
-    for (auto& waiting : waiting_) {
-      if (failures.empty()) {
-        waiting.token->done(1);
-      } else {
-        waiting.token->fail(waiting.id, failures.front().failure, std::move(waiting.payload));
-      }
+    if (failures.empty()) {
+      of_first_.done(1);
+      for (auto& batch : joined_) batch->done_all();
+      return;
+    }
+    const auto& first = failures.front();
+    of_first_.fail(token.first_id(), first.failure, first.payload, first.metadata);
+    for (auto& batch : joined_) {
+      for (std::size_t row = 0; row < batch->size(); ++row) batch->fail(row, first.failure);
     }
   }
 
   std::shared_ptr<Keys> keys_;
-  message::Token token_;
-  std::optional<Keys::At> at_;    // Nothing once the key has been forgotten because there were too many.
-  std::vector<Waiting> waiting_;  // The first one first.
+  message::Token& of_first_;
+  message::Token token_;                         // Of the first, in the place of that.
+  std::optional<Keys::At> at_;                   // Nothing once the key has been forgotten because there were too many.
+  std::vector<message::Batch::Pointer> joined_;  // With their own tokens.
 };
 
 Keys::At Keys::add(const std::string& key, runtime::Time now) {
-  if (entries_.size() >= most_) {
+  if (full()) {
     if (entries_.front().pending) entries_.front().pending->forgotten();
     erase(entries_.begin());
   }
@@ -146,7 +149,7 @@ Keys::At Keys::add(const std::string& key, runtime::Time now) {
 class Dedupe : public stage::Operator {
  public:
   Dedupe(const DedupeConfig& config, stage::Context& context)
-      : keys_(std::make_shared<Keys>(config.forget, config.keys)) {
+      : context_(context), most_(config.keys), keys_(std::make_shared<Keys>(config.forget, config.keys)) {
     context.compile(key_, config.key);
   }
 
@@ -160,19 +163,24 @@ class Dedupe : public stage::Operator {
         out.fail(message, std::move(*failed));
         continue;
       }
-      bool first = false;
+      bool first = false, evicts = false;
       {
         const std::lock_guard lock(keys_->mutex);
         if (Keys::Entry* const known = keys_->find(text_, now)) {
           if (known->pending && in.token(row)) known->pending->join(in, row);
         } else {
           first = true;
+          evicts = keys_->full();
           const auto at = keys_->add(text_, now);
           if (in.token(row)) {  // Otherwise nobody asks how it ends.
             at->pending = Pending::stand_in(keys_, in, row);
             at->pending->known_at(at);
           }
         }
+      }
+      if (evicts) {
+        context_.log(observe::Level::warn, "too many keys: the one that came first was forgotten before its time",
+                     {{"keys", std::to_string(most_)}});
       }
       if (first) {
         out.pass(message);
@@ -184,6 +192,8 @@ class Dedupe : public stage::Operator {
   }
 
  private:
+  stage::Context& context_;
+  const std::int64_t most_;
   script::Text key_;
   const std::shared_ptr<Keys> keys_;
   std::string text_;  // Reused.

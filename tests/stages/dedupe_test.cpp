@@ -1,4 +1,6 @@
 // dedupe: one message of each key.
+#include <malloc.h>
+
 #include "tests/stages/alone.hpp"
 #include "tests/support/bench.hpp"
 
@@ -118,10 +120,71 @@ stages:
   BOOST_TEST(bench.stage("b").in == 5U);  // Both of key 1 came again.
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_for_the_first_of_its_key_is_not_copied) {
+  constexpr std::size_t messages = 200, each = 200'000;
+  const auto allocated = [] {
+    const auto now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  Bench bench("stages:\n  a: {generate: {count: " + std::to_string(messages) + ", msg: {id: 1, x: '" +
+              std::string(each, 'x') + R"('}}}
+  b: {from: a, dedupe: {key: '{{ msg.id }}'}}
+  c: {from: b, exec: {run: [work]}, merge: {}}
+  d: {from: c, drop: {}}
+)");
+  bench.runtime.programs().script("work", [](const weir::runtime::Command&) {
+    weir::runtime::Behaviour behaviour;
+    behaviour.steps.push_back({10s, "", ""});
+    return behaviour;
+  });
+  const std::size_t before = allocated();
+  bench.start();
+  bench.advance(5s);
+  BOOST_TEST(bench.stage("b").dropped[static_cast<std::size_t>(weir::stage::Dropped::taken)] == messages - 1);
+  // The source keeps each until it is answered.
+  BOOST_TEST(allocated() - before < messages * each * 3 / 2);
+  bench.run();
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_waited_fails_with_what_it_carried) {
+  Bench bench(R"(
+stages:
+  a: {generate: {count: 2, msg: {id: 1, i: '{{ i }}'}}}
+  b: {from: a, meta: {number: '{{ msg.i }}'}}
+  c: {from: b, dedupe: {key: '{{ msg.id }}'}}
+  d: {from: c, exec: {run: [work]}, merge: {}}
+  e: {from: d, drop: {}}
+  f: {from: any.failed, set: {carried: '{{ meta.number }}'}}
+  g: {from: f, stdout: {}}
+)");
+  bench.runtime.programs().script("work", [](const weir::runtime::Command&) {
+    weir::runtime::Behaviour behaviour;
+    behaviour.exit.code = 1;
+    return behaviour;
+  });
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"id\":1,\"i\":1,\"carried\":1}\n{\"id\":1,\"i\":2,\"carried\":2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(whoever_gathers_a_list_does_not_wait_for_what_waits_for_one_of_it) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [1, 2, 1]}}
+  b: {from: a, dedupe: {key: '{{ text }}'}}
+  c: {from: b, gather: {of: a, into: all}}
+  d: {from: c, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"all\":[1,2]}\n");
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(dedupe_needs_a_key_and_runs_once) {
   BOOST_TEST(Read("dedupe", "{}").diagnostics.has_errors());
   BOOST_TEST(Read("dedupe", "{key: a, keys: 0}").diagnostics.has_errors());
   BOOST_TEST(Read("dedupe", "{key: a, forget: 0s}").diagnostics.has_errors());
-  Bench bench("stages: {a: {generate: {count: 1}}, b: {from: a, dedupe: {key: a}, workers: 2}, c: {from: b, drop: {}}}");
+  Bench bench(
+      "stages: {a: {generate: {count: 1}}, b: {from: a, dedupe: {key: a}, workers: 2}, c: {from: b, drop: {}}}");
   BOOST_TEST(bench.mistakes().find("only one can run") != std::string::npos);
 }
