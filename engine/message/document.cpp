@@ -31,7 +31,11 @@ enum Flag : std::uint16_t {
   key_edited = 64,
   below_edited = 128,  // Something inside has been edited.
   edited = value_edited | key_edited | below_edited,
-  gaps = 256  // Of a container: some of its members have been removed.
+  gaps = 256,  // Of a container: some of its members have been removed.
+
+  asked_once = 2048,  // Of a wide object whose duplicates are not known: four bits that count how often it was opened.
+  asked_often = 15 * asked_once,
+  hides = 32768  // Earlier members that have its key are hidden.
 };
 
 // Texts up to this size are listed by the plain loop.
@@ -197,6 +201,7 @@ void Document::unbind() noexcept {
   if (log_.capacity() > kept_records) log_ = {};
   records_.clear();
   log_.clear();
+  overwritten_.clear();
   store_.reset();
   walked_ = 0;
   last_at_.array = index_.object = none;
@@ -319,10 +324,21 @@ bool Document::fill(std::uint32_t index, const char* text, const std::uint32_t* 
   }
 }
 
-// Whether the node is a container of this kind, with its members listed.
+// Whether the node is a container of this kind, with its members listed. Whoever edits or looks for a member asks
+// first: a wide object that is asked for again and again gets its duplicates marked, so that it can be indexed. (Once
+// or twice it is cheaper to walk.)
 bool Document::opened(Node node, Kind kind) {
   if (!is(node, kind)) return false;
-  return (records_[node.index].flags & listed) || list(node.index);
+  if (!(records_[node.index].flags & listed)) return list(node.index);
+  Record& record = records_[node.index];
+  if (kind == Kind::object && record.in_place >= indexed_from && !(record.flags & duplicates_known)) {
+    if ((record.flags & asked_often) == asked_often) {
+      hide_duplicates(node.index);
+    } else {
+      record.flags = static_cast<std::uint16_t>(record.flags + asked_once);
+    }
+  }
+  return true;
 }
 
 void Document::Record::set_key(const char* behind_quote, std::size_t size, bool escaped) {
@@ -350,7 +366,8 @@ void Document::hide_duplicates(std::uint32_t object) {
   records_[object].flags |= duplicates_known;
   const std::uint32_t first = records_[object].first, members = records_[object].in_place;
   if (members < 2) return;
-  const auto hide = [&](std::uint32_t index) {
+  const auto hide = [&](std::uint32_t index, std::uint32_t later) {
+    records_[later].flags |= hides;
     if (records_[index].flags & hidden) return;
     records_[index].flags |= hidden;
     records_[object].flags |= has_hidden;
@@ -363,7 +380,7 @@ void Document::hide_duplicates(std::uint32_t object) {
       for (const Record* later = record + 1; later != begin + members; ++later) {
         if (later->key_mark != record->key_mark || later->key_size != record->key_size) continue;
         if (std::memcmp(later->key, record->key, record->key_size) != 0) continue;
-        hide(static_cast<std::uint32_t>(record - records_.data()));
+        hide(static_cast<std::uint32_t>(record - records_.data()), static_cast<std::uint32_t>(later - records_.data()));
         break;
       }
     }
@@ -384,7 +401,7 @@ void Document::hide_duplicates(std::uint32_t object) {
   }
   std::sort(keys.begin(), keys.end());
   for (std::size_t i = 0; i + 1 < keys.size(); ++i) {
-    if (keys[i].first == keys[i + 1].first) hide(keys[i].second);
+    if (keys[i].first == keys[i + 1].first) hide(keys[i].second, keys[i + 1].second);
   }
   if (keys.capacity() > kept_records) keys = {};
 }
@@ -408,42 +425,42 @@ bool Document::key_is(const Record& record, std::string_view key) const {
   return unquote({record.key - 1, record.key_size + std::size_t{2}}, scratch) && scratch == key;
 }
 
-// Whether no two of its keys are the same, and none of those it came with has to be decoded: the first that is found is
-// the one.
+// Whether the first member that is found, of those that are not hidden, is the one that counts.
 bool Document::keys_differ(std::uint32_t object) const noexcept {
-  constexpr std::uint16_t asked = duplicates_known | has_hidden | keys_escaped;
-  return (records_[object].flags & asked) == duplicates_known;
+  return (records_[object].flags & duplicates_known) != 0;
 }
 
 // Of an object whose keys differ.
 std::uint32_t Document::the_one(std::uint32_t object, std::string_view key) const {
   const Record* const records = records_.data();
   const Record& container = records[object];
-  const auto is_it = [&](const Record& record, std::uint32_t mark) {
-    return record.key_mark == mark && !(record.flags & removed) && std::string_view(record.key, record.key_size) == key;
-  };
-  const std::uint32_t mark = mark_of(key.data(), key.size());
+  const auto counts = [](const Record& record) { return !(record.flags & (removed | hidden)); };
   if (index_.object == object) {
     const std::size_t last = index_.places.size() - 1;
     for (std::size_t place = std::hash<std::string_view>()(key) & last; index_.places[place] != none;
          place = (place + 1) & last) {
-      if (is_it(records[index_.places[place]], mark)) return index_.places[place];
+      const Record& record = records[index_.places[place]];
+      if (counts(record) && key_is(record, key)) return index_.places[place];
     }
     return none;
   }
   std::size_t walked = 0;
   std::uint32_t next = container.first, found = none;
-  if (container.in_place > 0) {
+  if (container.in_place > 0 && !(container.flags & keys_escaped)) {
+    const std::uint32_t mark = mark_of(key.data(), key.size());
+    const auto is_it = [&](const Record& record) {
+      return record.key_mark == mark && counts(record) && std::string_view(record.key, record.key_size) == key;
+    };
     const Record* record = records + container.first;
     const Record* const end = record + container.in_place;
-    while (record != end && !is_it(*record, mark)) ++record;
+    while (record != end && !is_it(*record)) ++record;
     walked = static_cast<std::size_t>(record - records) - container.first;
     if (record != end) found = static_cast<std::uint32_t>(record - records);
     next = end[-1].next;
   }
   for (; found == none && next != none; next = records[next].next) {
     ++walked;
-    if (!(records[next].flags & removed) && key_is(records[next], key)) found = next;
+    if (counts(records[next]) && key_is(records[next], key)) found = next;
   }
   walked_ += walked;
   if (walked >= indexed_from) index_members(object);
@@ -455,12 +472,11 @@ void Document::index_members(std::uint32_t object) const {
   index_.members = 0;
   index_.places.assign(4 * indexed_from, none);
   for (std::uint32_t i = records_[object].first; i != none; i = records_[i].next) {
-    if (!(records_[i].flags & removed)) add_to_index(i);
+    if (!(records_[i].flags & (removed | hidden))) add_to_index(i);
   }
 }
 
 void Document::add_to_index(std::uint32_t member) const {
-  const Record& record = records_[member];
   if (2 * ++index_.members > index_.places.size()) {
     std::vector<std::uint32_t> old(4 * index_.places.size(), none);
     old.swap(index_.places);
@@ -471,7 +487,8 @@ void Document::add_to_index(std::uint32_t member) const {
     ++index_.members;
   }
   const std::size_t last = index_.places.size() - 1;
-  std::size_t place = std::hash<std::string_view>()({record.key, record.key_size}) & last;
+  thread_local std::string scratch;
+  std::size_t place = std::hash<std::string_view>()(key({member}, scratch)) & last;
   while (index_.places[place] != none) place = (place + 1) & last;
   index_.places[place] = member;
 }
@@ -480,6 +497,7 @@ Document::Found Document::search(std::uint32_t object, std::string_view key) con
   Found found;
   if (keys_differ(object)) {
     found.index = the_one(object, key);
+    found.others = found.index != none && (records_[found.index].flags & hides);
     return found;
   }
   const Record* const records = records_.data();
@@ -728,9 +746,30 @@ void Document::overwrite(std::uint32_t index, std::string_view text) {
   record.kind = kind_of(text.front());
   record.first = record.last = none;
   record.count = record.in_place = 0;
-  record.flags =
-      static_cast<std::uint16_t>((record.flags & ~(found_out | keys_escaped | below_edited | gaps)) | value_edited);
+  record.flags = static_cast<std::uint16_t>(
+      (record.flags & ~(found_out | keys_escaped | below_edited | gaps | asked_often)) | value_edited);
   touch(record.parent);
+}
+
+// A container that is about to be overwritten stays readable, in a record of its own.
+void Document::set_aside(std::uint32_t index) {
+  if (!container(records_[index].kind)) return;
+  const auto aside = static_cast<std::uint32_t>(records_.size());
+  Record old = records_[index];
+  old.parent = old.next = none;
+  records_.push_back(old);
+  if (old.flags & listed) {
+    for (std::uint32_t inside = old.first; inside != none; inside = records_[inside].next) edit(inside).parent = aside;
+  }
+  overwritten_.push_back({old.value, aside});
+}
+
+Document::Node Document::holding(Node container, const char* value) const noexcept {
+  if (container.index < records_.size() && records_[container.index].value == value) return container;
+  const auto found = std::find_if(overwritten_.rbegin(), overwritten_.rend(),
+                                  [value](const Overwritten& one) { return one.value == value; });
+  walked_ += static_cast<std::size_t>(found - overwritten_.rbegin());
+  return found == overwritten_.rend() ? container : Node{found->index};
 }
 
 Document::Node Document::attach(std::uint32_t container, std::string_view quoted_key, std::string_view text) {
@@ -738,12 +777,7 @@ Document::Node Document::attach(std::uint32_t container, std::string_view quoted
   const auto index = static_cast<std::uint32_t>(records_.size());
   Record record;
   if (!quoted_key.empty()) {
-    const bool escaped = has_escape(quoted_key);
-    record.set_key(quoted_key.data() + 1, quoted_key.size() - 2, escaped);
-    if (escaped) {  // It has to be decoded each time.
-      records_[container].flags |= keys_escaped;
-      if (index_.object == container) index_.object = none;
-    }
+    record.set_key(quoted_key.data() + 1, quoted_key.size() - 2, has_escape(quoted_key));
   }
   record.value = text.data();
   record.value_size = static_cast<std::uint32_t>(text.size());
@@ -772,12 +806,19 @@ Document::Node Document::set(Node object, std::string_view key, const Value& val
   const Found found = search(object.index, key);
   if (found.index == none) return attach(object.index, store_quoted(key), *text);
   if (found.others) detach_all(object.index, key, found.index);
+  set_aside(found.index);
   overwrite(found.index, *text);
   return {found.index};
 }
 
 Document::Node Document::set_at(Node array, std::size_t position, const Value& value) {
-  return replace(at(array, position), value);
+  const Node node = at(array, position);
+  if (!node) return {};
+  const auto text = encode(value, records_[node.index].depth);
+  if (!text) return {};
+  set_aside(node.index);
+  overwrite(node.index, *text);
+  return node;
 }
 
 Document::Node Document::append(Node array, const Value& value) {
@@ -790,6 +831,7 @@ Document::Node Document::replace(Node node, const Value& value) {
   if (node.index >= records_.size()) return {};
   const auto text = encode(value, records_[node.index].depth);
   if (!text) return {};
+  if (container(records_[node.index].kind)) overwritten_.push_back({records_[node.index].value, node.index});
   overwrite(node.index, *text);
   return node;
 }
@@ -837,6 +879,7 @@ void Document::detach_all(std::uint32_t object, std::string_view key, std::uint3
   for (std::uint32_t i = records_[object].first; i != none; i = records_[i].next) {
     if (i != except && !(records_[i].flags & removed) && key_is(records_[i], key)) detach(i);
   }
+  if (except != none && (records_[except].flags & hides)) edit(except).flags &= static_cast<std::uint16_t>(~hides);
 }
 
 bool Document::remove(Node object, std::string_view key) {
@@ -897,11 +940,14 @@ bool Document::rename(Node object, std::string_view old_key, std::string_view ne
   if (old_key == new_key) return true;
   const std::string_view quoted = store_quoted(new_key);
   hide_duplicates(object.index);
-  detach_all(object.index, new_key, none);
+  if (const Found there = search(object.index, new_key); there.index != none) {
+    detach(there.index);
+    if (there.others) detach_all(object.index, new_key, none);
+  }
   Record& record = edit(found.index);
   record.set_key(quoted.data() + 1, quoted.size() - 2, has_escape(quoted));
   record.flags |= key_edited;
-  if (index_.object == object.index) index_.object = none;
+  if (index_.object == object.index) add_to_index(found.index);
   touch(object.index);
   if (record.flags & key_escaped) records_[object.index].flags |= keys_escaped;
   return true;
@@ -922,7 +968,7 @@ void Document::rollback(Mark mark) {
       now.count = then.count;
       now.in_place = then.in_place;
     }
-    now.flags |= then.flags & hidden;
+    now.flags |= then.flags & (hidden | hides);
     log_.pop_back();
   }
 }

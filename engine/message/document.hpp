@@ -64,8 +64,9 @@ class Value {
 ///
 /// Edits lie over the bytes, which never change. Writing copies runs of untouched members as they are, white space and
 /// number texts included. All views that reading returns stay valid until the next bind() or unbind(), whatever is
-/// edited meanwhile. Nodes too; one whose value was removed or overwritten keeps reading as before or as the new
-/// value, and edits through it are refused or lost. Not thread-safe; may travel between threads with its batch.
+/// edited meanwhile. Nodes too; one whose value was removed keeps reading as before, one that was overwritten reads as
+/// the new value (see holding()), and edits through what is gone are refused or lost. Not thread-safe; may travel
+/// between threads with its batch.
 class Document : public Recyclable<Document> {
  public:
   static constexpr std::size_t size_classes = 1;
@@ -122,6 +123,12 @@ class Document : public Recyclable<Document> {
   Node first(Node container);
   Node next(Node node) const;
   Node parent(Node node) const;
+  /// For who holds a container while others may overwrite it, as code in Lua does: what its value is called, and which
+  /// node has that value now.
+  const char* value_of(Node container) const noexcept {
+    return container.index < records_.size() ? records_[container.index].value : nullptr;
+  }
+  Node holding(Node container, const char* value) const noexcept;
   /// The key of a member, decoded; empty for others. A key that was written with escapes is decoded into `scratch`.
   std::string_view key(Node member, std::string& scratch) const;
 
@@ -143,7 +150,8 @@ class Document : public Recyclable<Document> {
   Node set(Node object, std::string_view key, const Value& value);
   Node set_at(Node array, std::size_t position, const Value& value);  ///< position < size().
   Node append(Node array, const Value& value);
-  /// Replaces any value, the root too: then also where the payload was no JSON, which makes it valid.
+  /// Replaces any value, the root too: then also where the payload was no JSON, which makes it valid. To who holds the
+  /// node it is the same one with another value.
   Node replace(Node node, const Value& value);
   Node replace_root(const Value& value);
   /// Sets `a.b.c`, making the objects on the way that are missing; none where something else is in the way.
@@ -252,6 +260,7 @@ class Document : public Recyclable<Document> {
   std::optional<std::string_view> encode(const Value& value, std::size_t depth);
   std::string_view store_quoted(std::string_view text);
   void overwrite(std::uint32_t index, std::string_view text);
+  void set_aside(std::uint32_t index);
   Node attach(std::uint32_t container, std::string_view quoted_key, std::string_view text);
   void detach(std::uint32_t index);
   void detach_all(std::uint32_t object, std::string_view key, std::uint32_t except);
@@ -274,6 +283,12 @@ class Document : public Recyclable<Document> {
     std::size_t position = 0;
     Node node, before;
   } last_at_;
+  // Containers that were overwritten, by their values, and where each can be read now.
+  struct Overwritten {
+    const char* value;
+    std::uint32_t index;
+  };
+  std::vector<Overwritten> overwritten_;
   bool parsed_ = false;
   bool broken_ = false;  // Something nested turned out not to be JSON.
   std::vector<Record> records_;

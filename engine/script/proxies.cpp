@@ -51,8 +51,8 @@ Place place_at(lua_State* lua, int index) {
   }
   if (!handle || handle->kind != Handle::Kind::node) raise(lua, Reason::type, "this is no part of a message");
   if (handle->generation != state.generation()) raise(lua, Reason::type, "this is a part of another message");
-  if (handle->which == Handle::Which::message) return {state.touch(), {handle->node}};
-  return {&state.other(handle->which), {handle->node}};
+  Document& document = handle->which == Handle::Which::message ? *state.touch() : state.other(handle->which);
+  return {&document, document.holding({handle->node}, handle->value)};
 }
 
 /// How a person would name a member of a node, into the state's scratch.
@@ -244,9 +244,11 @@ int length(lua_State* lua) {
 int equal(lua_State* lua) {
   const Handle* left = handle_at(lua, 1);
   const Handle* right = handle_at(lua, 2);
-  lua_pushboolean(lua, left && right && left->kind == Handle::Kind::node && right->kind == Handle::Kind::node &&
-                           left->generation == right->generation && left->which == right->which &&
-                           left->node == right->node);
+  const bool comparable = left && right && left->kind == Handle::Kind::node && right->kind == Handle::Kind::node &&
+                          left->generation == right->generation && left->which == right->which;
+  const bool current = comparable && left->generation == State::of(lua).generation();
+  lua_pushboolean(lua, current ? place_at(lua, 1).node == place_at(lua, 2).node
+                               : comparable && left->node == right->node && left->value == right->value);
   return 1;
 }
 
@@ -615,6 +617,7 @@ void push_node(lua_State* lua, Handle::Which which, Node node) {
       Handle* handle = push_handle(lua, Handle::Kind::node);
       handle->which = which;
       handle->node = node.index;
+      handle->value = document.value_of(node);
       handle->generation = state.generation();
       lua_rawgetp(lua, LUA_REGISTRYINDEX, document.kind(node) == message::Kind::array ? &list_key : &object_key);
       lua_setmetatable(lua, -2);

@@ -59,6 +59,7 @@ struct Handle {
   Which which = Which::message;
   std::uint32_t node = 0;
   std::uint64_t generation = 0;
+  const char* value = nullptr;  ///< What the node's value is called (message::Document::value_of).
 };
 
 class State {

@@ -191,7 +191,7 @@ void write(lua_State* lua, int index, int depth, const char* key) {
       if (handle.kind == Handle::Kind::node) {
         if (handle.generation != state.generation()) raise(lua, Reason::type, "%s belongs to another message", key);
         auto& document = handle.which == Handle::Which::message ? *state.touch() : state.other(handle.which);
-        out += document.raw({handle.node});
+        out += document.raw(document.holding({handle.node}, handle.value));
         return;
       }
       raise(lua, Reason::type, "%s cannot be written as JSON: take the fields that are wanted", key);

@@ -1,7 +1,9 @@
 // One JSON payload: looked at lazily, edited in place, undone, written.
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <map>
 #include <memory>
@@ -71,6 +73,26 @@ std::string keys(Payload& payload, Node object) {
     all += std::string(payload->key(node, scratch)) + "=" + std::string(payload->raw(node)) + " ";
   }
   return all;
+}
+
+BOOST_AUTO_TEST_CASE(a_container_that_is_overwritten_can_be_had_by_its_value_also_after_it_is_undone) {
+  Payload payload(R"({"a":{"x":1},"l":[[1],[2]]})");
+  const Node a = payload.find("a"), one = payload.find("l.0");
+  const char* const value = payload->value_of(a);
+  const char* const of_one = payload->value_of(one);
+  const auto before = payload->mark();
+  payload->set(payload.root(), "a", Value::json("{\"y\":2}"));
+  payload->set_at(payload.find("l"), 0, Value::json("[3]"));
+  BOOST_TEST(payload->raw(payload->holding(a, value)) == R"({"x":1})");
+  BOOST_TEST(payload->raw(payload->holding(one, of_one)) == "[1]");
+  BOOST_TEST(payload->raw(a) == R"({"y":2})");
+  payload->set(payload->holding(a, value), "x", Value::integer(5));
+  BOOST_TEST(payload->raw(payload->holding(a, value)) == R"({"x":5})");
+  BOOST_TEST(payload.text() == R"({"a":{"y":2},"l":[[3],[2]]})");
+  payload->rollback(before);
+  BOOST_TEST(payload->raw(payload->holding(a, value)) == R"({"x":1})");
+  payload->set(payload->holding(a, value), "x", Value::integer(6));
+  BOOST_TEST(payload.text() == R"({"a":{"x":6},"l":[[1],[2]]})");
 }
 
 // --- reading --------------------------------------------------------------------------------------------------------
@@ -484,6 +506,137 @@ BOOST_AUTO_TEST_CASE(arrays_count_right_after_appending_and_removing) {
   BOOST_TEST(payload->integer(payload->at(root, 0)).value() == 1);
   BOOST_TEST(payload->integer(payload->at(root, 3)).value() == 4);
   BOOST_TEST(!payload->at(root, 4));
+}
+
+namespace {
+
+/// An object of so many members; with names that need an escape, and one that comes twice.
+std::string wide(int members, bool unusual) {
+  std::string text = unusual ? R"({"twice":0)" : R"({"first":0)";
+  for (int i = 0; i < members; ++i) {
+    text +=
+        (unusual && i % 100 == 0 ? R"(,"\u006be)" : ",\"ke") + ("y" + std::to_string(i)) + "\":" + std::to_string(i);
+  }
+  return text + (unusual ? R"(,"twice":1})" : "}");
+}
+
+/// The least of some tries, in clock ticks.
+template <class Work>
+std::clock_t ticks(Work work) {
+  std::clock_t least = std::numeric_limits<std::clock_t>::max();
+  for (int i = 0; i < 5; ++i) {
+    const std::clock_t begin = std::clock();
+    work();
+    least = std::min(least, std::clock() - begin);
+  }
+  return least;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_is_done_to_each_member_of_a_wide_object_takes_so_long_as_there_are_members) {
+  for (const bool unusual : {false, true}) {
+    const auto finding = [&](int members) {
+      const std::string text = wide(members, unusual);
+      return ticks([&] {
+        Payload payload(text);
+        for (int i = 0; i < members; ++i) {
+          if (payload->integer(payload.find("key" + std::to_string(i))) != i) BOOST_FAIL(i);
+        }
+      });
+    };
+    const auto setting = [&](int members) {
+      const std::string text = wide(members, unusual);
+      return ticks([&] {
+        Payload payload(text);
+        for (int i = 0; i < members; ++i) {
+          payload->set(payload.root(), "key" + std::to_string(i), Value::integer(i + 1));
+        }
+      });
+    };
+    const auto renaming = [&](int members) {
+      const std::string text = wide(members, unusual);
+      return ticks([&] {
+        Payload payload(text);
+        for (int i = 0; i < members; ++i) {
+          const std::string number = std::to_string(i);
+          if (!payload->rename(payload.root(), "key" + number, "new" + number)) BOOST_FAIL(i);
+        }
+      });
+    };
+    const auto removing = [&](int members) {
+      const std::string text = wide(members, unusual);
+      return ticks([&] {
+        Payload payload(text);
+        for (int i = 0; i < members; ++i) {
+          if (!payload->remove(payload.root(), "key" + std::to_string(i))) BOOST_FAIL(i);
+        }
+      });
+    };
+    // Four times as many take four times as long; where each walks past all, sixteen times.
+    BOOST_TEST(finding(20'000) < 9 * finding(5'000), "found" << unusual);
+    BOOST_TEST(setting(20'000) < 9 * setting(5'000), "set" << unusual);
+    BOOST_TEST(renaming(20'000) < 9 * renaming(5'000), "renamed" << unusual);
+    BOOST_TEST(removing(20'000) < 9 * removing(5'000), "removed" << unusual);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(
+    of_wide_objects_with_names_twice_and_with_escapes_the_last_one_counts_however_often_it_is_asked_for) {
+  std::mt19937 random(23);
+  for (int round = 0; round < 200; ++round) {
+    const auto name = [&] { return "k" + std::to_string(random() % 150); };
+    std::map<std::string, std::string> members;
+    std::string text;
+    for (int i = 0, n = static_cast<int>(random() % 200); i < n; ++i) {
+      const std::string key = name(), value = std::to_string(i);
+      text += (text.empty() ? "{\"" : ",\"") + (random() % 8 == 0 ? "\\u006b" + key.substr(1) : key) + "\":" + value;
+      members[key] = value;
+    }
+    text += text.empty() ? "{}" : "}";
+    Payload payload(text);
+    const Node root = payload.root();
+    const auto at_first = payload->mark();
+    const auto members_first = members;
+    for (int i = 0; i < 300; ++i) {
+      const std::string key = name(), to = name();
+      const auto had = members.find(key);
+      switch (random() % 6) {
+        case 0:
+          members[key] = std::to_string(1000 + i);
+          payload->set(root, key, Value::integer(1000 + i));
+          break;
+        case 1:
+          BOOST_REQUIRE(payload->remove(root, key) == (members.erase(key) == 1));
+          break;
+        case 2:
+          BOOST_REQUIRE(payload->rename(root, key, to) == (had != members.end()));
+          if (had != members.end() && key != to) {
+            members[to] = had->second;
+            members.erase(key);
+          }
+          break;
+        case 3:
+          if (i % 50 == 49) {
+            payload->rollback(at_first);
+            members = members_first;
+          }
+          break;
+        default:
+          BOOST_REQUIRE(std::string(payload->raw(payload->find(root, key))) ==
+                        (had == members.end() ? "" : had->second));
+      }
+    }
+    std::string written;
+    payload->write(written);
+    Payload again(written);
+    for (const auto& [key, value] : members) {
+      BOOST_REQUIRE_EQUAL(payload->raw(payload->find(root, key)), value);
+      BOOST_REQUIRE_EQUAL(again->raw(again.find(key)), value);
+    }
+    BOOST_REQUIRE_EQUAL(payload->size(root), members.size());
+    BOOST_REQUIRE_EQUAL(again->size(again.root()), members.size());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(wide_objects_and_long_lists_under_random_edits_agree_with_maps_and_vectors) {

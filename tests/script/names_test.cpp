@@ -76,6 +76,27 @@ BOOST_AUTO_TEST_CASE(parts_of_the_message_are_copied_as_they_stand) {
   BOOST_TEST(after("msg.same = msg.a == msg.a", R"({"a":[1]})") == R"({"a":[1],"same":true})");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_variable_holds_stays_what_it_is_when_its_place_is_overwritten) {
+  const std::string payload = R"({"l":[{"p":3},{"p":1},{"p":2}],"a":{"v":1},"b":{"v":2}})";
+  const auto list = [&](const std::string& code) { return after(code + " return msg.l", payload); };
+  BOOST_TEST(list("table.sort(msg.l, function(x, y) return x.p < y.p end)") == R"([{"p":1},{"p":2},{"p":3}])");
+  BOOST_TEST(list("msg.l[1], msg.l[2] = msg.l[2], msg.l[1]") == R"([{"p":1},{"p":3},{"p":2}])");
+  BOOST_TEST(list("local f = msg.l[1] table.insert(msg.l, 1, {p = 0}) msg.l[5] = f") ==
+             R"([{"p":0},{"p":3},{"p":1},{"p":2},{"p":3}])");
+  BOOST_TEST(after("local x = table.remove(msg.l, 1) return {x, msg.l}", payload) == R"([{"p":3},[{"p":1},{"p":2}]])");
+  BOOST_TEST(after("msg.a, msg.b = msg.b, msg.a return {msg.a, msg.b}", payload) == R"([{"v":2},{"v":1}])");
+  BOOST_TEST(after("local a = msg.a msg.a = {v = 7} a.w = 8 return {a, a.v, msg.a}", payload) ==
+             R"([{"v":1,"w":8},1,{"v":7}])");
+  BOOST_TEST(after("local a = msg.a a.deep = {x = 1} local d = a.deep msg.a = 5 d.x = 2 return {a, d}", payload) ==
+             R"([{"v":1,"deep":{"x":2}},{"x":2}])");
+  BOOST_TEST(after("local a = msg.a msg.a = {v = 7} return {a == msg.a, msg.a == msg.a, a == a}", payload) ==
+             "[false,true,true]");
+  BOOST_TEST(after("msg.a = {} local e = msg.a e[1] = 5 e[2] = 6 return {msg.a, e == msg.a}", payload) ==
+             "[[5,6],true]");
+  BOOST_TEST(after("local n = 0 for i, x in ipairs(msg.l) do msg.l = {} n = n + x.p end return {n, msg.l}", payload) ==
+             "[6,{}]");
+}
+
 BOOST_AUTO_TEST_CASE(a_payload_that_is_one_value_is_that_value) {
   BOOST_TEST(after("return msg * 2", "21") == "42");
   BOOST_TEST(after("return {x = msg}", "\"hello\"") == R"({"x":"hello"})");
