@@ -158,7 +158,7 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   const Care care{setting_.compression, setting_.durability.always};
   file.lineup.emplace(file.path, setting_.format == Format::ndjson, std::move(writer), driver_, care);
   file.has_header = header.has_value();
-  file.columns = header && !header->empty() ? std::move(*header) : setting_.columns;
+  file.name_columns(header && !header->empty() ? std::move(*header) : setting_.columns);
   file.period = period_now();
   co_return &file;
 }
@@ -331,26 +331,24 @@ bool WrittenFiles::csv_line(File& file, Batch& batch, std::size_t row) {
   message::Document& document = batch.document(row);
   std::string scratch;
   if (setting_.columns.empty()) {
-    // What has a field more would lose it.
     const bool first = file.columns.empty();
-    std::vector<std::string> named;  // By this one, where it is the first.
-    const auto& columns = first ? named : file.columns;
+    std::vector<std::string> named;  // By this one, where it is the first. (A key comes once.)
     for (auto member = document.first(document.root()); member; member = document.next(member)) {
       const auto key = document.key(member, scratch);
-      if (std::find(columns.begin(), columns.end(), key) != columns.end()) continue;
-      if (!first) {
+      if (!first && !file.named.contains(key)) {  // It would be lost.
         driver_.out.fail(batch, row,
                          {Reason::type, "there is no column for the field '" + std::string(key) +
                                             "'; `columns` says which are written"});
         return false;
       }
+      if (!first) continue;
       if (key.empty()) {
         driver_.out.fail(batch, row, {Reason::type, "the key of a field is empty, and a column needs a name"});
         return false;
       }
       named.emplace_back(key);
     }
-    if (first) file.columns = std::move(named);
+    if (first) file.name_columns(std::move(named));
     if (file.columns.empty()) {
       driver_.out.fail(batch, row, {Reason::type, "the first object has no fields; `columns` says which are written"});
       return false;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/flow/event.hpp"
@@ -76,10 +77,15 @@ class WrittenFiles {
 
   struct File {
     explicit File(std::string at) : path(std::move(at)) {}
+    void name_columns(std::vector<std::string> names) {
+      columns = std::move(names);
+      named = {columns.begin(), columns.end()};
+    }
     std::string path;
     std::optional<Unfinished> unfinished;
     std::optional<Lineup> lineup;
-    std::vector<std::string> columns;  // Of csv; none: not known yet.
+    std::vector<std::string> columns;            // Of csv; none: not known yet.
+    std::unordered_set<std::string_view> named;  // The same.
     bool has_header = false;
     bool dirty = false;       // Written since it was made durable.
     bool failed = false;      // To be made durable: what it holds is not to be trusted.

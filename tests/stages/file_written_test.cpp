@@ -1,5 +1,8 @@
 // file: what is written as CSV and logfmt, compressed, put aside, and made durable.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <ctime>
+#include <limits>
 #include <string>
 
 #include "engine/io/compress.hpp"
@@ -62,6 +65,25 @@ BOOST_AUTO_TEST_CASE(a_field_without_a_column_is_not_lost_without_a_word) {
   BOOST_TEST((file.failed[0].failure.reason == Reason::type));
   BOOST_TEST(file.failed[0].failure.text == "there is no column for the field 'b'; `columns` says which are written");
   BOOST_TEST(file.failed[1].failure.text == "the payload is no object, so it has no fields to write");
+}
+
+BOOST_AUTO_TEST_CASE(a_line_of_csv_takes_so_long_as_there_are_columns) {
+  const auto ticks = [](int members) {
+    std::string object;
+    for (int i = 0; i < members; ++i) {
+      object += (object.empty() ? "{\"a" : ",\"a") + std::to_string(i) + "\":" + std::to_string(i);
+    }
+    object += "}";
+    std::clock_t least = std::numeric_limits<std::clock_t>::max();
+    for (int i = 0; i < 3; ++i) {
+      const std::clock_t begin = std::clock();
+      BOOST_TEST(written("{write: a.csv}", {Lines(5, object)}, "a.csv").size() > object.size());
+      least = std::min(least, std::clock() - begin);
+    }
+    return least;
+  };
+  // Four times as many take four times as long; where each is looked for among all, sixteen times.
+  BOOST_TEST(ticks(40'000) < 9 * ticks(10'000));
 }
 
 BOOST_AUTO_TEST_CASE(csv_that_is_added_to_keeps_its_header_and_its_columns) {
