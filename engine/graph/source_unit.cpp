@@ -145,6 +145,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   struct Open : Token {
     Open(TokenOwner& owner, std::uint64_t id, std::uint32_t rows) : Token(owner, id, rows) {}
     message::Retained kept;
+    std::int64_t bytes = 0;   ///< Of the payloads that are kept.
     bool last = false;        ///< Sent as a failure: if that fails too, it is over.
     std::size_t handled = 0;  ///< Of its failures: sent again, or on.
     std::uint64_t stretch = 0;
@@ -206,7 +207,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   runtime::Task<> flush() {
     // Whoever collects may hold one message of each open batch, and wait for more than may be read: then nobody would
     // go on. So a source that has to wait asks them to let go, once, and again when it has sent something again.
-    for (std::optional<std::uint64_t> asked; collect_acks(), open_ >= setting_.options.unacked_most;) {
+    for (std::optional<std::uint64_t> asked; collect_acks(), has_enough_open();) {
       if (asked != rounds_) send_mark(flow::Mark::flush);
       asked = rounds_;
       spent(observe::State::busy);
@@ -231,11 +232,18 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (turn_is_over()) co_await yield_turn();
   }
 
+  /// So many, or so large, that it reads no more until some are answered: it keeps them all, to send them again.
+  bool has_enough_open() const noexcept {
+    return open_ >= setting_.options.unacked_most || open_bytes_ > setting_.memory->most();
+  }
+
   void admit(Batch& batch, Port port) override {
     if (!setting_.options.acks) return;
     if (listens_) return admit_each(batch, port);
     Open& token = open(static_cast<std::uint32_t>(batch.size()), port);
     batch.retain(token.kept);
+    token.bytes = static_cast<std::int64_t>(batch.live_bytes());
+    open_bytes_ += token.bytes;
     batch.open(&token, token.first_id());
   }
 
@@ -342,6 +350,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     while (open) {
       Open* next = open->next;
       open_ -= open->rows();
+      open_bytes_ -= std::exchange(open->bytes, 0);
       if (open->failures().empty()) {
         stretches_.close(open->stretch);
         open->kept.clear();
@@ -509,6 +518,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   runtime::Waiter helper_ended_{core_};
   flow::Gate gate_{core_};
   std::uint64_t next_id_ = 0;
+  std::int64_t open_bytes_ = 0;
   std::uint64_t open_ = 0;
   std::uint64_t replayed_ = 0;
   std::uint64_t rounds_ = 0;  // Of sending failures on: after each, what is held downstream is let go again.

@@ -32,3 +32,38 @@ BOOST_AUTO_TEST_CASE(a_batch_is_as_large_as_it_may_be_where_the_source_need_not_
   bench.run();
   BOOST_TEST(bench.out("many") == 4U);
 }
+
+BOOST_AUTO_TEST_CASE(a_source_keeps_no_more_to_send_again_than_memory_allows) {
+  // All wait for the first of their key, which takes its time: no edge is full.
+  Bench bench(
+      "run: {memory: 1MiB}\n"
+      "stages:\n"
+      "  large: {generate: {range: 1..200, msg: {pad: '{{ string.rep(\"x\", 100000) }}'}}}\n"
+      "  one: {from: large, dedupe: {key: one}}\n"
+      "  slow: {from: one, exec: {run: [slow]}}\n");
+  bench.runtime.programs().script("slow", [](const weir::runtime::Command&) {
+    weir::runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1min, "done", ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(30s);
+  BOOST_TEST(bench.stage("large").created < 80U);  // A batch may go beyond it.
+  BOOST_TEST(bench.stage("large").created > 10U);
+  bench.advance(10min);
+  BOOST_TEST(bench.has_ended());
+  BOOST_TEST(bench.stage("one").in == 200U);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_lets_go_where_its_source_may_keep_no_more) {
+  Bench bench(
+      "run: {memory: 1MiB}\n"
+      "stages:\n"
+      "  large: {generate: {range: 1..200, msg: {pad: '{{ string.rep(\"x\", 100000) }}'}}}\n"
+      "  many: {from: large, batch: {count: 150, within: 1h}}\n"
+      "  gone: {from: many, drop: {}}\n");
+  bench.run();
+  BOOST_TEST(bench.stage("many").absorbed + bench.stage("many").in_flight == bench.stage("many").in);
+  BOOST_TEST(bench.stage("many").in == 200U);
+  BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)));
+}
