@@ -447,6 +447,7 @@ class Aggregate : public stage::Operator {
         groups_most_(static_cast<std::size_t>(config.keys)),
         // The clock of the wall may jump, the engine's does not: windows by arrival keep the beginning they had.
         wall_ahead_(context.core.wall().time_since_epoch() - context.core.now().time_since_epoch()) {
+    for (const auto& path : by_) by_is_member_.push_back(path.text.find('.') == path.text.npos);
     for (const auto& [name, text] : config.fields) {
       names_.push_back(name);
       Function& function = functions_.emplace_back(*parse_function(text));
@@ -464,14 +465,16 @@ class Aggregate : public stage::Operator {
     const std::int64_t pane = pane_of(now);
     if (!time_) close_until(pane);
     if (!send_closed(out)) return row;
-    for (; row < in.size() && out.may_go_on(); ++row) {
+    taken_.clear();
+    for (bool room = true; room && row < in.size() && out.may_go_on(); ++row) {
       const stage::Message message(in, row);
       out.mark(in, row);
       if (auto failed = take(message, pane, out)) {
         out.fail(message, std::move(*failed));
       }
-      if (!send_closed(out)) return row + 1;
+      room = send_closed(out);
     }
+    in.done(taken_);
     return row;
   }
 
@@ -492,7 +495,9 @@ class Aggregate : public stage::Operator {
 
  private:
   struct Source {
+    explicit Source(std::string of) : path(std::move(of)), is_member(path.find('.') == path.npos) {}
     std::string path;
+    bool is_member;
     bool number = false;
   };
   struct Read {
@@ -521,6 +526,13 @@ class Aggregate : public stage::Operator {
     return since_1970 < pane_ * pane ? pane - 1 : pane;
   }
 
+  static message::Glimpse find(const message::Look& payload, std::string_view path, bool is_member) {
+    if (is_member) {
+      if (const auto seen = payload.member(path); !seen.unclear()) return seen;
+    }
+    return payload.at(path);
+  }
+
   /// `pane`: of now.
   message::Done take(const stage::Message& message, std::int64_t pane, stage::Output& out) {
     const message::Look payload(message);
@@ -540,8 +552,8 @@ class Aggregate : public stage::Operator {
       }
     }
     key_.clear();
-    for (const auto& path : by_) {
-      const auto value = payload.at(path.text);
+    for (std::size_t i = 0; i < by_.size(); ++i) {
+      const auto value = find(payload, by_[i].text, by_is_member_[i]);
       message::append_normal(key_, value ? value.json : "null");
       key_ += separator;
     }
@@ -552,7 +564,7 @@ class Aggregate : public stage::Operator {
       Read& read = read_[i];
       read.there = source.path.empty();
       if (read.there) continue;
-      const auto value = payload.at(source.path);
+      const auto value = find(payload, source.path, source.is_member);
       if (!value || value.is_null()) continue;
       const auto number = source.number ? value.number() : std::nullopt;
       if (source.number && !number) return Failure(Reason::type, "'" + source.path + "' is no number");
@@ -586,7 +598,7 @@ class Aggregate : public stage::Operator {
       sliding(key_).insert(slice_of(pane, groups, *group));
     }
     out.absorb(message.batch(), message.row());
-    message.batch().done(message.row());
+    taken_.push_back(static_cast<std::uint8_t>(message.row()));
     if (time_) advance(made);
     return std::nullopt;
   }
@@ -784,6 +796,7 @@ class Aggregate : public stage::Operator {
   static bool wants_number(What what) { return what != What::count && what != What::first && what != What::last; }
 
   const std::vector<config::Path> by_;
+  std::vector<bool> by_is_member_;
   const std::optional<config::Path> time_;
   const Duration late_, pane_;
   const Duration around_;  // How far from a message's time its windows, and what is waited for, may reach.
@@ -802,7 +815,8 @@ class Aggregate : public stage::Operator {
   std::deque<Closed> closed_;
   // Reused.
   std::string key_, text_;
-  std::vector<Read> read_;  // By source, of the message at hand.
+  std::vector<Read> read_;           // By source, of the message at hand.
+  std::vector<std::uint8_t> taken_;  // Rows of the batch at hand.
   std::vector<std::pair<std::int64_t, long double>> before_;
   std::vector<Sliding*> in_order_;
 };
