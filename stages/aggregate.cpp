@@ -102,6 +102,7 @@ const auto spec =
         .field("by", &AggregateConfig::by,
                "The fields that messages of one group have in common, by their paths. Left out: all are one group.",
                config::sample("[device]"))
+        .distinct()
         .field("window", &AggregateConfig::window,
                "How long a window is. Windows begin at whole multiples of it since 1970, those of 1h at full hours.",
                config::above(0), config::sample("10s"))
@@ -554,7 +555,7 @@ class Aggregate : public stage::Operator {
     key_.clear();
     for (std::size_t i = 0; i < by_.size(); ++i) {
       const auto value = find(payload, by_[i].text, by_is_member_[i]);
-      message::append_normal(key_, value ? value.json : "null");
+      message::append_normal(key_, value ? value.json() : "null");
       key_ += separator;
     }
     bool may_overflow = false;
@@ -569,7 +570,7 @@ class Aggregate : public stage::Operator {
       const auto number = source.number ? value.number() : std::nullopt;
       if (source.number && !number) return Failure(Reason::type, "'" + source.path + "' is no number");
       read.there = true;
-      read.raw = value.json;
+      read.raw = value.json();
       if (!number) continue;
       read.number = *number;
       may_overflow |= std::abs(as_double(*number)) >= overflowing_least;

@@ -45,10 +45,10 @@ Members members_of(const Message& message) {
 }  // namespace
 
 std::optional<std::string_view> Glimpse::text(std::string& scratch) const {
-  if (kind != Kind::value || !is_string()) return std::nullopt;
-  const std::string_view plain = json.substr(1, json.size() - 2);
+  if (!*this || !is_string()) return std::nullopt;
+  const std::string_view plain = json().substr(1, size_ - 2);
   if (!std::memchr(plain.data(), '\\', plain.size())) return plain;
-  if (!unquote(json, scratch)) return std::nullopt;
+  if (!unquote(json(), scratch)) return std::nullopt;
   return scratch;
 }
 
@@ -58,9 +58,9 @@ Look::Look(const Message& message)
 Glimpse Look::member(std::string_view name) const noexcept {
   if (!members_.first) return {};
   const std::uint32_t at = find_before(members_.count, members_, text_, name);
-  if (at == members_.count) return {Glimpse::Kind::nothing, {}};
+  if (at == members_.count) return Glimpse::nothing();
   const Member& found = members_.first[at];
-  return {Glimpse::Kind::value, {text_ + found.value, found.value_end - found.value}};
+  return Glimpse({text_ + found.value, found.value_end - found.value});
 }
 
 Glimpse Look::at(std::string_view path) const {
@@ -68,7 +68,7 @@ Glimpse Look::at(std::string_view path) const {
   Document* const document = json_of(message_);
   if (!document) return {};
   const auto node = document->find_path(path);
-  return node ? Glimpse{Glimpse::Kind::value, document->raw(node)} : Glimpse{Glimpse::Kind::nothing, {}};
+  return node ? Glimpse(document->raw(node)) : Glimpse::nothing();
 }
 
 std::optional<MemberName> MemberName::of(std::string_view path) {

@@ -14,25 +14,35 @@
 
 namespace weir::message {
 
-/// A value of a payload, as far as it can be told without a view.
-struct Glimpse {
-  enum class Kind : std::uint8_t {
-    value,    ///< `json` is it.
-    nothing,  ///< There is none.
-    unclear   ///< Only the view can tell: it is there already, or the payload is no object or an unusual one.
-  };
-  Kind kind = Kind::unclear;
-  std::string_view json;  ///< As it is written. Followed by padding; valid until the row is edited, moved or answered.
+/// A value of a payload, as far as it can be told without a view: there, not there, or unclear, where only the view can
+/// tell: it exists already, or the payload is no object or an unusual one.
+/// Of two words, so that it is handed back in registers.
+class Glimpse {
+ public:
+  Glimpse() = default;  ///< Unclear.
+  explicit Glimpse(std::string_view json) noexcept : data_(json.data()), size_(json.size()) {}
+  static Glimpse nothing() noexcept {
+    Glimpse made;
+    made.size_ = 0;
+    return made;
+  }
 
-  explicit operator bool() const noexcept { return kind == Kind::value; }
-  bool unclear() const noexcept { return kind == Kind::unclear; }
-  bool is_null() const noexcept { return json.front() == 'n'; }
-  bool is_string() const noexcept { return json.front() == '"'; }
-  bool is_number() const noexcept { return json.front() == '-' || (json.front() >= '0' && json.front() <= '9'); }
+  explicit operator bool() const noexcept { return data_ != nullptr; }
+  bool is_nothing() const noexcept { return !data_ && size_ == 0; }
+  bool unclear() const noexcept { return !data_ && size_ != 0; }
+  /// As it is written; only of a value. Followed by padding; valid until the row is edited, moved or answered.
+  std::string_view json() const noexcept { return {data_, size_}; }
+  bool is_null() const noexcept { return *data_ == 'n'; }
+  bool is_string() const noexcept { return *data_ == '"'; }
+  bool is_number() const noexcept { return *data_ == '-' || (*data_ >= '0' && *data_ <= '9'); }
   /// Of a number that can be computed with.
-  std::optional<Number> number() const noexcept { return is_number() ? parse_number(json) : std::nullopt; }
+  std::optional<Number> number() const noexcept { return is_number() ? parse_number(json()) : std::nullopt; }
   /// Of a string. One with escapes is decoded into `scratch`.
   std::optional<std::string_view> text(std::string& scratch) const;
+
+ private:
+  const char* data_ = nullptr;
+  std::size_t size_ = 1;
 };
 
 /// A look at one message's payload, for several questions: what it holds, without a view where nobody has made one.

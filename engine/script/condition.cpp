@@ -100,7 +100,7 @@ Answer compare(const message::Number& number, Operator op, const Literal& litera
 }
 
 Answer compare(const message::Glimpse& value, Operator op, const Literal& literal) {
-  switch (value.json.front()) {
+  switch (value.json().front()) {
     case '"': {
       if (literal.kind != Literal::Kind::text) return different(op);
       std::string scratch;
@@ -111,7 +111,7 @@ Answer compare(const message::Glimpse& value, Operator op, const Literal& litera
     case 'f':
       if (literal.kind != Literal::Kind::boolean || (op != Operator::equal && op != Operator::unequal))
         return different(op);
-      return ordered(op, value.json.front() == 't', literal.boolean);
+      return ordered(op, value.json().front() == 't', literal.boolean);
     case 'n':
     case '[':
     case '{':

@@ -70,7 +70,6 @@ std::optional<Literal> read_literal(const std::vector<Token>& tokens, std::size_
 
 message::Glimpse look_up(const message::Message& message, const message::Look& look,
                          const std::vector<std::string>& path) {
-  using message::Glimpse;
   if (path.size() == 1) {
     if (const auto seen = look.member(path.front()); !seen.unclear()) return seen;
   }
@@ -82,7 +81,7 @@ message::Glimpse look_up(const message::Message& message, const message::Look& l
     node = document->find(node, name);
     if (!node && (&name != &path.back() || !document->valid())) return {};
   }
-  return node ? Glimpse{Glimpse::Kind::value, document->raw(node)} : Glimpse{Glimpse::Kind::nothing, {}};
+  return node ? message::Glimpse(document->raw(node)) : message::Glimpse::nothing();
 }
 
 }  // namespace weir::script

@@ -112,8 +112,8 @@ bool push_scalar(lua_State* lua, const message::Glimpse& value) {
     } else {
       lua_pushnumber(lua, std::get<double>(*number));
     }
-  } else if (value.json.front() == 't' || value.json.front() == 'f') {
-    lua_pushboolean(lua, value.json.front() == 't');
+  } else if (value.json().front() == 't' || value.json().front() == 'f') {
+    lua_pushboolean(lua, value.json().front() == 't');
   } else {
     return false;
   }
@@ -124,7 +124,7 @@ int root_index(lua_State* lua) {
   if (lua_type(lua, 2) == LUA_TSTRING) {
     const auto seen = State::of(lua).look(text_at(lua, 2));
     if (seen && push_scalar(lua, seen)) return 1;
-    if (seen.kind == message::Glimpse::Kind::nothing) return 0;
+    if (seen.is_nothing()) return 0;
   }
   Document* document = State::of(lua).touch();
   if (!document) raise_failure(lua);
@@ -316,7 +316,7 @@ void push_time(lua_State* lua, runtime::WallTime time) {
 
 /// Pushes a JSON text: scalars as they are, the rest as text.
 void push_json_scalar(lua_State* lua, std::string_view json) {
-  if (json.empty() || !push_scalar(lua, {message::Glimpse::Kind::value, json})) push_text(lua, json);
+  if (json.empty() || !push_scalar(lua, message::Glimpse(json))) push_text(lua, json);
 }
 
 int meta_index(lua_State* lua) {

@@ -178,7 +178,7 @@ std::optional<Gave> give(const Part& part, const message::Message& message, bool
     if (left && append_number(out, compute(*left, part.op, part.operand))) return Gave::value;
     return std::nullopt;
   }
-  if (found.kind == message::Glimpse::Kind::nothing) return Gave::nil;
+  if (found.is_nothing()) return Gave::nil;
   if (!found || (found.is_number() && !found.number())) return std::nullopt;
   if (found.is_string() && !as_json) {
     std::string scratch;
@@ -186,7 +186,7 @@ std::optional<Gave> give(const Part& part, const message::Message& message, bool
     if (!text) return std::nullopt;
     out += *text;
   } else {
-    out += found.json;
+    out += found.json();
   }
   return Gave::value;
 }

@@ -45,12 +45,12 @@ BOOST_AUTO_TEST_CASE(a_member_is_seen_without_a_view) {
   BOOST_TEST(Look(one.message).member("e").text(scratch).value() == "a\n");
   BOOST_TEST(!Look(one.message).member("t").text(scratch));
   BOOST_TEST(Look(one.message).member("z").is_null());
-  BOOST_TEST(Look(one.message).member("o").json == R"({"n":7})");
-  BOOST_TEST((Look(one.message).member("missing").kind == Glimpse::Kind::nothing));
+  BOOST_TEST(Look(one.message).member("o").json() == R"({"n":7})");
+  BOOST_TEST(Look(one.message).member("missing").is_nothing());
   BOOST_TEST(!one.has_view());
-  BOOST_TEST(Look(one.message).at("l").json == "[1]");
+  BOOST_TEST(Look(one.message).at("l").json() == "[1]");
   BOOST_TEST(!one.has_view());
-  BOOST_TEST(Look(one.message).at("o.n").json == "7");
+  BOOST_TEST(Look(one.message).at("o.n").json() == "7");
   BOOST_TEST(one.has_view());
 }
 
@@ -63,18 +63,18 @@ BOOST_AUTO_TEST_CASE(where_only_the_view_can_tell_it_does) {
     BOOST_TEST(!Look(one.message).at("n").unclear(), text);
   }
   One escaped(R"({"n":2,"\u006e":1})");
-  BOOST_TEST(Look(escaped.message).at("n").json == "1");
+  BOOST_TEST(Look(escaped.message).at("n").json() == "1");
   One none("not JSON");
   BOOST_TEST(Look(none.message).at("n").unclear());
   One edited(R"({"n":1})");
   json_of(edited.message)->set_path("n", Value::integer(2));
   BOOST_TEST(Look(edited.message).member("n").unclear());
-  BOOST_TEST(Look(edited.message).at("n").json == "2");
+  BOOST_TEST(Look(edited.message).at("n").json() == "2");
 }
 
 BOOST_AUTO_TEST_CASE(of_members_with_one_name_the_last_counts) {
   One one(R"({"n":1,"m":0,"n":2})");
-  BOOST_TEST(Look(one.message).member("n").json == "2");
+  BOOST_TEST(Look(one.message).member("n").json() == "2");
   MemberEdits edits;
   BOOST_REQUIRE(edits.begin(one.message));
   BOOST_TEST(!edits.set(names({"n"})[0], "3"));
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(what_may_be_nested_too_deep_or_is_long_is_for_the_view) {
   BOOST_TEST(!edits.set(names({"n"})[0], "[]"));
   One wide(R"({"n":")" + std::string(5'000, 'x') + "\"}");
   BOOST_TEST(!edits.begin(wide.message));
-  BOOST_TEST(Look(wide.message).member("n").json.size() == 5'002U);
+  BOOST_TEST(Look(wide.message).member("n").json().size() == 5'002U);
 }
 
 BOOST_AUTO_TEST_CASE(an_edited_row_travels_and_gets_back_its_original) {
@@ -110,11 +110,11 @@ BOOST_AUTO_TEST_CASE(an_edited_row_travels_and_gets_back_its_original) {
   auto to = Batch::make();
   to->take_row(*one.batch, 0);
   Message moved(*to, 0);
-  BOOST_TEST(Look(moved).member("c").json == "3");
+  BOOST_TEST(Look(moved).member("c").json() == "3");
   BOOST_TEST(to->live_bytes() == moved.text().size());
   BOOST_TEST(to->restore_original(0));
   BOOST_TEST(moved.text() == R"({"a":1,"b":2})");
-  BOOST_TEST((Look(moved).member("c").kind == Glimpse::Kind::nothing));
+  BOOST_TEST(Look(moved).member("c").is_nothing());
 }
 
 BOOST_AUTO_TEST_CASE(random_edits_write_what_the_view_writes) {
@@ -182,7 +182,8 @@ BOOST_AUTO_TEST_CASE(random_edits_write_what_the_view_writes) {
       BOOST_REQUIRE_EQUAL(bytes.text(), view.text());
       BOOST_REQUIRE_EQUAL(bytes.batch->live_bytes(), bytes.text().size());
       const auto seen = Look(bytes.message).at(other), known = Look(view.message).at(other);
-      BOOST_REQUIRE_EQUAL(seen.json, known.json);
+      BOOST_REQUIRE_EQUAL(seen.is_nothing(), known.is_nothing());
+      if (seen) BOOST_REQUIRE_EQUAL(seen.json(), known.json());
     }
   }
   BOOST_TEST(without_view > 20'000U);
