@@ -33,6 +33,21 @@ void refuse_same_names(std::vector<CheckedFile>& files) {
   }
 }
 
+/// Compiles another pipeline in place of one that is good. What is wrong with it then is no mistake of the file.
+void compile_cut(CheckedFile& file, const Cut& cut, const stage::Catalog& catalog) {
+  auto pipeline = cut.make(*file.plan);
+  file.plan.reset();
+  if (!pipeline) return;
+  config::Diagnostics found;
+  file.plan = graph::compile(std::move(*pipeline), catalog, found);
+  for (auto diagnostic : found.all()) {
+    if (diagnostic.severity == config::Severity::error) {
+      diagnostic.hint = "the file is right: this is so because " + cut.why;
+    }
+    file.diagnostics.add(std::move(diagnostic));
+  }
+}
+
 }  // namespace
 
 bool Checked::has_errors() const {
@@ -56,7 +71,7 @@ void Checked::print(Streams& streams) const {
 }
 
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog, Tests tests, const std::function<void(config::Node&)>& edit) {
+                    const stage::Catalog& catalog, Tests tests, const std::optional<Cut>& cut) {
   Checked checked;
   for (const auto& path : paths) {
     CheckedFile& file = checked.files.emplace_back();
@@ -64,10 +79,17 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
     const auto source = config::read_source(path, file.diagnostics);
     auto root = source ? config::read(source, overrides, file.diagnostics) : std::nullopt;
     if (!root) continue;
-    if (edit) edit(*root);
     auto pipeline = config::load(source, *root, config::Scope::process_environment, false, file.diagnostics);
     // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
-    if (pipeline) file.plan = graph::compile(std::move(*pipeline), catalog, file.diagnostics);
+    if (pipeline) {
+      config::Diagnostics whole = file.diagnostics;
+      file.plan = graph::compile(std::move(*pipeline), catalog, whole);
+      if (cut && file.plan && !whole.has_errors()) {
+        compile_cut(file, *cut, catalog);
+      } else {
+        file.diagnostics = std::move(whole);
+      }
+    }
     if (pipeline && tests == Tests::checked) file.tests = read_tests(source, *root, catalog, file.diagnostics).size();
     if (file.diagnostics.has_errors()) file.plan.reset();
   }

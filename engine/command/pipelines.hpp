@@ -1,6 +1,7 @@
 // From paths on the command line to plans that may run, or to everything that is wrong with them.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,14 @@ class Checked {
 /// Whether a file's `tests:` are looked at too: `weir run` must not fail by them.
 enum class Tests { ignored, checked };
 
-/// Reads and compiles every file, whatever is wrong with those before it. `edit`: what is done to each tree first.
+/// What is made of a plan before it runs: another pipeline, or nothing, which the caller has told.
+struct Cut {
+  std::function<std::optional<config::Pipeline>(const graph::Plan&)> make;
+  std::string why;  ///< Said of what is wrong with the other only.
+};
+
+/// Reads and compiles every file, whatever is wrong with those before it. `cut`: of a file that is good, compiled anew.
 Checked check_files(const std::vector<std::string>& paths, const std::vector<std::string>& overrides,
-                    const stage::Catalog& catalog, Tests tests = Tests::ignored,
-                    const std::function<void(config::Node&)>& edit = {});
+                    const stage::Catalog& catalog, Tests tests = Tests::ignored, const std::optional<Cut>& cut = {});
 
 }  // namespace weir::command

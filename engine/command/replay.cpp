@@ -1,6 +1,7 @@
 #include "engine/command/replay.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <set>
@@ -11,6 +12,7 @@
 #include "engine/command/pipelines.hpp"
 #include "engine/command/run.hpp"
 #include "engine/config/diagnostics.hpp"
+#include "engine/config/words.hpp"
 
 namespace weir::command {
 namespace {
@@ -38,32 +40,10 @@ void add(Node& map, std::string key, Node value) {
 /// "a.failed" → "a".
 std::string stage_of(const std::string& read) { return read.substr(0, read.find('.')); }
 
-/// What a stage reads, as written.
-std::vector<Node> inputs(const Node& stage) {
-  const Node* from = stage.find("from");
-  if (!from) return {};
-  if (from->is_scalar()) return {*from};
-  return from->items;
-}
-
-/// Keeps of what it reads that which these give.
-void keep_inputs(Node& stage, const std::set<std::string>& kept) {
-  Node* const from = stage.find("from");
-  if (!from) return;
-  const auto gone = [&kept](const std::string& read) {
-    return !kept.contains(stage_of(read)) && stage_of(read) != "any";
-  };
-  std::erase_if(from->items, [&](const Node& item) { return gone(item.text); });
-  if (Node* const edge = stage.find("edge")) {  // One that it no longer has.
-    const auto& stages = inputs(stage);
-    std::erase_if(edge->entries, [&](const Node::Entry& entry) {
-      const auto of = [&](const Node& item) { return stage_of(item.text) == stage_of(entry.key); };
-      return entry.value.is_map() && std::none_of(stages.begin(), stages.end(), of);
-    });
-    if (edge->entries.empty()) {
-      std::erase_if(stage.entries, [](const Node::Entry& entry) { return entry.key == "edge"; });
-    }
-  }
+/// INSTANCE/STAGE → INSTANCE; of any other nothing.
+std::string around(const std::string& name) {
+  const auto slash = name.rfind('/');
+  return slash == std::string::npos ? std::string() : name.substr(0, slash);
 }
 
 /// `file: {read: …, format: envelope}`
@@ -78,58 +58,239 @@ Node reading(const std::string& envelopes, const config::Place& place) {
   return body;
 }
 
-}  // namespace
+/// What is kept of a plan, by its stages: those that begin, all that are behind them, and all that read `any.failed`.
+class Part {
+ public:
+  explicit Part(const graph::Plan& plan) : plan_(plan), kept_(plan.stages.size(), false) {}
 
-bool begin_at(Node& root, const std::string& to, const std::string& envelopes) {
-  Node* const stages = root.find("stages");
-  Node* const first = stages ? stages->find(to) : nullptr;
-  if (!first) return false;
+  void begin(std::size_t stage) { keep(kept_, stage); }
+  void find_rest() {
+    follow(kept_);
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const auto& reads = plan_.stages[i].read_as;
+      if (std::find(reads.begin(), reads.end(), config::any_failed) != reads.end()) keep(kept_, i);
+    }
+    follow(kept_);
+  }
+  bool has(std::size_t stage) const { return kept_[stage]; }
+  bool has(const std::string& name) const {
+    const auto found = plan_.find(name);
+    return found && kept_[*found];
+  }
+  bool has_inside(const std::string& instance) const {
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      if (kept_[i] && plan_.stages[i].name.starts_with(instance + "/")) return true;
+    }
+    return false;
+  }
+  /// Whether somebody may have asked for what comes to the stage, other than through one of those that began.
+  bool somebody_asks(std::size_t stage, const std::vector<std::size_t>& began) const {
+    std::vector<bool> asked(plan_.stages.size(), false);
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const bool replaced = std::find(began.begin(), began.end(), i) != began.end() && plan_.stages[i].inputs.empty();
+      if (kept_[i] && !replaced && plan_.stages[i].configured.listens) asked[i] = true;
+    }
+    follow(asked);
+    return asked[stage];
+  }
 
-  std::set<std::string> kept{to};
-  for (bool more = true; more;) {
-    more = false;
-    for (const auto& entry : stages->entries) {
-      if (kept.contains(entry.key)) continue;
-      for (const auto& read : inputs(entry.value)) {
-        if (stage_of(read.text) != "any" && !kept.contains(stage_of(read.text))) continue;
-        more = kept.insert(entry.key).second || more;
+ private:
+  /// All steps of a `do` go together.
+  void keep(std::vector<bool>& kept, std::size_t stage) const {
+    const std::size_t first = stage - plan_.stages[stage].step;
+    for (std::size_t at = first; at <= plan_.last_step(first); ++at) kept[at] = true;
+  }
+  void follow(std::vector<bool>& kept) const {
+    for (bool more = true; more;) {
+      more = false;
+      for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+        if (kept[i]) continue;
+        const auto& planned = plan_.stages[i];
+        for (std::size_t n = 0; n < planned.inputs.size() && !kept[i]; ++n) {
+          const bool any = n < planned.read_as.size() && planned.read_as[n] == config::any_failed;
+          if (any || !kept[planned.inputs[n].stage]) continue;
+          keep(kept, i);
+          more = true;
+        }
       }
     }
   }
-  std::erase_if(stages->entries, [&kept](const Node::Entry& entry) { return !kept.contains(entry.key); });
-  std::erase_if(root.entries, [](const Node::Entry& entry) { return entry.key == "tests"; });
-  for (auto& entry : stages->entries) keep_inputs(entry.value, kept);
 
-  Node* const begin = stages->find(to);
-  const config::Place place = begin->place;
-  Node* const from = begin->find("from");
-  if (!from) {
-    *begin = reading(envelopes, place);
-    return true;
+  const graph::Plan& plan_;
+  std::vector<bool> kept_;
+};
+
+const config::Instance* instance_named(const config::Pipeline& pipeline, const std::string& name) {
+  for (const auto& instance : pipeline.instances) {
+    if (instance.name == name) return &instance;
   }
+  return nullptr;
+}
+
+/// Whose `from` says what the stage reads: its own, or that of the nearest instance around it that has one.
+std::string says_from(const config::Pipeline& pipeline, const config::StageNode& stage) {
+  if (stage.body.find("from")) return stage.name;
+  for (const auto* instance = instance_named(pipeline, stage.inside); instance;
+       instance = instance_named(pipeline, instance->inside)) {
+    if (!instance->from.is_null()) return instance->name;
+  }
+  return stage.name;
+}
+
+/// The stages that take what comes into the instance.
+std::vector<std::size_t> entrances(const graph::Plan& plan, const config::Instance& instance) {
+  std::vector<std::size_t> found;
+  for (const auto& stage : plan.pipeline.stages) {
+    if (!stage.name.starts_with(instance.name + "/") || stage.body.find("from")) continue;
+    const auto planned = plan.find(stage.name);
+    if (!planned || plan.stages[*planned].inputs.empty()) continue;
+    // No instance between the two says what it reads.
+    bool through = true;
+    for (std::string at = stage.inside; through && at != instance.name; at = around(at)) {
+      const auto* between = instance_named(plan.pipeline, at);
+      through = between && between->from.is_null();
+    }
+    if (through) found.push_back(*planned);
+  }
+  return found;
+}
+
+/// Leaves of a `from` what is still there.
+void keep_inputs(Node& from, const std::set<std::string>& kept) {
+  // (One with a name to be filled in is told of where it is not.)
+  const auto gone = [&kept](const Node& read) {
+    return !kept.contains(read.text) && read.text.find("${") == std::string::npos;
+  };
+  std::erase_if(from.items, gone);
+  if (from.is_list() ? from.items.empty() : gone(from)) from = Node();
+}
+
+/// Leaves of what is said of single edges that of those which are still there.
+void keep_edges(Node& body, const std::set<std::string>& kept) {
+  Node* const edge = body.find("edge");
+  if (!edge || !edge->is_map()) return;
+  std::erase_if(edge->entries, [&kept](const Node::Entry& entry) {
+    const auto of = [&entry](const std::string& read) { return stage_of(read) == stage_of(entry.key); };
+    return entry.value.is_map() && std::none_of(kept.begin(), kept.end(), of);
+  });
+  if (!edge->entries.empty()) return;
+  std::erase_if(body.entries, [](const Node::Entry& entry) { return entry.key == "edge"; });
+}
+
+/// A sink that takes what would have been answered.
+Node dropping(const Node& body) {
+  Node drops;
+  drops.kind = Node::Kind::map;
+  drops.place = body.place;
+  for (const auto* key : {"from", "edge"}) {
+    if (const Node* value = body.find(key)) add(drops, key, *value);
+  }
+  Node nothing;
+  nothing.kind = Node::Kind::map;
+  nothing.place = body.place;
+  add(drops, "drop", std::move(nothing));
+  return drops;
+}
+
+/// All that `--to` may name.
+std::vector<std::string> names_in(const config::Pipeline& pipeline) {
+  std::vector<std::string> names;
+  for (const auto& stage : pipeline.stages) names.push_back(stage.name);
+  for (const auto& instance : pipeline.instances) names.push_back(instance.name);
+  return names;
+}
+
+}  // namespace
+
+std::optional<config::Pipeline> begin_at(const graph::Plan& plan, const std::string& to, const std::string& envelopes) {
+  const auto* const instance = instance_named(plan.pipeline, to);
+  std::vector<std::size_t> began;
+  if (instance) began = entrances(plan, *instance);
+  if (const auto stage = plan.find(to)) began.push_back(*stage);
+  if (began.empty()) return std::nullopt;
+
+  Part part(plan);
+  for (const auto stage : began) part.begin(stage);
+  part.find_rest();
+
+  // What of each `from` is still there.
+  std::map<std::string, std::set<std::string>> read;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const auto& planned = plan.stages[i];
+    if (!part.has(i) || std::find(began.begin(), began.end(), i) != began.end()) continue;
+    for (std::size_t n = 0; n < planned.read_as.size(); ++n) {
+      const bool stays = part.has(planned.inputs[n].stage) || planned.read_as[n] == config::any_failed;
+      if (stays) read[says_from(plan.pipeline, *plan.pipeline.find(planned.name))].insert(planned.read_as[n]);
+    }
+  }
+
+  config::Pipeline pipeline = plan.pipeline;
+  pipeline.tests = Node();
+  std::erase_if(pipeline.stages, [&part](const auto& stage) { return !part.has(stage.name); });
+  std::erase_if(pipeline.instances, [&part](const auto& one) { return !part.has_inside(one.name); });
+  for (auto& stage : pipeline.stages) {
+    const auto planned = *plan.find(stage.name);
+    if (Node* const from = stage.body.find("from")) keep_inputs(*from, read[stage.name]);
+    keep_edges(stage.body, read[stage.name]);
+    const auto& last = plan.stages[plan.last_step(planned)].configured;
+    if (last.replies && !part.somebody_asks(planned, began)) stage.body = dropping(stage.body);
+  }
+  for (auto& one : pipeline.instances) keep_inputs(one.from, read[one.name]);
+
+  const std::string inside = around(to);
   std::string source = "replay";
-  while (stages->find(source)) source += "_again";
-  // What comes round to it still does.
-  Node list;
-  list.kind = Node::Kind::list;
-  list.place = from->place;
-  list.items = inputs(*begin);
-  std::erase_if(list.items, [&kept](const Node& item) { return !kept.contains(stage_of(item.text)); });
-  list.items.push_back(text_node(source, from->place));
-  *from = std::move(list);
-  add(*stages, source, reading(envelopes, place));
-  return true;
+  const auto taken = [&](const std::string& name) {
+    const std::string whole = inside.empty() ? name : inside + "/" + name;
+    return plan.pipeline.find(whole) || instance_named(plan.pipeline, whole);
+  };
+  while (taken(source)) source += "_again";
+  for (auto& one : pipeline.instances) {
+    if (instance && one.name == to) one.from = text_node(source, one.place);
+  }
+  for (auto& stage : pipeline.stages) {
+    if (instance || stage.name != to) continue;
+    if (plan.stages[began.front()].inputs.empty()) {
+      stage.body = reading(envelopes, stage.place);
+      return pipeline;
+    }
+    const config::Place place = stage.place;
+    if (Node* const from = stage.body.find("from")) {
+      *from = text_node(source, place);
+    } else {
+      add(stage.body, "from", text_node(source, place));
+    }
+  }
+  config::StageNode begins;
+  begins.name = inside.empty() ? source : inside + "/" + source;
+  begins.place = plan.stages[began.front()].place;
+  begins.body = reading(envelopes, begins.place);
+  begins.scope = pipeline.scope;
+  begins.inside = inside;
+  pipeline.stages.push_back(std::move(begins));
+  return pipeline;
 }
 
 int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
-  std::optional<std::vector<std::string>> others;  // Where there is no such stage: those that there are.
-  auto checked = check_files(arguments.files, arguments.overrides, catalog, Tests::ignored, [&](Node& root) {
-    if (begin_at(root, arguments.to, arguments.envelopes)) return;
-    others.emplace();
-    const Node* const stages = root.find("stages");
-    for (const auto& entry : stages ? stages->entries : std::vector<Node::Entry>()) others->push_back(entry.key);
-  });
-  if (others && !checked.has_errors()) {
+  // Where nothing can begin there: what may be named instead.
+  std::optional<std::vector<std::string>> others;
+  bool is_instance = false;
+  const auto cut = [&](const graph::Plan& plan) {
+    auto part = begin_at(plan, arguments.to, arguments.envelopes);
+    if (part) return part;
+    others = names_in(plan.pipeline);
+    is_instance = instance_named(plan.pipeline, arguments.to) != nullptr;
+    return part;
+  };
+  auto checked = check_files(arguments.files, arguments.overrides, catalog, Tests::ignored,
+                             Cut{cut, "`weir replay --to " + arguments.to + "` runs only what is behind it"});
+  if (others && is_instance) {
+    std::erase_if(*others, [&](const auto& name) { return !name.starts_with(arguments.to + "/"); });
+    streams.err << "weir: --to: '" << arguments.to
+                << "' reads nothing that could be replaced: its messages begin inside of it\n  = one of "
+                << config::listed(*others) << "\n";
+    return exit_code::usage;
+  }
+  if (others) {
     streams.err << "weir: --to: there is no stage '" << arguments.to << "' in " << arguments.files.front()
                 << "\n  = " << config::did_you_mean(arguments.to, *others, "one of " + config::listed(*others)) << "\n";
     return exit_code::usage;

@@ -133,3 +133,134 @@ BOOST_AUTO_TEST_CASE(a_stage_that_is_not_there_and_a_file_that_is_not_there_are_
   BOOST_TEST(end.code == 64);
   BOOST_TEST(contains(end.err, "weir replay needs --to"), end.err);
 }
+
+namespace {
+
+/// Two stages inside an instance, the second of which fails above what is allowed; the first reads outside.
+struct InstanceAfterARun {
+  InstanceAfterARun() {
+    folder.file("in.ndjson", "{\"n\":1}\n{\"n\":20}\n");
+    pipeline = folder.file("p.yaml",
+                           "vars: {most: '${MOST:-10}'}\n"
+                           "kinds:\n"
+                           "  frontend:\n"
+                           "    options: {path: {type: text}}\n"
+                           "    stages:\n"
+                           "      a: {file: {read: '${path}'}}\n"
+                           "      b: {from: a, lua: 'if msg.n > num(vars.most) then fail(\"too much\") end'}\n"
+                           "      c: {from: b, set: {seen: true}}\n"
+                           "stages:\n"
+                           "  fe: {frontend: {path: '" +
+                               folder.path("in.ndjson") +
+                               "'}}\n"
+                               "  out: {from: fe, file: {append: '" +
+                               folder.path("out") +
+                               "'}}\n"
+                               "  dead: {from: fe.failed, file: {append: '" +
+                               folder.path("dead.ndjson") + "', format: envelope}}\n");
+    const auto end = ran({pipeline});
+    BOOST_TEST(end.code == 0, end.err);
+    BOOST_TEST(text_of(folder.path("out")) == "{\"n\":1,\"seen\":true}\n");
+    dead = folder.path("dead.ndjson");
+    BOOST_TEST(contains(text_of(dead), "\"stage\":\"fe/b\""), text_of(dead));
+  }
+  ChildEnd replay(const std::string& to, const std::string& most) {
+    return Child(weir_replay({dead, pipeline, "--to", to}), {"MOST=" + most}).end();
+  }
+  TemporaryFolder folder;
+  std::string pipeline, dead;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(to_a_stage_inside_an_instance_it_goes_through_that_stage_and_those_behind_it) {
+  InstanceAfterARun after;
+  auto end = after.replay("fe/b", "100");
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":true}\n{\"n\":20,\"seen\":true}\n");
+  end = after.replay("fe/a", "15");  // As if the source inside had read it: it fails again.
+  BOOST_TEST(end.code == 0, end.err);
+  const auto now = text_of(after.dead);
+  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 2, now);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":true}\n{\"n\":20,\"seen\":true}\n");
+}
+
+BOOST_AUTO_TEST_CASE(to_an_instance_that_reads_outside_itself_it_is_refused_with_the_stages_that_take_it) {
+  InstanceAfterARun after;
+  const auto end = after.replay("fe", "100");
+  BOOST_TEST(end.code == 64);
+  BOOST_TEST(end.err ==
+             "weir: --to: 'fe' reads nothing that could be replaced: its messages begin inside of it\n"
+             "  = one of fe/a, fe/b, fe/c\n");
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":true}\n");
+  const auto wrong = after.replay("fe/bb", "100");
+  BOOST_TEST(wrong.code == 64);
+  BOOST_TEST(contains(wrong.err, "there is no stage 'fe/bb'"), wrong.err);
+  BOOST_TEST(contains(wrong.err, "did you mean 'fe/"), wrong.err);
+}
+
+BOOST_AUTO_TEST_CASE(to_an_instance_that_reads_it_goes_where_what_the_instance_reads_goes) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  const auto pipeline =
+      folder.file("p.yaml",
+                  "kinds:\n"
+                  "  inner: {stages: {x: {lua: 'return msg + 1'}}}\n"
+                  "  outer: {stages: {first: {inner: {}}, then: {from: first, lua: 'return msg * 10'}}}\n"
+                  "stages:\n"
+                  "  in: {generate: {range: 1..3}}\n"
+                  "  both: {from: in, outer: {}}\n"
+                  "  out: {from: both, stdout: {}}\n");
+  for (const auto& [to, out] :
+       {std::pair{"both", "20\n"}, {"both/first", "20\n"}, {"both/first/x", "20\n"}, {"both/then", "10\n"}}) {
+    const auto end = Child(weir_replay({file, pipeline, "--to", to})).end();
+    BOOST_TEST(end.code == 0, to << ": " << end.err);
+    BOOST_TEST(end.out == out, to << ": " << end.out);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(replies_to_what_is_replayed_go_nowhere) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"{}\"}\n");
+  const auto pipeline = folder.file("p.yaml",
+                                    "stages:\n"
+                                    "  api: {http_server: {listen: '127.0.0.1:0', path: /}}\n"
+                                    "  work: {from: api, set: {done: true}}\n"
+                                    "  kept: {from: work, stdout: {}}\n"
+                                    "  answer: {from: work, reply: {status: 201, msg: {id: '{{ request.path }}'}}}\n");
+  for (const auto* to : {"work", "api", "answer"}) {
+    const auto end = Child(weir_replay({file, pipeline, "--to", to})).end();
+    BOOST_TEST(end.code == 0, to << ": " << end.err);
+    BOOST_TEST(!contains(end.err, "nobody waits"), end.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_only_because_a_part_is_run_says_so) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  const auto pipeline = folder.file("p.yaml",
+                                    "stages:\n"
+                                    "  in: {generate: {each: [{list: [1, 2]}]}}\n"
+                                    "  parts: {from: in, expand: {each: list}}\n"
+                                    "  work: {from: parts, pass: {}}\n"
+                                    "  all: {from: work, gather: {of: parts, into: list}}\n"
+                                    "  out: {from: all, stdout: {}}\n");
+  const auto end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
+  BOOST_TEST(end.code == 78);
+  BOOST_TEST(contains(end.err, "there is no stage 'parts'"), end.err);
+  BOOST_TEST(
+      contains(end.err, "the file is right: this is so because `weir replay --to work` runs only what is behind it"),
+      end.err);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_of_the_file_are_told_as_check_tells_them) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  const auto pipeline = folder.file("p.yaml",
+                                    "stages:\n  in: {generate: {range: 1..3}}\n  work: {from: im, pass: {}}\n"
+                                    "  out: {from: work, stdout: {}}\n");
+  const auto end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
+  BOOST_TEST(end.code == 78);
+  BOOST_TEST(contains(end.err, "there is no stage 'im'"), end.err);
+  BOOST_TEST(!contains(end.err, "weir replay"), end.err);
+}
