@@ -143,6 +143,7 @@ struct Doubles::Inside {
     const Record* record = nullptr;
     std::vector<Came>* answered = nullptr;  ///< Where it listens: what its askers get.
     std::function<message::Done(message::Request& request, std::string_view body)> admit;
+    std::function<std::optional<message::Answer>(const message::Request& request, std::string_view body)> turns_away;
     std::optional<stage::Serves> serves;
     runtime::Waiter* waiting = nullptr;
   };
@@ -152,7 +153,8 @@ struct Doubles::Inside {
     std::vector<std::int64_t> used;                    ///< By entry, over restarts.
     Configured real;
     bool program = false, net = false;
-    std::string child;                  ///< The name of its program, where that stays.
+    std::string child;                  ///< The name of its program, where that stays,
+    bool by_lines = false;              ///< and answers each message with one line.
     std::vector<Came>* sent = nullptr;  ///< Where nobody reads its results, and the test asks for what it sends.
   };
 
@@ -179,9 +181,11 @@ struct Doubles::Inside {
   /// between, for a coroutine that is awaited begins at once.
   std::optional<runtime::Behaviour> next_child;
 
-  void refuse(const std::string& what) {
-    if (std::find(record.refused.begin(), record.refused.end(), what) == record.refused.end()) {
-      record.refused.push_back(what);
+  void refuse(const std::string& what,
+              const std::string& hint = "add an entry to `fake`, such as {text: '…'} or {failed: timeout}") {
+    const std::pair told(what, hint);
+    if (std::find(record.refused.begin(), record.refused.end(), told) == record.refused.end()) {
+      record.refused.push_back(told);
     }
   }
 
@@ -235,6 +239,7 @@ struct Doubles::Inside {
     source.record = &record;
     source.answered = &record.answered[planned.name];
     source.admit = planned.configured.admit;
+    source.turns_away = planned.configured.turns_away;
     source.serves = planned.configured.serves;
   }
 
@@ -334,6 +339,12 @@ struct Doubles::Inside {
     const auto asker = std::make_shared<TestAsker>(source.core, *played.record, *played.answered);
     if (played.serves) {
       if (auto told = not_served(*played.serves, said)) {
+        asker->answer(std::move(*told));
+        return std::nullopt;
+      }
+    }
+    if (played.turns_away) {
+      if (auto told = played.turns_away(*request, payload)) {
         asker->answer(std::move(*told));
         return std::nullopt;
       }
@@ -541,6 +552,14 @@ struct Doubles::Inside {
     message::Done answer(const FakeConfig& fake, const Message& message, std::string text, std::string_view errors) {
       const auto exit = exit_of(fake);
       if (!exit.ok()) return Failure(Reason::exit, io::describe_end(faked_.child, exit, errors));
+      if (faked_.by_lines) {
+        if (text.ends_with('\n')) text.pop_back();
+        if (text.find('\n') != std::string::npos) {
+          inside_.refuse("the `fake` of '" + faked_.name + "' answers one message with several lines",
+                         "a child with `framing: lines` answers each message with one");
+          return Failure(Reason::fault, "the test has no answer to this call");
+        }
+      }
       auto result = std::make_shared<message::Result>();
       result->text = std::move(text);
       message.edit_metadata().result = std::move(result);
@@ -623,7 +642,11 @@ struct Doubles::Inside {
     call.real = planned.configured;
     const bool stays = planned.configured.shape == Shape::duplex;
     call.program = planned.configured.touches == Touches::proc && !stays;
-    if (stays) call.child = program_of(planned);
+    if (stays) {
+      call.child = program_of(planned);
+      const auto* framing = option_of(planned, "framing");
+      call.by_lines = !planned.configured.creates && (!framing || framing->text == "lines");
+    }
     call.net = planned.configured.touches == Touches::net;
     for (const auto& [name, entries] : trial.config.fake) {
       if (name != planned.name) continue;
@@ -632,9 +655,13 @@ struct Doubles::Inside {
     }
   }
 
-  std::string program_of(const graph::PlannedStage& planned) const {
+  /// As written. Null: it is not.
+  const config::Node* option_of(const graph::PlannedStage& planned, std::string_view option) const {
     const auto* kind = trial.plan->pipeline.find(planned.name)->body.entry(planned.kind->name());
-    const config::Node* argv = kind ? kind->value.find("pipe") : nullptr;
+    return kind ? kind->value.find(option) : nullptr;
+  }
+  std::string program_of(const graph::PlannedStage& planned) const {
+    const config::Node* argv = option_of(planned, "pipe");
     if (!argv) return planned.name;
     return argv->is_list() && !argv->items.empty() ? argv->items.front().text : argv->text;
   }

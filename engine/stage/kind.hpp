@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/config/spec.hpp"
+#include "engine/message/asker.hpp"
 #include "engine/stage/context.hpp"
 #include "engine/stage/operator.hpp"
 #include "engine/stage/policies.hpp"
@@ -68,6 +69,8 @@ struct Configured {
   /// Of a source that listens: fills in what stands in the path by name, and says why a body is none that it takes.
   /// What plays the outside in a test asks it as well.
   std::function<message::Done(message::Request& request, std::string_view body)> admit;
+  /// The same: what somebody is told in place of any message, be it for who he is or for how much he sends.
+  std::function<std::optional<message::Answer>(const message::Request& request, std::string_view body)> turns_away;
   /// Of a call that must not be made twice for one message: what would be, in words. Empty: it may.
   std::string not_twice;
   bool brings_result = true;         ///< Of a call: somebody is called, who may fail, and whose answer is the result.

@@ -186,6 +186,51 @@ BOOST_AUTO_TEST_CASE(programs_are_told_in_json) {
   BOOST_TEST(contains(said.out, R"({"file":"tests/command/trials/none.yaml","tests":[]})"), said.out);
 }
 
+BOOST_AUTO_TEST_CASE(programs_are_told_mistakes_as_check_tells_them) {
+  const auto tested = said_by({"test", trials + "mistakes.yaml", "--output", "json"});
+  BOOST_TEST(tested.code == 78);
+  BOOST_TEST(tested.err.empty(), tested.err);
+  BOOST_TEST(tested.out == said_by({"check", trials + "mistakes.yaml", "--output", "json"}).out);
+}
+
+BOOST_AUTO_TEST_CASE(what_programs_are_told_is_not_laid_out_for_a_terminal) {
+  const auto said = said_by({"test", trials + "failing.yaml", "--output", "json"});
+  BOOST_TEST(!contains(said.out, "\\n      = "), said.out);
+  BOOST_TEST(contains(said.out, R"("hint":"expected {\"n\":2,\"square\":5}\ncame )"), said.out);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_answers_by_lines_is_given_one_to_say) {
+  const auto said = said_by({"test", trials + "several.yaml"});
+  BOOST_TEST(said.code == 2);
+  check_said("several", said.out);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_only_as_a_test_changes_the_file_is_told_with_the_test) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n"
+                                "  in: {generate: {range: 1..3, msg: {k: a}}}\n"
+                                "  c: {from: in, workers: 4, order: {key: '{{ msg.k }}'}, exec: {run: [x]}}\n"
+                                "  out: {from: c, drop: {}}\n"
+                                "tests:\n"
+                                "  - name: one alone\n"
+                                "    set: {stages.c.workers: 1}\n"
+                                "    fake: {c: [{}]}\n"
+                                "    expect: [{exit: 0}]\n");
+  const auto said = said_by({"test", path});
+  BOOST_TEST(said.code == 78);
+  BOOST_TEST(contains(said.err, "      = it is so in the test 'one alone' at " + path + ":6:5, by what it changes\n"),
+             said.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_count_that_is_not_written_is_told_by_its_key) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n  in: {generate: {range: 1..3}}\n  out: {from: in, stdout: {}}\n"
+                                "tests: [{name: a, expect: [{from: out, times: ~}]}]\n");
+  BOOST_TEST(contains(said_by({"test", path}).err, "error: 'times' needs a value\n"), said_by({"test", path}).err);
+}
+
 BOOST_AUTO_TEST_CASE(a_test_is_explained_and_stands_in_the_schema) {
   const auto said = said_by({"explain", "test"});
   BOOST_TEST(said.code == 0);
