@@ -95,6 +95,16 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
     if (!option->get_positional() || option->count() <= most) continue;
     return refused(streams, "'" + option->results()[most] + "' is one argument too many", help);
   }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    for (const auto* option : app.get_options()) {
+      const auto most = static_cast<std::size_t>(option->get_items_expected_max());
+      if (option->get_positional() || most == 0 || option->count() <= most) continue;
+      return refused(streams,
+                     "--" + option->get_lnames().front() + " is said " + std::to_string(option->count()) +
+                         " times, and takes one value",
+                     help);
+    }
+  }
   std::string what = error.what();
   if (what.ends_with(" is required")) {
     const std::string missing = what.substr(0, what.find(' '));
@@ -273,6 +283,7 @@ std::vector<VerbWords> vocabulary() {
         }
       }
       if (option->get_positional()) {
+        words.reads_file = words.takes == "FILE";
         words.takes = option->get_name();
         words.values = std::move(values);
         continue;

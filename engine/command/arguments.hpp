@@ -48,7 +48,8 @@ struct OptionWords {
 struct VerbWords {
   std::string verb;
   std::string summary;
-  std::string takes;  ///< What stands behind it: FILE, KIND, SHELL; empty: nothing.
+  std::string takes;        ///< What stands behind it: FILE, PIPELINE, KIND, SHELL; empty: nothing.
+  bool reads_file = false;  ///< Before that a file of any kind.
   std::vector<std::string> values;
   std::vector<OptionWords> options;
 };

@@ -1,10 +1,13 @@
 #include "engine/command/command.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <iostream>
+#include <streambuf>
 #include <string_view>
 #include <system_error>
 
@@ -29,6 +32,43 @@ bool wants_color(bool is_terminal) {
   const char* const terminal = std::getenv("TERM");
   return is_terminal && !(no_color && *no_color != '\0') && !(terminal && std::string_view(terminal) == "dumb");
 }
+
+/// The standard output, which remembers what was wrong with it: a stream would only say that something was.
+class ProgramOutput final : public std::streambuf {
+ public:
+  ProgramOutput() { setp(bytes_.data(), bytes_.data() + bytes_.size()); }
+  int error() const { return error_; }  ///< Of errno; 0: none.
+
+ protected:
+  int_type overflow(int_type byte) override {
+    if (sync() != 0) return traits_type::eof();
+    if (!traits_type::eq_int_type(byte, traits_type::eof())) {
+      *pptr() = traits_type::to_char_type(byte);
+      pbump(1);
+    }
+    return traits_type::not_eof(byte);
+  }
+  int sync() override {
+    const char* at = pbase();
+    while (error_ == 0 && at < pptr()) {
+      const auto written = ::write(STDOUT_FILENO, at, static_cast<std::size_t>(pptr() - at));
+      if (written >= 0) {
+        at += written;
+      } else if (errno == EAGAIN) {
+        pollfd ready{STDOUT_FILENO, POLLOUT, 0};
+        ::poll(&ready, 1, -1);
+      } else if (errno != EINTR) {
+        error_ = errno;
+      }
+    }
+    setp(bytes_.data(), bytes_.data() + bytes_.size());
+    return error_ == 0 ? 0 : -1;
+  }
+
+ private:
+  std::array<char, 8192> bytes_{};
+  int error_ = 0;
+};
 
 int run_verb(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
   switch (arguments.verb) {
@@ -78,13 +118,14 @@ int run_command(const stage::Catalog& catalog, const std::vector<std::string>& w
 
 int run_command(const stage::Catalog& catalog, int argc, const char* const* argv) {
   const bool err_is_terminal = ::isatty(STDERR_FILENO) == 1;
-  Streams streams{std::cout, std::cerr, ::isatty(STDOUT_FILENO) == 1, err_is_terminal, wants_color(err_is_terminal)};
+  ProgramOutput output;
+  std::ostream out(&output);
+  Streams streams{out, std::cerr, ::isatty(STDOUT_FILENO) == 1, err_is_terminal, wants_color(err_is_terminal)};
   const int ended = run_command(catalog, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), streams);
-  errno = 0;
-  std::cout.flush();
-  if (std::cout.good() || errno == EPIPE) return ended;
-  const std::error_code error(errno, std::generic_category());
-  std::cerr << "weir: standard output takes nothing: " << error.message() << "\n";
+  out.flush();
+  if (output.error() == 0 || output.error() == EPIPE) return ended;
+  std::cerr << "weir: standard output takes nothing: "
+            << std::error_code(output.error(), std::generic_category()).message() << "\n";
   return ended == exit_code::done ? exit_code::io : ended;
 }
 

@@ -13,10 +13,13 @@ using config::listed;
 
 constexpr const char* files = "FILE";
 
-/// What may stand behind the verb, where it is a word that weir knows; pipeline files are for the shell to find.
+/// Whether pipeline files stand behind the verb; before them, with `reads_file`, one of any kind.
+bool takes_pipelines(const VerbWords& verb) { return verb.takes == files || verb.takes == "PIPELINE"; }
+
+/// What may stand behind the verb, where it is a word that weir knows; files are for the shell to find.
 std::vector<std::string> words_behind(const stage::Catalog& catalog, const VerbWords& verb) {
   if (!verb.values.empty()) return verb.values;
-  if (verb.takes.empty() || verb.takes == files) return {};
+  if (verb.takes.empty() || takes_pipelines(verb)) return {};
   if (verb.takes == "KIND") return explained_words(catalog);
   return words_for_new(catalog);
 }
@@ -58,7 +61,8 @@ std::string bash(const stage::Catalog& catalog) {
     }
     options += fmt::format("    {}) options={} ;;\n", verb.verb, quoted(listed(option_names(verb), " ")));
     const auto words = words_behind(catalog, verb);
-    if (verb.takes == files) behind += fmt::format("    {}) _weir_files yaml; return ;;\n", verb.verb);
+    const std::string_view which = verb.reads_file ? "" : " yaml";
+    if (takes_pipelines(verb)) behind += fmt::format("    {}) _weir_files{}; return ;;\n", verb.verb, which);
     if (!words.empty()) behind += fmt::format("    {}) words={} ;;\n", verb.verb, quoted(listed(words, " ")));
   }
   return "# Completion of weir for bash: source <(weir completion bash)\n"
@@ -129,7 +133,8 @@ std::string zsh(const stage::Catalog& catalog) {
       }
     }
     const auto words = words_behind(catalog, verb);
-    if (verb.takes == files) arguments += " \\\n        " + quoted("*:pipeline:_files -g \"*.(yaml|yml)(-.)\"");
+    if (verb.reads_file) arguments += " \\\n        " + quoted("1:file:_files");
+    if (takes_pipelines(verb)) arguments += " \\\n        " + quoted("*:pipeline:_files -g \"*.(yaml|yml)(-.)\"");
     if (!words.empty())
       arguments += " \\\n        " + quoted("1:" + zsh_text(verb.takes) + ":(" + listed(words, " ") + ")");
     cases += "    " + verb.verb + ")\n      _arguments" + arguments + "\n      ;;\n";
@@ -177,7 +182,8 @@ std::string fish(const stage::Catalog& catalog) {
       out += here + names + value + " -d " + fish_quoted(option.help) + "\n";
     }
     const auto words = words_behind(catalog, verb);
-    if (verb.takes == files) out += here + " -a '(__fish_complete_suffix .yaml)'\n";
+    if (verb.reads_file) out += here + " -F\n";
+    if (takes_pipelines(verb)) out += here + " -a '(__fish_complete_suffix .yaml)'\n";
     if (!words.empty()) out += here + " -a " + fish_quoted(listed(words, " ")) + "\n";
   }
   return out;

@@ -313,7 +313,7 @@ class Matching {
  private:
   void tell(const ExpectConfig& expected, const std::string& what, const Lines& lines) {
     std::string hint;
-    for (const auto& line : lines) hint += (hint.empty() ? "" : "\n      = ") + line;
+    for (const auto& line : lines) hint += (hint.empty() ? "" : "\n") + line;
     failures_.error(expected.place, from_ + what, hint);
   }
 

@@ -35,6 +35,16 @@ bool is_of_code(const std::string& word) {
          });
 }
 
+std::string manual_json() {
+  std::string text;
+  for (const auto& entry : script::manual()) {
+    text += (text.empty() ? "[\n " : ",\n ");
+    text += "{\"name\": " + config::json_text(entry.name) + ", \"use\": " + config::json_text(entry.use) +
+            ", \"text\": " + config::json_text(entry.text) + "}";
+  }
+  return text + "\n]\n";
+}
+
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
   if (stage::comes_later(word)) {
     streams.err << "weir: '" << word << "' comes with a later version\n  = weir list names the kinds there are\n";
@@ -79,7 +89,7 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
     if (!declaration && word == name) declaration = of_file;
   }
   if (!declaration && is_of_code(word)) {
-    streams.out << script::manual_text();
+    streams.out << (output == Output::json ? manual_json() : script::manual_text());
     return exit_code::done;
   }
   if (!declaration) return unknown(catalog, word, streams);

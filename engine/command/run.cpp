@@ -207,8 +207,24 @@ class LogOfThisRun {
   LogOfThisRun& operator=(const LogOfThisRun&) = delete;
 };
 
-int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const std::optional<AdminRules>& rules,
-              Terminal* terminal) {
+/// What is wrong with the files, for who reads the log by a program: a line for each.
+void log_found(const std::vector<CheckedFile>& files) {
+  for (const auto& file : files) {
+    for (const auto& found : file.diagnostics.all()) {
+      const auto& place = found.place;
+      observe::log(found.severity == config::Severity::error ? Level::error : Level::warn, found.what,
+                   {{"file", place.source ? place.source->name : file.path},
+                    {"line", place.line},
+                    {"column", place.column},
+                    {"path", found.path},
+                    {"hint", found.hint}});
+    }
+  }
+}
+
+/// `told_in_log`: whose mistakes and warnings are for the log.
+int run_plans(std::vector<graph::Plan> plans, const std::vector<CheckedFile>& told_in_log, const Arguments& arguments,
+              const std::optional<AdminRules>& rules, Terminal* terminal) {
   std::uint64_t memory = 0;
   std::size_t stages = 0;
   runtime::Options options;
@@ -231,6 +247,7 @@ int run_plans(std::vector<graph::Plan> plans, const Arguments& arguments, const 
   log.clock = [&control] { return control.wall(); };
   if (terminal) log.sink = [terminal](std::string_view line) { terminal->write(line); };
   const LogOfThisRun log_of_this_run(log);
+  log_found(told_in_log);
 
   std::optional<Supervisor> supervisor;
   std::unique_ptr<Admin> admin;
@@ -266,19 +283,27 @@ int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& stre
 
 int run(Checked checked, const Arguments& arguments, Streams& streams) {
   refuse_shared_input(checked);
-  checked.print(streams);
+  const bool in_log = arguments.log_format == observe::Log::Format::json;
+  if (!in_log) {
+    checked.print(streams);
+  } else if (checked.has_errors()) {
+    observe::Log::Options log;  // There is no clock yet.
+    log.format = arguments.log_format;
+    const LogOfThisRun log_of_mistakes(log);
+    log_found(checked.files);
+  }
   if (checked.has_errors()) return exit_code::configuration;
   const auto choice = choose_admin(checked, arguments, streams);
   if (choice.exit_code != exit_code::done) return choice.exit_code;
 
   std::vector<graph::Plan> plans;
   for (auto& file : checked.files) plans.push_back(std::move(*file.plan));
-  checked.files.clear();
+  if (!in_log) checked.files.clear();
   std::unique_ptr<Terminal> terminal;
   if (streams.err_is_terminal && !uses_terminal(plans, streams)) {
     terminal = std::make_unique<Terminal>(STDERR_FILENO);
   }
-  return run_plans(std::move(plans), arguments, choice.rules, terminal.get());
+  return run_plans(std::move(plans), checked.files, arguments, choice.rules, terminal.get());
 }
 
 }  // namespace weir::command

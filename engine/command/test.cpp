@@ -142,15 +142,21 @@ int refuse_filter(const std::vector<TestFile>& files, const Arguments& arguments
 
 int test(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
   std::vector<TestFile> files;
+  config::Diagnostics found;
   bool mistakes = false, any = arguments.only.empty();
   for (const auto& path : arguments.files) {
     files.push_back(read(path, arguments.overrides, catalog));
     const auto& file = files.back();
     mistakes = mistakes || file.diagnostics.has_errors();
-    if (!file.diagnostics.empty()) streams.err << file.diagnostics.render(streams.color);
+    if (arguments.output == Output::json) {
+      for (const auto& diagnostic : file.diagnostics.all()) found.add(diagnostic);
+    } else if (!file.diagnostics.empty()) {
+      streams.err << file.diagnostics.render(streams.color);
+    }
     for (const auto& trial : file.trials) any = any || wanted(arguments, trial.config.name);
   }
   streams.err.flush();
+  if (mistakes && arguments.output == Output::json) streams.out << found.json() << "\n";  // As `check` says them.
   if (mistakes) return exit_code::configuration;
   if (!any) return refuse_filter(files, arguments, streams);
   const auto totals = arguments.output == Output::json ? run(files, catalog, arguments, JsonReport(streams))

@@ -81,8 +81,8 @@ std::string draft(const Declaration& declaration, std::size_t indent) {
     return out;
   }
   const auto written = options_of(example, *value);
-  // With nothing under it the kind is `null`, which is all defaults too, but no one would write it so.
-  out += before + declaration.name + (written.empty() ? ": {}\n" : ":\n");
+  // With nothing under it all options are as they are; braces would let nobody add one below.
+  out += before + declaration.name + ":\n";
   const std::string inside(indent + 2, ' ');
   for (const auto& field : declaration.fields) {
     out += comment(about(field, field.role), inside.size());

@@ -94,6 +94,21 @@ BOOST_AUTO_TEST_CASE(bash_completes_pipeline_files_and_folders_and_no_others) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(replay_is_given_a_file_of_any_kind_and_a_pipeline) {
+  const TemporaryFolder folder;
+  for (const auto* name : {"dead.ndjson", "orders.yaml"}) folder.file(name, "");
+  BOOST_TEST(offered({"replay", ""}, folder.path("")) == (Words{"dead.ndjson", "orders.yaml"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(offered({"replay", "dead.ndjson", "ord"}, folder.path("")) == Words{"orders.yaml"},
+             boost::test_tools::per_element());
+  const auto zsh = script(Shell::zsh);
+  const auto begin = zsh.find("\n    replay)\n");
+  const auto of_replay = zsh.substr(begin, zsh.find(";;", begin) - begin);
+  BOOST_TEST(weir::tests::contains(of_replay, "'1:file:_files'"), of_replay);
+  BOOST_TEST(weir::tests::contains(of_replay, "'*:pipeline:_files"), of_replay);
+  BOOST_TEST(weir::tests::contains(script(Shell::fish), "'__fish_seen_subcommand_from replay' -F\n"));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_offered_where_nothing_is_known) {
   BOOST_TEST(offered({"frobnicate", ""}).empty());
   BOOST_TEST(offered({"version", "x"}).empty());

@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(an_option_without_its_mark_stands_where_it_belongs_and_is_r
       for (const auto& one : lines) text += one + "\n";
       const auto checked = said_by({"check", folder.file(kind + ".yaml", text)});
       // What does not go together with the example is told; but nothing is misspelt, misplaced or of another type.
-      for (const auto* wrong : {"has no key", "no option", "expected ", "YAML"}) {
+      for (const auto* wrong : {"has no key", "no option", "expected ", "YAML", "indent", "goes on", "stands"}) {
         const auto place = checked.err.find(wrong);
         const auto line_end = checked.err.find('\n', place);
         const bool told = place != std::string::npos && !contains(checked.err, "comes with a later version");

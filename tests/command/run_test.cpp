@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,36 @@ const std::string long_line =
     "'}}}\n"
     "  screen: {from: one, stdout: {}}\n";
 
+/// What of a command line of the shell.
+weir::tests::ChildEnd shell(const std::string& line) { return Child({"bash", "-c", line, WEIR_BINARY}).end(); }
+
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_standard_output_that_takes_nothing_is_told_with_its_reason) {
+  const auto end = shell("\"$0\" schema > /dev/full");
+  BOOST_TEST(end.code == 74);
+  BOOST_TEST(end.err == "weir: standard output takes nothing: No space left on device\n");
+  const auto gone = shell("trap '' PIPE; { \"$0\" schema; echo $? >&2; } | true");
+  BOOST_TEST(gone.err == "0\n");
+}
+
+BOOST_AUTO_TEST_CASE(in_a_log_of_json_warnings_are_lines_of_it) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("p.yaml", "stages:\n  numbers: {generate: {range: 1..3}}\n");
+  const auto end = ran({path, "--log-format", "json"});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err, "nobody reads what 'numbers' puts out"), end.err);
+  const auto broken = folder.file("q.yaml", "stages:\n  numbers: {generate: {rnge: 1..3}}\n");
+  const auto refused = ran({broken, "--log-format", "json"});
+  BOOST_TEST(refused.code == 78);
+  BOOST_TEST(contains(refused.err, "has no key 'rnge'"), refused.err);
+  for (const auto& text : {end.err, refused.err}) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      BOOST_TEST(!weir::message::check_json(line).has_value(), line);
+    }
+  }
+}
 
 // ------------------------------------------------------------------------------------------------------------- it ends
 

@@ -104,6 +104,10 @@ BOOST_AUTO_TEST_CASE(mistakes_in_the_arguments_are_usage_and_say_the_cure) {
   BOOST_TEST(duration.code == 64);
   BOOST_TEST(contains(duration.err, "--for: '5' is no duration"), duration.err);
 
+  const auto twice = said_by({"run", "a.yaml", "--for", "1s", "--for", "2s"});
+  BOOST_TEST(twice.code == 64);
+  BOOST_TEST(twice.err == "weir: --for is said 2 times, and takes one value\n  = weir run --help says what it takes\n");
+
   const auto choice = said_by({"graph", "a.yaml", "--format", "svg"});
   BOOST_TEST(choice.code == 64);
   BOOST_TEST(contains(choice.err, "--format: takes dot|json|text, got 'svg'"), choice.err);
@@ -175,6 +179,9 @@ BOOST_AUTO_TEST_CASE(explain_functions_says_all_that_code_knows) {
   for (const auto& name : weir::script::known_names(weir::script::Form::block, weir::script::Setting::generate)) {
     BOOST_TEST(contains(said.out, name), name << " is not explained");
   }
+  const auto json = said_by({"explain", "functions", "--output", "json"});
+  BOOST_TEST(!weir::message::check_json(json.out).has_value(), json.out);
+  BOOST_TEST(contains(json.out, R"({"name": "re.match", "use": )"), json.out);
   for (const auto* word : {"re.match", "time", "msg", "result"}) BOOST_TEST(said_by({"explain", word}).out == said.out);
   for (const auto* word : {"run", "admin", "secrets"}) BOOST_TEST(said_by({"explain", word}).code == 0, word);
 }
