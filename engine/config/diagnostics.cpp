@@ -23,6 +23,37 @@ std::vector<std::size_t> character_starts(std::string_view line) {
   return starts;
 }
 
+/// The character that begins the text, which is not empty. Where its bytes are no UTF-8: any.
+char32_t first_character(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
+  if (byte(0) < 0x80) return byte(0);
+  const std::size_t more = byte(0) >= 0xF0 ? 3 : byte(0) >= 0xE0 ? 2 : 1;
+  char32_t point = byte(0) & (0x3Fu >> more);
+  for (std::size_t i = 1; i <= more; ++i) point = point << 6 | (byte(i) & 0x3Fu);
+  return point;
+}
+
+/// How many cells of a terminal it takes: two for what East Asia writes and for emoji, none for a mark on the one
+/// before.
+std::size_t cells_of(char32_t point) {
+  const auto within = [point](char32_t from, char32_t to) { return point >= from && point <= to; };
+  if (within(0x300, 0x36F) || within(0x200B, 0x200F) || within(0x20D0, 0x20FF) || within(0xFE00, 0xFE0F)) return 0;
+  const bool wide = within(0x1100, 0x115F) || within(0x2E80, 0x303E) || within(0x3041, 0xA4CF) ||
+                    within(0xA960, 0xA97F) || within(0xAC00, 0xD7A3) || within(0xF900, 0xFAFF) ||
+                    within(0xFE30, 0xFE6F) || within(0xFF00, 0xFF60) || within(0xFFE0, 0xFFE6) ||
+                    within(0x1F300, 0x1F64F) || within(0x1F680, 0x1F6FF) || within(0x1F900, 0x1FAFF) ||
+                    within(0x20000, 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
+std::size_t cells(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == 0 || !continues(text[i])) count += cells_of(first_character(text.substr(i)));
+  }
+  return count;
+}
+
 struct Palette {
   const char *bold, *red, *yellow, *green, *reset;
 };
@@ -49,9 +80,13 @@ std::string excerpt(const Place& place, const Palette& paint) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   const char* cut_before = first > 0 ? "…" : "";
   const char* cut_after = last < count ? "…" : "";
-  const std::size_t indent = at - first + (first > 0 ? 1 : 0);
+  const auto cells_between = [&](std::size_t from, std::size_t to) {
+    return cells(line.substr(starts[from], starts[to] - starts[from]));
+  };
+  const std::size_t indent = cells_between(first, std::max(first, at)) + (first > 0 ? 1 : 0);
   const std::size_t wanted = place.length > 0 ? static_cast<std::size_t>(place.length) : 1;
-  const std::size_t length = std::max<std::size_t>(1, std::min(wanted, last > at ? last - at : 1));
+  const std::size_t length =
+      std::max<std::size_t>(1, last > at ? cells_between(at, std::min(last, at + wanted)) : std::size_t{1});
   return fmt::format("{:>5} | {}{}{}\n      | {}{}^{}{}\n", place.line, cut_before, text, cut_after,
                      std::string(indent, ' '), paint.green, std::string(length - 1, '~'), paint.reset);
 }
@@ -99,11 +134,11 @@ std::vector<Diagnostic> Diagnostics::sorted() const {
   // One text may be read by several: an anchored part through each alias, a var wherever it is named.
   std::vector<Diagnostic> once;
   for (auto& found : all) {
-    const bool known = std::any_of(once.rbegin(), once.rend(), [&](const Diagnostic& other) {
-      return order(other) == order(found) && other.what == found.what;
-    });
+    bool known = false;  // Those of one place stand together.
+    for (auto other = once.rbegin(); !known && other != once.rend() && order(*other) == order(found); ++other) {
+      known = other->what == found.what;
+    }
     if (!known) once.push_back(std::move(found));
-    if (once.size() > 1000) break;
   }
   return once;
 }
@@ -121,7 +156,11 @@ std::string Diagnostics::render(bool color) const {
     if (found.place.used_line > 0)
       text += fmt::format("      = used at {}:{}:{}\n", found.place.source ? found.place.source->name : "weir",
                           found.place.used_line, found.place.used_column);
-    if (!found.hint.empty()) text += fmt::format("      = {}\n", found.hint);
+    for (std::string_view rest = found.hint; !rest.empty();) {
+      const auto end = std::min(rest.find('\n'), rest.size());
+      text += fmt::format("      = {}\n", rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
   }
   if (all.size() > shown_max) text += fmt::format("… and {} more\n", all.size() - shown_max);
   return text;
@@ -141,7 +180,8 @@ std::string Diagnostics::json() const {
 }
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
-  const std::size_t allowed = std::max<std::size_t>(2, name.size() / 3);
+  // Of three letters two are most of the word.
+  const std::size_t allowed = name.size() <= 3 ? 1 : std::max<std::size_t>(2, name.size() / 3);
   std::string best;
   std::size_t best_distance = allowed + 1;
   for (const auto& candidate : candidates) {

@@ -109,6 +109,21 @@ CompileError at_quoted(const config::Place& place, std::string_view code, const 
   return at_token(place, code, token, advice.substr(0, cure), hint);
 }
 
+/// Whether it would be code behind a `return`.
+bool is_expression(std::string_view code) {
+  const std::unique_ptr<lua_State, void (*)(lua_State*)> lua(luaL_newstate(), lua_close);
+  const std::string source = "return " + std::string(code);
+  return lua && luaL_loadbufferx(lua.get(), source.data(), source.size(), "=lua", "t") == LUA_OK;
+}
+
+/// In a line of advice.
+std::string shown_code(std::string_view code) {
+  constexpr std::size_t shown_bytes = 40;
+  const auto end = code.find_last_not_of(" \t\r\n");
+  code = code.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  return code.size() <= shown_bytes && code.find('\n') == std::string_view::npos ? std::string(code) : "…";
+}
+
 /// Lua's "lua:3: unexpected symbol near '!'" as an error of ours.
 CompileError syntax_error(std::string_view code, Form form, const config::Place& place,
                           const std::vector<Token>& tokens, std::string text) {
@@ -130,6 +145,9 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
     if (hint.empty() && near == "=") hint = "Lua compares with '=='";
   } else if (near == "<eof>" || near == "eof") {
     text = tokens.empty() ? "there is no code here" : "the code ends too early";
+    if (hint.empty() && form == Form::block && !tokens.empty() && is_expression(code)) {
+      hint = "a value alone does nothing: write `return " + shown_code(code) + "`, or an assignment";
+    }
   }
   if (const Token* token = near.empty() ? nullptr : find_token(tokens, near, line)) {
     return at_token(place, code, *token, std::move(text), std::move(hint));
@@ -206,6 +224,72 @@ std::optional<CompileError> absent_function(std::string_view code, const config:
   return std::nullopt;
 }
 
+/// The byte of `source` where the one of `code` at `offset` stands, if the code is written from `at` on: perhaps with
+/// other blanks and line breaks, and with the doubled or escaped marks of a quoted scalar.
+std::size_t same_byte(std::string_view source, std::size_t at, char quote, std::string_view code, std::size_t offset) {
+  constexpr std::string_view blanks = " \t\r\n";
+  const auto skip = [blanks](std::string_view text, std::size_t from) {
+    return std::min(text.find_first_not_of(blanks, from), text.size());
+  };
+  std::size_t byte = skip(code, 0);
+  at = skip(source, at);
+  while (byte < offset && byte < code.size()) {
+    if (blanks.find(code[byte]) != std::string_view::npos) {
+      const auto next = skip(code, byte);
+      if (next > offset) break;
+      byte = next;
+      if (quote == '"' && source.substr(at, 2) == "\\n") at += 2;
+      at = skip(source, at);
+      continue;
+    }
+    if (quote == '"' && at < source.size() && source[at] == '\\') ++at;
+    if (at >= source.size() || source[at] != code[byte]) return std::string_view::npos;
+    at += quote == '\'' && code[byte] == '\'' ? 2 : 1;
+    ++byte;
+  }
+  return at;
+}
+
+/// Of code that stands otherwise in its file than it is read: folded by `>`, indented more, with quotes doubled.
+config::Place place_as_written(const config::Place& place, std::string_view code, int line, std::size_t byte_column,
+                               int length) {
+  const std::string_view source = place.source->text;
+  std::size_t at = 0;
+  for (int number = 1; number < place.line; ++number) at = std::min(source.find('\n', at), source.size() - 1) + 1;
+  for (int column = 1; column < place.column && at < source.size(); ++column) {
+    ++at;
+    while (at < source.size() && (source[at] & 0xc0) == 0x80) ++at;
+  }
+  char quote = at < source.size() && (source[at] == '\'' || source[at] == '"') ? source[at] : '\0';
+  if (quote != '\0') ++at;
+  std::size_t offset = 0;
+  for (int number = 1; number < line; ++number) offset = std::min(code.find('\n', offset), code.size() - 1) + 1;
+  if (byte_column == 0) {
+    byte_column = std::min(code.find_first_not_of(" \t", offset), code.size()) - std::min(offset, code.size());
+  }
+  offset = std::min(offset + byte_column, code.size());
+  // All of it must be there, or this is not where it stands. A template's code begins behind some braces.
+  constexpr std::size_t far = 65536;
+  const auto end = std::min(source.size(), at + far);
+  for (auto from = at; from < end; from = source.find("{{", from) + 2) {
+    if (same_byte(source, from, quote, code, code.size()) != std::string_view::npos) {
+      const auto byte = same_byte(source, from, quote, code, offset);
+      const auto begin = source.rfind('\n', byte == 0 ? 0 : byte - 1);
+      const auto line_begin = byte == 0 || begin == std::string_view::npos ? 0 : begin + 1;
+      config::Place found = place;
+      found.line =
+          1 + static_cast<int>(std::count(source.begin(), source.begin() + static_cast<std::ptrdiff_t>(byte), '\n'));
+      const auto before = source.substr(line_begin, byte - line_begin);
+      found.column =
+          1 + static_cast<int>(std::count_if(before.begin(), before.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+      found.length = std::max(1, length);
+      return found;
+    }
+    if (source.find("{{", from) == std::string_view::npos) break;
+  }
+  return place;
+}
+
 }  // namespace
 
 config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column,
@@ -238,7 +322,7 @@ config::Place place_in(const config::Place& place, std::string_view code, int li
     first_byte = first.empty() ? 0 : candidate.find(first);
     first_line = place.line + below;
   }
-  if (first_byte == std::string_view::npos) return place;
+  if (first_byte == std::string_view::npos) return place_as_written(place, code, line, byte_column, length);
   config::Place found = place;
   const auto wanted = line_of(code, std::max(1, line));
   found.line = first_line + std::max(1, line) - 1;

@@ -63,6 +63,35 @@ std::string lua(const std::string& code) {
 
 // ------------------------------------------------------------------------------------------- what YAML makes of it
 
+BOOST_AUTO_TEST_CASE(a_rate_of_nothing) {
+  refused("  s: {from: in, limit: 0/s, pass: {}}\n  t: {from: s, drop: {}}\n", "4:24", "nothing would ever go", "");
+}
+
+BOOST_AUTO_TEST_CASE(a_misspelt_key_that_must_be_there_is_told_once) {
+  const auto said = check("  s: {from: in, aggregate: {window: 1s, felds: {n: count()}}}\n  t: {from: s, drop: {}}\n");
+  BOOST_TEST(said.code == 78);
+  BOOST_TEST(said.text.find("has no key 'felds'") != said.text.npos, said.text);
+  BOOST_TEST(said.text.find("needs 'fields'") == said.text.npos, said.text);
+}
+
+BOOST_AUTO_TEST_CASE(a_value_where_lua_wants_statements) {
+  refused("  s: {from: in, lua: msg.a}\n  t: {from: s, drop: {}}\n", "4:22", "the code ends too early",
+          "a value alone does nothing: write `return msg.a`, or an assignment");
+}
+
+BOOST_AUTO_TEST_CASE(code_is_found_however_its_scalar_is_written) {
+  const auto place_of = [](const std::string& stage) {
+    const auto text = check(stage).text;
+    return text.substr(0, text.find(": error"));
+  };
+  const std::string rest = "  t: {from: s, drop: {}}\n";
+  BOOST_TEST(place_of("  s:\n    from: in\n    lua: >\n      msg.a = 1\n      msg.b = nix\n" + rest) == "f.yaml:8:15");
+  BOOST_TEST(place_of("  s:\n    from: in\n    lua: |2\n        msg.a = nix\n" + rest) == "f.yaml:7:17");
+  BOOST_TEST(place_of("  s:\n    from: in\n    where: 'msg.a == ''x'' and nix'\n" + rest) == "f.yaml:6:32");
+  BOOST_TEST(place_of("  s:\n    from: in\n    where: \"msg.a == \\\"x\\\" and nix\"\n" + rest) == "f.yaml:6:32");
+  BOOST_TEST(place_of("  s:\n    from: in\n    set: {a: 'it''s {{ nix }}'}\n" + rest) == "f.yaml:6:24");
+}
+
 BOOST_AUTO_TEST_CASE(a_template_without_quotes) {
   const std::string what = "`{{ }}` outside quotes is a map to YAML";
   refused(set_line("to: {{ meta.client }}"), "7:11", what, "quote it: '{{ meta.client }}'");

@@ -68,6 +68,32 @@ BOOST_AUTO_TEST_CASE(a_long_line_is_shown_around_the_place) {
   BOOST_TEST(shown.find("…" + std::string(80, 'x') + "Y") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_caret_stands_under_what_it_means_behind_wide_characters_and_marks) {
+  const auto source = make_source("f.yaml", "a: 日本🙂 x\nb: e\u0301 x\n");
+  Diagnostics diagnostics;
+  diagnostics.error(at(source, 1, 8), "here");
+  diagnostics.error(at(source, 1, 4, 3), "they");
+  diagnostics.error(at(source, 2, 7), "there");
+  BOOST_TEST(diagnostics.render() ==
+             "f.yaml:1:4: error: they\n"
+             "    1 | a: 日本🙂 x\n"
+             "      |    ^~~~~~\n"
+             "f.yaml:1:8: error: here\n"
+             "    1 | a: 日本🙂 x\n"
+             "      |           ^\n"
+             "f.yaml:2:7: error: there\n"
+             "    2 | b: e\u0301 x\n"
+             "      |      ^\n");
+}
+
+BOOST_AUTO_TEST_CASE(however_many_there_are_the_rest_is_counted) {
+  const auto source = make_source("f.yaml", std::string(3000, '\n'));
+  Diagnostics diagnostics;
+  for (int line = 1; line <= 2500; ++line) diagnostics.error(at(source, line, 1), "here");
+  diagnostics.error(at(source, 7, 1), "here");
+  BOOST_TEST(diagnostics.render().ends_with("… and 2480 more\n"));
+}
+
 BOOST_AUTO_TEST_CASE(what_steers_a_terminal_is_not_shown) {
   const auto source = make_source("f.yaml", "a\x1b[31mb\tc\n");
   Diagnostics diagnostics;
@@ -93,6 +119,8 @@ BOOST_AUTO_TEST_CASE(the_nearest_name) {
   BOOST_TEST(nearest("xyz", {"file", "pass"}) == "");
   BOOST_TEST(nearest("ab", {"cd", "ef"}) == "");
   BOOST_TEST(nearest("a", {}) == "");
+  BOOST_TEST(nearest("foo", {"now", "num"}) == "");
+  BOOST_TEST(nearest("nwo", {"now", "num"}) == "now");
 }
 
 }  // namespace
