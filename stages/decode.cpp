@@ -27,6 +27,8 @@ const auto spec =
                config::sample("fields"))
         .field("columns", &Conversion::columns, "Of csv: the names of the fields, which must then be as many.",
                config::sample("[id, name, amount]"))
+        .distinct()
+        .needs_value("format", {"csv"}, "only csv has columns")
         .details(
             "What csv and logfmt hold is text. Of a key of logfmt that comes again the last counts. A text that is not "
             "of the format, or not UTF-8, fails (decode), a field that is not there fails (missing), one that is no "

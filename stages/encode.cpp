@@ -26,6 +26,8 @@ const auto spec =
         .field("columns", &Conversion::columns,
                "Of csv: the fields of the object, in this order. One that is not there is empty.",
                config::sample("[id, name, amount]"))
+        .distinct()
+        .needs_value("format", {"csv"}, "only csv has columns")
         .details(
             "In csv and logfmt numbers stay as they are written, null is empty, and a list or an object inside is "
             "written as JSON. A value that does not fit the format fails (type), a field that is not there fails "

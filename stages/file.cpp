@@ -87,9 +87,6 @@ void verify(const FileConfig& config, config::Written& written) {
   if (!durability_of(config.fsync)) {
     written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
   }
-  if (config.rotate && !config.rotate->size && !config.rotate->every) {
-    written.error("rotate", "when?", "say `size: 100MiB` or `every: 1d`");
-  }
 }
 
 const auto rotate_spec =
@@ -100,7 +97,8 @@ const auto rotate_spec =
                "With the first message after each step of this length, counted from 1970 in UTC: `1d` is midnight.",
                config::above(0), config::sample("1d"))
         .field("keep", &stage::Rotation::keep, "So many of those that were put aside; the oldest are removed.",
-               config::at_least(0), config::sample("7"));
+               config::at_least(0), config::sample("7"))
+        .some_of({"size", "every"}, "when?", "say `size: 100MiB` or `every: 1d`");
 
 const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
@@ -150,6 +148,7 @@ const auto spec =
                "Of csv: the fields that are written, in this order. Left out: those of the first record of the file, "
                "or of the first message; a message with others fails (type). What is missing or null is empty.",
                config::sample("[id, name, amount]"))
+        .distinct()
         .only_with("write", "append")
         .field("compress", &FileConfig::compress,
                "What is read or written is compressed. Left out, the name's ending says it: .gz, .zst, else none.",

@@ -33,13 +33,7 @@ struct GenerateConfig {
 };
 
 void verify_times(const GenerateConfig& config, config::Written& written) {
-  if (!config.cron) {
-    for (const char* key : {"zone", "overlap", "missed"}) {
-      if (written.has(key)) written.error(key, std::string("`") + key + "` goes with `cron`");
-    }
-    return;
-  }
-  if (config.every) written.error("cron", "`every` and `cron` exclude each other", "keep one of them");
+  if (!config.cron) return;
   policy::Cron::Mistake mistake;
   if (!policy::Cron::parse(*config.cron, mistake)) {
     written.reader().diagnostics.error(
@@ -53,20 +47,8 @@ void verify_times(const GenerateConfig& config, config::Written& written) {
   }
 }
 
-void verify(const GenerateConfig& config, config::Written& written) {
-  verify_times(config, written);
-  const int sources = config.range.has_value() + config.each.has_value() + config.lua.has_value();
-  if (sources > 1) {
-    const char* last = config.lua ? "lua" : "each";
-    written.error(last, "only one of `range`, `each` and `lua` says what is made", "make a stage of each");
-  } else if (sources == 0 && !config.every && !config.cron && !config.count) {
-    written.error("", "says neither what is made nor when", "write `range`, `each`, `lua`, `every`, `cron` or `count`");
-  }
-  if (config.msg && config.text) written.error("text", "`msg` and `text` exclude each other", "keep one of them");
-  if (config.lua && (config.msg || config.text)) {
-    written.error(config.msg ? "msg" : "text", "the code of `lua` yields whole messages", "build them there");
-  }
-}
+constexpr const char* one_source = "only one of `range`, `each` and `lua` says what is made";
+constexpr const char* whole_messages = "the code of `lua` yields whole messages";
 
 const auto spec =
     config::Spec<GenerateConfig>("generate",
@@ -75,10 +57,12 @@ const auto spec =
         .field("range", &GenerateConfig::range, "Numbers, both ends included.", config::sample("1..10"))
         .field("each", &GenerateConfig::each, "The elements of a list; with `every` the whole list each time.",
                config::sample("[eu, us]"))
+        .excludes({"range"}, one_source, "make a stage of each")
         .field("lua", &GenerateConfig::lua,
                "Code that calls `yield(t)` for each message. `yield` returns the seconds that it had to wait until the "
                "message was taken; `sleep(\"100ms\")` or `sleep(seconds)` waits.",
                config::statements(), config::sample("for n = 1, 3 do sleep(\"1s\") yield({n = n}) end"))
+        .excludes({"range", "each"}, one_source, "make a stage of each")
         .field("every", &GenerateConfig::every,
                "Time from one tick to the next; the first is at once. A tick gives the next number or message, or the "
                "whole list. A tick that nobody has room for is left out and counted as dropped (slow).",
@@ -89,23 +73,30 @@ const auto spec =
                "do. Or @hourly, @daily, @weekly, @monthly, @yearly. The first tick is the next time that fits, not at "
                "once; what a tick gives is as with `every`.",
                config::sample("'0 2 * * mon-fri'"))
+        .excludes({"every"})
         .field("zone", &GenerateConfig::zone, "Whose time of day: UTC, or a name of the system's time zones.",
                config::sample("Europe/Berlin"))
+        .needs({"cron"})
         .field("overlap", &GenerateConfig::overlap,
                "What happens to a tick while the messages of the one before still wait for room. skip: it is left out "
                "and counted as dropped (slow).",
                config::one_of({{"skip", Skip::skip}}))
+        .needs({"cron"})
         .field("missed", &GenerateConfig::missed,
                "What happens to a tick that fell while weir did not run, or while the machine slept and more than ten "
                "minutes passed. skip: it is left out; of a sleep, counted as dropped (slow).",
                config::one_of({{"skip", Skip::skip}}))
+        .needs({"cron"})
         .field("count", &GenerateConfig::count, "Messages after which it ends.", config::at_least(0),
                config::sample("100"))
         .field("msg", &GenerateConfig::msg,
                "The message, as a mapping. May use `i`, the number (else 1, 2, …), and `item`, the list's element.",
                config::sample("{n: '{{ i }}'}"))
+        .excludes({"lua"}, whole_messages, "build them there")
         .field("text", &GenerateConfig::text, "The message, as text; may use the same.",
                config::sample("'job {{ i }}'"))
+        .excludes({"msg"})
+        .excludes({"lua"}, whole_messages, "build them there")
         .details(
             "Where the clocks are changed, `cron` does as Vixie's and Debian's do. If its minute or hour begins with "
             "`*` it goes by the clock as it shows. Any other is due once a day: at the moment of the change, where the "
@@ -119,7 +110,9 @@ const auto spec =
         .example(
             "generate:\n  lua: |\n    local a, b = 0, 1\n    for n = 1, 10 do\n      sleep(\"100ms\")\n"
             "      yield({n = n, fibonacci = a})\n      a, b = b, a + b\n    end")
-        .verify(verify);
+        .some_of({"range", "each", "lua", "every", "cron", "count"}, "says neither what is made nor when",
+                 "write `range`, `each`, `lua`, `every`, `cron` or `count`")
+        .verify(verify_times);
 
 /// What comes quicker than this comes in bursts.
 constexpr stage::Duration shortest_sleep = 1ms;

@@ -134,11 +134,6 @@ void verify(const HttpConfig& config, config::Written& written) {
   if (config.tls && config.tls->cert.empty() != config.tls->key.empty()) {
     written.error("tls", "a certificate and its key go together", "write both `cert` and `key`");
   }
-  if (config.pages && !config.every) {
-    written.error("pages", "a call brings one reply: pages are for a stage with `every`");
-  } else if (config.pages && !config.get) {
-    written.error("pages", "pages are turned by `get`");
-  }
   if (!config.every) return;
   if (config.forward) return written.error("every", "without a message there is nothing to forward");
   const auto refuse = [&](const char* key) {
@@ -224,6 +219,8 @@ const auto spec =
                config::above(0), config::sample("10s"))
         .group("pages", &HttpConfig::pages, pages_spec,
                "With `every`: each reply is a page, and says where the next one is. Each becomes a message.")
+        .needs({"every"}, "a call brings one reply: pages are for a stage with `every`")
+        .needs({"get"}, "pages are turned by `get`")
         .field("headers", &HttpConfig::headers, "Headers of the request.",
                config::sample("{authorization: 'Bearer ${secret.api}', x-tenant: '{{ msg.tenant }}'}"))
         .secret_ok()

@@ -32,7 +32,6 @@ bool is_the_servers(std::string_view name) { return io::http_is_of_the_hop(name)
 
 void verify(const ReplyConfig& config, config::Written& written) {
   using Written = config::Value::Kind;
-  if (config.msg && config.text) written.error("text", "`msg` and `text` exclude each other", "keep one of them");
   if (config.status.constant()) {
     const auto status = config::parse_integer(config.status.text());
     if (!status || *status < status_least || *status > status_most) {
@@ -70,6 +69,7 @@ const auto spec =
         .field("msg", &ReplyConfig::msg, "The body, as a mapping; becomes JSON.",
                config::sample("{id: '{{ msg.id }}'}"))
         .field("text", &ReplyConfig::text, "The body, as text.", config::sample("'thank you'"))
+        .excludes({"msg"})
         .details(
             "Left out, the body is the payload. Unless a header says otherwise, `msg`, and a payload that is an object "
             "or a list in JSON, is application/json, everything else text/plain.\n"

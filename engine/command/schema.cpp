@@ -62,7 +62,8 @@ std::string own_kind_schema() {
 /// A map whose keys are names, and what stands under each.
 std::string named(const std::string& description, const std::string& value) {
   return "{\n      \"description\": " + json_text(description) +
-         ",\n      \"type\": \"object\",\n      \"propertyNames\": {\"pattern\": \"^[a-z][a-z0-9_]*$\"},\n" +
+         ",\n      \"type\": [\"object\", \"null\"],\n      \"propertyNames\": {\"pattern\": "
+         "\"^[a-z][a-z0-9_]*$\"},\n" +
          "      \"additionalProperties\": " + value + "\n    }";
 }
 
@@ -70,6 +71,7 @@ std::string named(const std::string& description, const std::string& value) {
 
 std::string pipeline_schema(const stage::Catalog& catalog) {
   std::string stages = named("What the pipeline does: stages by their names.", "{}");
+  stages.replace(stages.find("[\"object\", \"null\"]"), 18, "\"object\"");
   stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
   stages.insert(stages.find("[a-z]"), "(?!" + std::string(config::any_word) + "$)");
   return "{\n"
@@ -108,7 +110,7 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "    \"admin\": " +
          config::json_schema(config::admin_declaration()) +
          ",\n"
-         "    \"tests\": {\"description\": \"For weir test.\", \"type\": \"array\", \"items\": " +
+         "    \"tests\": {\"description\": \"For weir test.\", \"type\": [\"array\", \"null\"], \"items\": " +
          config::json_schema(test_declaration()) +
          "}\n"
          "  },\n"

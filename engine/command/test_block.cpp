@@ -24,18 +24,6 @@ void refuse_later(const std::vector<const char*>& words, config::Written& writte
   }
 }
 
-void verify_payload(const std::vector<const char*>& words, config::Written& written) {
-  const char* first = nullptr;
-  for (const auto* word : words) {
-    if (!written.has(word)) continue;
-    if (first) {
-      written.error(word, "`" + std::string(first) + "` and `" + word + "` exclude each other", "keep one of them");
-      return;
-    }
-    first = word;
-  }
-}
-
 const auto amount_spec = config::Spec<Amount>("amount", "How many.")
                              .scalar(&Amount::exactly, "So many.", config::at_least(0), config::sample("2"))
                              .field("at_least", &Amount::at_least, "No fewer.", config::at_least(0))
@@ -64,10 +52,12 @@ const auto send_spec =
         .field("at", &SendConfig::at, "When, from the start of the test.", config::sample("1s"))
         .field("every", &SendConfig::every, "Time from one to the next, with `times`.", config::above(0),
                config::sample("1s"))
+        .needs({"times"}, "`every` without `times` would never end", "say how many, such as `times: 10`")
         .field("times", &SendConfig::times, "So many of them.", config::at_least(1), config::at_most(times_most))
         .field("msg", &SendConfig::msg, "The message, as a mapping. May use `i`: 1, 2, … with `times`.",
                config::sample("{n: '{{ i }}'}"))
         .field("text", &SendConfig::text, "The message, as text; may use the same.", config::sample("hello"))
+        .excludes({"msg"})
         .field("meta", &SendConfig::meta, "Its metadata: key, attempt, and names of your own.",
                config::sample("{key: a}"))
         .field("restart", &SendConfig::restart,
@@ -84,7 +74,6 @@ const auto send_spec =
         .place(&SendConfig::place)
         .verify([](const SendConfig& send, config::Written& written) {
           refuse_later({"event"}, written);
-          verify_payload({"msg", "text"}, written);
           if (send.restart || !send.machine.empty()) {
             const std::string what = send.restart ? "a `restart`" : "`machine`";
             for (const auto* word : {"to", "every", "times", "msg", "text", "meta", "request"}) {
@@ -99,9 +88,6 @@ const auto send_spec =
             }
           } else if (!send.to) {
             written.error("", "it does not say where it comes in", "say `to: STAGE`");
-          }
-          if (send.every && !written.has("times")) {
-            written.error("every", "`every` without `times` would never end", "say how many, such as `times: 10`");
           }
           for (const auto& [name, value] : send.meta) {
             if (name == "id" || name == "time") written.error("meta", "`" + name + "` is given by the engine");
@@ -129,19 +115,19 @@ const auto fake_spec =
                config::at_most(599), config::sample("503"))
         .field("code", &FakeConfig::code, "Of a program: what it exits with; 0 unless written.", config::at_least(0),
                config::at_most(255), config::sample("1"))
+        .excludes({"signal"}, "who is killed by a signal exits with no code")
         .field("signal", &FakeConfig::signal, "Of a program: what it is killed by.", config::sample("KILL"))
         .field("headers", &FakeConfig::headers, "Of HTTP.", config::sample("{content-type: text/html}"))
         .field("msg", &FakeConfig::msg, "What comes, as a mapping; in a call it may speak of the message.",
                config::sample("{score: '{{ msg.n * 2 }}'}"))
         .field("text", &FakeConfig::text,
                "What comes, as text; of a source, read in its `format` as if it stood outside.", config::sample("'ok'"))
+        .excludes({"msg"})
         .field("stderr", &FakeConfig::error_text, "Of a program: its standard error.", config::sample("no such id"))
         .field("failed", &FakeConfig::failed, "Nothing comes: it fails so. `text` is the reason's text then.",
                failure_kinds)
         .place(&FakeConfig::place)
         .verify([](const FakeConfig& fake, config::Written& written) {
-          verify_payload({"msg", "text"}, written);
-          if (fake.code && fake.signal) written.error("code", "who is killed by a signal exits with no code");
           if (!fake.failed) return;
           for (const auto* word : {"status", "code", "signal", "headers", "msg", "stderr"}) {
             if (written.has(word)) written.error(word, "with `failed` nothing comes", "keep one of them");
@@ -164,6 +150,8 @@ const auto expect_spec =
               "named, one entry after the other.",
               config::sample("print"))
         .role("of", &ExpectConfig::of, "A stage: its figures, at `at` or at the end.", config::sample("numbers"))
+        .needs({"in", "out", "calls", "filtered", "dropped", "errors", "breaker", "queue", "edge"},
+               "it does not say which figure", "such as `out: 2`, `calls: {at_most: 3}`")
         .role("exit", &ExpectConfig::exit, "What `weir run` would exit with.", config::at_least(0),
               config::at_most(255), config::sample("0"))
         .role("answered", &ExpectConfig::answered,
@@ -180,8 +168,10 @@ const auto expect_spec =
         .only_with("from", "answered")
         .field("has", &ExpectConfig::has, "Some of its fields; of maps in it some of theirs.", config::sample("{n: 2}"))
         .only_with("from", "answered")
+        .excludes({"msg"})
         .field("text", &ExpectConfig::text, "The message as text, whole.", config::sample("hello"))
         .only_with("from", "answered")
+        .excludes({"msg", "has"})
         .group("failed", &ExpectConfig::failed, failed_spec, "Why it failed: the kind, or more of it.")
         .only_with("from", "answered")
         .field("meta", &ExpectConfig::meta, "Some of its metadata.", config::sample("{attempt: 2}"))
@@ -220,12 +210,6 @@ const auto expect_spec =
         .example("- {from: print, msg: {n: 2}}")
         .verify([](const ExpectConfig& expect, config::Written& written) {
           refuse_later({"got", "queue", "edge", "subject", "topic", "client"}, written);
-          verify_payload({"msg", "has", "text"}, written);
-          const bool figures = expect.in || expect.out || expect.calls || expect.filtered || expect.dropped ||
-                               expect.errors || expect.breaker || expect.later;
-          if (expect.of && !figures) {
-            written.error("of", "it does not say which figure", "such as `out: 2`, `calls: {at_most: 3}`");
-          }
           if (expect.has && expect.has->kind != config::Value::Kind::map) {
             written.error("has", "`has` names fields", "write `msg`, or `text`, for what is no mapping");
           }
@@ -242,6 +226,8 @@ const auto test_spec =
                "The outside, by stages. Of a call: the first entry whose `where` holds and whose `times` are not used "
                "up answers. Of a source: the entries are read once each, then it ends.")
         .list("expect", &TestConfig::expect, expect_spec, "What must come of it.")
+        .required()
+        .filled()
         .field("for", &TestConfig::run_for, "Then it is told to end; for what would not end by itself.",
                config::above(0), config::sample("20s"))
         .field("start", &TestConfig::start, "The time of day when it starts; 2030-01-01T00:00:00Z unless written.",
@@ -460,6 +446,34 @@ void check_code(const config::Reader& reader, const std::string& path, Diagnosti
   }
 }
 
+/// Whether some value of the tree stands at this place.
+bool is_written_in(const Node& tree, const config::Place& place) {
+  if (tree.place.line == place.line && tree.place.column == place.column) return true;
+  const auto at = [&place](const Node& node) { return is_written_in(node, place); };
+  return std::any_of(tree.items.begin(), tree.items.end(), at) ||
+         std::any_of(tree.entries.begin(), tree.entries.end(), [&at](const auto& entry) { return at(entry.value); });
+}
+
+/// What is wrong with the pipeline as a test changes it, which need not be wrong with the file: told with the test.
+void tell_of_changed(const Node& test, const Diagnostics& found, Diagnostics& diagnostics) {
+  const Node* name = test.find("name");
+  for (auto diagnostic : found.all()) {
+    const auto& known = diagnostics.all();
+    const bool of_file = std::any_of(known.begin(), known.end(), [&](const config::Diagnostic& other) {
+      return other.what == diagnostic.what && other.place.str() == diagnostic.place.str();
+    });
+    if (of_file) continue;
+    if (is_written_in(test, diagnostic.place)) {
+      diagnostics.add(std::move(diagnostic));
+      continue;
+    }
+    const std::string which = name && name->is_scalar() ? " '" + name->text + "'" : "";
+    diagnostic.hint += (diagnostic.hint.empty() ? "" : "\n") +
+                       ("it is so in the test" + which + " at " + test.place.str() + ", by what it changes");
+    diagnostics.add(std::move(diagnostic));
+  }
+}
+
 /// The file's tree as a test changes it.
 void change(Node& root, const Node& test, Diagnostics& diagnostics) {
   if (const Node* vars = test.find("vars"); vars && vars->is_map()) {
@@ -576,7 +590,9 @@ std::vector<Trial> read_tests(const std::shared_ptr<const config::Source>& sourc
     if (changes) {
       Node changed = root;
       change(changed, written, diagnostics);
-      read = read_pipeline(source, changed, written.find("env"), catalog, diagnostics);
+      Diagnostics found;
+      read = read_pipeline(source, changed, written.find("env"), catalog, found);
+      tell_of_changed(written, found, diagnostics);
     } else {
       if (!unchanged) unchanged = read_pipeline(source, root, nullptr, catalog, diagnostics);
       read = *unchanged;

@@ -174,6 +174,8 @@ void markdown_rows(const Declaration& declaration, std::string& out, const std::
     if (!field.also.empty()) meaning += " Or `" + listed(field.also, "`, `") + "`.";
     if (field.one_or_more) meaning += " One, or a list.";
     if (!field.only_with.empty()) meaning += " With `" + listed(field.only_with, "` or `") + "`.";
+    for (const auto& bond : field.needs) meaning += " With `" + listed(bond.keys, "` or `") + "`.";
+    for (const auto& bond : field.excludes) meaning += " Not with `" + listed(bond.keys, "` or `") + "`.";
     if (field.secret_ok) meaning += " May hold `${secret.name}`.";
     const std::string fallback = field.required ? "required" : field.role ? "one of these" : code_cell(field.fallback);
     out += fmt::format("| `{}{}` | {} | {} | {} | {} |\n", prefix, field.key, table_cell(type_of(field)), fallback,
@@ -195,13 +197,15 @@ std::string pattern(std::string_view expression) {
 
 std::string any_of(const std::string& schema) { return fmt::format(R"({{"anyOf":[{},{}]}})", schema, filled_in); }
 
-constexpr std::string_view amount = "[0-9]+(\\.[0-9]+)?";
+constexpr std::string_view whole = "(0|[1-9][0-9]*)", amount = "(0|[1-9][0-9]*)(\\.[0-9]+)?";
+/// Before an amount that is not 0.
+constexpr std::string_view not_nothing = "(?=[0-9.]*[1-9])";
 constexpr std::string_view span = "(us|ms|s|m|h|d)";
 
 std::string type_schema(const std::string& type, const FieldDeclaration& field) {
   if (type.starts_with("list of ") && type != "list of maps")
-    return any_of(fmt::format(R"({{"type":"array",{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "",
-                              type_schema(type.substr(8), field)));
+    return any_of(fmt::format(R"({{"type":"array",{}{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "",
+                              field.distinct ? R"("uniqueItems":true,)" : "", type_schema(type.substr(8), field)));
   if (type.starts_with("map of ")) {
     const std::string inner = type.substr(7);
     std::string names;
@@ -228,11 +232,17 @@ std::string type_schema(const std::string& type, const FieldDeclaration& field) 
     for (const auto& word : field.also) words.push_back(json_text(word));
     return any_of(fmt::format(R"({{"anyOf":[{}}},{{"enum":[{}]}}]}})", schema, listed(words, ",")));
   }
-  const std::string_view some = field.above ? "(?=.*[1-9])" : "";
+  const std::string_view some = field.above ? not_nothing : "";
+  const std::string period = fmt::format("({}{})?{}", not_nothing, amount, span);
+  if (field.share) return any_of(pattern("^(100(\\.0+)?|[1-9]?[0-9](\\.[0-9]+)?)%$"));
+  if (field.rate_or_name) {
+    return any_of(pattern(fmt::format("^([a-z][a-z0-9_]*|{}{}/{})$", not_nothing, amount, period)));
+  }
+  if (!field.begins.empty()) return any_of(pattern("^" + field.begins));
   if (type == "duration") return any_of(pattern(fmt::format("^{}{}{}$", some, amount, span)));
   if (type == "size") return any_of(pattern(fmt::format("^{}{}(B|KiB|MiB|GiB)$", some, amount)));
-  if (type == "rate") return any_of(pattern(fmt::format("^{}/({})?{}$", amount, amount, span)));
-  if (type == "integer range") return any_of(pattern("^-?[0-9]+\\.\\.-?[0-9]+$"));
+  if (type == "rate") return any_of(pattern(fmt::format("^{}{}/{}$", some, amount, period)));
+  if (type == "integer range") return any_of(pattern(fmt::format("^-?{}\\.\\.-?{}$", whole, whole)));
   if (type == "duration range") return any_of(pattern(fmt::format("^{}{}\\.\\.{}{}$", amount, span, amount, span)));
   if (type == "path") return any_of(R"({"type":["string","number","boolean"],"pattern":"^[^.]+(\\.[^.]+)*$"})");
   if (type == "lua" || type == "text" || type == "template") return R"({"type":["string","number","boolean"]})";
@@ -247,7 +257,8 @@ std::string field_schema(const FieldDeclaration& field) {
     schema = field.nested->shape == Declaration::Shape::fields ? any_of(object_schema(*field.nested))
                                                                : json_schema(*field.nested);
     if ((field.type == "list of maps" || field.type == "map of lists of maps"))
-      schema = any_of(fmt::format(R"({{"type":"array","items":{}}})", schema));
+      schema =
+          any_of(fmt::format(R"({{"type":"array",{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "", schema));
     if (field.type == "map of lists of maps")
       schema = any_of(fmt::format(R"({{"type":"object","additionalProperties":{}}})", schema));
   } else {
@@ -262,6 +273,12 @@ std::string field_schema(const FieldDeclaration& field) {
   return fmt::format(R"({{"description":{}{}{})", json_text(about), schema == "{}" ? "" : ",", schema.substr(1));
 }
 
+std::string any_required(const std::vector<std::string>& keys) {
+  std::vector<std::string> any;
+  for (const auto& key : keys) any.push_back(fmt::format(R"({{"required":[{}]}})", json_text(key)));
+  return any.size() == 1 ? any.front() : fmt::format(R"({{"anyOf":[{}]}})", listed(any, ","));
+}
+
 std::string object_schema(const Declaration& declaration) {
   std::vector<std::string> required;
   std::vector<std::string> roles;
@@ -269,13 +286,24 @@ std::string object_schema(const Declaration& declaration) {
   for (const auto& field : declaration.fields) {
     if (field.required) required.push_back(json_text(field.key));
     if (field.role) roles.push_back(fmt::format(R"({{"required":[{}]}})", json_text(field.key)));
-    if (!field.only_with.empty()) {
-      std::vector<std::string> with;
-      for (const auto& role : field.only_with) with.push_back(fmt::format(R"({{"required":[{}]}})", json_text(role)));
-      dependencies.push_back(fmt::format(R"({}:{{"anyOf":[{}]}})", json_text(field.key), listed(with, ",")));
+    std::vector<std::string> bonds;
+    if (!field.only_with.empty()) bonds.push_back(any_required(field.only_with));
+    for (const auto& bond : field.needs) {
+      bonds.push_back(any_required(bond.keys));
+      if (bond.values.empty()) continue;
+      std::vector<std::string> values;
+      for (const auto& value : bond.values) values.push_back(json_text(value));
+      bonds.push_back(fmt::format(R"({{"properties":{{{}:{}}}}})", json_text(bond.keys.front()),
+                                  any_of(fmt::format(R"({{"enum":[{}]}})", listed(values, ",")))));
     }
+    for (const auto& bond : field.excludes) bonds.push_back(fmt::format(R"({{"not":{}}})", any_required(bond.keys)));
+    if (bonds.size() == 1) dependencies.push_back(json_text(field.key) + ":" + bonds.front());
+    if (bonds.size() > 1)
+      dependencies.push_back(fmt::format(R"({}:{{"allOf":[{}]}})", json_text(field.key), listed(bonds, ",")));
   }
-  const bool may_be_nothing = required.empty() && roles.empty();
+  std::vector<std::string> some;
+  for (const auto& bond : declaration.some_of) some.push_back(any_required(bond.keys));
+  const bool may_be_nothing = required.empty() && roles.empty() && some.empty();
   const auto by_name = std::find_if(declaration.fields.begin(), declaration.fields.end(),
                                     [](const FieldDeclaration& field) { return field.any_name; });
   std::string schema = fmt::format(R"({{"type":{},"additionalProperties":{},"properties":{{{}}})",
@@ -285,6 +313,7 @@ std::string object_schema(const Declaration& declaration) {
   if (!required.empty()) schema += fmt::format(R"(,"required":[{}])", listed(required, ","));
   if (!roles.empty()) schema += fmt::format(R"(,"oneOf":[{}])", listed(roles, ","));
   if (!dependencies.empty()) schema += fmt::format(R"(,"dependencies":{{{}}})", listed(dependencies, ","));
+  if (!some.empty()) schema += fmt::format(R"(,"allOf":[{}])", listed(some, ","));
   return schema + "}";
 }
 

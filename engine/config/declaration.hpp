@@ -11,6 +11,13 @@ namespace weir::config {
 
 struct Declaration;
 
+/// What one key says of others beside it. The reader tells it in these words, or in its own where they are empty.
+struct Bond {
+  std::vector<std::string> keys;
+  std::vector<std::string> values;  ///< What the one key must be; empty: anything.
+  std::string what, hint;
+};
+
 /// One key of a kind.
 struct FieldDeclaration {
   std::string key;
@@ -29,8 +36,15 @@ struct FieldDeclaration {
   bool one_or_more = false;  ///< A list that may be written as its one element.
   bool any_name = false;     ///< It stands for every other key with a map behind it; `key` is what to call those.
   std::vector<std::string> choices;
-  std::vector<std::string> also;              ///< Words that may stand in the place of a number.
-  std::vector<std::string> only_with;         ///< Roles it goes with; all, if empty.
+  std::vector<std::string> also;       ///< Words that may stand in the place of a number.
+  std::vector<std::string> only_with;  ///< Roles it goes with; all, if empty.
+  std::vector<Bond> needs;             ///< Of the keys of each at least one is written too,
+  std::vector<Bond> excludes;          ///< and of these none.
+  // For the schema; whoever reads the value has words of his own for it.
+  bool distinct = false;                      ///< A list in which nothing stands twice.
+  bool share = false;                         ///< A text such as 80%.
+  bool rate_or_name = false;                  ///< A text that is one of the two.
+  std::string begins;                         ///< A text begins so.
   std::shared_ptr<const Declaration> nested;  ///< For a map with keys of its own, or a list of such maps.
 };
 
@@ -49,6 +63,7 @@ struct Declaration {
   Shape shape = Shape::fields;
   FieldDeclaration value;  ///< Of shapes scalar, scalar_or_fields and whole.
   std::vector<FieldDeclaration> fields;
+  std::vector<Bond> some_of;          ///< Of the keys of each at least one is written.
   std::vector<std::string> examples;  ///< YAML, each the lines of one stage's kind.
   std::string example_message;        ///< What the first of them can be tried on, in YAML; empty: any message will do.
 

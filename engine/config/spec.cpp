@@ -281,8 +281,10 @@ void describe(detail::Field& field, std::string key, std::string help, const std
     for (const auto& check : extra.checks) {
       field.checks.push_back(check);
       const bool counted = declaration.type.ends_with("integer") || declaration.type.ends_with("number");
-      const bool measured = declaration.type == "duration" || declaration.type == "size";
-      if (counted || (measured && check.kind == Check::Kind::above && check.bound == 0)) {
+      const bool measured = declaration.type == "duration" || declaration.type == "size" || declaration.type == "rate";
+      const bool lower = check.kind == Check::Kind::above || check.kind == Check::Kind::at_least;
+      if (measured && lower && (check.kind == Check::Kind::above || check.bound > 0)) declaration.above = 0;
+      if (counted) {
         if (check.kind == Check::Kind::above) declaration.above = check.bound;
         if (check.kind == Check::Kind::at_least) declaration.at_least = check.bound;
         if (check.kind == Check::Kind::at_most) declaration.at_most = check.bound;
@@ -383,8 +385,54 @@ FieldDeclaration& SpecCore::last() {
   return last_is_value_ || declaration_.fields.empty() ? declaration_.value : declaration_.fields.back();
 }
 
+namespace {
+
+bool holds(const Bond& bond, const Node& node) {
+  return std::any_of(bond.keys.begin(), bond.keys.end(), [&](const std::string& key) {
+    const Node* found = node.find(key);
+    if (!found || bond.values.empty()) return found != nullptr;
+    const bool known_later = found->text.find("${") != std::string::npos;
+    return known_later || std::find(bond.values.begin(), bond.values.end(), found->text) != bond.values.end();
+  });
+}
+
+/// What the keys of a map say of each other.
+void check_bonds(const Declaration& declaration, const Node& node, Reader& reader) {
+  const auto errors_before = reader.diagnostics.error_count();
+  Written written(node, reader);
+  for (const auto& field : declaration.fields) {
+    if (!node.find(field.key)) continue;
+    for (const auto& bond : field.needs) {
+      if (holds(bond, node)) continue;
+      const std::string with =
+          joined(bond.keys, "` or `") + (bond.values.empty() ? "" : ": " + joined(bond.values, "` or `"));
+      written.error(field.key, bond.what.empty() ? fmt::format("`{}` goes with `{}`", field.key, with) : bond.what,
+                    bond.hint);
+    }
+    for (const auto& bond : field.excludes) {
+      const auto other =
+          std::find_if(bond.keys.begin(), bond.keys.end(), [&](const auto& key) { return node.find(key) != nullptr; });
+      if (other == bond.keys.end()) continue;
+      const bool own_words = !bond.what.empty();
+      written.error(field.key,
+                    own_words ? bond.what : fmt::format("`{}` and `{}` exclude each other", *other, field.key),
+                    own_words ? bond.hint : "keep one of them");
+    }
+  }
+  if (reader.diagnostics.error_count() > errors_before) return;
+  for (const auto& bond : declaration.some_of) {
+    if (!holds(bond, node)) written.error("", bond.what, bond.hint);
+  }
+}
+
+}  // namespace
+
 void SpecCore::read_into(const Node& written, Reader& reader, void* config,
                          const std::vector<std::string>& others) const {
+  const auto errors_before = reader.diagnostics.error_count();
+  // As the user wrote it; of an element of a list, what it is.
+  const std::string last_step = reader.path.substr(reader.path.rfind('.') + 1);
+  const bool by_key = reader.subject.empty() && !last_step.empty() && !parse_integer(last_step);
   const std::string subject = reader.subject.empty() ? declaration_.name : std::exchange(reader.subject, {});
   const auto as_declared = [](detail::Field field, const FieldDeclaration& declaration) {
     field.declaration = declaration;  // required(), secret_ok() and the like were said after the field was added.
@@ -395,7 +443,8 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
       declaration_.shape == Declaration::Shape::scalar || declaration_.shape == Declaration::Shape::whole;
   if (value_shape) {
     if (written.is_null())
-      return reader.error(written.place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+      return reader.error(written.place, fmt::format("'{}' needs a value", by_key ? last_step : subject),
+                          declaration_.value.help);
     return read_field(as_declared(*value_, declaration_.value), written, reader, config);
   }
   std::optional<Node> filled;
@@ -409,7 +458,8 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
   }
   if (declaration_.shape == Declaration::Shape::scalar_or_fields && !node->is_map()) {
     if (node->is_null())
-      return reader.error(node->place, fmt::format("'{}' needs a value", subject), declaration_.value.help);
+      return reader.error(node->place, fmt::format("'{}' needs a value", by_key ? last_step : subject),
+                          declaration_.value.help);
     return read_field(as_declared(*value_, declaration_.value), *node, reader, config);
   }
   if (!node->is_map() && !node->is_null()) {
@@ -429,6 +479,10 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
     if (declaration_.fields[i].role && node->find(declaration_.fields[i].key))
       roles.push_back(declaration_.fields[i].key);
 
+  std::vector<std::string> meant;  // By keys that are misspelt: what is missing then has been told.
+  const auto is_meant = [&meant](const std::string& key) {
+    return std::find(meant.begin(), meant.end(), key) != meant.end();
+  };
   for (const auto& entry : node->entries) {
     const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
                                  [&](const auto& field) { return field.key == entry.key; });
@@ -445,6 +499,7 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
         continue;
       }
       const std::string near = nearest(entry.key, known);
+      if (!near.empty()) meant.push_back(near);
       const std::string all =
           known.empty() ? fmt::format("{} takes no options", subject) : fmt::format("its keys are {}", joined(known));
       reader.error(entry.key_place, fmt::format("{} has no key '{}'", subject, entry.key),
@@ -464,10 +519,10 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
   std::vector<std::string> all_roles;
   for (const auto& field : declaration_.fields) {
     if (field.role) all_roles.push_back(field.key);
-    if (field.required && !node->find(field.key))
+    if (field.required && !node->find(field.key) && !is_meant(field.key))
       reader.error(node->place, fmt::format("{} needs '{}'", subject, field.key), field.help);
   }
-  if (!all_roles.empty() && roles.empty())
+  if (!all_roles.empty() && roles.empty() && std::none_of(all_roles.begin(), all_roles.end(), is_meant))
     reader.error(node->place,
                  all_roles.size() == 1 ? fmt::format("{} needs '{}'", subject, all_roles[0])
                                        : fmt::format("{} needs one of {}", subject, joined(all_roles, " or ")),
@@ -490,6 +545,7 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
                              second->key),
                  "a second stage does the other");
   }
+  if (reader.diagnostics.error_count() == errors_before) check_bonds(declaration_, *node, reader);
 }
 
 }  // namespace weir::config

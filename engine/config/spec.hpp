@@ -357,7 +357,50 @@ class Spec : public SpecCore {
     return std::move(*this);
   }
 
+  /// One of these is written too.
+  Spec&& needs(std::vector<std::string> keys, std::string what = {}, std::string hint = {}) && {
+    last().needs.push_back({std::move(keys), {}, std::move(what), std::move(hint)});
+    return std::move(*this);
+  }
+  /// This key is written too, with one of these values.
+  Spec&& needs_value(std::string key, std::vector<std::string> values, std::string what = {},
+                     std::string hint = {}) && {
+    last().needs.push_back({{std::move(key)}, std::move(values), std::move(what), std::move(hint)});
+    return std::move(*this);
+  }
+  /// None of these is.
+  Spec&& excludes(std::vector<std::string> keys, std::string what = {}, std::string hint = {}) && {
+    last().excludes.push_back({std::move(keys), {}, std::move(what), std::move(hint)});
+    return std::move(*this);
+  }
+  // For the schema alone: whoever reads the value says what is wrong with it.
+  Spec&& distinct() && {  ///< Nothing stands twice in the list.
+    last().distinct = true;
+    return std::move(*this);
+  }
+  Spec&& filled() && {  ///< The list is not empty.
+    last().not_empty = true;
+    return std::move(*this);
+  }
+  Spec&& share() && {  ///< The text is such as 80%.
+    last().share = true;
+    return std::move(*this);
+  }
+  Spec&& rate_or_name() && {
+    last().rate_or_name = true;
+    return std::move(*this);
+  }
+  Spec&& begins(std::string with) && {
+    last().begins = std::move(with);
+    return std::move(*this);
+  }
+
   // Said of the whole.
+  /// At least one of these keys is written.
+  Spec&& some_of(std::vector<std::string> keys, std::string what, std::string hint = {}) && {
+    declaration_.some_of.push_back({std::move(keys), {}, std::move(what), std::move(hint)});
+    return std::move(*this);
+  }
   Spec&& details(std::string text) && {
     declaration_.details = std::move(text);
     return std::move(*this);

@@ -97,6 +97,8 @@ const config::Spec<Common>& common_spec() {
                  "failed and nobody else listens to.",
                  config::sample("[orders, retried]"))
           .one_or_more()
+          .filled()
+          .distinct()
           .field("description", &Common::description, "For people.")
           .group("edge", &Common::edge, edge_spec(), "What may wait before this stage.")
           .field(

@@ -17,9 +17,6 @@ config::Extra codings() {
 }
 
 void verify(const Conversion& conversion, const char* cure, config::Written& written) {
-  if (!conversion.columns.empty() && conversion.format != Coding::csv) {
-    written.error("columns", "only csv has columns");
-  }
   if (conversion.format == Coding::text && !conversion.into && !conversion.of) {
     written.error("format", "this would leave the payload as it is", cure);
   }

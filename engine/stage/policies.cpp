@@ -73,11 +73,21 @@ bool RetryConfig::again_after(const message::Failure& failure) const {
   return std::find(on->begin(), on->end(), message::word(failure.reason)) != on->end();
 }
 
+namespace {
+
+std::string not_of_load(const char* key) { return "'" + std::string(key) + "' says nothing of the machine's load"; }
+constexpr const char* throttle_before = "put a limit with a rate on a `throttle` before the stage";
+
+}  // namespace
+
 config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
   return config::Spec<LimitConfig>(std::move(name), std::move(summary))
       .scalar(&LimitConfig::word, "A rate such as 10/s, or the name of one under `limits:`.", config::not_empty(),
               config::sample("10/s"))
-      .field("rate", &LimitConfig::rate, "So many in so long. This, or `by` and `above`.", config::sample("100/m"))
+      .rate_or_name()
+      .field("rate", &LimitConfig::rate, "So many in so long. This, or `by` and `above`.", config::above(0),
+             config::sample("100/m"))
+      .excludes({"by"}, not_of_load("rate"), throttle_before)
       .field(
           "by", &LimitConfig::by,
           "Instead of a rate: nothing begins while the machine is too busy. cpu: the share of its processors' time, "
@@ -85,18 +95,24 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
           "the last 10 seconds that somebody waited for a processor, memory or a disk. Looked at once a second.",
           config::one_of(
               {{"cpu", runtime::Load::cpu}, {"memory", runtime::Load::memory}, {"pressure", runtime::Load::pressure}}))
+      .needs({"above"}, "it does not say above what", "such as `above: 80%`")
       .field("above", &LimitConfig::above,
              "With `by`: from this share on nothing begins, until it is below four fifths of it.",
              config::sample("80%"))
+      .share()
+      .needs({"by"}, "'above' is of a limit `by` the machine's load")
       .field("burst", &LimitConfig::burst,
              "So many may go at once after a pause. Left out: a second's worth, at least 1. In any time t at most "
              "rate × t + burst go.",
              config::at_least(1))
+      .excludes({"by"}, not_of_load("burst"), throttle_before)
       .field("key", &LimitConfig::key, "Whose limit it is: each key has its own.", config::sample("'{{ msg.tenant }}'"))
+      .excludes({"by"}, not_of_load("key"), throttle_before)
       .field("cost", &LimitConfig::cost,
              "How much of the limit a message uses. Left out: 1. One that costs more than `burst` goes when the "
              "whole burst is there.",
              config::sample("'{{ msg.tokens }}'"))
+      .excludes({"by"}, not_of_load("cost"), throttle_before)
       .field(
           "over", &LimitConfig::over,
           "What happens to a message that comes too early. wait: it waits. fail: it fails (limit). drop: it is gone, "
@@ -108,31 +124,23 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
              "Keys at once; a key that has not used its limit for a while needs none. "
              "Further ones share one limit.",
              config::at_least(1), config::at_most(10'000'000))
+      .excludes({"by"}, not_of_load("keys"), throttle_before)
       .field(
           "over_key", &LimitConfig::over_key,
           "One key may hold a quarter of the places before the stage while it waits. What is beyond: fail: fails "
           "(limit). block: holds up what comes after it. Left out: whoever asked is told at once (fail), of anything "
           "else nothing is lost (block).",
           config::one_of({{"fail", OverKey::fail}, {"block", OverKey::block}}))
+      .excludes({"by"}, not_of_load("over_key"), throttle_before)
+      .some_of({"rate", "by"}, "it does not say how much is too much",
+               "such as `rate: 10/s`, or `by: cpu` with `above: 80%`")
       .place(&LimitConfig::place)
       .verify([](const LimitConfig& limit, config::Written& written) {
-        if (limit.rate && limit.rate->count <= 0) written.error("rate", "nothing would ever go");
-        if (!limit.word.empty()) return;
-        if (!limit.rate && !limit.by) {
-          written.error("", "it does not say how much is too much",
-                        "such as `rate: 10/s`, or `by: cpu` with `above: 80%`");
+        if (const auto rate = config::parse_rate(limit.word); rate && rate->count <= 0) {
+          written.error("", "nothing would ever go");
         }
-        if (!limit.by && limit.above) written.error("above", "'above' is of a limit `by` the machine's load");
-        if (!limit.by) return;
-        if (!limit.above) {
-          written.error("by", "it does not say above what", "such as `above: 80%`");
-        } else if (parse_share(*limit.above).value_or(0) <= 0) {
+        if (limit.above && parse_share(*limit.above).value_or(0) <= 0) {
           written.error("above", "expected a share such as 80%, found '" + *limit.above + "'");
-        }
-        for (const auto* key : {"rate", "burst", "key", "cost", "keys", "over_key"}) {
-          if (!written.has(key)) continue;
-          written.error(key, "'" + std::string(key) + "' says nothing of the machine's load",
-                        "put a limit with a rate on a `throttle` before the stage");
         }
       });
 }
@@ -153,8 +161,10 @@ const config::Spec<BreakerConfig>& breaker_spec() {
                  config::above(0), config::at_most(1))
           .field("window", &BreakerConfig::window, "How far back `failure_rate` looks. Left out: 10s.",
                  config::above(0))
+          .needs({"failure_rate"}, "'window' is of `failure_rate`, which is not there")
           .field("min_calls", &BreakerConfig::min_calls,
                  "So many calls in the window before a share means anything. Left out: 10.", config::at_least(1))
+          .needs({"failure_rate"}, "'min_calls' is of `failure_rate`, which is not there")
           .field("slow", &BreakerConfig::slow, "A call that took longer counts as a failure.", config::above(0))
           .field("recover_after", &BreakerConfig::recover_after, "So long it stays open; then it tries.",
                  config::above(0))
@@ -168,18 +178,9 @@ const config::Spec<BreakerConfig>& breaker_spec() {
                  "What happens to a message that finds it open. hold: it waits, with its worker. fail: it fails "
                  "(open). Neither is an attempt.",
                  config::one_of({{"hold", WhenOpen::hold}, {"fail", WhenOpen::fail}}))
-          .place(&BreakerConfig::place)
-          .verify([](const BreakerConfig& breaker, config::Written& written) {
-            if (!breaker.word.empty()) return;
-            if (!breaker.failures && !breaker.failure_rate) {
-              written.error("breaker", "it does not say what opens it", "such as `failures: 5`, `failure_rate: 0.5`");
-            }
-            if (breaker.failure_rate) return;
-            for (const auto& [key, there] : {std::pair("window", breaker.window.has_value()),
-                                             std::pair("min_calls", breaker.min_calls.has_value())}) {
-              if (there) written.error(key, "'" + std::string(key) + "' is of `failure_rate`, which is not there");
-            }
-          });
+          .some_of({"failures", "failure_rate"}, "it does not say what opens it",
+                   "such as `failures: 5`, `failure_rate: 0.5`")
+          .place(&BreakerConfig::place);
   return spec;
 }
 
@@ -204,6 +205,7 @@ const config::Spec<RetryConfig>& retry_spec() {
                  "Of the calls such a share is made again at the most, beside ten a second, so that a service that is "
                  "down is not asked a multiple. `100%` is no limit.",
                  config::sample("10%"))
+          .share()
           .verify([](const RetryConfig& retry, config::Written& written) {
             refuse_no_share("budget", retry.budget, "10%", written);
             if (retry.backoff.from <= retry.backoff.from.zero()) {
@@ -256,6 +258,7 @@ const config::Spec<HedgeConfig>& hedge_spec() {
           .required()
           .field("budget", &HedgeConfig::budget,
                  "Of the calls such a share gets a second one at the most, beside ten a second.", config::sample("5%"))
+          .share()
           .details(
               "The other call is given up. The second needs a token of `limit` and a breaker that is not open, or is "
               "not made. What is called must bear to be called twice for one message: HTTP's `post` and `patch` do "

@@ -74,6 +74,34 @@ const auto file_spec = Spec<FileConfig>("file", "Reads or writes a file.")
                            })
                            .example("file: {read: jobs.ndjson}");
 
+struct Bound {
+  std::optional<std::int64_t> a, b, c;
+  std::string mode;
+};
+const auto bound_spec = Spec<Bound>("bound", "Keys that speak of each other.")
+                            .field("a", &Bound::a, "One.")
+                            .field("b", &Bound::b, "Another.")
+                            .excludes({"a"})
+                            .field("c", &Bound::c, "With one of the two.")
+                            .needs({"a", "b"})
+                            .needs_value("mode", {"x", "y"}, "only x and y have a c", "leave it out")
+                            .field("mode", &Bound::mode, "How.")
+                            .some_of({"a", "b", "mode"}, "it says nothing", "write `a` or `b`");
+
+std::string told_of_bound(const std::string& text) {
+  Diagnostics diagnostics;
+  const Scope scope;
+  const auto tree = parse(make_source("f.yaml", text), diagnostics);
+  Reader reader(diagnostics, scope);
+  bound_spec.read(tree ? *tree : Node(), reader);
+  std::string told;
+  for (const auto& found : diagnostics.all()) {
+    told +=
+        std::to_string(found.place.column) + ": " + found.what + (found.hint.empty() ? "" : " = " + found.hint) + "\n";
+  }
+  return told;
+}
+
 struct Read {
   FileConfig config;
   std::string told;
@@ -103,6 +131,22 @@ Read read(const std::string& text, bool testing = false, const std::string& secr
   }
   result.told = diagnostics.render();
   return result;
+}
+
+BOOST_AUTO_TEST_CASE(keys_say_what_they_go_with) {
+  BOOST_TEST(told_of_bound("{a: 1, c: 2, mode: x}") == "");
+  BOOST_TEST(told_of_bound("{mode: z}") == "");
+  BOOST_TEST(told_of_bound("{a: 1, b: 2}") == "11: `a` and `b` exclude each other = keep one of them\n");
+  BOOST_TEST(told_of_bound("{c: 2, mode: x}") == "5: `c` goes with `a` or `b`\n");
+  BOOST_TEST(told_of_bound("{a: 1, c: 2, mode: z}") == "11: only x and y have a c = leave it out\n");
+  BOOST_TEST(told_of_bound("{}") == "1: it says nothing = write `a` or `b`\n");
+  const auto schema = json_schema(bound_spec.declaration());
+  for (const auto* part :
+       {R"("b":{"not":{"required":["a"]}})", R"({"anyOf":[{"required":["a"]},{"required":["b"]}]})",
+        R"({"properties":{"mode":{"anyOf":[{"enum":["x","y"]},)", R"("type":"object","additionalProperties")"}) {
+    BOOST_TEST((schema.find(part) != schema.npos), part << "\n" << schema);
+  }
+  BOOST_TEST(markdown(bound_spec.declaration()).find("With one of the two. With `a` or `b`.") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_written_keeps_the_default_of_the_struct) {
@@ -547,7 +591,7 @@ BOOST_AUTO_TEST_CASE(a_kind_writes_its_schema) {
   BOOST_TEST(
       json_schema_properties(limits_spec.declaration()) ==
       R"("rows":{"description":"Rows at most. Default 3; above 0, at most 100; such as 10.","anyOf":[{"type":"integer","exclusiveMinimum":0,"maximum":100},{"type":"string","pattern":"\\$\\{"}]},)"
-      R"("memory":{"description":"Memory at most. At least 1KiB; such as 64MiB.","anyOf":[{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB)$"},{"type":"string","pattern":"\\$\\{"}]})");
+      R"("memory":{"description":"Memory at most. At least 1KiB; such as 64MiB.","anyOf":[{"type":"string","pattern":"^(?=[0-9.]*[1-9])(0|[1-9][0-9]*)(\\.[0-9]+)?(B|KiB|MiB|GiB)$"},{"type":"string","pattern":"\\$\\{"}]})");
 }
 
 }  // namespace
