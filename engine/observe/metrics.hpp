@@ -109,10 +109,11 @@ inline constexpr MetricFamily metric_families[] = {
     {"weir_unaccounted_messages", MetricType::gauge, "pipeline", "messages",
      "Messages the ledgers of the stages cannot explain; anything but 0 is a bug of weir."},
     {"weir_memory_budget_bytes", MetricType::gauge, "", "bytes",
-     "Bytes that messages in channels and remembered answers may have together; an empty channel takes one batch "
-     "beyond."},
+     "Bytes that messages in channels, remembered answers and what HTTP clients send and are sent may have together; "
+     "an empty channel takes one batch beyond."},
     {"weir_memory_used_bytes", MetricType::gauge, "", "bytes",
-     "Bytes charged for messages in channels and in their receivers' hands, and for remembered answers."},
+     "Bytes charged for messages in channels and in their receivers' hands, for remembered answers, and for what HTTP "
+     "clients send and are sent."},
     {"weir_build_info", MetricType::gauge, "version", "", "Always 1; the label names the version."},
     {"weir_run_start_time_seconds", MetricType::gauge, "", "seconds", "When the run began, in Unix time."},
     {"process_cpu_seconds_total", MetricType::counter, "", "seconds", "User and system CPU time of this process."},

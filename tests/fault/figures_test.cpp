@@ -24,7 +24,7 @@ std::string everything(const TemporaryFolder& folder) {
          "  called: {from: size.small, throttle: 1000/s}\n"
          "  evenly: {from: called, pass: {}, limit: {rate: 1000/s, key: '{{ msg.n % 3 }}'}}\n"
          "  bearable: {from: evenly, pass: {}, limit: {by: memory, above: 100%}}\n"
-         "  tried: {from: bearable, exec: {run: ['true']}, retry: 2, breaker: {failures: 5}}\n"
+         "  tried: {from: bearable, exec: {run: ['true']}, retry: 2, breaker: {failures: 5, key: same}}\n"
          "  known: {from: bearable, exec: {run: ['true']}, cache: {key: '{{ msg.n % 3 }}', fresh: 20ms, stale: 1s},\n"
          "          hedge: 1ms}\n"
          "  broken: {from: words, set: {a: 1}}\n"
