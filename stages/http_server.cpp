@@ -117,10 +117,10 @@ const auto auth_spec =
             written.error("user", "the name can't hold a colon: it ends there");
           } else if (written.has("user") != written.has("password")) {
             written.error("user", "a user and his password go together", "write both `user` and `password`");
-          } else if (!written.has("token") && !written.has("user")) {
-            written.error("auth", "it says nobody who may ask", "token: '${secret.NAME}', or user and password");
           }
-        });
+        })
+        .some_of({"token", "user", "password"}, "it says nobody who may ask",
+                 "token: '${secret.NAME}', or user and password");
 
 const auto certificate_spec = config::Spec<CertificateConfig>("more", "A certificate for other names.")
                                   .field("cert", &CertificateConfig::cert, "The certificate.", config::sample("b.pem"))
@@ -154,6 +154,7 @@ const auto spec =
                "all that is left. Of several paths that fit the most specific one counts.",
                config::sample("'/jobs/{id}'"))
         .required()
+        .begins("/")
         .field("methods", &HttpServerConfig::methods,
                "Others are told 405. Left out: all. HEAD goes with GET, and its answer is sent without the body.",
                config::sample("[GET, POST]"))
@@ -165,7 +166,7 @@ const auto spec =
                config::at_most(1024.0 * 1024 * 1024))
         .field("waiting", &HttpServerConfig::waiting,
                "So many requests wait while the pipeline has no room for them; the next is told 503 at once, with "
-               "Retry-After.",
+               "Retry-After. Each holds a descriptor (`ulimit -n`).",
                config::at_least(1), config::at_most(100'000))
         .group("auth", &HttpServerConfig::auth, auth_spec, "Who may ask; left out, anyone who reaches the address.")
         .group("tls", &HttpServerConfig::tls, tls_spec, "https. All stages on one address write the same.")
@@ -182,7 +183,15 @@ const auto spec =
             "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`; one that was sent "
             "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "
             "1 KiB and more are packed for who takes that. When weir is told to end it accepts no more, and ends when "
-            "all have their answer.")
+            "all have their answer.\n"
+            "Request line and headers have 10 s. A body may take as long as it needs, as long as it gets on: 30 s "
+            "without a byte, or less than 1 KiB a second on average beyond the first 30 s, are told 408; an answer "
+            "that is taken no faster is cut off.\n"
+            "Bodies and answers of more than 16 KiB draw on `run.memory`. Where that is spent an upload is told 503 "
+            "at once, answers that nobody takes are cut off, and one that still finds no room is lost: who asked is "
+            "told 503, and its `reply` counts it as gone. On one address 1,000 requests may be at work, beside those "
+            "that wait; the next is told 503. What is told 503 so is an error of the stage, of the kind full or "
+            "memory, and has a Retry-After.")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
         .example("http_server: {listen: 127.0.0.1:8080, path: /, files: chat.html}")
@@ -199,6 +208,30 @@ message::Done admit(const HttpServerConfig& config, std::string_view body, const
     return Failure(Reason::decode,
                    "the body is no JSON: " + wrong->what + " at byte " + std::to_string(wrong->offset + 1));
   }
+  return std::nullopt;
+}
+
+/// What its site tells somebody who may not ask, or sends too much, for who plays the outside.
+std::optional<message::Answer> turns_away(const HttpServerConfig& config, const message::Request& request,
+                                          std::string_view body) {
+  const auto told = [](io::HttpResponse response) {
+    message::Answer answer;
+    answer.status = response.status;
+    answer.headers = std::move(response.headers);
+    answer.body = std::move(response.body);
+    return answer;
+  };
+  if (config.auth) {
+    io::HttpRequest shown;
+    for (const auto& [name, value] : request.headers) shown.headers.emplace_back(name, value);
+    const bool by_token = !config.auth->token.empty(), by_user = !config.auth->user.empty();
+    if (!(by_token && io::http_shows_token(shown, config.auth->token)) &&
+        !(by_user && io::http_shows_user(shown, config.auth->user, config.auth->password))) {
+      return told(io::http_refusal(
+          401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password"));
+    }
+  }
+  if (body.size() > config.max_body.bytes) return told(io::http_refusal(413, "the body is too large"));
   return std::nullopt;
 }
 
@@ -245,6 +278,11 @@ stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
   }
   if (config.tls) service.tls = std::make_shared<io::TlsServer>(files_of(*config.tls));
   service.terms = terms_of(config);
+  service.memory = source.memory;
+  // The desk outlives the coroutine, not the stage.
+  service.on_refused = [counters = &source.out.counters()](stage::Reason why) {
+    ++counters->errors[static_cast<std::size_t>(why)];
+  };
   if (config.files) {
     const auto of = service.path.takes_rest() ? io::HttpFiles::Of::folder : io::HttpFiles::Of::page;
     look_for(source.core.files(), *config.files, of);
@@ -284,6 +322,9 @@ const stage::Register registered(spec, [](auto config) {
     const auto path = request.params.empty() ? io::HttpPath::parse(config->path, why) : std::nullopt;
     if (path) path->match(request.path, request.params);
     return admit(*config, body, request);
+  };
+  configured.turns_away = [config](const message::Request& request, std::string_view body) {
+    return turns_away(*config, request, body);
   };
   std::string why;
   const auto address = io::parse_address(config->listen);

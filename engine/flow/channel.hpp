@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/flow/budget.hpp"
 #include "engine/flow/park.hpp"
 #include "engine/message/batch.hpp"
 #include "engine/runtime/time.hpp"
@@ -17,27 +18,6 @@ namespace weir::flow {
 
 class Inbox;
 struct InboxItem;
-
-/// The memory that all edges of a program may fill together, in bytes. Thread-safe.
-class Budget {
- public:
-  explicit Budget(std::uint64_t bytes) : most_(static_cast<std::int64_t>(bytes)) {}
-  bool take(std::uint64_t bytes) noexcept {
-    const auto amount = static_cast<std::int64_t>(bytes);
-    if (used_.fetch_add(amount, std::memory_order_relaxed) + amount <= most_) return true;
-    used_.fetch_sub(amount, std::memory_order_relaxed);
-    return false;
-  }
-  void give_back(std::uint64_t bytes) noexcept {
-    used_.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
-  }
-  std::int64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
-  std::int64_t most() const noexcept { return most_; }
-
- private:
-  std::int64_t most_;
-  alignas(64) std::atomic<std::int64_t> used_{0};
-};
 
 /// How much an edge may hold.
 struct Bounds {

@@ -63,6 +63,7 @@ void Unit::tell_beyond(stage::Context& context, const message::FailedRow& row) {
 
 void Unit::equip(const PlannedStage& planned, stage::Context& context) {
   const auto index = static_cast<std::size_t>(&planned - setting_.plan->stages.data());
+  context.memory = setting_.memory;
   if (planned.common.state) context.state = &*planned.common.state;
   if (planned.configured.opens_groups) context.opens = setting_.groups(index);
   if (planned.gathers) {

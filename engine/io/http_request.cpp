@@ -380,6 +380,8 @@ struct HttpReader::Inside {
   bool read_data(Phase after) {
     const auto count = std::min(left, rest().size());
     if (count == 0) return false;
+    // Behind the first piece: by then the server has had a say in whether there is room for all.
+    if (phase == Phase::sized && left < framing.length) request.body.reserve(framing.length);
     left -= count;
     if (!parse(count)) return false;
     if (left > 0) return false;
@@ -576,6 +578,11 @@ HttpRequest HttpReader::take() {
   return request;
 }
 
+std::size_t HttpReader::body_bytes() const {
+  if (inside_->phase == Inside::Phase::sized) return inside_->framing.length;
+  return inside_->request.body.size();
+}
+
 int HttpReader::status() const { return inside_->refusal.status; }
 std::string_view HttpReader::why() const { return inside_->refusal.why; }
 
@@ -670,17 +677,31 @@ bool http_is_url(std::string_view text) {
   return scheme.starts_with("http://") || scheme == "https://";
 }
 
-std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
+namespace {
+
+bool has_body(const HttpResponse& response) { return response.status != 204 && response.status != 304; }
+
+}  // namespace
+
+std::string_view http_body(const HttpResponse& response, bool head) {
+  return has_body(response) && !head && !response.file ? std::string_view(response.body) : std::string_view();
+}
+
+std::string http_bytes(HttpResponse response, bool head, bool keep_alive, std::string_view date) {
+  auto bytes = http_head(response, head, keep_alive, date);
+  return bytes += http_body(response, head);
+}
+
+std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
   const auto splits_lines = [](char byte) { return byte == '\r' || byte == '\n' || byte == '\0'; };
   const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [&](const auto& field) {
     return !http_is_token(field.first) || std::any_of(field.second.begin(), field.second.end(), splits_lines);
   });
   if (splits || response.status < 200 || response.status > 599) {
-    return http_bytes(HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n"), head, keep_alive,
-                      date);
+    response = HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n");
   }
   std::string bytes;
-  bytes.reserve(256 + 64 * response.headers.size() + (head ? 0 : response.body.size()));
+  bytes.reserve(256 + 64 * response.headers.size());
   bytes += "HTTP/1.1 ";
   bytes += std::to_string(response.status);
   bytes += ' ';
@@ -695,13 +716,11 @@ std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive,
     bytes.append(name).append(": ").append(value).append("\r\n");
   }
   if (!date.empty()) bytes.append("Date: ").append(date).append("\r\n");
-  const bool has_body = response.status != 204 && response.status != 304;
   const std::uint64_t length = response.file ? response.file_bytes : response.body.size();
   // To a HEAD that was answered without a body nobody knows what a GET would bring: it was asked elsewhere, perhaps.
   const bool unknown = head && length == 0 && !response.file;
-  if (has_body && !unknown) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  if (has_body(response) && !unknown) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
   bytes += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
-  if (has_body && !head) bytes += response.body;
   return bytes;
 }
 

@@ -13,6 +13,9 @@
 
 #include "engine/runtime/time.hpp"
 
+namespace weir::flow {
+class Share;
+}
 namespace weir::runtime {
 class Reader;
 }
@@ -44,6 +47,10 @@ class HttpRequest {
   /// Where a handler leaves what to call, once, when the sender goes before he is answered: seen within a second. The
   /// server's, which lets go of it when the handler returns; may be null.
   std::function<void()>* on_gone = nullptr;
+  /// What the connection holds of the program's memory: for this body, and once the handler has returned for the
+  /// answer. Whoever takes the body on takes this with it, and a handler that held something for the answer leaves it
+  /// here. The server's; may be null.
+  flow::Share* memory = nullptr;
 
   std::string_view sent_path() const;  ///< Of the target, without a host: `/a%20b`; `*` as it is.
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
@@ -89,6 +96,8 @@ class HttpReader {
   /// Takes bytes off the connection. Call it with nothing to learn whether the bytes already here hold a request.
   State feed(std::string_view bytes);
   State state() const;
+  /// Of a body that is on its way: the bytes that it will have, where its sender has said so, else those that it has.
+  std::size_t body_bytes() const;
   /// True once for a request whose sender waits for `100 Continue` before the body.
   bool wants_continue();
   /// The whole request. The reader goes on with what was sent after it: call feed({}).
@@ -102,10 +111,13 @@ class HttpReader {
   std::unique_ptr<Inside> inside_;
 };
 
-/// The bytes of a response, but not those of its file. `head`: without its body, but with its length. `date`: an
-/// IMF-fixdate or nothing. A field that could split the response (CR, LF, NUL or a name that is no token) turns it into
-/// a 500.
-std::string http_bytes(const HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
+/// The bytes of a response before its body or file. `head`: of an answer to HEAD. `date`: an IMF-fixdate or nothing. A
+/// field that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500.
+std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
+/// What of its body follows: nothing to HEAD, and to a status that has none.
+std::string_view http_body(const HttpResponse& response, bool head);
+/// Both in one.
+std::string http_bytes(HttpResponse response, bool head, bool keep_alive, std::string_view date = {});
 
 std::string http_date(runtime::WallTime time);  ///< `Sun, 06 Nov 1994 08:49:37 GMT`.
 /// That and the two older forms; nothing where it is none.

@@ -1,8 +1,11 @@
 #include "engine/io/http_server.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/io/http_pace.hpp"
 #include "engine/io/tls.hpp"
 #include "engine/observe/log.hpp"
 #include "engine/runtime/files.hpp"
@@ -27,9 +31,24 @@
 
 namespace weir::io {
 
+bool HttpMemory::hold(flow::Share& share, std::uint64_t bytes) {
+  const auto charged = bytes > free_bytes ? bytes : 0;
+  if (share.hold(charged)) return true;
+  if (this_thread() == home_) {
+    make_room_(charged - share.bytes());
+    return share.hold(charged);
+  }
+  core_.post([weak = weak_from_this(), more = charged - share.bytes()] {
+    const auto alive = weak.lock();
+    if (alive && alive->make_room_) alive->make_room_(more);
+  });
+  return false;
+}
+
 namespace {
 
 using asio::ip::tcp;
+using message::Reason;
 using runtime::Task;
 using runtime::Time;
 using namespace std::chrono_literals;
@@ -37,11 +56,33 @@ using namespace std::chrono_literals;
 constexpr int backlog = 1024;
 constexpr std::size_t read_bytes = 8 * 1024;
 constexpr std::size_t file_bytes = 64 * 1024;  // Of a file, at once.
+constexpr std::size_t tls_bytes = 16 * 1024;   // What is made into TLS at once: one record.
 constexpr auto look_time = 1s;                 // How often it is looked whether who waits for an answer is still there.
 constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
 constexpr auto linger_time = 2s;      // What a refused sender still sends is read over, or it would never see why.
 constexpr std::size_t linger_bytes = 1024 * 1024;
+constexpr std::size_t turning_most = 256;  // So many are heard before they are turned away; others are told unheard.
+constexpr auto first_words_time = 500ms;   // For who was accepted as the server began to end.
+constexpr auto slow_after = 1s;            // Whoever takes nothing for so long may be closed where memory is short.
 constexpr std::string_view plain = "text/plain; charset=utf-8";
+constexpr std::string_view no_place = "there is no room for more at the moment";
+constexpr std::string_view no_memory = "there is no memory for more at the moment";
+
+/// Of what was written, the bytes that the other side does not have yet.
+int bytes_on_the_way(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+/// Tells who has not been heard why, and reads over what lies there: unread, it would reset the words away.
+void tell_unheard(int socket) {
+  const auto bytes = http_bytes(http_refusal(503, no_place), false, false);
+  if (::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
+  ::shutdown(socket, SHUT_WR);
+  std::array<char, read_bytes> unread;
+  while (::recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) > 0) {
+  }
+}
 
 /// A descriptor kept for the day when there is none left: given up, it lets one sender be told that there is no room.
 class Reserve {
@@ -53,11 +94,14 @@ class Reserve {
   Reserve(const Reserve&) = delete;
   Reserve& operator=(const Reserve&) = delete;
 
-  void turn_one_away(int listening) {
+  /// False: nobody was there. `tell`: in the clear, so that he can be told.
+  bool turn_one_away(int listening, bool tell) {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     const int sender = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (sender >= 0 && tell) tell_unheard(sender);
     if (sender >= 0) ::close(sender);
     open();
+    return sender >= 0;
   }
 
  private:
@@ -78,24 +122,46 @@ struct Connection {
   Waits waits = Waits::next_request;
   Time since{};          ///< When it began to wait for that.
   Time deadline{};       ///< When its patience ends.
+  HttpPace pace;         ///< Of the body or the response that is on its way.
+  int on_the_way = 0;    ///< Of what was written, when some of it was written last.
   bool late = false;     ///< It has ended.
-  bool evicted = false;  ///< Another connection needs the place, or the server ends.
+  bool evicted = false;  ///< Another connection needs the place or the memory, or the server ends.
   bool left = false;     ///< Its sender went while the handler was at work.
+  bool ending = false;   ///< The server drains: what lies there is read, and nothing more is waited for,
+  bool fresh = false;    ///< but the first words of one that has just come.
+  bool turned = false;   ///< There was no place for it.
+  flow::Share memory;    ///< For the body that it reads or the response that it writes.
   std::function<void()> on_gone;
+
+  bool given_up() const { return late || evicted; }
+  /// Before it waits for its sender.
+  void look_whether_it_ends() {
+    if (ending && !fresh && !has_bytes()) evicted = true;
+  }
+  bool has_bytes() {
+    char byte = 0;
+    return ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  }
 };
 
 }  // namespace
 
 struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   Inside(runtime::Core& on, Options chosen, HttpHandler handles)
-      : core(on), options(chosen), handler(std::move(handles)), ended(on) {}
+      : core(on),
+        options(std::move(chosen)),
+        handler(std::move(handles)),
+        memory(std::make_shared<HttpMemory>(on, options.memory)),
+        ended(on) {}
 
   runtime::Core& core;
   Options options;
   const HttpHandler handler;
+  const std::shared_ptr<HttpMemory> memory;
   std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
   std::map<std::uint64_t, std::unique_ptr<runtime::Coroutine>> coroutines;  // Each ends by taking itself out.
   std::vector<Connection*> open;                                            // Each lives in its coroutine's frame.
+  std::size_t turning = 0;                                                  // Of those, the ones that are turned away.
   std::uint64_t next_id = 0;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -135,6 +201,19 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     arm(connection.deadline);
   }
 
+  /// Of what gets on in pieces.
+  void wait_for_body(Connection& connection, Connection::Waits what, runtime::Duration patience) {
+    wait(connection, what, patience);
+    connection.pace.begin(patience, connection.since);
+  }
+
+  void gets_on(Connection& connection, std::size_t bytes) {
+    connection.since = core.now();
+    connection.pace.moved(bytes, connection.since);
+    connection.deadline = connection.pace.deadline();
+    arm(connection.deadline);
+  }
+
   /// One alarm for all: set for the earliest end known when it was set, and mostly that has moved away by then.
   void arm(Time when) {
     if (closing || when == Time::max() || (alarm && alarm_at <= when)) return;
@@ -149,6 +228,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     auto next = Time::max();
     for (auto* connection : open) {
       if (connection->waits == Connection::Waits::handler) look(*connection, now);
+      if (connection->waits == Connection::Waits::receiver && connection->deadline <= now) ask_kernel(*connection, now);
       if (connection->deadline > now) {
         next = std::min(next, connection->deadline);
       } else if (!connection->late) {
@@ -167,6 +247,17 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     if (!connection.on_gone || connection.left || !has_gone(connection)) return;
     connection.left = true;
     connection.on_gone();
+  }
+
+  /// A slow receiver may have taken some although there is no room to write more: the kernel asks for more only once a
+  /// good part of its buffer is empty.
+  static void ask_kernel(Connection& connection, Time now) {
+    const int left = bytes_on_the_way(connection.socket.native_handle());
+    if (left >= connection.on_the_way) return;
+    connection.on_the_way = left;
+    connection.since = now;
+    connection.pace.stirred(now);
+    connection.deadline = connection.pace.deadline();
   }
 
   static bool has_gone(Connection& connection) {
@@ -193,7 +284,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       return std::pair(one.waits == Connection::Waits::next_request ? 0 : 1, one.since);
     };
     for (auto* connection : open) {
-      if (connection->evicted || connection->late) continue;
+      if (connection->given_up() || connection->turned) continue;
       if (connection->waits == Connection::Waits::handler || connection->waits == Connection::Waits::receiver) continue;
       if (!longest || rank(*connection) < rank(*longest)) longest = connection;
     }
@@ -203,33 +294,112 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     return true;
   }
 
+  /// Closes those that have taken nothing of their response for the longest, if that gives so many bytes back. The
+  /// budget has them at once, the machine when their coroutines have had their turn.
+  void make_room(std::uint64_t bytes) {
+    std::vector<Connection*> slow;
+    const auto now = core.now();
+    auto room = memory->left();
+    for (auto* connection : open) {
+      if (connection->waits != Connection::Waits::receiver || connection->given_up()) continue;
+      if (connection->memory.bytes() == 0 || now - connection->since < slow_after) continue;
+      slow.push_back(connection);
+      room += connection->memory.bytes();
+    }
+    if (room < bytes) return;
+    std::sort(slow.begin(), slow.end(), [](const auto* one, const auto* other) { return one->since < other->since; });
+    for (auto* connection : slow) {
+      if (memory->left() >= bytes) return;
+      connection->memory.hold(0);
+      connection->evicted = true;
+      interrupt(*connection);
+      refused(Reason::memory, "a client that took its answer too slowly was closed, for want of memory");
+    }
+  }
+
+  void refused(Reason why, std::string_view words) {
+    observe::log(observe::Level::warn, words);
+    if (options.on_refused) options.on_refused(why);
+  }
+
   // ------------------------------------------------------------------------------------------------------- coroutines
 
   static Task<> accept_all(std::shared_ptr<Inside> inside, std::shared_ptr<tcp::acceptor> acceptor) {
     auto& core = inside->core;
+    inside->memory->serve([weak = std::weak_ptr(inside)](std::uint64_t bytes) {
+      if (const auto alive = weak.lock()) alive->make_room(bytes);
+    });
     while (!inside->closing && !inside->draining) {
       tcp::socket socket(core.executor());
       asio::error_code error;
       co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
       runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
-      if (inside->closing || inside->draining) co_return;
-      if (error == asio::error::connection_aborted) continue;
-      if (error) {
-        observe::log(observe::Level::warn, "cannot accept a connection", {{"err", error.message()}});
-        if (error.value() == EMFILE || error.value() == ENFILE) {
-          if (!inside->evict()) inside->reserve.turn_one_away(acceptor->native_handle());
-        }
-        co_await core.sleep(accept_pause);
+      if (inside->closing) co_return;
+      if (!error) {
+        inside->take(std::move(socket));
         continue;
       }
-      ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
-      socket.set_option(tcp::no_delay(true), error);
-      const auto connected = inside->coroutines.size() - inside->acceptors.size();
-      const bool room = connected < inside->options.connections || inside->evict();
-      if (!room) continue;  // All are at work: closed by the socket's destructor.
-      inside->start(converse(inside, std::move(socket)));
+      if (inside->draining) co_return;
+      if (error == asio::error::connection_aborted) continue;
+      observe::log(observe::Level::warn, "cannot accept a connection", {{"err", error.message()}});
+      if (error.value() == EMFILE || error.value() == ENFILE) inside->without_descriptors(*acceptor);
+      co_await core.sleep(accept_pause);
     }
   }
+
+  void without_descriptors(tcp::acceptor& acceptor) {
+    if (evict()) return;
+    const bool turned = reserve.turn_one_away(acceptor.native_handle(), !options.tls);
+    if (turned && options.on_refused) options.on_refused(Reason::full);
+  }
+
+  /// Those who are connected, and whom the server has not heard of yet.
+  void take_all_who_wait(tcp::acceptor& acceptor) {
+    asio::error_code error;
+    acceptor.non_blocking(true, error);
+    while (!error) {
+      tcp::socket socket(core.executor());
+      acceptor.accept(socket, error);
+      if (!error) take(std::move(socket));
+    }
+  }
+
+  void take(tcp::socket socket) {
+    asio::error_code ignored;
+    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+    socket.set_option(tcp::no_delay(true), ignored);
+    const auto connected = coroutines.size() - acceptors.size() - turning;
+    if (connected < options.connections || evict()) return start(converse(shared_from_this(), std::move(socket)));
+    refused(Reason::full, "a connection was turned away, since all there may be are at work");
+    if (turning < turning_most) {
+      ++turning;
+      start(turn_away(shared_from_this(), std::move(socket)));
+    } else if (!options.tls) {
+      tell_unheard(socket.native_handle());
+    }
+  }
+
+  /// Hears what somebody wants for whom there is no place, and tells him so.
+  static Task<> turn_away(std::shared_ptr<Inside> owner, tcp::socket taken) {
+    auto& inside = *owner;
+    const Turning counted(inside);
+    Connection connection(std::move(taken));
+    connection.turned = true;
+    const Listed listed(inside, connection);
+    const auto peer = name_of_peer(connection.socket);
+    if (inside.options.tls && !co_await shake_hands(inside, connection, peer)) co_return;
+    inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
+    auto reading = connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
+    if (co_await std::move(reading) > 0) co_await refuse(inside, connection, 503, no_place);
+  }
+
+  struct Turning {
+    explicit Turning(Inside& in) : inside(in) {}
+    ~Turning() { --inside.turning; }
+    Turning(const Turning&) = delete;
+    Turning& operator=(const Turning&) = delete;
+    Inside& inside;
+  };
 
   /// Takes a connection into the list of open ones for as long as its coroutine runs.
   struct Listed {
@@ -249,32 +419,63 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     co_return !error;
   }
 
-  /// Writes all of it. False: the connection can't be used any more.
-  static Task<bool> send(Inside& inside, Connection& connection, std::string bytes) {
-    inside.wait(connection, Connection::Waits::receiver, inside.options.send_time);
-    if (connection.tls) {
-      connection.tls->write(bytes);
-      bytes = connection.tls->take();
+  /// What is still to be written: a head and a body, one behind the other, and both somebody else's.
+  struct Rest {
+    std::string_view head, body;
+    std::size_t bytes() const { return head.size() + body.size(); }
+    void drop(std::size_t count) {
+      const auto of_head = std::min(count, head.size());
+      head.remove_prefix(of_head);
+      body.remove_prefix(count - of_head);
     }
-    return write(connection, std::move(bytes));
+  };
+
+  /// Writes all of it, as wait_for_body() has allowed. False: the connection can't be used any more.
+  static Task<bool> send(Inside& inside, Connection& connection, Rest rest) {
+    while (rest.bytes() > 0) {
+      if (connection.given_up()) co_return false;
+      const auto piece = rest.head.empty() ? rest.body.substr(0, tls_bytes) : rest.head.substr(0, tls_bytes);
+      std::size_t count = piece.size();
+      if (connection.tls) {
+        connection.tls->write(piece);
+        auto bytes = connection.tls->take();
+        if (!co_await write(connection, std::move(bytes))) co_return false;
+      } else {
+        const std::array<asio::const_buffer, 2> both{asio::buffer(rest.head), asio::buffer(rest.body)};
+        asio::error_code error;
+        count = co_await connection.socket.async_write_some(both, asio::redirect_error(asio::use_awaitable, error));
+        runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
+        if (error) co_return false;
+      }
+      rest.drop(count);
+      connection.on_the_way = bytes_on_the_way(connection.socket.native_handle());
+      inside.gets_on(connection, count);
+    }
+    co_return !connection.given_up();
   }
 
-  /// Writes what the kernel has room for now, mostly all, and takes it off: no wait, and nothing to wait with.
-  static void send_at_once(Connection& connection, std::string& bytes) {
+  /// Writes what the kernel has room for now, mostly all: no wait, and nothing to wait with.
+  static void send_at_once(Connection& connection, Rest& rest) {
     if (connection.tls) return;
-    const auto count =
-        ::send(connection.socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count > 0) bytes.erase(0, static_cast<std::size_t>(count));
+    std::array<iovec, 2> both{};
+    both[0] = {const_cast<char*>(rest.head.data()), rest.head.size()};
+    both[1] = {const_cast<char*>(rest.body.data()), rest.body.size()};
+    msghdr message{};
+    message.msg_iov = both.data();
+    message.msg_iovlen = both.size();
+    const auto count = ::sendmsg(connection.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count > 0) rest.drop(static_cast<std::size_t>(count));
   }
 
   /// 0: the connection has ended, or its patience has.
   static Task<std::size_t> read_raw(Connection& connection, std::span<char> into) {
-    if (connection.late || connection.evicted) co_return 0;  // An interruption may come between two reads.
+    connection.look_whether_it_ends();
+    if (connection.given_up()) co_return 0;  // An interruption may come between two reads.
     asio::error_code error;
     const auto count = co_await connection.socket.async_read_some(asio::buffer(into.data(), into.size()),
                                                                   asio::redirect_error(asio::use_awaitable, error));
     runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
-    co_return error || connection.late || connection.evicted ? 0 : count;
+    co_return error || connection.given_up() ? 0 : count;
   }
 
   /// As read_raw(), of what TLS has in it.
@@ -311,6 +512,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   /// Ends a connection so that the last answer arrives: a close with unread bytes would reset it away.
   static Task<> linger(Inside& inside, Connection& connection) {
     inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
+    connection.ending = false;  // It has an end of its own.
     if (connection.tls) {
       connection.tls->close();
       auto goodbye = connection.tls->take();
@@ -324,8 +526,10 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   }
 
   static Task<> refuse(Inside& inside, Connection& connection, int status, std::string_view why) {
-    auto bytes = http_bytes(http_refusal(status, why), false, false, inside.now_as_date());
-    if (co_await send(inside, connection, std::move(bytes))) co_await linger(inside, connection);
+    const auto bytes = http_bytes(http_refusal(status, why), false, false, inside.now_as_date());
+    inside.wait_for_body(connection, Connection::Waits::receiver, inside.options.send_time);
+    const Rest rest{bytes, {}};
+    if (co_await send(inside, connection, rest)) co_await linger(inside, connection);
   }
 
   /// Reads until a whole request is there. False: there will be none; its sender has been told why, where it began one.
@@ -335,18 +539,27 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     while (state != HttpReader::State::whole && state != HttpReader::State::refused) {
       if (state != known) {
         known = state;
-        inside.wait(connection, Connection::Waits::rest_of_request,
-                    state == HttpReader::State::head ? inside.options.head_time : inside.options.body_time);
+        if (state == HttpReader::State::head) {
+          inside.wait(connection, Connection::Waits::rest_of_request, inside.options.head_time);
+        } else if (state == HttpReader::State::body) {
+          inside.wait_for_body(connection, Connection::Waits::rest_of_request, inside.options.body_time);
+        }
+      }
+      if (state == HttpReader::State::body && !inside.memory->hold(connection.memory, reader.body_bytes())) {
+        inside.refused(Reason::memory, "a request was turned away for want of memory");
+        co_await refuse(inside, connection, 503, no_memory);
+        co_return false;
       }
       if (reader.wants_continue()) {
-        std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (!co_await send(inside, connection, std::move(go_on))) co_return false;
-        inside.wait(connection, Connection::Waits::rest_of_request, inside.options.body_time);
+        const Rest go_on{"HTTP/1.1 100 Continue\r\n\r\n", {}};
+        inside.wait_for_body(connection, Connection::Waits::receiver, inside.options.send_time);
+        if (!co_await send(inside, connection, go_on)) co_return false;
+        inside.wait_for_body(connection, Connection::Waits::rest_of_request, inside.options.body_time);
       }
       std::size_t count = 0;
       if (connection.tls) {
         count = co_await read_tls(connection, connection.buffer);
-      } else if (!connection.late && !connection.evicted) {  // As read_raw(), without a frame of its own.
+      } else if (connection.look_whether_it_ends(); !connection.given_up()) {  // As read_raw(), without its frame.
         asio::error_code error;
         count = co_await connection.socket.async_read_some(asio::buffer(connection.buffer),
                                                            asio::redirect_error(asio::use_awaitable, error));
@@ -355,7 +568,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       }
       if (connection.evicted) {
         if (!inside.draining || state == HttpReader::State::idle) co_return false;
-        connection.evicted = false;  // What is told now is still to be sent.
+        connection.evicted = connection.ending = false;  // What is told now is still to be sent.
         co_await refuse(inside, connection, 503, "the server is ending");
         co_return false;
       }
@@ -365,6 +578,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         co_return false;
       }
       if (count == 0) co_return false;
+      if (state == HttpReader::State::body) inside.gets_on(connection, count);
       state = reader.feed(std::string_view(connection.buffer.data(), count));
     }
     if (state == HttpReader::State::whole) co_return true;
@@ -372,6 +586,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     co_return false;
   }
 
+  /// As send().
   static Task<bool> send_file(Inside& inside, Connection& connection, const HttpResponse& response) {
     for (auto left = response.file_bytes; left > 0;) {
       std::string bytes(std::min<std::uint64_t>(left, file_bytes), '\0');
@@ -384,7 +599,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       if (count == 0) co_return false;  // It has become shorter; how long it would be has been said.
       bytes.resize(count);
       left -= count;
-      if (!co_await send(inside, connection, std::move(bytes))) co_return false;
+      const Rest rest{bytes, {}};
+      if (!co_await send(inside, connection, rest)) co_return false;
     }
     co_return true;
   }
@@ -392,6 +608,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   static Task<> converse(std::shared_ptr<Inside> owner, tcp::socket taken) {
     auto& inside = *owner;
     Connection connection(std::move(taken));
+    connection.ending = connection.fresh = inside.draining;
+    connection.memory = inside.memory->share();
     const Listed listed(inside, connection);
     HttpReader reader(inside.options.limits);
     const auto peer = name_of_peer(connection.socket);
@@ -401,10 +619,12 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       subject = connection.tls->subject();
     }
 
-    auto patience = inside.options.head_time;  // A new connection is there to say something at once.
-    for (bool keep = true; keep && !inside.closing && !inside.draining; patience = inside.options.idle_time) {
+    // A new connection is there to say something at once.
+    auto patience = connection.fresh ? runtime::Duration(first_words_time) : inside.options.head_time;
+    for (bool keep = true; keep && !inside.closing; patience = inside.options.idle_time) {
       inside.wait(connection, Connection::Waits::next_request, patience);
       if (!co_await receive(inside, connection, reader)) co_return;
+      connection.fresh = false;
       auto request = reader.take();
       request.peer = peer;
       request.subject = subject;
@@ -412,6 +632,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       keep = request.keep_alive;
 
       request.on_gone = &connection.on_gone;
+      request.memory = &connection.memory;
       inside.wait(connection, Connection::Waits::handler, look_time);
       HttpResponse response;
       std::string fault;
@@ -429,11 +650,26 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       }
       connection.on_gone = nullptr;
       if (connection.left) co_return;
+      request.body = std::string();
+      if (!inside.memory->hold(connection.memory, response.file ? file_bytes : response.body.size())) {
+        inside.refused(Reason::memory, "an answer was lost for want of memory");
+        response = http_refusal(503, no_memory);
+        connection.memory.hold(0);
+      }
       keep = keep && !response.close && !inside.draining;
-      auto bytes = http_bytes(response, head, keep, inside.now_as_date());
-      send_at_once(connection, bytes);
-      if (!bytes.empty() && !co_await send(inside, connection, std::move(bytes))) co_return;
-      if (response.file && !head && !co_await send_file(inside, connection, response)) co_return;
+      const auto bytes = http_head(response, head, keep, inside.now_as_date());
+      Rest rest{bytes, http_body(response, head)};
+      const auto bytes_in_all = rest.bytes();
+      send_at_once(connection, rest);
+      const bool file = response.file && !head;
+      if (rest.bytes() > 0 || file) {
+        connection.on_the_way = bytes_on_the_way(connection.socket.native_handle());
+        inside.wait_for_body(connection, Connection::Waits::receiver, inside.options.send_time);
+        inside.gets_on(connection, bytes_in_all - rest.bytes());
+        if (!co_await send(inside, connection, rest)) co_return;
+        if (file && !co_await send_file(inside, connection, response)) co_return;
+      }
+      connection.memory.hold(0);
     }
     co_await linger(inside, connection);
   }
@@ -484,11 +720,16 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   void drain() {
     if (std::exchange(draining, true)) return;
     asio::error_code ignored;
-    for (const auto& acceptor : acceptors) acceptor->close(ignored);
     for (auto* connection : open) {
+      connection->ending = true;
       if (connection->waits == Connection::Waits::handler || connection->waits == Connection::Waits::receiver) continue;
+      if (connection->has_bytes()) continue;
       connection->evicted = true;
       interrupt(*connection);
+    }
+    for (const auto& acceptor : acceptors) {
+      take_all_who_wait(*acceptor);
+      acceptor->close(ignored);
     }
   }
 
@@ -519,6 +760,8 @@ std::uint16_t HttpServer::listen(const std::string& address, std::uint16_t port)
 }
 void HttpServer::close() { inside_->close(); }
 void HttpServer::set_limits(HttpLimits limits) { inside_->options.limits = limits; }
+void HttpServer::set_connections(std::size_t most) { inside_->options.connections = most; }
+std::shared_ptr<HttpMemory> HttpServer::memory() const { return inside_->memory; }
 void HttpServer::drain() { inside_->drain(); }
 runtime::Task<> HttpServer::closed_by(runtime::Time when) { return Inside::all_ended_by(inside_, when); }
 runtime::Task<> HttpServer::closed() { return Inside::all_ended(inside_); }

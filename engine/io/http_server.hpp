@@ -7,7 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "engine/io/http_memory.hpp"
 #include "engine/io/http_request.hpp"
+#include "engine/message/failure.hpp"
 #include "engine/runtime/core.hpp"
 
 namespace weir::io {
@@ -23,12 +25,16 @@ struct HttpServerOptions {
   HttpLimits limits;
   std::shared_ptr<TlsServer> tls;                               ///< Null: spoken in the clear.
   runtime::Duration handshake_time = std::chrono::seconds(10);  ///< From the connection on.
-  std::size_t connections = 512;  ///< At the limit the one that has waited longest for its sender is closed.
+  /// At the limit the one that has waited longest for its sender is closed; where all are at work the next is told 503.
+  std::size_t connections = 512;
   runtime::Duration head_time =
       std::chrono::seconds(10);  ///< From the first byte (or the connection) to the end of the fields.
   runtime::Duration idle_time = std::chrono::seconds(60);  ///< Between two requests.
-  runtime::Duration body_time = std::chrono::seconds(30);  ///< For the whole body.
-  runtime::Duration send_time = std::chrono::seconds(30);  ///< For the whole response.
+  runtime::Duration body_time = std::chrono::seconds(30);  ///< Between two pieces of a body that gets on (HttpPace).
+  runtime::Duration send_time = std::chrono::seconds(30);  ///< The same of a response that is taken.
+  flow::Budget* memory = nullptr;  ///< Outlives the server, and what is answered by it. Null: nobody counts.
+  /// Told of each request or answer that is lost for want of room: `full` of connections, `memory`.
+  std::function<void(message::Reason)> on_refused;
 };
 
 /// All members on the core's thread, or before the core runs. Slow senders hold nobody up but themselves. The core
@@ -47,9 +53,13 @@ class HttpServer {
 
   /// Of requests on connections that come from now on.
   void set_limits(HttpLimits limits);
+  void set_connections(std::size_t most);
 
-  /// Accepts no more. Connections with nobody at work for them end now, half a request included; the others when they
-  /// have had their answer. Idempotent.
+  /// What whoever keeps an answer before the handler returns it asks.
+  std::shared_ptr<HttpMemory> memory() const;
+
+  /// Accepts those who have come by now, and no more. What has come of requests is served; connections of which nothing
+  /// more lies there end, half a request included; the others when they have had their answer. Idempotent.
   void drain();
 
   /// Ends listening, all connections and the handlers they wait for (they are stopped). Idempotent.

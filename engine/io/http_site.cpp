@@ -20,17 +20,22 @@ using message::Answer;
 using runtime::Task;
 
 constexpr auto last_answers_time = 1s;
-constexpr std::size_t connections_most = 1000;
+constexpr std::string_view no_memory = "there is no memory for more at the moment";
+constexpr std::size_t at_work_most = 1000;  // Beside those that wait at the desks.
 
 /// One request between its connection, which waits on the site's core, and whoever answers it.
 class Exchange final : public message::Asker, public flow::Parking {
  public:
+  explicit Exchange(std::shared_ptr<HttpMemory> memory) : memory_(std::move(memory)), share_(memory_->share()) {}
+
+  /// An answer for which there is no memory is none: who asked is told 503.
   bool answer(Answer answer) noexcept override {
     if (!leave(State::answering)) return false;
-    answer_ = std::move(answer);
-    state_.exchange(State::answered, std::memory_order_seq_cst);
+    const bool kept = memory_->hold(share_, answer.body.size());
+    if (kept) answer_ = std::move(answer);
+    state_.exchange(kept ? State::answered : State::lost, std::memory_order_seq_cst);
     slot_.wake();
-    return true;
+    return kept;
   }
   bool waits() const noexcept override { return state_.load(std::memory_order_relaxed) == State::waiting; }
 
@@ -40,8 +45,9 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   bool ended() const noexcept {
     const auto state = state_.load(std::memory_order_seq_cst);
-    return state == State::answered || state == State::gone;
+    return state == State::answered || state == State::lost || state == State::gone;
   }
+  bool lost() const noexcept { return state_ == State::lost; }  ///< Once ended(), on the site's core.
   /// Null: it is gone. Once ended(), on the site's core.
   Answer* given() noexcept { return state_ == State::answered ? &answer_ : nullptr; }
 
@@ -51,15 +57,19 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   bool unpark() noexcept override { return slot_.take_back(); }
 
+  flow::Share take_share() noexcept { return std::move(share_); }  ///< With given().
+
   std::size_t seat = 0;  ///< Its place among those of its desk that are open.
 
  private:
-  enum class State : std::uint8_t { waiting, answering, answered, gone };
+  enum class State : std::uint8_t { waiting, answering, answered, lost, gone };
   bool leave(State to) noexcept {
     State expected = State::waiting;
     return state_.compare_exchange_strong(expected, to, std::memory_order_seq_cst);
   }
 
+  const std::shared_ptr<HttpMemory> memory_;
+  flow::Share share_;
   std::atomic<State> state_{State::waiting};
   Answer answer_;
   flow::WaitSlot slot_;
@@ -123,6 +133,8 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     limits_.body_bytes =
         desks_.empty() ? desk->service.body_bytes : std::max(limits_.body_bytes, desk->service.body_bytes);
     server_->set_limits(limits_);
+    waiting_ += desk->service.waiting;
+    server_->set_connections(at_work_most + waiting_);
     const auto behind = std::find_if(desks_.begin(), desks_.end(), [&](const Desk& other) {
       return desk->service.path.stands_before(other->service.path);
     });
@@ -168,8 +180,12 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   void open(const std::string& address, std::uint16_t port, const HttpService& service) {
     HttpServerOptions options;
-    options.connections = connections_most;
     options.tls = service.tls;
+    options.memory = service.memory;
+    options.on_refused = [weak = weak_from_this()](message::Reason why) {
+      const auto site = weak.lock();
+      if (site && !site->desks_.empty()) tell(*site->desks_.front(), why);
+    };
     terms_ = service.terms;
     server_ = std::make_unique<HttpServer>(
         core_, options, [weak = weak_from_this()](HttpRequest& request) { return handle(weak.lock(), request); });
@@ -220,6 +236,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     return nullptr;
   }
 
+  static void tell(const HttpDesk::Inside& desk, message::Reason why) {
+    if (desk.site && desk.service.on_refused) desk.service.on_refused(why);  // Not after its stage has ended.
+  }
+
   static std::optional<HttpResponse> refuse(const HttpDesk::Inside& desk, const HttpRequest& request) {
     const auto& service = desk.service;
     const bool by_token = !service.token.empty(), by_user = !service.user.empty();
@@ -238,8 +258,9 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.close = true;
       return response;
     }
-    if (desk.pending.size() >= service.waiting) return http_refusal(503, "there is no room for more at the moment");
-    return std::nullopt;
+    if (desk.pending.size() < service.waiting) return std::nullopt;
+    tell(desk, message::Reason::full);
+    return http_refusal(503, "there is no room for more at the moment");
   }
 
   static void put(HttpDesk::Inside& desk, HttpRequest& request, HttpPath::Found params,
@@ -247,13 +268,13 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     auto body = std::move(request.body);
     auto asked = std::make_shared<message::Request>(request_of(request, std::move(params)));
     asked->secure = desk.service.tls != nullptr;
-    desk.pending.emplace_back(std::move(asked), std::move(body), exchange);
+    desk.pending.emplace_back(std::move(asked), std::move(body), std::move(*request.memory), exchange);
     desk.news.wake();
   }
 
   /// Null: `response` is the answer already. Unpacks what was sent, where that may be taken.
   static Desk admit(const HttpSite* site, HttpRequest& request, HttpPath::Found& params, HttpResponse& response) {
-    if (!site) {
+    if (!site || site->draining_) {
       response = http_refusal(503, "the server is ending");
       response.close = true;
       return nullptr;
@@ -261,7 +282,13 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     auto desk = site->find(request, params, response);
     if (!desk) return nullptr;
     auto refused = refuse(*desk, request);
-    if (!refused && !desk->service.files) refused = http_unpack(request, desk->service.body_bytes);
+    if (!refused && !desk->service.files) {
+      refused = http_unpack(request, desk->service.body_bytes);
+      if (!refused && !site->server_->memory()->hold(*request.memory, request.body.size())) {
+        tell(*desk, message::Reason::memory);
+        refused = http_refusal(503, no_memory);
+      }
+    }
     if (!refused) return desk;
     response = std::move(*refused);
     return nullptr;
@@ -284,7 +311,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     if (!desk) co_return response;
     if (desk->service.files) co_return co_await page(site, desk, request);
     const bool takes_gzip = http_takes_gzip(request);
-    const auto exchange = std::make_shared<Exchange>();
+    const auto exchange = std::make_shared<Exchange>(site->server_->memory());
     const Seat seat(desk, *exchange);
     if (request.on_gone) *request.on_gone = [at = exchange.get()] { at->go(); };
     put(*desk, request, std::move(params), exchange);
@@ -293,7 +320,11 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.status = given->status;
       response.headers = std::move(given->headers);
       response.body = std::move(given->body);
+      *request.memory = exchange->take_share();
       http_pack(takes_gzip, response);
+    } else if (exchange->lost()) {
+      tell(*desk, message::Reason::memory);
+      response = http_refusal(503, no_memory);
     } else {
       response.close = true;
     }
@@ -303,6 +334,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   runtime::Core& core_;
   std::unique_ptr<HttpServer> server_;
   HttpLimits limits_;
+  std::size_t waiting_ = 0;  // As many may wait at all desks that there have been.
   std::vector<Desk> desks_;  // The most specific path first.
   std::string terms_;
   std::uint16_t port_ = 0;

@@ -2,12 +2,14 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/flow/budget.hpp"
 #include "engine/io/http_path.hpp"
 #include "engine/io/http_request.hpp"
 #include "engine/message/asker.hpp"
@@ -32,15 +34,23 @@ struct HttpService {
   std::shared_ptr<const HttpFiles> files;  ///< Answer in the stage's place: nothing comes to the desk.
   std::shared_ptr<TlsServer> tls;          ///< Null: in the clear. The first desk's is its address's.
   std::string terms;                       ///< What all desks of an address must say alike, of their TLS.
+  /// Bodies and answers of more than 16 KiB draw on it; the first desk's is its address's. Outlives all that asks.
+  /// Null: nobody counts.
+  flow::Budget* memory = nullptr;
+  /// Told of each request that is turned away for want of room: `full`, or `memory`, of which an answer may be lost as
+  /// well. What was not read is told to the first desk of the address. May be empty.
+  std::function<void(message::Reason)> on_refused;
 };
 
-/// A request and who waits for its answer.
+/// A request and who waits for its answer. Move-only.
 class HttpAsked {
  public:
-  HttpAsked(std::shared_ptr<message::Request> what, std::string sent, std::shared_ptr<message::Asker> who)
-      : request(std::move(what)), body(std::move(sent)), asker(std::move(who)) {}
+  HttpAsked(std::shared_ptr<message::Request> what, std::string sent, flow::Share holds,
+            std::shared_ptr<message::Asker> who)
+      : request(std::move(what)), body(std::move(sent)), memory(std::move(holds)), asker(std::move(who)) {}
   std::shared_ptr<message::Request> request;
   std::string body;
+  flow::Share memory;  ///< For the body.
   std::shared_ptr<message::Asker> asker;
 };
 

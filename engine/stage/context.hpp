@@ -55,6 +55,8 @@ class Context {
   /// Where a `gather` waits for what this stage makes: its groups; and of a `gather` those that it waits for.
   std::shared_ptr<message::Groups> opens, gathers;
   std::function<void()> wake;  ///< Has tick() called soon, of a kind that collects. Any thread, while the stage lives.
+  /// The program's, on which what the stage holds for others draws (semantics 10). Null: nobody counts.
+  flow::Budget* memory = nullptr;
 
   /// The Lua state of this pipeline on this core; made when first asked for.
   script::Engine& engine() { return scripts_(); }

@@ -1,4 +1,5 @@
-// http_server and reply as built, asked over real sockets: what each request is told, and that the end loses none.
+// http_server and reply as built, asked over real sockets: what each request is
+// told, and that the end loses none.
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -48,18 +49,23 @@ bool is(const std::string& answer, int status, const std::string& body) {
 
 const std::string served =
     "stages:\n"
-    "  jobs: {http_server: {listen: '127.0.0.1:0', path: '/jobs/{id}', methods: [GET, POST], max_body: 100B}}\n"
+    "  jobs: {http_server: {listen: '127.0.0.1:0', path: '/jobs/{id}', "
+    "methods: [GET, POST], max_body: 100B}}\n"
     "  told:\n"
     "    from: jobs\n"
     "    reply:\n"
     "      status: 201\n"
-    "      headers: {x-client: '{{ request.client }}', x-agent: '{{ request.headers.x_agent }}'}\n"
-    "      msg: {id: '{{ request.params.id }}', page: '{{ request.query.page }}', got: '{{ text }}'}\n"
-    "  deleted: {http_server: {listen: '127.0.0.1:0', path: '/jobs/*', methods: [DELETE]}}\n"
+    "      headers: {x-client: '{{ request.client }}', x-agent: '{{ "
+    "request.headers.x_agent }}'}\n"
+    "      msg: {id: '{{ request.params.id }}', page: '{{ request.query.page "
+    "}}', got: '{{ text }}'}\n"
+    "  deleted: {http_server: {listen: '127.0.0.1:0', path: '/jobs/*', "
+    "methods: [DELETE]}}\n"
     "  gone: {from: deleted, drop: {}}\n"
     "  one: {http_server: {listen: '127.0.0.1:0', path: /jobs/one}}\n"
     "  only: {from: one, reply: {text: 'the one'}}\n"
-    "  strict: {http_server: {listen: '127.0.0.1:0', path: /strict, format: json, auth: {token: abc}}}\n"
+    "  strict: {http_server: {listen: '127.0.0.1:0', path: /strict, format: "
+    "json, auth: {token: abc}}}\n"
     "  back: {from: strict, reply: {}}\n";
 
 /// Whoever asks waits until the file `gate` is there; what has come is printed.
@@ -69,7 +75,8 @@ std::string gated(const std::string& gate, const std::string& more = {}) {
          more +
          "}}\n"
          "  seen: {from: ask, stdout: {}}\n"
-         "  work: {from: ask, edge: {capacity: 1}, exec: {run: [sh, -c, 'until [ -e \"$0\" ]; do sleep 0.05; done', '" +
+         "  work: {from: ask, edge: {capacity: 1}, exec: {run: [sh, -c, 'until "
+         "[ -e \"$0\" ]; do sleep 0.05; done', '" +
          gate + "']}}\n";
 }
 
@@ -122,7 +129,8 @@ BOOST_AUTO_TEST_CASE(every_raw_case_is_answered_rightly_by_the_stage_and_by_the_
                                     "  told: {from: ask, reply: {}}\n"),
                         "--admin", "127.0.0.1:0"}));
   const auto stage = port_of(child), admin = admin_port(child);
-  // What is read rightly is answered in the one way or the other: 204 to OPTIONS of all, by the admin port 403 or 405.
+  // What is read rightly is answered in the one way or the other: 204 to
+  // OPTIONS of all, by the admin port 403 or 405.
   const auto read = [](std::string all) {
     for (std::size_t at = 0; at < all.size(); at += 4) {
       const auto status = all.substr(at, 3);
@@ -166,8 +174,8 @@ BOOST_AUTO_TEST_CASE(requests_sent_one_behind_the_other_are_answered_in_their_or
 BOOST_AUTO_TEST_CASE(when_there_is_no_room_the_next_is_told_so_at_once) {
   const TemporaryFolder folder;
   const auto gate = folder.path("gate");
-  Child child(weir_run({folder.file("a.yaml", gated(gate, ", waiting: 2"))}));
-  const auto port = port_of(child);
+  Child child(weir_run({folder.file("a.yaml", gated(gate, ", waiting: 2")), "--admin", "127.0.0.1:0"}));
+  const auto port = port_of(child), admin = admin_port(child);
   // One is worked on, one or two wait for the edge, two before the stage.
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 10; ++i) clients.push_back(std::make_unique<Client>(port, request("POST", "/ask", "job")));
@@ -183,6 +191,10 @@ BOOST_AUTO_TEST_CASE(when_there_is_no_room_the_next_is_told_so_at_once) {
   const auto late = asked(port, request("POST", "/ask", "job"));
   BOOST_TEST(late.starts_with("HTTP/1.1 503 "), late);
   BOOST_TEST(contains(late, "Retry-After: 1\r\n"), late);
+  const auto figures = http_get(admin, "/metrics").body;
+  BOOST_TEST(contains(figures,
+                      R"(weir_stage_errors_total{pipeline="a",stage="ask",kind="full"} )" + std::to_string(told() + 1)),
+             figures);
   std::ofstream(gate) << "";
   int done = 0, refused = 0;
   for (auto& client : clients) {
@@ -251,6 +263,59 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_harms_nobody) {
   BOOST_TEST(end.code == 0, end.err);
 }
 
+BOOST_AUTO_TEST_CASE(answers_that_nobody_reads_take_no_more_than_the_memory) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml",
+                                    "run: {memory: 64MiB}\n"
+                                    "stages:\n"
+                                    "  ask: {http_server: {listen: '127.0.0.1:0', path: /ask}}\n"
+                                    "  half: {from: ask, lua: 'local t, s = {}, string.rep(\"x\", "
+                                    "65536) for i = 1, 64 do "
+                                    "t[i] = s end return table.concat(t)'}\n"
+                                    "  told: {from: half, reply: {text: '{{ text }}{{ text }}'}}\n"),
+                        "--admin", "127.0.0.1:0"}));
+  const auto port = port_of(child), admin = admin_port(child);
+  const auto used = [&] {
+    const auto figures = http_get(admin, "/metrics").body;
+    const std::string name = "\nweir_memory_used_bytes ";
+    const auto at = figures.find(name);
+    BOOST_REQUIRE(at != figures.npos);
+    return std::stod(figures.substr(at + name.size()));
+  };
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<Client>(port, request("GET", "/ask")));
+  for (const auto& client : clients) BOOST_REQUIRE(client->has_answer(20'000));
+  BOOST_TEST(used() >= 8.0 * 1024 * 1024);
+  BOOST_TEST(used() <= 64.0 * 1024 * 1024);
+  int refused = 0, whole = 0;
+  for (const auto& client : clients) {
+    const auto answer = client->all();
+    refused += answer.starts_with("HTTP/1.1 503 ");
+    whole += answer.size() > 8u * 1024 * 1024;
+  }
+  BOOST_TEST(refused >= 12);
+  BOOST_TEST(whole >= 5);
+  BOOST_TEST(refused + whole == 20);
+  clients.clear();
+  for (int tries = 0; tries < 1000 && used() > 0; ++tries) {
+  }
+  BOOST_TEST(used() == 0);
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_is_not_there_at_the_start_ends_it) {
+  const TemporaryFolder folder;
+  const auto end = ran(
+      {folder.file("a.yaml",
+                   "stages:\n  a: {http_server: {listen: '127.0.0.1:0', path: /a, "
+                   "tls: {cert: " +
+                       folder.path("a.pem") + ", key: " + folder.path("a.key") + "}}}\n  b: {from: a, reply: {}}\n")});
+  BOOST_TEST(end.code == 69, end.err);
+  BOOST_TEST(contains(end.err, "a.pem: No such file or directory"), end.err);
+}
+
 BOOST_AUTO_TEST_CASE(an_address_that_is_taken_ends_it_at_once) {
   const TemporaryFolder folder;
   LoopbackSocket socket;
@@ -267,14 +332,18 @@ BOOST_AUTO_TEST_CASE(curl_is_answered) {
   Child child(weir_run({folder.file("a.yaml", served)}));
   const auto port = std::to_string(port_of(child));
   const auto said = Child({"sh", "-c",
-                           "printf 'in chunks' | curl -sS -m 20 -H 'Transfer-Encoding: chunked' -T - -X POST "
+                           "printf 'in chunks' | curl -sS -m 20 -H "
+                           "'Transfer-Encoding: chunked' -T - -X POST "
                            "http://127.0.0.1:" +
                                port +
                                "/jobs/1 -w ' %{http_code}\\n' && "
-                               "head -c 100 /dev/zero | tr '\\0' a | curl -sS -m 20 -H 'Expect: 100-continue' "
-                               "--data-binary @- -o /dev/null -w '%{http_code} %{num_connects}\\n' http://127.0.0.1:" +
+                               "head -c 100 /dev/zero | tr '\\0' a | curl -sS "
+                               "-m 20 -H 'Expect: 100-continue' "
+                               "--data-binary @- -o /dev/null -w '%{http_code} "
+                               "%{num_connects}\\n' http://127.0.0.1:" +
                                port +
-                               "/jobs/2 --next -sS -m 20 -o /dev/null -w '%{http_code} %{num_connects}\\n' "
+                               "/jobs/2 --next -sS -m 20 -o /dev/null -w "
+                               "'%{http_code} %{num_connects}\\n' "
                                "http://127.0.0.1:" +
                                port + "/jobs/one"})
                         .end();

@@ -2,12 +2,16 @@
 #include "engine/io/http_server.hpp"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <chrono>
@@ -21,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/flow/budget.hpp"
 #include "engine/io/tls.hpp"
 #include "engine/runtime/real.hpp"
 #include "engine/runtime/wait.hpp"
@@ -49,14 +54,76 @@ runtime::Task<io::HttpResponse> never(runtime::Core* core, io::HttpRequest reque
   co_return io::HttpResponse(200);
 }
 
-/// A server on a thread of its own, ended by the destructor.
+/// A core with real sockets and a clock that the test moves.
+class HandMoved final : public runtime::Core {
+ public:
+  explicit HandMoved(runtime::Core& real) : real_(real), now_(real.now()) {}
+  /// On the core.
+  void advance(runtime::Duration time) {
+    now_ += time;
+    for (std::size_t i = 0; i < rings_.size();) {
+      if (rings_[i]->when > now_) {
+        ++i;
+        continue;
+      }
+      const auto ring = rings_[i]->ring;
+      rings_.erase(rings_.begin() + static_cast<std::ptrdiff_t>(i));
+      ring();
+      i = 0;
+    }
+  }
+
+  int index() const override { return real_.index(); }
+  runtime::Time now() const override { return now_; }
+  runtime::WallTime wall() const override { return real_.wall(); }
+  asio::any_io_executor executor() override { return real_.executor(); }
+  void post(std::function<void()> work) override { real_.post(std::move(work)); }
+  void resume(runtime::Ready& ready) noexcept override { real_.resume(ready); }
+  runtime::Task<> sleep_until(runtime::Time when) override { return real_.sleep_until(when); }
+  std::unique_ptr<runtime::Alarm> alarm(runtime::Time when, std::function<void()> ring) override {
+    rings_.push_back(std::make_shared<Ring>(Ring{when, std::move(ring)}));
+    return std::make_unique<Hand>(*this, rings_.back());
+  }
+  runtime::Task<> yield() override { return real_.yield(); }
+  std::unique_ptr<runtime::Coroutine> spawn(runtime::Task<> body,
+                                            std::function<void(std::exception_ptr)> ended) override {
+    return real_.spawn(std::move(body), std::move(ended));
+  }
+  runtime::Task<> blocking(std::function<void()> work) override { return real_.blocking(std::move(work)); }
+  runtime::Random& random() override { return real_.random(); }
+  runtime::Files& files() override { return real_.files(); }
+  runtime::Processes& processes() override { return real_.processes(); }
+  runtime::Machine& machine() override { return real_.machine(); }
+
+ private:
+  struct Ring {
+    runtime::Time when;
+    std::function<void()> ring;
+  };
+  struct Hand : runtime::Alarm {
+    Hand(HandMoved& in, std::shared_ptr<Ring> what) : core(in), ring(std::move(what)) {}
+    ~Hand() override { std::erase(core.rings_, ring); }
+    HandMoved& core;
+    std::shared_ptr<Ring> ring;
+  };
+  runtime::Core& real_;
+  runtime::Time now_;
+  std::vector<std::shared_ptr<Ring>> rings_;
+};
+
+/// A server on a thread of its own, ended by the destructor. Its time stands still but for advance().
 class Server {
  public:
-  explicit Server(io::HttpServerOptions options = {}, bool answers = true) : runtime_(runtime::make_real({})) {
+  explicit Server(io::HttpServerOptions options = {}, bool answers = true)
+      : Server(std::move(options), answers ? io::HttpHandler(answer_at_once) : nullptr) {}
+  Server(io::HttpServerOptions options, io::HttpHandler handler, bool real_time = true)
+      : runtime_(runtime::make_real({})) {
     core_ = &runtime_->service("http");
-    const auto handler =
-        answers ? io::HttpHandler(answer_at_once)
-                : io::HttpHandler([core = core_](io::HttpRequest request) { return never(core, std::move(request)); });
+    if (!real_time) {
+      hand_ = std::make_unique<HandMoved>(*core_);
+      core_ = hand_.get();
+    }
+    if (!handler) handler = [core = core_](io::HttpRequest request) { return never(core, std::move(request)); };
     on_core([&] {
       server_ = std::make_unique<io::HttpServer>(*core_, options, handler);
       port_ = server_->listen("127.0.0.1", 0);
@@ -89,11 +156,16 @@ class Server {
     on_core([&] { count = server_->connections(); });
     return count;
   }
+  void advance(runtime::Duration time) {
+    on_core([&] { hand_->advance(time); });
+    on_core([] {});  // What was interrupted has had its turn.
+  }
   io::HttpServer& get() { return *server_; }
   std::uint16_t port() const { return port_; }
 
  private:
   std::unique_ptr<runtime::RealRuntime> runtime_;
+  std::unique_ptr<HandMoved> hand_;
   runtime::Core* core_ = nullptr;
   std::unique_ptr<io::HttpServer> server_;
   std::unique_ptr<runtime::Coroutine> closing_;
@@ -103,7 +175,9 @@ class Server {
 /// A client that sends raw bytes. Waits 20 s at most, then the test fails.
 class Client {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  /// `holds`: so many bytes, about, lie in its kernel at the most; 0: as many as the kernel likes.
+  explicit Client(std::uint16_t port, int holds = 0) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (holds > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &holds, sizeof holds);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
@@ -125,6 +199,27 @@ class Client {
     }
   }
   void end() { ::shutdown(socket_, SHUT_WR); }
+  bool is_told() const {
+    pollfd ready{socket_, POLLIN, 0};
+    return ::poll(&ready, 1, 0) > 0;
+  }
+  /// Until the server's kernel has all that was sent.
+  void arrive() {
+    for (int left = 1; left > 0;) ::ioctl(socket_, SIOCOUTQ, &left);
+  }
+  /// Takes so many bytes off and forgets them; how many they were, where the server ends the connection before.
+  std::size_t take(std::size_t most) {
+    std::size_t taken = 0;
+    std::vector<char> buffer(256 * 1024);
+    while (taken < most) {
+      pollfd ready{socket_, POLLIN, 0};
+      if (::poll(&ready, 1, 20'000) <= 0) throw std::runtime_error("nothing came in 20 s");
+      const auto count = ::recv(socket_, buffer.data(), std::min(buffer.size(), most - taken), 0);
+      if (count <= 0) break;
+      taken += static_cast<std::size_t>(count);
+    }
+    return taken;
+  }
 
   /// Reads until `enough` is part of what came, or the server ends the connection.
   std::string receive(std::string_view enough = "\1never\1") {
@@ -390,4 +485,239 @@ BOOST_AUTO_TEST_CASE(without_descriptors_the_longest_idle_gives_way_and_nothing_
     BOOST_TEST(cpu_s(end) - cpu_s(start) < 0.05);  // The answer takes a pause of 0.1 s at least: a spin would fill it.
   }
   ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+// ------------------------------------------------------------------------------------------------------- long bodies
+
+namespace {
+
+/// A body of so many bytes for whoever asks.
+io::HttpHandler much(std::size_t bytes) {
+  return [bytes](io::HttpRequest&) -> runtime::Task<io::HttpResponse> {
+    const std::size_t size = bytes;
+    return [](std::size_t count) -> runtime::Task<io::HttpResponse> {
+      co_return io::HttpResponse(200, "text/plain", std::string(count, 'x'));
+    }(size);
+  };
+}
+
+std::string posting(std::size_t bytes) {
+  return "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
+}
+
+/// Until it holds.
+void until(const std::function<bool()>& so) {
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (!so()) {
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("not in 20 s");
+  }
+}
+
+constexpr std::size_t mib = 1 << 20;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_upload_that_gets_on_may_take_minutes_and_one_that_trickles_may_not) {
+  flow::Budget budget(64 * mib);
+  io::HttpServerOptions options;
+  options.memory = &budget;
+  Server server(options, answer_at_once, false);
+  Client steady(server.port());
+  steady.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string piece(32 * 1024, 'x');
+  for (int i = 1; i <= 8; ++i) {
+    steady.send("8000\r\n" + piece + "\r\n");
+    until([&] { return budget.used() == static_cast<std::int64_t>(i * piece.size()); });
+    server.advance(20s);
+  }
+  steady.send("0\r\n\r\n");
+  BOOST_TEST(statuses(steady.receive("x\n")) == "200");
+  BOOST_TEST(budget.used() == 0);
+
+  Client trickling(server.port());
+  trickling.send("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8000\r\n" + piece + "\r\n");
+  until([&] { return budget.used() > 0; });
+  for (int i = 1; i <= 8; ++i) {  // 32 KiB have bought 32 s beyond the first 30.
+    trickling.send("1\r\nx\r\n");
+    until([&] { return budget.used() >= static_cast<std::int64_t>(piece.size()) + i || trickling.is_told(); });
+    server.advance(10s);
+  }
+  BOOST_TEST(statuses(trickling.receive()) == "408");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_taken_may_take_minutes_and_one_that_is_not_ends) {
+  Server server({}, much(96 * mib), false);
+  Client steady(server.port()), silent(server.port());
+  for (auto* client : {&steady, &silent}) {
+    client->send(get);
+    client->take(1);
+  }
+  std::size_t taken = 1;
+  for (int i = 0; i < 5; ++i) {
+    taken += steady.take(16 * mib);  // More than lies in the kernel: the server has written on.
+    server.advance(20s);
+  }
+  taken += steady.take(16 * mib);
+  BOOST_TEST(taken == 96 * mib + 1);
+  BOOST_TEST(silent.take(100 * mib) < 96 * mib);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_taken_in_small_portions_gets_on_although_the_kernel_asks_for_no_more) {
+  Server server({}, much(32 * mib), false);
+  Client client(server.port(), 64 * 1024);
+  client.send(get);
+  std::size_t taken = client.take(1);
+  for (int i = 0; i < 6; ++i) {
+    taken += client.take(100'000);
+    server.advance(20s);
+  }
+  taken += client.take(32 * mib - taken);
+  BOOST_TEST(taken == 32 * mib);
+}
+
+BOOST_AUTO_TEST_CASE(answers_that_nobody_takes_fill_no_more_than_the_memory) {
+  flow::Budget budget(64 * mib);
+  std::atomic<int> refused = 0;
+  io::HttpServerOptions options;
+  options.memory = &budget;
+  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::memory ? 1 : 0; };
+  Server server(options, much(20 * mib), false);
+  std::vector<Client> slow;
+  for (int i = 0; i < 3; ++i) {
+    slow.emplace_back(server.port());
+    slow.back().send(get);
+    slow.back().take(1);
+    server.advance(1ms);
+  }
+  BOOST_TEST(budget.used() == static_cast<std::int64_t>(60 * mib));
+  Client at_once(server.port());
+  at_once.send(get);
+  BOOST_TEST(statuses(at_once.receive("more at the moment\n")) == "503");  // All others have only just begun.
+  BOOST_TEST(refused == 1);
+  server.advance(5s);
+
+  Client next(server.port());
+  next.send(get);
+  BOOST_TEST(next.take(20 * mib) == 20 * mib);
+  BOOST_TEST(slow[0].take(21 * mib) < 20 * mib);  // It had waited for the longest.
+  BOOST_TEST(slow[1].take(20 * mib) == 20 * mib);
+  BOOST_TEST(slow[2].take(20 * mib) == 20 * mib);
+  until([&] { return budget.used() == 0; });
+  BOOST_TEST(refused >= 2);
+}
+
+BOOST_AUTO_TEST_CASE(uploads_that_do_not_end_fill_no_more_than_the_memory_and_small_ones_still_pass) {
+  flow::Budget budget(4 * mib);
+  std::atomic<int> refused = 0;
+  io::HttpServerOptions options;
+  options.memory = &budget;
+  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::memory ? 1 : 0; };
+  {
+    Server server(options, much(2), true);
+    std::vector<Client> slow;
+    for (int i = 0; i < 4; ++i) {
+      slow.emplace_back(server.port());
+      slow.back().send(posting(mib) + std::string(1000, 'x'));
+      until([&] { return budget.used() == static_cast<std::int64_t>((i + 1) * mib); });
+    }
+    Client late(server.port());
+    late.send(posting(mib));
+    const auto told = late.receive("moment\n");
+    BOOST_TEST(statuses(told) == "503");
+    BOOST_TEST(told.find("Retry-After: 1\r\n") != std::string::npos);
+    Client small(server.port());
+    small.send(posting(10'000) + std::string(5'000, 'x'));
+    small.send(std::string(5'000, 'x'));
+    BOOST_TEST(statuses(small.receive("xx")) == "200");
+    BOOST_TEST(refused == 1);
+    slow[0].send(std::string(mib - 1000, 'x'));  // Whoever was let in has his place until the end.
+    BOOST_TEST(statuses(slow[0].receive("xx")) == "200");
+    until([&] { return budget.used() == static_cast<std::int64_t>(3 * mib); });
+    Client again(server.port());
+    again.send(posting(mib) + std::string(mib, 'x'));
+    BOOST_TEST(statuses(again.receive("xx")) == "200");
+  }
+  BOOST_TEST(budget.used() == 0);
+}
+
+// --------------------------------------------------------------------------------------------------- too many, the end
+
+BOOST_AUTO_TEST_CASE(where_all_are_at_work_the_next_is_told_so) {
+  std::atomic<int> refused = 0;
+  io::HttpServerOptions options;
+  options.connections = 2;
+  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::full ? 1 : 0; };
+  Server server(options, false);
+  Client one(server.port()), other(server.port());
+  one.send(get);
+  other.send(get);
+  one.arrive();
+  other.arrive();
+  until([&] { return server.connections() == 2; });
+  server.on_core([] {});
+  for (int i = 0; i < 3; ++i) {
+    const auto told = exchange(server.port(), get);
+    BOOST_TEST(statuses(told) == "503");
+    BOOST_TEST(told.find("Retry-After: 1\r\n") != std::string::npos);
+    BOOST_TEST(told.find("Connection: close\r\n") != std::string::npos);
+  }
+  BOOST_TEST(refused == 3);
+  std::vector<Client> many;  // Who comes in a flood is told so unheard.
+  for (int i = 0; i < 300; ++i) many.emplace_back(server.port());
+  for (auto& client : many) client.send(get);
+  for (auto& client : many) BOOST_REQUIRE(client.receive("\r\n\r\n").starts_with("HTTP/1.1 503 "));
+  BOOST_TEST(refused == 303);
+}
+
+BOOST_AUTO_TEST_CASE(what_lies_in_the_kernel_when_the_server_ends_is_served) {
+  Server server;
+  Client kept(server.port()), half(server.port());
+  kept.send(get);
+  kept.receive("GET /x \n");
+  half.send("GET /x HT");
+  until([&] { return server.connections() == 2; });
+  std::vector<Client> come;
+  server.on_core([&] {
+    kept.send(get);
+    kept.arrive();
+    half.send("TP/1.1\r\nHost: a\r\n\r\n");
+    half.arrive();
+    for (int i = 0; i < 20; ++i) {
+      come.emplace_back(server.port());
+      if (i == 0) continue;  // He speaks later.
+      come.back().send(get);
+      come.back().arrive();
+    }
+    server.get().drain();
+  });
+  come.front().send(get);
+  BOOST_TEST(statuses(kept.receive()) == "200");
+  BOOST_TEST(statuses(half.receive()) == "200");
+  for (auto& client : come) BOOST_TEST(statuses(client.receive()) == "200");
+  BOOST_CHECK_THROW(Client(server.port()), std::system_error);
+}
+
+BOOST_AUTO_TEST_CASE(of_tls_12_only_what_keeps_its_secrets_is_spoken) {
+  io::TlsFiles files;
+  const tests::TemporaryFolder folder;
+  const auto rsa = tests::Child({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=rsa",
+                                 "-keyout", folder.path("r.key"), "-out", folder.path("r.pem")})
+                       .end();
+  BOOST_REQUIRE_MESSAGE(rsa.code == 0, rsa.err);
+  files.certificates.push_back({folder.path("r.pem"), folder.path("r.key")});
+  io::HttpServerOptions options;
+  options.tls = std::make_shared<io::TlsServer>(files);
+  Server server(options);
+  const auto spoken = [&](const std::string& ciphers) {
+    const auto end = tests::Child({"sh", "-c",
+                                   "openssl s_client -connect 127.0.0.1:" + std::to_string(server.port()) +
+                                       " -tls1_2 -cipher '" + ciphers + "' </dev/null"})
+                         .end();
+    return end.code == 0;
+  };
+  BOOST_TEST(spoken("ECDHE-RSA-AES128-GCM-SHA256"));
+  BOOST_TEST(spoken("ECDHE-RSA-CHACHA20-POLY1305"));
+  BOOST_TEST(!spoken("AES128-GCM-SHA256"));        // The key's theft opens what was recorded.
+  BOOST_TEST(!spoken("ECDHE-RSA-AES128-SHA256"));  // CBC.
+  BOOST_TEST(!spoken("ECDHE-RSA-AES256-SHA"));
 }

@@ -1,10 +1,14 @@
 // One address with a desk for each stage, over real sockets: who gets a request, and what ends.
 #include "engine/io/http_site.hpp"
 
+#include <sys/resource.h>
+
 #include <boost/test/unit_test.hpp>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/runtime/real.hpp"
 #include "engine/runtime/wait.hpp"
@@ -105,12 +109,13 @@ BOOST_AUTO_TEST_CASE(desks_of_one_address_share_its_port_until_the_last_is_close
     one->close();
     BOOST_TEST(third.connect(port));
     third.send("POST /a/8 HTTP/1.1\r\nHost: a\r\n\r\n");
-    other.close();
+    other.close();  // The server has not heard of the third.
     posted.asker->done();
     co_await one->ended();
     co_await other.ended();
     BOOST_TEST(first.receive_all().find("\r\n\r\ntaken") != std::string::npos);
     BOOST_TEST(second.receive_all().starts_with("HTTP/1.1 204 "));
+    BOOST_TEST(third.receive_all().starts_with("HTTP/1.1 503 "));
     LoopbackSocket late;
     BOOST_TEST(!late.connect(port));
   };
@@ -153,4 +158,103 @@ BOOST_AUTO_TEST_CASE(an_answer_may_come_from_any_thread) {
     co_await desk.ended();
   };
   on.run(story(on.core()));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_for_which_there_is_no_memory_is_lost_and_told_so) {
+  OnCore on;
+  flow::Budget budget(1 << 20);
+  std::map<message::Reason, int> refused;
+  const auto story = [](runtime::Core& core, flow::Budget& memory,
+                        std::map<message::Reason, int>& told) -> runtime::Task<> {
+    auto serves = service("/a/*");
+    serves.memory = &memory;
+    serves.on_refused = [&told](message::Reason why) { ++told[why]; };
+    io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
+    for (const bool elsewhere : {false, true}) {
+      LoopbackSocket client;
+      BOOST_REQUIRE(client.connect(desk.port()));
+      client.send(get + "Content-Length: 100000\r\nConnection: close\r\n\r\n" + std::string(100'000, 'x'));
+      auto asked = co_await next(desk);
+      BOOST_TEST(memory.used() == 100'000);
+      asked.memory.hold(0);
+      message::Answer large(200);
+      large.body = std::string(2 << 20, 'x');
+      bool taken = true;
+      std::function<void()> answer = [&] { taken = asked.asker->answer(std::move(large)); };
+      if (elsewhere) {
+        co_await core.blocking(std::move(answer));
+      } else {
+        answer();
+      }
+      BOOST_TEST(!taken);
+      BOOST_TEST(!asked.asker->waits());
+      while (told[message::Reason::memory] < (elsewhere ? 2 : 1)) co_await core.yield();
+      std::string all;
+      std::function<void()> receive = [&] { all = client.receive_all(); };
+      co_await core.blocking(std::move(receive));
+      BOOST_TEST(all.starts_with("HTTP/1.1 503 "), all);
+      BOOST_TEST(all.find("Retry-After: 1\r\n") != std::string::npos, all);
+    }
+    BOOST_TEST(memory.used() == 0);
+
+    LoopbackSocket client;
+    BOOST_REQUIRE(client.connect(desk.port()));
+    client.send(get + "Connection: close\r\n\r\n");
+    auto asked = co_await next(desk);
+    message::Answer fits(200);
+    fits.body = std::string(1'000'000, 'x');
+    BOOST_TEST(asked.asker->answer(std::move(fits)));
+    BOOST_TEST(memory.used() == 1'000'000);
+    std::string all;
+    std::function<void()> receive = [&] { all = client.receive_all(); };
+    co_await core.blocking(std::move(receive));
+    BOOST_TEST(all.size() > 1'000'000U);
+    co_await desk.ended();
+    BOOST_TEST(memory.used() == 0);
+  };
+  on.run(story(on.core(), budget, refused));
+}
+
+BOOST_AUTO_TEST_CASE(as_many_may_wait_as_a_desk_has_room_for_and_the_next_are_told_and_counted) {
+  static constexpr std::size_t many = 2'000;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto before = files.rlim_cur;
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, std::max<rlim_t>(before, 2 * many + 200));
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < 2 * many + 200) {
+    BOOST_TEST_MESSAGE("skipped: this machine grants too few descriptors");
+    return;
+  }
+  OnCore on;
+  const auto story = [](runtime::Core& core) -> runtime::Task<> {
+    int refused = 0;
+    auto serves = service("/a/*");
+    serves.waiting = many;
+    serves.on_refused = [&refused](message::Reason why) { refused += why == message::Reason::full ? 1 : 0; };
+    io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
+    std::vector<std::unique_ptr<LoopbackSocket>> clients;
+    std::function<void()> come = [&clients, port = desk.port()] {
+      for (std::size_t i = 0; i < many + 10; ++i) {
+        clients.push_back(std::make_unique<LoopbackSocket>());
+        BOOST_REQUIRE(clients.back()->connect(port));
+        clients.back()->send(get + "Connection: close\r\n\r\n");
+      }
+    };
+    co_await core.blocking(std::move(come));
+    while (refused < 10) co_await core.yield();
+    std::size_t taken = 0, told = 0;
+    for (auto asked = desk.take(); asked; asked = desk.take(), ++taken) asked->asker->done();
+    BOOST_TEST(taken == many);
+    std::function<void()> receive = [&] {
+      for (const auto& client : clients) told += client->receive_all().starts_with("HTTP/1.1 503 ") ? 1 : 0;
+    };
+    co_await core.blocking(std::move(receive));
+    BOOST_TEST(told == 10U);
+    BOOST_TEST(refused == 10);
+    co_await desk.ended();
+  };
+  on.run(story(on.core()));
+  files.rlim_cur = before;
+  ::setrlimit(RLIMIT_NOFILE, &files);
 }
