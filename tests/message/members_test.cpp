@@ -19,11 +19,7 @@ struct One {
   Message message;
 };
 
-std::vector<MemberName> names(std::initializer_list<const char*> paths) {
-  std::vector<MemberName> made;
-  for (const auto* path : paths) made.push_back(MemberName::of(path).value());
-  return made;
-}
+MemberName name(const char* path) { return MemberName::of(path).value(); }
 
 std::string number_of(const Glimpse& seen) {
   const auto number = seen.number();
@@ -75,11 +71,12 @@ BOOST_AUTO_TEST_CASE(where_only_the_view_can_tell_it_does) {
 BOOST_AUTO_TEST_CASE(of_members_with_one_name_the_last_counts) {
   One one(R"({"n":1,"m":0,"n":2})");
   BOOST_TEST(Look(one.message).member("n").json() == "2");
+  const MemberName n = name("n"), m = name("m");  // They must stay until the edits are applied.
   MemberEdits edits;
   BOOST_REQUIRE(edits.begin(one.message));
-  BOOST_TEST(!edits.set(names({"n"})[0], "3"));
+  BOOST_TEST(!edits.set(n, "3"));
   BOOST_REQUIRE(edits.begin(one.message));
-  BOOST_TEST(edits.set(names({"m"})[0], "3"));
+  BOOST_TEST(edits.set(m, "3"));
   edits.apply(one.message);
   BOOST_TEST(one.text() == R"({"n":1,"m":3,"n":2})");
 }
@@ -92,9 +89,10 @@ BOOST_AUTO_TEST_CASE(names_that_json_would_escape_are_for_the_view) {
 
 BOOST_AUTO_TEST_CASE(what_may_be_nested_too_deep_or_is_long_is_for_the_view) {
   One one(R"({"n":1})");
+  const MemberName n = name("n");
   MemberEdits edits;
   BOOST_REQUIRE(edits.begin(one.message));
-  BOOST_TEST(!edits.set(names({"n"})[0], "[]"));
+  BOOST_TEST(!edits.set(n, "[]"));
   One wide(R"({"n":")" + std::string(5'000, 'x') + "\"}");
   BOOST_TEST(!edits.begin(wide.message));
   BOOST_TEST(Look(wide.message).member("n").json().size() == 5'002U);
@@ -103,9 +101,10 @@ BOOST_AUTO_TEST_CASE(what_may_be_nested_too_deep_or_is_long_is_for_the_view) {
 BOOST_AUTO_TEST_CASE(an_edited_row_travels_and_gets_back_its_original) {
   One one(R"({"a":1,"b":2})");
   one.batch->keep_originals();
+  const MemberName c = name("c");
   MemberEdits edits;
   BOOST_REQUIRE(edits.begin(one.message));
-  BOOST_TEST(edits.set(names({"c"})[0], "3"));
+  BOOST_TEST(edits.set(c, "3"));
   edits.apply(one.message);
   auto to = Batch::make();
   to->take_row(*one.batch, 0);
