@@ -575,21 +575,22 @@ class Aggregate : public stage::Operator {
       read.number = *number;
       may_overflow |= std::abs(as_double(*number)) >= overflowing_least;
     }
+    const auto found = panes_.find(pane);
+    Group* group = found == panes_.end() ? nullptr : found->second.find(key_);
+    if (!group && found != panes_.end() && found->second.in_order.size() >= groups_most_) {
+      return Failure(Reason::memory,
+                     "the window has " + std::to_string(groups_most_) + " groups already, as many as `keys` allows");
+    }
     // A window near the edge may be tipped over by any number that comes in another one of its panes.
-    if (may_overflow || (!large_.empty() && large_.contains(key_))) {
+    const bool was_large = !large_.empty() && large_.contains(key_);
+    if (may_overflow || was_large) {
       if (const Source* const source = overflows(pane, may_overflow)) {
+        if (!was_large) large_.erase(key_);
         return Failure(Reason::type, "with this message the sum of '" + source->path + "' would be infinite");
       }
     }
     Groups& groups = panes_[pane];
-    Group* group = groups.find(key_);
-    if (!group) {
-      if (groups.in_order.size() >= groups_most_) {
-        return Failure(Reason::memory,
-                       "the window has " + std::to_string(groups_most_) + " groups already, as many as `keys` allows");
-      }
-      group = &groups.add(key_, message.entered(), functions_.size());
-    }
+    if (!group) group = &groups.add(key_, message.entered(), functions_.size());
     for (std::size_t i = 0; i < functions_.size(); ++i) {
       const Read& read = read_[functions_[i].source];
       if (read.there) group->cells[i].add(functions_[i], read.raw, read.number);
