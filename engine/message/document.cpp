@@ -761,6 +761,9 @@ void Document::set_aside(std::uint32_t index) {
   if (old.flags & listed) {
     for (std::uint32_t inside = old.first; inside != none; inside = records_[inside].next) edit(inside).parent = aside;
   }
+  for (auto& one : overwritten_) {
+    if (one.index == index) one.index = aside;  // What was replaced there, and held since.
+  }
   overwritten_.push_back({old.value, aside});
 }
 

@@ -93,6 +93,8 @@ BOOST_AUTO_TEST_CASE(what_a_variable_holds_stays_what_it_is_when_its_place_is_ov
              "[false,true,true]");
   BOOST_TEST(after("msg.a = {} local e = msg.a e[1] = 5 e[2] = 6 return {msg.a, e == msg.a}", payload) ==
              "[[5,6],true]");
+  BOOST_TEST(after("msg.a = {} local t = msg.a t[1] = 'a' msg.a = {9, 9} t[2] = 'q' return {msg.a, t}", payload) ==
+             R"([[9,9],["a","q"]])");
   BOOST_TEST(after("local n = 0 for i, x in ipairs(msg.l) do msg.l = {} n = n + x.p end return {n, msg.l}", payload) ==
              "[6,{}]");
 }
