@@ -128,23 +128,36 @@ void Breakers::make_room(Time now) {
 std::optional<Breaker::Permit> Breakers::admit(const std::string& key, Time now) {
   const std::scoped_lock lock(mutex_);
   Breaker& of = breaker(key, now);
-  overflowed_ += &of == &shared_;
-  return of.admit(now);
+  auto permit = of.admit(now);
+  if (&of != &shared_) return permit;
+  ++overflowed_;
+  if (permit) permit->shared = true;
+  return permit;
+}
+
+/// Who gave the permit; null where the key has been forgotten since.
+Breaker* Breakers::of(const std::string& key, const Breaker::Permit& permit) {
+  if (permit.shared) return &shared_;
+  const auto found = breakers_.find(key);
+  return found == breakers_.end() ? nullptr : &found->second;
 }
 
 void Breakers::succeeded(const std::string& key, Breaker::Permit permit, Duration took, Time now) {
   const std::scoped_lock lock(mutex_);
-  if (matters(breaker(key, now), now, [&](Breaker& of) { of.succeeded(permit, took, now); })) told();
+  Breaker* const circuit = of(key, permit);
+  if (circuit && matters(*circuit, now, [&](Breaker& of) { of.succeeded(permit, took, now); })) told();
 }
 
 void Breakers::failed(const std::string& key, Breaker::Permit permit, Time now) {
   const std::scoped_lock lock(mutex_);
-  if (matters(breaker(key, now), now, [&](Breaker& of) { of.failed(permit, now); })) told();
+  Breaker* const circuit = of(key, permit);
+  if (circuit && matters(*circuit, now, [&](Breaker& of) { of.failed(permit, now); })) told();
 }
 
 void Breakers::withdrawn(const std::string& key, Breaker::Permit permit, Time now) {
   const std::scoped_lock lock(mutex_);
-  if (matters(breaker(key, now), now, [&](Breaker& of) { of.withdrawn(permit); })) told();
+  Breaker* const circuit = of(key, permit);
+  if (circuit && matters(*circuit, now, [&](Breaker& of) { of.withdrawn(permit); })) told();
 }
 
 Circuit Breakers::state(const std::string& key, Time now) const {

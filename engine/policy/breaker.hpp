@@ -44,6 +44,7 @@ class Breaker {
   /// May call. It is to be handed back with the call's outcome, exactly once.
   struct Permit {
     std::uint64_t era = 0;  ///< Of the circuit when the call began.
+    bool shared = false;    ///< Of the circuit that keys without room share.
   };
 
   explicit Breaker(const BreakerRule& rule) : rule_(rule) {}
@@ -109,6 +110,7 @@ class Breakers {
 
  private:
   Breaker& breaker(const std::string& key, Time now);
+  Breaker* of(const std::string& key, const Breaker::Permit& permit);
   const Breaker& known(const std::string& key) const;
   void make_room(Time now);
   void told();

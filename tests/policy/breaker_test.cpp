@@ -220,6 +220,20 @@ BOOST_AUTO_TEST_CASE(keys_that_nobody_calls_any_more_make_room_for_others) {
   BOOST_TEST(breakers.state("b", Time{10s}) == Circuit::open);
 }
 
+BOOST_AUTO_TEST_CASE(a_probe_of_the_shared_circuit_is_its_own_whatever_makes_room_meanwhile) {
+  auto rule = after(1);
+  rule.keys = 1;
+  Breakers breakers(rule);
+  breakers.failed("a", *breakers.admit("a", Time{}), Time{});
+  breakers.failed("b", *breakers.admit("b", Time{}), Time{});  // Shared.
+  const auto of_a = breakers.admit("a", Time{6s}), of_b = breakers.admit("b", Time{6s});
+  BOOST_REQUIRE((of_a && of_b));
+  breakers.succeeded("a", *of_a, 0s, Time{6s});
+  breakers.succeeded("b", *of_b, 0s, Time{6s});
+  breakers.failed("a", *breakers.admit("a", Time{7s}), Time{7s});
+  BOOST_TEST(breakers.admit("c", Time{7s}).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_table_without_room_is_not_looked_through_for_each_call) {
   auto rule = after(2);
   rule.keys = 20'000;
