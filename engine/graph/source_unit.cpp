@@ -233,8 +233,10 @@ class SourceUnit final : public Unit, private TokenOwner {
   }
 
   /// So many, or so large, that it reads no more until some are answered: it keeps them all, to send them again.
-  bool has_enough_open() const noexcept {
-    return open_ >= setting_.options.unacked_most || open_bytes_ > setting_.memory->most();
+  /// Whoever gathers a list of a source's own waits for the whole of it, however large.
+  bool has_enough_open() {
+    const bool bounded = head().planned->configured.group_most == 0;
+    return open_ >= setting_.options.unacked_most || (bounded && open_bytes_ > setting_.memory->most());
   }
 
   void admit(Batch& batch, Port port) override {

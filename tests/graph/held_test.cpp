@@ -67,3 +67,16 @@ BOOST_AUTO_TEST_CASE(a_batch_lets_go_where_its_source_may_keep_no_more) {
   BOOST_TEST(bench.stage("many").in == 200U);
   BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)));
 }
+
+BOOST_AUTO_TEST_CASE(a_list_that_is_gathered_may_be_larger_than_memory) {
+  Bench bench(
+      "run: {memory: 1MiB}\n"
+      "stages:\n"
+      "  list: {generate: {each: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20], "
+      "msg: {pad: '{{ string.rep(\"x\", 100000) }}'}}}\n"
+      "  whole: {from: list, gather: {of: list, into: all}}\n"
+      "  gone: {from: whole, drop: {}}\n");
+  bench.run();
+  BOOST_TEST(bench.has_ended());
+  BOOST_TEST(bench.out("whole") == 1U);
+}
