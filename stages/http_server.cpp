@@ -186,9 +186,10 @@ const auto spec =
             "all have their answer.\n"
             "Request line and headers have 10 s. A body may take as long as it needs, as long as it gets on: 30 s "
             "without a byte, or less than 1 KiB a second on average beyond the first 30 s, are told 408; an answer "
-            "that is taken no faster is cut off.\n"
+            "of which the other side's system acknowledges nothing for so long is cut off.\n"
             "Bodies and answers of more than 16 KiB draw on `run.memory`. Where that is spent an upload is told 503 "
-            "at once, answers that nobody takes are cut off, and one that still finds no room is lost: who asked is "
+            "at once, answers that nobody takes are cut off, and one that still finds "
+            "no room is lost: who asked is "
             "told 503, and its `reply` counts it as gone. On one address 1,000 requests may be at work, beside those "
             "that wait; the next is told 503. What is told 503 so is an error of the stage, of the kind full or "
             "memory, and has a Retry-After.")
@@ -224,12 +225,8 @@ std::optional<message::Answer> turns_away(const HttpServerConfig& config, const 
   if (config.auth) {
     io::HttpRequest shown;
     for (const auto& [name, value] : request.headers) shown.headers.emplace_back(name, value);
-    const bool by_token = !config.auth->token.empty(), by_user = !config.auth->user.empty();
-    if (!(by_token && io::http_shows_token(shown, config.auth->token)) &&
-        !(by_user && io::http_shows_user(shown, config.auth->user, config.auth->password))) {
-      return told(io::http_refusal(
-          401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password"));
-    }
+    auto refused = io::http_refuse_stranger(shown, config.auth->token, config.auth->user, config.auth->password);
+    if (refused) return told(std::move(*refused));
   }
   if (body.size() > config.max_body.bytes) return told(io::http_refusal(413, "the body is too large"));
   return std::nullopt;

@@ -619,10 +619,23 @@ bool shows(const HttpRequest& request, std::string_view scheme, std::string_view
 
 bool http_shows_token(const HttpRequest& request, std::string_view token) { return shows(request, "bearer ", token); }
 
-bool http_shows_user(const HttpRequest& request, std::string_view user, std::string_view password) {
+static bool shows_user(const HttpRequest& request, std::string_view user, std::string_view password) {
   std::string pair;
   append_base64(pair, std::string(user) + ":" + std::string(password));
   return shows(request, "basic ", pair);
+}
+
+std::optional<HttpResponse> http_refuse_stranger(const HttpRequest& request, std::string_view token,
+                                                 std::string_view user, std::string_view password) {
+  const bool by_token = !token.empty(), by_user = !user.empty();
+  if (!by_token && !by_user) return std::nullopt;
+  if (by_token && http_shows_token(request, token)) return std::nullopt;
+  if (by_user && shows_user(request, user, password)) return std::nullopt;
+  auto refused = http_refusal(
+      401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password");
+  if (by_token) refused.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (by_user) refused.headers.emplace_back("WWW-Authenticate", "Basic realm=\"weir\", charset=\"UTF-8\"");
+  return refused;
 }
 
 std::optional<std::string> http_decoded(std::string_view text) {

@@ -132,8 +132,9 @@ std::optional<std::string> http_decoded(std::string_view text);
 /// Whether the request shows this token, as `Authorization: Bearer TOKEN`. Takes as long for one that is wrong in its
 /// first byte as for one that is wrong in its last.
 bool http_shows_token(const HttpRequest& request, std::string_view token);
-/// The same of `Authorization: Basic`, base64 of `user:password`.
-bool http_shows_user(const HttpRequest& request, std::string_view user, std::string_view password);
+/// 401 for who shows neither this token nor this user with his password. Nothing: he may ask. Both empty: anyone may.
+std::optional<HttpResponse> http_refuse_stranger(const HttpRequest& request, std::string_view token,
+                                                 std::string_view user, std::string_view password);
 
 std::string http_lower(std::string_view text);         ///< ASCII only.
 std::string_view http_trimmed(std::string_view text);  ///< Without the blanks and tabs around it.

@@ -475,7 +475,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const auto count = co_await connection.socket.async_read_some(asio::buffer(into.data(), into.size()),
                                                                   asio::redirect_error(asio::use_awaitable, error));
     runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
-    co_return error || connection.given_up() ? 0 : count;
+    const bool ends_by_itself = connection.evicted && connection.ending;  // What came before that is answered.
+    co_return error || (connection.given_up() && !ends_by_itself) ? 0 : count;
   }
 
   /// As read_raw(), of what TLS has in it.
@@ -566,6 +567,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
         if (error) count = 0;
       }
+      // Read as the server began to end: it is answered, and the connection ends behind that.
+      if (connection.evicted && inside.draining && count > 0) connection.evicted = false;
       if (connection.evicted) {
         if (!inside.draining || state == HttpReader::State::idle) co_return false;
         connection.evicted = connection.ending = false;  // What is told now is still to be sent.

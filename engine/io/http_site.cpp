@@ -130,15 +130,22 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   }
 
   void join(const Desk& desk) {
-    limits_.body_bytes =
-        desks_.empty() ? desk->service.body_bytes : std::max(limits_.body_bytes, desk->service.body_bytes);
-    server_->set_limits(limits_);
-    waiting_ += desk->service.waiting;
-    server_->set_connections(at_work_most + waiting_);
     const auto behind = std::find_if(desks_.begin(), desks_.end(), [&](const Desk& other) {
       return desk->service.path.stands_before(other->service.path);
     });
     desks_.insert(behind, desk);
+    set_bounds();
+  }
+  /// As wide as the desks that there are.
+  void set_bounds() {
+    std::size_t waiting = 0;
+    limits_.body_bytes = 0;
+    for (const auto& desk : desks_) {
+      waiting += desk->service.waiting;
+      limits_.body_bytes = std::max(limits_.body_bytes, desk->service.body_bytes);
+    }
+    server_->set_limits(limits_);
+    server_->set_connections(at_work_most + waiting);
   }
 
   void close(HttpDesk::Inside& desk) {
@@ -152,6 +159,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     for (auto* exchange : desk->open) exchange->fail(stopped);
     std::erase(site->desks_, desk);
     desk->site = nullptr;
+    if (!site->desks_.empty()) site->set_bounds();
     if (!site->desks_.empty() || !site->draining_) co_return;
     co_await site->server_->closed_by(site->core_.now() + last_answers_time);
     site->server_->close();
@@ -242,16 +250,8 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   static std::optional<HttpResponse> refuse(const HttpDesk::Inside& desk, const HttpRequest& request) {
     const auto& service = desk.service;
-    const bool by_token = !service.token.empty(), by_user = !service.user.empty();
-    const bool shown = (by_token && http_shows_token(request, service.token)) ||
-                       (by_user && http_shows_user(request, service.user, service.password));
-    if ((by_token || by_user) && !shown) {
-      auto response = http_refusal(
-          401, by_token ? "this wants its token: Authorization: Bearer TOKEN" : "this wants a user and his password");
-      if (by_token) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-      if (by_user) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"weir\", charset=\"UTF-8\"");
-      return response;
-    }
+    auto stranger = http_refuse_stranger(request, service.token, service.user, service.password);
+    if (stranger) return stranger;
     if (request.body.size() > service.body_bytes) return http_refusal(413, "the body is too large");
     if (desk.closed) {
       auto response = http_refusal(503, "the server is ending");
@@ -334,7 +334,6 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   runtime::Core& core_;
   std::unique_ptr<HttpServer> server_;
   HttpLimits limits_;
-  std::size_t waiting_ = 0;  // As many may wait at all desks that there have been.
   std::vector<Desk> desks_;  // The most specific path first.
   std::string terms_;
   std::uint16_t port_ = 0;
