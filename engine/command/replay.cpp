@@ -63,14 +63,18 @@ class Part {
  public:
   explicit Part(const graph::Plan& plan) : plan_(plan), kept_(plan.stages.size(), false) {}
 
-  void begin(std::size_t stage) { keep(kept_, stage); }
+  /// With all steps of its `do`.
+  void keep(std::size_t stage) {
+    const std::size_t first = stage - plan_.stages[stage].step;
+    for (std::size_t at = first; at <= plan_.last_step(first); ++at) kept_[at] = true;
+  }
   void find_rest() {
-    follow(kept_);
+    follow();
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const auto& reads = plan_.stages[i].read_as;
-      if (std::find(reads.begin(), reads.end(), config::any_failed) != reads.end()) keep(kept_, i);
+      if (std::find(reads.begin(), reads.end(), config::any_failed) != reads.end()) keep(i);
     }
-    follow(kept_);
+    follow();
   }
   bool has(std::size_t stage) const { return kept_[stage]; }
   bool has(const std::string& name) const {
@@ -83,33 +87,18 @@ class Part {
     }
     return false;
   }
-  /// Whether somebody may have asked for what comes to the stage, other than through one of those that began.
-  bool somebody_asks(std::size_t stage, const std::vector<std::size_t>& began) const {
-    std::vector<bool> asked(plan_.stages.size(), false);
-    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
-      const bool replaced = std::find(began.begin(), began.end(), i) != began.end() && plan_.stages[i].inputs.empty();
-      if (kept_[i] && !replaced && plan_.stages[i].configured.listens) asked[i] = true;
-    }
-    follow(asked);
-    return asked[stage];
-  }
 
  private:
-  /// All steps of a `do` go together.
-  void keep(std::vector<bool>& kept, std::size_t stage) const {
-    const std::size_t first = stage - plan_.stages[stage].step;
-    for (std::size_t at = first; at <= plan_.last_step(first); ++at) kept[at] = true;
-  }
-  void follow(std::vector<bool>& kept) const {
+  void follow() {
     for (bool more = true; more;) {
       more = false;
       for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
-        if (kept[i]) continue;
+        if (kept_[i]) continue;
         const auto& planned = plan_.stages[i];
-        for (std::size_t n = 0; n < planned.inputs.size() && !kept[i]; ++n) {
+        for (std::size_t n = 0; n < planned.inputs.size() && !kept_[i]; ++n) {
           const bool any = n < planned.read_as.size() && planned.read_as[n] == config::any_failed;
-          if (any || !kept[planned.inputs[n].stage]) continue;
-          keep(kept, i);
+          if (any || !kept_[planned.inputs[n].stage]) continue;
+          keep(i);
           more = true;
         }
       }
@@ -210,7 +199,7 @@ std::optional<config::Pipeline> begin_at(const graph::Plan& plan, const std::str
   if (began.empty()) return std::nullopt;
 
   Part part(plan);
-  for (const auto stage : began) part.begin(stage);
+  for (const auto stage : began) part.keep(stage);
   part.find_rest();
 
   // What of each `from` is still there.
@@ -233,7 +222,7 @@ std::optional<config::Pipeline> begin_at(const graph::Plan& plan, const std::str
     if (Node* const from = stage.body.find("from")) keep_inputs(*from, read[stage.name]);
     keep_edges(stage.body, read[stage.name]);
     const auto& last = plan.stages[plan.last_step(planned)].configured;
-    if (last.replies && !part.somebody_asks(planned, began)) stage.body = dropping(stage.body);
+    if (last.replies) stage.body = dropping(stage.body);
   }
   for (auto& one : pipeline.instances) keep_inputs(one.from, read[one.name]);
 

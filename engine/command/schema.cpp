@@ -60,9 +60,10 @@ std::string own_kind_schema() {
 }
 
 /// A map whose keys are names, and what stands under each.
-std::string named(const std::string& description, const std::string& value) {
-  return "{\n      \"description\": " + json_text(description) +
-         ",\n      \"type\": [\"object\", \"null\"],\n      \"propertyNames\": {\"pattern\": "
+std::string named(const std::string& description, const std::string& value,
+                  const std::string& type = "[\"object\", \"null\"]") {
+  return "{\n      \"description\": " + json_text(description) + ",\n      \"type\": " + type +
+         ",\n      \"propertyNames\": {\"pattern\": "
          "\"^[a-z][a-z0-9_]*$\"},\n" +
          "      \"additionalProperties\": " + value + "\n    }";
 }
@@ -70,8 +71,7 @@ std::string named(const std::string& description, const std::string& value) {
 }  // namespace
 
 std::string pipeline_schema(const stage::Catalog& catalog) {
-  std::string stages = named("What the pipeline does: stages by their names.", "{}");
-  stages.replace(stages.find("[\"object\", \"null\"]"), 18, "\"object\"");
+  std::string stages = named("What the pipeline does: stages by their names.", "{}", "\"object\"");
   stages.insert(stages.rfind("\n    }"), ",\n      \"minProperties\": 1");
   stages.insert(stages.find("[a-z]"), "(?!" + std::string(config::any_word) + "$)");
   return "{\n"
