@@ -32,7 +32,6 @@ class HttpPace {
         bytes_ * std::chrono::milliseconds(std::chrono::seconds(1)).count() / least_bytes_per_s);
     return std::min(moved_ + patience_, begun_ + patience_ + bought);
   }
-  std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
   runtime::Duration patience_{};

@@ -76,6 +76,9 @@ class HttpResponse {
 
 /// A refusal in words; of one that is only for now, 503, with Retry-After.
 HttpResponse http_refusal(int status, std::string_view why);
+/// Why a 503 is told.
+inline constexpr std::string_view http_no_place = "there is no room for more at the moment";
+inline constexpr std::string_view http_no_memory = "there is no memory for more at the moment";
 
 /// Reads the requests of one connection. Whatever two readers could understand differently is refused: two lengths, a
 /// length and chunks, bare CR or LF, folded lines, spaces before a colon, odd chunk sizes. After a refusal the

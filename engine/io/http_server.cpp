@@ -31,20 +31,6 @@
 
 namespace weir::io {
 
-bool HttpMemory::hold(flow::Share& share, std::uint64_t bytes) {
-  const auto charged = bytes > free_bytes ? bytes : 0;
-  if (share.hold(charged)) return true;
-  if (this_thread() == home_) {
-    make_room_(charged - share.bytes());
-    return share.hold(charged);
-  }
-  core_.post([weak = weak_from_this(), more = charged - share.bytes()] {
-    const auto alive = weak.lock();
-    if (alive && alive->make_room_) alive->make_room_(more);
-  });
-  return false;
-}
-
 namespace {
 
 using asio::ip::tcp;
@@ -65,8 +51,6 @@ constexpr std::size_t turning_most = 256;  // So many are heard before they are 
 constexpr auto first_words_time = 500ms;   // For who was accepted as the server began to end.
 constexpr auto slow_after = 1s;            // Whoever takes nothing for so long may be closed where memory is short.
 constexpr std::string_view plain = "text/plain; charset=utf-8";
-constexpr std::string_view no_place = "there is no room for more at the moment";
-constexpr std::string_view no_memory = "there is no memory for more at the moment";
 
 /// Of what was written, the bytes that the other side does not have yet.
 int bytes_on_the_way(int socket) {
@@ -76,7 +60,7 @@ int bytes_on_the_way(int socket) {
 
 /// Tells who has not been heard why, and reads over what lies there: unread, it would reset the words away.
 void tell_unheard(int socket) {
-  const auto bytes = http_bytes(http_refusal(503, no_place), false, false);
+  const auto bytes = http_bytes(http_refusal(503, http_no_place), false, false);
   if (::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
   ::shutdown(socket, SHUT_WR);
   std::array<char, read_bytes> unread;
@@ -390,7 +374,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     if (inside.options.tls && !co_await shake_hands(inside, connection, peer)) co_return;
     inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
     auto reading = connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
-    if (co_await std::move(reading) > 0) co_await refuse(inside, connection, 503, no_place);
+    if (co_await std::move(reading) > 0) co_await refuse(inside, connection, 503, http_no_place);
   }
 
   struct Turning {
@@ -548,7 +532,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       }
       if (state == HttpReader::State::body && !inside.memory->hold(connection.memory, reader.body_bytes())) {
         inside.refused(Reason::memory, "a request was turned away for want of memory");
-        co_await refuse(inside, connection, 503, no_memory);
+        co_await refuse(inside, connection, 503, http_no_memory);
         co_return false;
       }
       if (reader.wants_continue()) {
@@ -656,7 +640,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       request.body = std::string();
       if (!inside.memory->hold(connection.memory, response.file ? file_bytes : response.body.size())) {
         inside.refused(Reason::memory, "an answer was lost for want of memory");
-        response = http_refusal(503, no_memory);
+        response = http_refusal(503, http_no_memory);
         connection.memory.hold(0);
       }
       keep = keep && !response.close && !inside.draining;

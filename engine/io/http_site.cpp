@@ -20,7 +20,6 @@ using message::Answer;
 using runtime::Task;
 
 constexpr auto last_answers_time = 1s;
-constexpr std::string_view no_memory = "there is no memory for more at the moment";
 constexpr std::size_t at_work_most = 1000;  // Beside those that wait at the desks.
 
 /// One request between its connection, which waits on the site's core, and whoever answers it.
@@ -260,7 +259,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     }
     if (desk.pending.size() < service.waiting) return std::nullopt;
     tell(desk, message::Reason::full);
-    return http_refusal(503, "there is no room for more at the moment");
+    return http_refusal(503, http_no_place);
   }
 
   static void put(HttpDesk::Inside& desk, HttpRequest& request, HttpPath::Found params,
@@ -286,7 +285,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       refused = http_unpack(request, desk->service.body_bytes);
       if (!refused && !site->server_->memory()->hold(*request.memory, request.body.size())) {
         tell(*desk, message::Reason::memory);
-        refused = http_refusal(503, no_memory);
+        refused = http_refusal(503, http_no_memory);
       }
     }
     if (!refused) return desk;
@@ -324,7 +323,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       http_pack(takes_gzip, response);
     } else if (exchange->lost()) {
       tell(*desk, message::Reason::memory);
-      response = http_refusal(503, no_memory);
+      response = http_refusal(503, http_no_memory);
     } else {
       response.close = true;
     }
