@@ -46,7 +46,7 @@ class Glimpse {
 };
 
 /// A look at one message's payload, for several questions: what it holds, without a view where nobody has made one.
-/// Good until the row is edited, moved or answered.
+/// Good until the row is edited, moved or answered, or another row of its batch is marked (Batch::members).
 class Look {
  public:
   /// Checks the payload if nobody has.

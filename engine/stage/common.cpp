@@ -165,8 +165,7 @@ const config::Declaration& do_declaration() {
               "A list, each of its steps one operator and nothing else; the keys that stages have in common stand "
               "beside `do` and hold for all of them. What a step lets through, the next one gets; what fails in any "
               "leaves by the stage's .failed, as it came to the stage (of what a step made of one message each that "
-              "fails "
-              "leaves as that message, with its own reason); ports that a step opens are the stage's.")
+              "fails leaves as that message, with its own reason); ports that a step opens are the stage's.")
           .example(
               "do:\n"
               "  - where: msg.amount > 0\n"

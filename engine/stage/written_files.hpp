@@ -85,7 +85,7 @@ class WrittenFiles {
     std::optional<Unfinished> unfinished;
     std::optional<Lineup> lineup;
     std::vector<std::string> columns;            // Of csv; none: not known yet.
-    std::unordered_set<std::string_view> named;  // The same.
+    std::unordered_set<std::string_view> named;  // Views of those: only name_columns() changes either.
     bool has_header = false;
     bool dirty = false;       // Written since it was made durable.
     bool failed = false;      // To be made durable: what it holds is not to be trusted.
