@@ -369,43 +369,47 @@ class Path {
   std::string root_;  // What is filled in stays below it. Empty: below the working directory.
 };
 
-/// Rows of one delivery that go to one file.
+/// Messages that go to one file.
 struct Share {
   std::string path;
-  std::vector<std::size_t> rows;
+  std::vector<stage::Place> messages;
 };
 
-/// Deals the rows out by their paths, in the order in which those first come. What has none fails.
-std::vector<Share> deal(const Path& path, stage::Batch& batch, stage::Driver& driver) {
+/// Deals the messages out by their paths, in the order in which those first come. What has none fails.
+std::vector<Share> deal(const Path& path, stage::Deliveries& deliveries, stage::Driver& driver) {
   std::vector<Share> shares;
-  if (path.constant()) {
-    auto& all = shares.emplace_back(Share{*path.constant(), {}}).rows;
-    for (std::size_t row = 0; row < batch.size(); ++row) all.push_back(row);
-    return shares;
-  }
+  std::unordered_map<std::string, std::size_t> index;
+  if (path.constant()) shares.push_back({*path.constant(), {}});
   std::string filled;
-  for (std::size_t row = 0; row < batch.size(); ++row) {
-    if (auto failure = path.of(stage::Message(batch, row), filled)) {
-      driver.out.fail(batch, row, std::move(*failure));
-      continue;
+  for (auto& delivery : deliveries) {
+    stage::Batch& batch = *delivery;
+    for (std::size_t row = 0; row < batch.size(); ++row) {
+      std::size_t share = 0;
+      if (!path.constant()) {
+        if (auto failure = path.of(stage::Message(batch, row), filled)) {
+          driver.out.fail(batch, row, std::move(*failure));
+          continue;
+        }
+        share = index.try_emplace(filled, shares.size()).first->second;
+        if (share == shares.size()) shares.push_back({filled, {}});
+      }
+      shares[share].messages.push_back({&batch, row});
     }
-    auto found = std::find_if(shares.begin(), shares.end(), [&](const Share& share) { return share.path == filled; });
-    if (found == shares.end()) found = shares.insert(shares.end(), Share{filled, {}});
-    found->rows.push_back(row);
   }
   return shares;
 }
 
-void fail_all(const Share& share, stage::Batch& batch, const stage::Failure& why, stage::Driver& driver) {
-  for (const std::size_t row : share.rows) driver.out.fail(batch, row, why);
+void fail_all(const Share& share, const stage::Failure& why, stage::Driver& driver) {
+  for (const auto& [batch, row] : share.messages) driver.out.fail(*batch, row, why);
 }
 
 stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Driver& driver) {
   // That nothing can be written there is told now, not with the first message.
   if (path.constant()) co_await files.open(*path.constant());
-  while (auto delivery = co_await driver.receive()) {
-    stage::Batch& batch = **delivery;
-    const auto shares = deal(path, batch, driver);
+  while (true) {
+    stage::Deliveries deliveries = co_await stage::receive_some(driver);
+    if (deliveries.empty()) break;
+    const auto shares = deal(path, deliveries, driver);
     for (std::size_t next = 0; next < shares.size(); ++next) {
       const Share& share = shares[next];
       stage::WrittenFiles::File* file = nullptr;
@@ -417,14 +421,14 @@ stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Dri
         why = {stage::Reason::io, error.what()};
       }
       if (!file) {
-        fail_all(share, batch, why, driver);
+        fail_all(share, why, driver);
         continue;
       }
       try {
-        co_await files.write(*file, batch, share.rows);
+        co_await files.write(*file, share.messages);
       } catch (const runtime::Stopped&) {
         const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
-        while (++next < shares.size()) fail_all(shares[next], batch, stopped, driver);
+        while (++next < shares.size()) fail_all(shares[next], stopped, driver);
         throw;
       }
     }
@@ -504,12 +508,24 @@ stage::Task<> write_each(const Path& path, Format format, io::Compression compre
   }
 }
 
+/// None where a mistake has been found.
+const std::optional<config::Template>& written_path(const FileConfig& config) {
+  return config.write ? config.write : config.append;
+}
+
+/// Whether each message is a file.
+bool writes_each(const FileConfig& config) {
+  if (!written_path(config)) return false;
+  const Format format = format_of(config, written_path(config)->text());
+  return format == Format::json || format == Format::whole;
+}
+
 stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
-  const config::Template& written = config.write ? *config.write : *config.append;
+  const config::Template& written = *written_path(config);
   const Path path(written, driver);
   const Format format = format_of(config, written.text());
   const auto compression = compression_of(config, written.text());
-  if (format == Format::json || format == Format::whole) {
+  if (writes_each(config)) {
     co_await write_each(path, format, compression, driver);
     co_return;
   }
@@ -524,11 +540,12 @@ stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
 }
 
 const stage::Register registered(spec, [](auto config) {
-  auto configured = config->read     ? stage::source_of(config, read_file)
-                    : config->follow ? stage::source_of(config, follow_file)
-                                     : stage::sink_of(config, write_file);
+  auto configured = config->read           ? stage::source_of(config, read_file)
+                    : config->follow       ? stage::source_of(config, follow_file)
+                    : writes_each(*config) ? stage::sink_of(config, write_file)
+                                           : stage::sink_of(config, write_file).in_bulk();
   configured.touches = stage::Touches::fs;
-  configured.goes_to = config->write ? config->write : config->append;
+  configured.goes_to = written_path(*config);
   return configured;
 });
 

@@ -51,21 +51,27 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
   stage::Lineup lines("standard output", config.format == Format::json, driver.core.files().standard_output(), driver);
   stage::Table table(lines.columns());
   std::string made;
-  while (auto delivery = co_await driver.receive()) {
-    stage::Batch& batch = **delivery;
-    if (config.format == Format::table) table.look_at(batch);
-    for (std::size_t row = 0; row < batch.size(); ++row) lines.add(row, line_of(batch, row, config, table, made));
-    const std::error_code error = co_await lines.write(batch);
+  while (true) {
+    stage::Deliveries deliveries = co_await stage::receive_some(driver);
+    if (deliveries.empty()) break;
+    for (auto& delivery : deliveries) {
+      stage::Batch& batch = *delivery;
+      if (config.format == Format::table) table.look_at(batch);
+      for (std::size_t row = 0; row < batch.size(); ++row) {
+        lines.add({&batch, row}, line_of(batch, row, config, table, made));
+      }
+    }
+    const std::error_code error = co_await lines.write();
     if (error == std::errc::broken_pipe) {
-      lines.drop_left(batch, stage::Dropped::gone);
+      lines.drop_left(stage::Dropped::gone);
       driver.close();
       co_return;
     }
-    if (error) lines.fail_left(batch, error);
+    if (error) lines.fail_left(error);
   }
 }
 
-const stage::Register registered(spec, [](auto config) { return stage::sink_of(config, print).printing(); });
+const stage::Register registered(spec, [](auto config) { return stage::sink_of(config, print).in_bulk().printing(); });
 
 }  // namespace
 }  // namespace weir::stages

@@ -23,6 +23,7 @@ class SinkUnit final : public Unit {
                  [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
           unit_(unit) {}
     runtime::Task<std::optional<flow::Delivery>> receive() override { return unit_.receive(); }
+    std::optional<flow::Delivery> receive_more() override { return unit_.receive_more(); }
     runtime::Task<> flush() override { return unit_.pump(); }
     void close() override { unit_.inbox_.close(); }
 
@@ -66,29 +67,54 @@ class SinkUnit final : public Unit {
         if (turn_is_over()) co_await yield_turn();
         // One that writes is asked to once, instead of once for each handful that a route lets through.
         merge_into(arrival->delivery, message::batch_rows);
-        head().output->arrived(*arrival->delivery);
-        rows_ = arrival->delivery->size();
-        entered_ = arrival->delivery->entered(0);
-        taken_ = clock();
+        take(*arrival->delivery);
         co_return std::optional<flow::Delivery>(std::move(arrival->delivery));
       }
       if (ended()) co_return std::nullopt;
     }
   }
 
-  /// The rows of a batch stand in the figures alike.
-  void count_done() {
-    if (rows_ == 0) return;
-    auto& counters = head().output->counters();
-    const std::chrono::duration<double> age = clock() - entered_, took = clock() - taken_;
-    counters.end_to_end.observe(age.count(), rows_);
-    counters.duration.observe(took.count() / static_cast<double>(rows_), rows_);
-    rows_ = 0;
+  std::optional<flow::Delivery> receive_more() {
+    auto arrival = next_arrival();
+    if (!arrival) return std::nullopt;
+    // What waits where the oldest is dropped may give way to what is fresher.
+    if (arrival->mark != flow::Mark::none || arrival->edge->drops_oldest()) {
+      put_back(std::move(*arrival));
+      return std::nullopt;
+    }
+    take(*arrival->delivery);
+    return std::optional<flow::Delivery>(std::move(arrival->delivery));
   }
 
+  void take(const stage::Batch& batch) {
+    head().output->arrived(batch);
+    if (taken_.empty()) taken_at_ = clock();
+    taken_.push_back({batch.size(), batch.entered(0)});
+  }
+
+  /// The rows of a batch stand in the figures alike, and so do those of all that were worked off together.
+  void count_done() {
+    if (taken_.empty()) return;
+    auto& counters = head().output->counters();
+    std::size_t rows = 0;
+    for (const Taken& batch : taken_) {
+      const std::chrono::duration<double> age = clock() - batch.entered;
+      counters.end_to_end.observe(age.count(), batch.rows);
+      rows += batch.rows;
+    }
+    const std::chrono::duration<double> took = clock() - taken_at_;
+    counters.duration.observe(took.count() / static_cast<double>(rows), rows);
+    taken_.clear();
+  }
+
+  struct Taken {
+    std::size_t rows;
+    runtime::Time entered;  // Its first row, at the source.
+  };
+
   SinkDriver* driver_ = nullptr;
-  std::size_t rows_ = 0;               // Of the batch that the sink works on.
-  runtime::Time entered_{}, taken_{};  // Its first row, at the source; and the batch, here.
+  std::vector<Taken> taken_;  // The batches that the sink works on.
+  runtime::Time taken_at_{};  // The first of them, here.
 };
 
 }  // namespace

@@ -136,6 +136,8 @@ class Unit {
   /// added are free when release_merged() says so.
   void merge_into(flow::Delivery& delivery, std::size_t rows_most);
   void release_merged() noexcept { merged_.clear(); }
+  /// The next of next_arrival(): it has been looked at, and is not to be taken yet.
+  void put_back(flow::Arrival arrival) { ahead_ = std::move(arrival); }
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);
   /// Everybody who reads this unit for its results has closed, or a stage on the way there takes nothing more. Who
@@ -194,7 +196,7 @@ class Unit {
   Node* deepest_at_work() noexcept;
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
-  std::optional<flow::Arrival> ahead_;  // Received by merge_into(), which had no use for it.
+  std::optional<flow::Arrival> ahead_;  // Received and not taken yet.
   std::vector<flow::Delivery> merged_;  // Their rows are in the batch at hand.
   Sending sending_;
   flow::Edge* full_ = nullptr;                  // Which has no credit for it, where it waits. Null: the turn is over.

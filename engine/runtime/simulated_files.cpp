@@ -13,6 +13,7 @@ namespace weir::runtime {
 struct SimulatedFiles::File {
   std::string bytes;
   std::uint64_t synced = 0;
+  std::uint64_t writes = 0;
   bool readable = true;
   bool regular = true;
   std::uint64_t inode = 0;
@@ -95,6 +96,7 @@ class SimulatedFiles::FileWriter final : public Writer {
   Task<> write(std::span<const char> bytes) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
     written_ = 0;
+    ++file_->writes;
     std::uint64_t room = 0;
     if (file_->regular) {
       const std::uint64_t used = disk_->used();
@@ -272,6 +274,7 @@ std::vector<std::string> SimulatedFiles::paths() const {
   return paths;
 }
 const std::string& SimulatedFiles::printed() const { return disk_->output->bytes; }
+std::uint64_t SimulatedFiles::writes(const std::string& path) const { return disk_->files.at(path)->writes; }
 std::uint64_t SimulatedFiles::synced(const std::string& path) const { return disk_->files.at(path)->synced; }
 
 }  // namespace weir::runtime

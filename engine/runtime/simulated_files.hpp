@@ -51,6 +51,7 @@ class SimulatedFiles final : public Files {
   std::string text(const std::string& path) const;      ///< Throws std::out_of_range where there is none.
   std::vector<std::string> paths() const;               ///< Sorted.
   const std::string& printed() const;                   ///< All that went to the standard output.
+  std::uint64_t writes(const std::string& path) const;  ///< Of how many the bytes are.
   std::uint64_t synced(const std::string& path) const;  ///< Bytes that would outlive a crash of the machine.
 
  private:

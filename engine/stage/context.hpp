@@ -145,6 +145,9 @@ class Driver : public Context {
   /// The next batch; none: all inputs have ended. Before it waits it flushes. Each row gets its verdict by `out`; the
   /// credits go back when the delivery is destroyed, so keep it until the rows are done with.
   virtual Task<std::optional<Delivery>> receive() = 0;
+  /// A batch that is there already, to be worked off together with what receive() brought. None: what comes next, if
+  /// anything, has to wait for that.
+  virtual std::optional<Delivery> receive_more() = 0;
   virtual Task<> flush() = 0;
   /// This stage takes nothing any more: upstream ends. Return after it.
   virtual void close() = 0;

@@ -59,8 +59,9 @@ struct Configured {
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
   Touches touches = Touches::nothing;  ///< By this configuration.
-  bool prints = false;       ///< Writes to the standard output: where that is a terminal, nobody draws over it.
-  bool reads_input = false;  ///< Reads the standard input: of that a program has one, so one stage of it may.
+  bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
+  bool writes_in_bulk = false;  ///< Of a sink: the more it gets at once the cheaper, so its edges hold more.
+  bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
   /// Of a source: others come to it, and may be kept waiting or turned away. Behind each of its messages somebody waits
   /// for an answer.
   bool listens = false;
@@ -107,6 +108,10 @@ struct Configured {
   Configured&& reading_input() && {
     reads_input = true;
     return std::move(*this).touching(Touches::fs);
+  }
+  Configured&& in_bulk() && {
+    writes_in_bulk = true;
+    return std::move(*this);
   }
   Configured&& printing() && {
     prints = true;

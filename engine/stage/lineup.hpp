@@ -19,8 +19,19 @@ struct Care {
   bool sync = false;                                    ///< They are made durable first.
 };
 
-/// The lines of one delivery at a time: added row by row, then written together. A message passes when its line is
-/// there whole. No half line stays behind where there is an end to cut; on a full disk all waits.
+/// Where a message stands.
+struct Place {
+  Batch* batch;
+  std::size_t row;
+};
+
+using Deliveries = std::vector<Delivery>;
+
+/// The next delivery, and of what has come besides as much as is worth one write. None: all inputs have ended.
+Task<Deliveries> receive_some(Driver& driver);
+
+/// Lines that are added message by message, then written together; until then their batches are held. A message passes
+/// when its line is there whole. No half line stays behind where there is an end to cut; on a full disk all waits.
 class Lineup {
  public:
   /// `name`: of what is written, for failures and the log. `json`: each line is JSON; its line breaks, which are white
@@ -29,16 +40,16 @@ class Lineup {
   Lineup(const Lineup&) = delete;
   Lineup& operator=(const Lineup&) = delete;
 
-  /// A row of the batch that is written next.
-  void add(std::size_t row, std::string_view line);
-  /// Writes what was added. What it returns, if anything, is why the rows after those that passed are still without a
-  /// verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself; so it
-  /// does where they can't be made durable, and then throws std::system_error: what was written is not to be trusted.
-  Task<std::error_code> write(Batch& batch);
-  void fail_left(Batch& batch, const std::error_code& error);
-  void drop_left(Batch& batch, Dropped why);
+  void add(Place place, std::string_view line);
+  /// Writes what was added. What it returns, if anything, is why the messages after those that passed are still without
+  /// a verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself; so
+  /// it does where they can't be made durable, and then throws std::system_error: what was written is not to be
+  /// trusted.
+  Task<std::error_code> write();
+  void fail_left(const std::error_code& error);
+  void drop_left(Dropped why);
 
-  std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the rows that were added.
+  std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the lines that were added.
   std::uint64_t size() const { return writer_->size(); }       ///< Of the file, without those.
   /// What is written from here on goes there. Nothing was added.
   void go_on_with(std::unique_ptr<runtime::Writer> writer) { writer_ = std::move(writer); }
@@ -53,14 +64,14 @@ class Lineup {
 
  private:
   struct End {
-    std::size_t row;
-    std::size_t bytes;  // Of bytes_, up to the end of the row's line.
+    Place place;
+    std::size_t bytes;  // Of bytes_, up to the end of its line.
   };
   void blank(std::size_t begin, char line_break);
   void cut(std::size_t bytes);
   void begin_anew();
   void pack();
-  Task<> make_durable(Batch& batch);
+  Task<> make_durable();
 
   const std::string name_;
   const bool json_;
@@ -69,8 +80,8 @@ class Lineup {
   Driver& driver_;
   Patience patience_;
   std::string packed_;
-  std::string bytes_;      // Of one delivery; reused.
-  std::vector<End> ends_;  // Of the rows that are to be written.
+  std::string bytes_;      // Of the lines that are to be written; reused.
+  std::vector<End> ends_;  // Of each of them.
   std::size_t next_ = 0;   // The first of ends_ that has no verdict.
   bool holds_messages_ = false;
 };

@@ -250,26 +250,28 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
 
 // ------------------------------------------------------------------------------------------------------------- writing
 
-Task<> WrittenFiles::write(File& file, Batch& batch, const std::vector<std::size_t>& rows) {
+Task<> WrittenFiles::write(File& file, const std::vector<Place>& messages) {
   auto pass = co_await gate_.enter();
   if (fault_) std::rethrow_exception(fault_);
   const bool rotates = setting_.rotation.has_value();
   if (rotates && setting_.rotation->every && file.period != period_now()) co_await rotate(file);
   Lineup& lineup = *file.lineup;
-  for (const std::size_t row : rows) {
-    if (!line_of(file, batch, row)) continue;
+  for (const Place& place : messages) {
+    auto line = line_of(file, *place.batch, place.row);
+    if (!line) continue;
     if (rotates && setting_.rotation->size) {
       const std::uint64_t before = lineup.size() + lineup.waiting_bytes();
-      if (before > 0 && before + line_.size() + 1 > setting_.rotation->size->bytes) {
-        co_await write_added(file, batch);
+      if (before > 0 && before + line->size() + 1 > setting_.rotation->size->bytes) {
+        co_await write_added(file);
         co_await rotate(file);
-        if (!line_of(file, batch, row)) continue;  // Now with a header.
+        line = line_of(file, *place.batch, place.row);  // Now with a header.
+        if (!line) continue;
       }
     }
-    lineup.add(row, line_);
+    lineup.add(place, *line);
     file.has_header = true;
   }
-  co_await write_added(file, batch);
+  co_await write_added(file);
   if (setting_.durability.always) file.dirty = false;
   if (!setting_.durability.every) co_return;
   to_sync_.wake();
@@ -281,49 +283,50 @@ Task<> WrittenFiles::write(File& file, Batch& batch, const std::vector<std::size
   }
 }
 
-Task<> WrittenFiles::write_added(File& file, Batch& batch) {
+Task<> WrittenFiles::write_added(File& file) {
   file.dirty = true;
-  const std::error_code error = co_await file.lineup->write(batch);
+  const std::error_code error = co_await file.lineup->write();
   if (!error) co_return;
-  file.lineup->fail_left(batch, error);
+  file.lineup->fail_left(error);
   if (file.lineup->size() == 0) file.has_header = false;  // It was to be the first line.
 }
 
-/// Makes line_ of the row, or fails it.
-bool WrittenFiles::line_of(File& file, Batch& batch, std::size_t row) {
+/// The line of the row: its payload, or line_ made of it. None: it has failed.
+std::optional<std::string_view> WrittenFiles::line_of(File& file, Batch& batch, std::size_t row) {
   line_.clear();
   switch (setting_.format) {
     case Format::envelope: {
       const auto age = driver_.core.now() - batch.entered(row);
       append_envelope(line_, batch, row, driver_.core.wall() - age);
-      return true;
+      return line_;
     }
     case Format::ndjson:
       if (!batch.is_json(row)) {
         driver_.out.fail(batch, row,
                          {Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
-        return false;
+        return std::nullopt;
       }
-      line_ += batch.payload(row);
-      return true;
+      return batch.payload(row);
     case Format::csv:
     case Format::logfmt: {
       message::Document& document = batch.document(row);
       if (document.kind(document.root()) != message::Kind::object) {
         driver_.out.fail(batch, row, {Reason::type, "the payload is no object, so it has no fields to write"});
-        return false;
+        return std::nullopt;
       }
-      if (setting_.format == Format::csv) return csv_line(file, batch, row);
+      if (setting_.format == Format::csv) {
+        if (!csv_line(file, batch, row)) return std::nullopt;
+        return line_;
+      }
       const auto wrong = append_logfmt_record(line_, document, document.root());
-      if (!wrong) return true;
+      if (!wrong) return line_;
       driver_.out.fail(batch, row,
                        {Reason::type, "the key '" + *wrong +
                                           "' cannot stand in logfmt: it is empty, or holds a blank, `=` or a quote"});
-      return false;
+      return std::nullopt;
     }
     default:
-      line_ += batch.payload(row);
-      return true;
+      return batch.payload(row);
   }
 }
 

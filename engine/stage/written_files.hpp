@@ -94,8 +94,8 @@ class WrittenFiles {
 
   /// Throws std::system_error where it can't be made; null: too many are open.
   Task<File*> open(const std::string& path);
-  /// Gives each of these rows its verdict. Throws std::system_error where what was written can't be made durable.
-  Task<> write(File& file, Batch& batch, const std::vector<std::size_t>& rows);
+  /// Gives each of these messages its verdict. Throws std::system_error where what was written can't be made durable.
+  Task<> write(File& file, const std::vector<Place>& messages);
   /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
   Task<> finish();
   /// Ends what runs beside. To be awaited before this is destroyed, also when it is left by an exception.
@@ -108,8 +108,8 @@ class WrittenFiles {
   Task<> end_line(const std::string& path, runtime::Writer& writer);
   Task<bool> ends_between_quotes(const std::string& path);
   Task<std::optional<std::vector<std::string>>> header_of(const std::string& path);
-  Task<> write_added(File& file, Batch& batch);
-  bool line_of(File& file, Batch& batch, std::size_t row);
+  Task<> write_added(File& file);
+  std::optional<std::string_view> line_of(File& file, Batch& batch, std::size_t row);
   bool csv_line(File& file, Batch& batch, std::size_t row);
   std::int64_t period_now() const;
   Task<> rotate(File& file);

@@ -233,6 +233,11 @@ class Alone : public message::TokenOwner, public script::Host {
       }
       co_return std::nullopt;
     }
+    std::optional<stage::Delivery> receive_more() override {
+      auto arrival = alone_.inbox_.receive();  // The end is heard of by ended().
+      if (!arrival || arrival->mark != flow::Mark::none) return std::nullopt;
+      return std::move(arrival->delivery);
+    }
     stage::Task<> flush() override { co_return; }
     void close() override { alone_.closed = true; }
 

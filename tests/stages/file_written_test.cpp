@@ -41,6 +41,42 @@ std::string read_again(const std::string& name, const std::string& bytes) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(what_has_come_is_written_at_once_up_to_64_kib) {
+  const auto writes = [](std::size_t bytes, bool beside) {
+    Alone file("file", "{write: 'out/{{ msg.to }}.txt'}");
+    const std::string line = R"({"to":"a","x":")" + std::string(bytes, 'x') + R"("})";
+    file.start();
+    for (int i = 0; i < 8; ++i) file.deliver(beside ? Lines{line, R"({"to":"b"})"} : Lines{line});
+    file.end();
+    file.runtime.run_until_idle();
+    std::string all;
+    for (int i = 0; i < 8; ++i) all += line + "\n";
+    BOOST_TEST(file.files().text("out/a.txt") == all);
+    return file.files().writes("out/a.txt");
+  };
+  BOOST_TEST(writes(100, false) == 1U);
+  BOOST_TEST(writes(100, true) == 1U);
+  BOOST_TEST(writes(16 * 1024, false) == 2U);
+  BOOST_TEST(writes(64 * 1024, true) == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(each_message_of_what_is_written_at_once_has_its_own_verdict) {
+  Alone file("file", "{append: a.csv, columns: [a]}");
+  file.files().set_capacity(12);
+  file.start();
+  file.deliver({R"({"a":1})", "[]"});
+  file.deliver({"[]", R"({"a":2})", R"({"a":300})"});
+  file.deliver({R"({"a":4000})", R"({"a":5})"});
+  file.end();
+  file.runtime.run_for(std::chrono::seconds(1));
+  BOOST_TEST(file.files().text("a.csv") == "a\n1\n2\n300\n");
+  file.files().set_capacity(1000);
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().text("a.csv") == "a\n1\n2\n300\n4000\n5\n");
+  BOOST_REQUIRE_EQUAL(file.failed.size(), 2U);
+  for (const auto& failed : file.failed) BOOST_TEST((failed.failure.reason == Reason::type));
+}
+
 // ----------------------------------------------------------------------------------------------------- CSV and logfmt
 
 BOOST_AUTO_TEST_CASE(the_first_message_says_what_the_columns_of_csv_are) {
@@ -259,6 +295,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_leaves_no_half_of_a_compressed_member) {
   file.files().set_capacity(60);
   file.start();
   file.deliver({"one"});
+  file.run_for(1s);
   file.deliver({"a line that is a good deal longer, 0123456789 abcdefghijklmnopqrstuvwxyz, and has no place"});
   file.run_for(1s);
   BOOST_TEST(file.done == 1U);
@@ -381,6 +418,7 @@ BOOST_AUTO_TEST_CASE(compressed_files_are_put_aside_as_well) {
   Alone file("file", "{append: a.txt.gz, rotate: {size: 25B}}");
   file.start();
   file.deliver({"one"});
+  file.run_for(1s);
   file.deliver({"two"});
   file.end();
   file.runtime.run_until_idle();
