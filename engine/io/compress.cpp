@@ -148,7 +148,11 @@ class Gunzip final : public Decompressing {
   std::size_t decompress(std::span<char> into) override {
     std::string_view in(left_.data(), left_.size());
     const auto made = stream_.step(in, into);
+    if (!made && !begun_ && !std::string_view(left_.data(), left_.size()).starts_with("\x1f\x8b")) {
+      no(std::errc::bad_message, " is not gzip");
+    }
     if (!made) damaged();
+    begun_ = begun_ || !left_.empty();
     left_ = left_.last(in.size());
     inside_ = stream_.inside();
     padded_ = stream_.padded();
@@ -156,6 +160,7 @@ class Gunzip final : public Decompressing {
   }
 
   GzipStream stream_;
+  bool begun_ = false;
 };
 
 class Unzstd final : public Decompressing {
@@ -175,7 +180,9 @@ class Unzstd final : public Decompressing {
     if (ZSTD_getErrorCode(said) == ZSTD_error_frameParameter_windowTooLarge) {
       no(std::errc::not_enough_memory, " wants more memory to be read than the 128 MiB that are allowed");
     }
+    if (ZSTD_getErrorCode(said) == ZSTD_error_prefix_unknown && !begun_) no(std::errc::bad_message, " is not zstd");
     if (ZSTD_isError(said)) damaged();
+    begun_ = true;
     left_ = left_.subspan(in.pos);
     inside_ = said != 0;
     more_to_give_ = inside_ && out.pos == out.size;
@@ -183,6 +190,7 @@ class Unzstd final : public Decompressing {
   }
 
   ZSTD_DStream* stream_;
+  bool begun_ = false;
   bool more_to_give_ = false;
 };
 

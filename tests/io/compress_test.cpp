@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(what_is_damaged_or_ends_too_early_is_an_error) {
     for (const std::string& wrong : {bytes.substr(0, bytes.size() - 1), std::string("plain text"), bytes + "x"}) {
       std::string error;
       read(by, wrong, 1000, 0, &error);
-      BOOST_TEST(error == "a is damaged, or ends too early: Bad message");
+      const std::string plain = by == Compression::gzip ? "a is not gzip" : "a is not zstd";
+      BOOST_TEST(error == (wrong == "plain text" ? plain : "a is damaged, or ends too early") + ": Bad message");
     }
   }
 }
@@ -91,7 +92,7 @@ BOOST_AUTO_TEST_CASE(zeros_behind_the_last_member_of_gzip_are_padding) {
   }
   std::string error, out;
   read(Compression::gzip, zeros, 1000, 0, &error);
-  BOOST_TEST(error == "a is damaged, or ends too early: Bad message");
+  BOOST_TEST(error == "a is not gzip: Bad message");
   BOOST_TEST((io::unpack_gzip(bytes + zeros, 100, out) == io::Unpacked::whole));
   BOOST_TEST(out == "one\n");
 }
