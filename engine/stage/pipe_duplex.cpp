@@ -49,9 +49,7 @@ class Children final : public Workplace {
   Task<> run() {
     duplex.on_flush = [this] {
       flushed_at_ = duplex.core.now();
-      for (const auto& worker : workers_) {
-        if (worker->child) worker->child->look();
-      }
+      look_at_all();
       wake();
     };
     duplex.answered = [this] { return first_; };
@@ -85,7 +83,13 @@ class Children final : public Workplace {
   bool hurries() const override { return answers() && duplex.drains; }
   std::optional<Time> flushed_at(const Worker& worker) const override {
     const bool all_given = worker.given > 0 && worker.given == worker.asked.size();
-    return answers() && all_given ? flushed_at_ : std::nullopt;
+    if (!answers() || !all_given) return std::nullopt;
+    if (flushed_at_ || !key_waits_since_) return flushed_at_;
+    // One is enough for a key that waits.
+    const bool silent_longest = std::none_of(workers_.begin(), workers_.end(), [&](const auto& other) {
+      return other->given > 0 && other->waits_since < worker.waits_since;
+    });
+    return silent_longest ? key_waits_since_ : std::nullopt;
   }
   bool all_given(const Worker& worker) const override { return all_in_ && worker.given == worker.asked.size(); }
   std::size_t frame(Worker& worker, std::string& bytes) override {
@@ -126,6 +130,11 @@ class Children final : public Workplace {
     room_.wake();  // A key may wait for it.
     if (worker.child) worker.child->look();
   }
+  void look_at_all() {
+    for (const auto& worker : workers_) {
+      if (worker->child) worker->child->look();
+    }
+  }
   /// A fault in one of the coroutines beside is the stage's.
   Task<> guard(Task<> body) {
     try {
@@ -162,7 +171,12 @@ class Children final : public Workplace {
         }
         if (const auto key = add(in, row)) {
           Worker* worker = nullptr;
-          while (!abandoned_ && !(worker = worker_of(*key))) co_await room_.wait();
+          while (!abandoned_ && !(worker = worker_of(*key))) {
+            if (!key_waits_since_) key_waits_since_ = duplex.core.now();
+            look_at_all();
+            co_await room_.wait();
+          }
+          key_waits_since_.reset();
           if (worker) give(*worker, first_ + asked_.size() - 1);
         }
       }
@@ -415,6 +429,7 @@ class Children final : public Workplace {
     release(worker);
     worker.answered = true;
     worker.waits_since = worker.child->read_at();
+    if (key_waits_since_) look_at_all();  // Another may be the one that is silent the longest.
     asked.over = true;
     if (said.too_long) {
       asked.fail(too_long(said, pipe.framing));
@@ -495,6 +510,7 @@ class Children final : public Workplace {
   std::size_t living_ = 0;  // Workers that have not ended.
   bool room_wanted_ = false;
   std::optional<Time> flushed_at_;
+  std::optional<Time> key_waits_since_;  // For a worker, and all that came before is with the children.
   bool all_in_ = false, started_ = false, abandoned_ = false;
   std::exception_ptr fault_;
   runtime::Waiter room_{duplex.core};  // Of who takes in.

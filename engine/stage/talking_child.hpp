@@ -44,7 +44,8 @@ class Workplace {
   virtual std::optional<Duration> timeout() const = 0;
   /// A source has read everything and waits for its answers before it says that this is the end; nothing came since.
   /// A child that keeps answers back until its input ends would wait for that. So would one whose standard output holds
-  /// a few KiB, as that of most programs does. Nothing where none is waited for.
+  /// a few KiB, as that of most programs does. It is the same where another key waits for a worker. Nothing where none
+  /// is waited for.
   virtual std::optional<Time> flushed_at(const Worker& worker) const = 0;
   /// The program ends: a child that has answered all is not waited for.
   virtual bool hurries() const = 0;

@@ -576,6 +576,32 @@ BOOST_AUTO_TEST_CASE(a_key_that_finds_no_free_child_waits_and_the_order_of_each_
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_key_that_waits_gets_the_place_of_one_that_keeps_its_answers_back) {
+  for (const int after : {2, 1000}) {
+    Talked talk("{pipe: [held]}", "range: 1..30, text: '{{ i % 5 }} {{ i }}'",
+                "    workers: 2\n    order: {key: '{{ string.sub(text, 1, 1) }}'}\n");
+    talk.program("held", [after](const Command&) {
+      const auto held = std::make_shared<std::string>();
+      auto behaviour = reads([=, n = 0](const std::string& line, Reaction& reaction) mutable {
+        *held += line + "\n";
+        if (++n % after == 0) reaction.output += std::exchange(*held, {});
+      });
+      behaviour.at_end = [held] { return *held; };
+      return behaviour;
+    });
+    talk.run();
+    std::map<int, std::string> by_key;
+    std::istringstream out(talk.out());
+    for (int key, number; out >> key >> number;) by_key[key] += std::to_string(number) + ' ';
+    for (int key = 0; key < 5; ++key) {
+      std::string all;
+      for (int i = key == 0 ? 5 : key; i <= 30; i += 5) all += std::to_string(i) + ' ';
+      BOOST_TEST(by_key[key] == all, after);
+    }
+    BOOST_TEST(talk.failed() == "");
+  }
+}
+
 // ------------------------------------------------------------------------------------------ it does not answer at all
 
 BOOST_AUTO_TEST_CASE(a_child_that_does_not_answer_is_a_sink_and_its_end_is_awaited) {
