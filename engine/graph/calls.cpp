@@ -234,7 +234,11 @@ void Calls::end_flight(Job& job) {
     if (!value) value = std::make_shared<const message::Result>();
     for (const auto ticket : cache_->brought(job.key, value, core_.now())) answer(take_sharer(ticket), value);
   } else if (job.failed && of_the_other_side(*job.failed)) {
-    for (const auto ticket : answers.failed(job.key, core_.now())) finish(take_sharer(ticket), job.failed);
+    for (const auto ticket : answers.failed(job.key, core_.now())) {
+      Job& sharer = take_sharer(ticket);
+      if (metadata && metadata->result && !personal) sharer.message().edit_metadata().result = metadata->result;
+      finish(sharer, job.failed);
+    }
   } else if (const auto next = answers.gave_up(job.key)) {
     // What failed it was its own: the next one asks for itself.
     Job& other = take_sharer(*next);
