@@ -415,6 +415,7 @@ stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Dri
       stage::WrittenFiles::File* file = nullptr;
       stage::Failure why(stage::Reason::full, "too many files at once, " + share.path +
                                                   " would be one more; `append` closes one for another");
+      why.lasts = true;
       try {
         file = co_await files.open(share.path);
       } catch (const std::system_error& error) {

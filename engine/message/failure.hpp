@@ -70,6 +70,7 @@ struct Failure {
   runtime::WallTime at{};            ///< Filled in by the engine.
   int attempts = 1;
   bool may_pass = false;  ///< Whether trying again may help; see transient().
+  bool lasts = false;     ///< It doesn't, whatever the reason.
   bool of_peer = false;   ///< Whoever was called is to blame, by a reply that is none.
   /// How long whoever failed asks to be left alone (Retry-After), from `at` on.
   std::optional<runtime::Duration> retry_after;

@@ -15,8 +15,10 @@ T Config::*of(T EdgeLimits::*member) {
 template <class Config>
 config::Spec<Config> with_limits(config::Spec<Config> spec) {
   return std::move(spec)
-      .field("capacity", of<Config>(&EdgeLimits::capacity), "Messages at the most: 128 on a core, 512 to what is written in bulk (`file`, `stdout`), 1024 across cores.",
-             config::at_least(1), config::at_most(65536))
+      .field(
+          "capacity", of<Config>(&EdgeLimits::capacity),
+          "Messages at the most: 128 on a core, 512 to what is written in bulk (`file`, `stdout`), 1024 across cores.",
+          config::at_least(1), config::at_most(65536))
       .field("bytes", of<Config>(&EdgeLimits::bytes), "Bytes at the most: 1MiB on a core, 8MiB across cores.",
              config::at_least(1))
       .field("when_full", of<Config>(&EdgeLimits::when_full),
@@ -104,7 +106,9 @@ const config::Spec<Common>& common_spec() {
           .field(
               "attempts", &Common::attempts,
               "Of a source: so often a message is sent in all (3) that fails where nobody reads `.failed`, by what may "
-              "pass: no connection, a time-out, 429 or 5xx, a program's exit. All that was made of it then comes "
+              "pass: no connection, a time-out, 429 or 5xx, a program's exit, a disk or an edge or a list that is "
+              "full, "
+              "what a limit or a breaker refuses. All that was made of it then comes "
               "again. 1: it is sent once.",
               config::at_least(1), config::at_most(1000), config::sample("1"))
           .field("workers", &Common::workers,

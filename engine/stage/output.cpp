@@ -158,7 +158,7 @@ void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
     if (!why.line) why.line = metadata->line;
     if (why.attempts < metadata->attempt) why.attempts = metadata->attempt;
   }
-  why.may_pass = why.may_pass || message::transient(why.reason);
+  why.may_pass = !why.lasts && (why.may_pass || message::transient(why.reason));
 }
 
 void Output::fail(Batch& batch, std::size_t row, Failure why) {
