@@ -1,7 +1,11 @@
 // alert: says once that something is wrong, and once that it is well again.
+#include <atomic>
 #include <list>
+#include <memory>
+#include <mutex>
 #include <unordered_map>
 
+#include "engine/message/stand_in.hpp"
 #include "engine/script/condition.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
@@ -36,8 +40,9 @@ const auto spec =
         .details(
             "The message that makes an alert fire goes on with `meta.alert` = firing, the one that clears it with "
             "cleared; all others go no further. A message of which key or condition can't be worked out fails, and "
-            "counts for neither. What fires is remembered in memory only; a message that its source sends again counts "
-            "again.")
+            "counts for neither. What fires is remembered in memory only.\n"
+            "Where the message that made an alert fire, or cleared it, fails later on and nobody reads `.failed`, that "
+            "never was: when its source sends it again, or with the next one that says the same, it goes on again.")
         .example("alert: {key: '{{ msg.device }}', where: msg.mean > 60, after: 2, clear: 3}",
                  "{device: d1, mean: 61}");
 
@@ -52,19 +57,22 @@ class Alert : public stage::MessageOperator<Alert> {
   }
 
   void process(stage::Message message, stage::Output& out) {
+    if (undone_->any.load(std::memory_order_acquire)) undo();
     text_.clear();
     if (auto failed = key_.fill(message, text_)) return out.fail(message, std::move(*failed));
     auto holds = condition_.holds(message);
     if (!holds) return out.fail(message, std::move(holds.failure()));
     const auto found = by_key_.find(text_);
     if (found == by_key_.end() && !*holds) return out.filter(message);  // All is well, as before.
-    const At at = found == by_key_.end() ? add() : found->second;
+    const At at = found == by_key_.end() ? add(text_) : found->second;
     entries_.splice(entries_.end(), entries_, at);
     if (*holds != at->firing) {
       if (++at->in_a_row >= (at->firing ? clear_ : after_)) {
         at->firing = *holds;
         at->in_a_row = 0;
+        at->turn = ++turns_;
         message.edit_metadata().alert = *holds ? "firing" : "cleared";
+        if (message.batch().token(message.row())) new Announced(undone_, {text_, *holds, turns_}, message);
         if (!*holds) forget(at);
         return out.pass(message);
       }
@@ -81,12 +89,60 @@ class Alert : public stage::MessageOperator<Alert> {
     std::string key;
     bool firing = false;
     std::int64_t in_a_row = 0;  // Messages that say the opposite.
+    std::uint64_t turn = 0;     // The last of turns_ that was its own.
   };
   using At = std::list<Entry>::iterator;
 
-  At add() {
+  /// An alert that fired, or was cleared.
+  struct Turn {
+    std::string key;
+    bool fired;
+    std::uint64_t number;
+  };
+  /// Those of which nobody has heard. Shared with the messages that were to say so, which may outlive the stage.
+  struct Undone {
+    std::mutex mutex;
+    std::vector<Turn> turns;
+    std::atomic<bool> any{false};
+  };
+  class Announced final : public message::StandIn {
+   public:
+    Announced(std::shared_ptr<Undone> undone, Turn turn, stage::Message message)
+        : StandIn(message.batch(), message.row()), undone_(std::move(undone)), turn_(std::move(turn)) {}
+
+   private:
+    void ended(const std::vector<message::FailedRow>& failures) noexcept override {
+      if (failures.empty()) return;
+      const std::lock_guard lock(undone_->mutex);
+      undone_->turns.push_back(std::move(turn_));
+      undone_->any.store(true, std::memory_order_release);
+    }
+    const std::shared_ptr<Undone> undone_;
+    Turn turn_;
+  };
+
+  /// Whoever listens still believes what was so before: one message that says it again is enough.
+  void undo() {
+    std::vector<Turn> turns;
+    {
+      const std::lock_guard lock(undone_->mutex);
+      turns.swap(undone_->turns);
+      undone_->any.store(false, std::memory_order_relaxed);
+    }
+    for (const Turn& turn : turns) {
+      const auto found = by_key_.find(turn.key);
+      if (found == by_key_.end() && turn.fired) continue;  // It was cleared meanwhile, or forgotten.
+      const At at = found == by_key_.end() ? add(turn.key) : found->second;
+      if (at->turn != 0 && at->turn != turn.number) continue;  // Another has been announced since.
+      at->firing = !turn.fired;
+      at->in_a_row = (turn.fired ? after_ : clear_) - 1;
+      at->turn = 0;
+    }
+  }
+
+  At add(const std::string& key) {
     if (entries_.size() >= most_) forget(entries_.begin());
-    entries_.emplace_back().key = text_;
+    entries_.emplace_back().key = key;
     const At at = std::prev(entries_.end());
     by_key_.emplace(at->key, at);
     return at;
@@ -102,6 +158,8 @@ class Alert : public stage::MessageOperator<Alert> {
   const std::size_t most_;
   std::list<Entry> entries_;  // The one last heard of last.
   std::unordered_map<std::string_view, At> by_key_;
+  std::uint64_t turns_ = 0;
+  const std::shared_ptr<Undone> undone_ = std::make_shared<Undone>();
   std::string text_;  // Reused.
 };
 

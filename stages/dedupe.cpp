@@ -3,6 +3,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "engine/message/stand_in.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/script/text.hpp"
 #include "engine/stage/kind.hpp"
@@ -73,16 +74,12 @@ class Keys {
   std::unordered_map<std::string_view, At> by_key_;
 };
 
-/// The first message of a key, on its way; and those of the same key that came meanwhile. It stands in for the token of
-/// the first, and lives until that one's end.
-class Pending final : private message::TokenOwner {
+/// The first message of a key, on its way; and those of the same key that came meanwhile.
+class Pending final : public message::StandIn {
  public:
-  /// From now on the row counts on this. It must have a token.
-  static Pending* stand_in(std::shared_ptr<Keys> keys, message::Batch& batch, std::size_t row) {
-    auto* const pending = new Pending(std::move(keys), *batch.token(row), batch.id(row));
-    batch.set_identity(row, batch.id(row), &pending->token_);
-    return pending;
-  }
+  Pending(std::shared_ptr<Keys> keys, message::Batch& batch, std::size_t row)
+      : StandIn(batch, row), keys_(std::move(keys)) {}
+
   // Under the keys' mutex.
   void known_at(Keys::At at) { at_ = at; }
   void forgotten() { at_.reset(); }
@@ -100,39 +97,26 @@ class Pending final : private message::TokenOwner {
   }
 
  private:
-  Pending(std::shared_ptr<Keys> keys, message::Token& of_first, std::uint64_t id)
-      : keys_(std::move(keys)), of_first_(of_first), token_(*this, id, 1) {}
-  ~Pending() = default;
-
-  void completed(message::Token& token) noexcept override {
-    struct Delete {
-      void operator()(Pending* pending) const { delete pending; }
-    };
-    const std::unique_ptr<Pending, Delete> ends_here(this);
-    const auto& failures = token.failures();
-    {
-      const std::lock_guard lock(keys_->mutex);
-      if (at_ && failures.empty()) (*at_)->pending = nullptr;
-      if (at_ && !failures.empty()) keys_->erase(*at_);
-    }
-    // Nobody joins any more. The key is free again before the source hears that it may send the message again.
-    if (failures.empty()) {
-      of_first_.done(1);
-      for (auto& batch : joined_) batch->done_all();
-      return;
-    }
-    const auto& first = failures.front();
-    of_first_.fail(token.first_id(), first.failure, first.payload, first.metadata);
+  /// Once the source has heard of the first.
+  ~Pending() override {
     for (auto& batch : joined_) {
-      for (std::size_t row = 0; row < batch->size(); ++row) batch->fail(row, first.failure);
+      for (std::size_t row = 0; why_ && row < batch->size(); ++row) batch->fail(row, *why_);
+      if (!why_) batch->done_all();
     }
   }
 
-  std::shared_ptr<Keys> keys_;
-  message::Token& of_first_;
-  message::Token token_;                         // Of the first, in the place of that.
+  void ended(const std::vector<message::FailedRow>& failures) noexcept override {
+    if (!failures.empty()) why_ = failures.front().failure;
+    // Nobody joins any more. The key is free again before the source hears that it may send the message again.
+    const std::lock_guard lock(keys_->mutex);
+    if (at_ && failures.empty()) (*at_)->pending = nullptr;
+    if (at_ && !failures.empty()) keys_->erase(*at_);
+  }
+
+  const std::shared_ptr<Keys> keys_;
   std::optional<Keys::At> at_;                   // Nothing once the key has been forgotten because there were too many.
   std::vector<message::Batch::Pointer> joined_;  // With their own tokens.
+  std::optional<message::Failure> why_;          // The first one failed.
 };
 
 Keys::At Keys::add(const std::string& key, runtime::Time now) {
@@ -173,7 +157,7 @@ class Dedupe : public stage::Operator {
           evicts = keys_->full();
           const auto at = keys_->add(text_, now);
           if (in.token(row)) {  // Otherwise nobody asks how it ends.
-            at->pending = Pending::stand_in(keys_, in, row);
+            at->pending = new Pending(keys_, in, row);
             at->pending->known_at(at);
           }
         }

@@ -15,6 +15,7 @@ std::string told(const std::string& options, const std::string& values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     alert.give({std::string(R"({"v":)") + values[i] + "}"});
     for (; !alert.held.empty(); alert.held.clear()) {
+      alert.held[0]->done_all();
       said += (said.empty() ? "" : " ") + std::to_string(i) + alert.held[0]->metadata(0)->alert;
     }
   }
