@@ -119,7 +119,7 @@ const auto spec =
                "With `time`: a window is closed when a message has come that was made this long after its end.")
         .field("fields", &AggregateConfig::fields,
                "Each new field, and what it is: count(), or count, sum, min, max, mean, first, last or p1 to p99 of a "
-               "field.",
+               "field. first and last are as the messages came, whatever `time` says.",
                config::not_empty(), config::sample("{mean: mean(celsius), n: count()}"))
         .required()
         .field("keys", &AggregateConfig::keys,
@@ -201,9 +201,10 @@ struct Cell {
   double sum = 0;
   message::Number best{std::int64_t{0}};
   std::string text;                // Of the best, first or last, as JSON.
+  std::uint64_t arrival = 0;       // Of the first or last: the how manieth message.
   std::unique_ptr<Values> values;  // Of a percentile, once there is one.
 
-  void add(const Function& function, std::string_view raw, const message::Number& number) {
+  void add(const Function& function, std::string_view raw, const message::Number& number, std::uint64_t message) {
     ++count;
     switch (function.what) {
       case What::count:
@@ -225,10 +226,11 @@ struct Cell {
         }
         break;
       case What::first:
-        if (count == 1) text = raw;
-        break;
+        if (count > 1) break;
+        [[fallthrough]];
       case What::last:
         text = raw;
+        arrival = message;
         break;
       case What::percentile:
         if (!values) values = std::make_unique<Values>();
@@ -292,7 +294,8 @@ struct Partial {
 
   void add(const Function& function, const Partial& later) {
     if (later.count == 0) return;
-    const bool takes_over = count == 0 || function.what == What::last ||
+    const bool takes_over = count == 0 || (function.what == What::first && later.chosen->arrival < chosen->arrival) ||
+                            (function.what == What::last && later.chosen->arrival > chosen->arrival) ||
                             (function.what == What::min && message::less(later.chosen->best, chosen->best)) ||
                             (function.what == What::max && message::less(chosen->best, later.chosen->best));
     count += later.count;
@@ -592,11 +595,12 @@ class Aggregate : public stage::Operator {
         return Failure(Reason::type, "with this message the sum of '" + source->path.text + "' would be infinite");
       }
     }
+    ++messages_;
     Groups& groups = panes_[pane];
     if (!group) group = &groups.add(key_, message.entered(), functions_.size());
     for (std::size_t i = 0; i < functions_.size(); ++i) {
       const Read& read = read_[functions_[i].source];
-      if (read.there) group->cells[i].add(functions_[i], read.raw, read.number);
+      if (read.there) group->cells[i].add(functions_[i], read.raw, read.number, messages_);
     }
     // Behind what slides already: the windows of which this pane is the last are closed.
     if (panes_in_window_ > 1 && any_ && pane < closed_until_) {
@@ -814,6 +818,7 @@ class Aggregate : public stage::Operator {
   // The window that slides: of the panes that are the last of a closed one and stand in open ones.
   std::unordered_map<std::string, Sliding> sliding_;
   std::unordered_map<std::string, Large> large_;
+  std::uint64_t messages_ = 0;     // That were taken.
   bool any_ = false;               // closed_until_ is known.
   std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
   std::deque<Closed> closed_;

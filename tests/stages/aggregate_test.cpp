@@ -223,6 +223,19 @@ BOOST_AUTO_TEST_CASE(a_window_that_slides_in_many_steps_is_no_slower_than_one_of
   BOOST_TEST(ticks("{window: 1h" + fields, values) < 4 * ticks("{window: 10s" + fields, values));
 }
 
+BOOST_AUTO_TEST_CASE(first_and_last_are_as_they_came_also_where_windows_slide) {
+  for (const std::string slide : {"", ", slide: 5s"}) {
+    Alone aggregate("aggregate",
+                    "{by: [k], window: 10s, time: t, late: 1m, fields: {f: first(v), l: last(v)}" + slide + "}",
+                    {"late"});
+    aggregate.give({R"({"k":1,"t":7,"v":"a"})", R"({"k":1,"t":3,"v":"b"})", R"({"k":1,"t":8,"v":"c"})",
+                    R"({"k":1,"t":2,"v":"d"})"});
+    aggregate.finish();
+    const Lines out = aggregate.out();
+    BOOST_TEST(std::count(out.begin(), out.end(), R"({"k":1,"f":"a","l":"d"})") == 1, out.front());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_sum_of_a_window_that_slides_is_right_to_the_last_place) {
   Alone aggregate("aggregate", "{window: 10s, slide: 1s, time: t, fields: {s: sum(v), m: mean(v)}}");
   for (int second = 0; second < 25; ++second) aggregate.give({"{\"t\":" + std::to_string(second) + ",\"v\":0.1}"});
@@ -260,6 +273,7 @@ BOOST_AUTO_TEST_CASE(windows_that_slide_are_what_their_messages_are_in_whatever_
         for (const auto& one : taken) {
           if (one.pane <= closed_until && one.pane > closed_until - panes) inside.push_back(&one);
         }
+        const auto as_they_came = inside;
         std::stable_sort(inside.begin(), inside.end(), [](auto* a, auto* b) { return a->pane < b->pane; });
         std::vector<std::string> keys;
         for (const auto* one : inside) {
@@ -267,7 +281,7 @@ BOOST_AUTO_TEST_CASE(windows_that_slide_are_what_their_messages_are_in_whatever_
         }
         for (const auto& key : keys) {
           std::vector<int> values;
-          for (const auto* one : inside) {
+          for (const auto* one : as_they_came) {
             if (one->key == key) values.push_back(one->halves);
           }
           const auto text = [](int halves) { return std::to_string(halves / 2) + (halves % 2 ? ".5" : ".0"); };
