@@ -1,6 +1,7 @@
 // batch: gathers messages and sends many on as one.
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
+#include "engine/script/condition.hpp"
 #include "engine/stage/joint.hpp"
 #include "engine/stage/kind.hpp"
 
@@ -14,6 +15,7 @@ struct BatchConfig {
   config::Size bytes{1024 * 1024};
   config::Duration within = std::chrono::seconds(1);
   As as = As::list;
+  std::optional<config::Lua> begins;
 };
 
 const auto spec =
@@ -25,13 +27,23 @@ const auto spec =
         .field("as", &BatchConfig::as,
                "list: a JSON list of the payloads, which must be JSON. lines: their texts, one a line.",
                config::one_of({{"list", As::list}, {"lines", As::lines}}))
-        .details("The messages are done when the one made of them is; if it fails, each of them has failed.")
+        .field("begins", &BatchConfig::begins,
+               "A message for which this holds begins a new one, so what is held goes on before it.",
+               config::sample("not re.match('^[ \\t]', text)"))
+        .details(
+            "With `begins` and `as: lines` a record of several lines, such as a stack trace, becomes one message; of "
+            "one that goes on beyond `count` and `bytes` the rest follows. The lines must come in order, from one "
+            "source or with one worker for each.\n"
+            "The messages are done when the one made of them is; if it fails, each of them has failed.")
         .example("batch: {count: 500, within: 2s}")
-        .example("batch: {bytes: 64KiB, as: lines}");
+        .example("batch: {bytes: 64KiB, as: lines}")
+        .example("batch:\n  begins: not re.match('^[ \\t]', text)\n  as: lines\n  count: 1000");
 
 class Gather : public stage::Operator {
  public:
-  Gather(const BatchConfig& config, stage::Context&) : config_(config) {}
+  Gather(const BatchConfig& config, stage::Context& context) : config_(config) {
+    if (config_.begins) context.compile(begins_.emplace(), *config_.begins);
+  }
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time now) override {
     std::size_t row = from;
@@ -40,7 +52,16 @@ class Gather : public stage::Operator {
         out.fail(in, row, {stage::Reason::decode, "the payload is no JSON, so no list can hold it; `as: lines` can"});
         continue;
       }
-      if (held_ && held_->bytes() + in.payload(row).size() > config_.bytes.bytes) {
+      bool ends = held_ && held_->bytes() + in.payload(row).size() > config_.bytes.bytes;
+      if (begins_) {
+        auto begins = begins_->holds(stage::Message(in, row));
+        if (!begins) {
+          out.fail(in, row, std::move(begins.failure()));
+          continue;
+        }
+        ends = ends || (held_ && *begins);
+      }
+      if (ends) {
         send(out);
         if (out.full()) break;
       }
@@ -86,6 +107,7 @@ class Gather : public stage::Operator {
   }
 
   const BatchConfig config_;
+  std::optional<script::Condition> begins_;
   std::unique_ptr<stage::Joint> held_;  // Null where nothing is held.
   runtime::Time due_{};                 // When what is held must go.
   std::string payload_;                 // Reused.

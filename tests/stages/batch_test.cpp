@@ -37,6 +37,29 @@ BOOST_AUTO_TEST_CASE(no_more_bytes_come_together_than_allowed_and_a_larger_messa
   BOOST_TEST(batch.out() == (Lines{"aaaa\nbbbb", "cccc", "0123456789abcdef", "d"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_message_may_begin_the_next_one) {
+  Alone batch("batch", "{begins: 'not re.match(\"^[ ]\", text)', as: lines, count: 3}");
+  batch.give({"  at none", "Error: a", "  at f", "  at g", "  at h", "  at i"});
+  batch.give({"Error: b", "Error: c", "  at k"});
+  BOOST_TEST(batch.out() == (Lines{"  at none", "Error: a\n  at f\n  at g", "  at h\n  at i", "Error: b"}));
+  batch.flush();
+  BOOST_TEST(batch.out().back() == "Error: c\n  at k");
+  batch.give({"Error: d"});
+  batch.run_for(1s);
+  BOOST_TEST(!batch.tick());
+  BOOST_TEST(batch.out().back() == "Error: d");
+  BOOST_TEST(batch.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(one_of_which_it_can_not_be_said_whether_it_begins_fails) {
+  Alone batch("batch", "{begins: msg.level > 3}");
+  batch.give({R"({"level":5})", R"({"level":1})", "{}", R"({"level":4})"});
+  batch.flush();
+  BOOST_TEST(batch.out() == (Lines{R"([{"level":5},{"level":1}])", R"([{"level":4}])"}));
+  BOOST_REQUIRE_EQUAL(batch.failed.size(), 1U);
+  BOOST_TEST(batch.failed[0].payload == "{}");
+}
+
 BOOST_AUTO_TEST_CASE(the_first_one_waits_no_longer_than_it_should) {
   Alone batch("batch", "{within: 2s}");
   BOOST_TEST(!batch.tick());
