@@ -29,6 +29,8 @@ const auto spec =
                config::sample("[id, name, amount]"))
         .distinct()
         .needs_value("format", {"csv"}, "only csv has columns")
+        .field("delimiter", &Conversion::delimiter, "Of csv: what stands between the fields.", stage::delimiters())
+        .needs_value("format", {"csv"}, "only csv has a delimiter")
         .details(
             "What csv and logfmt hold is text. Of a key of logfmt that comes again the last counts. A text that is not "
             "of the format, or not UTF-8, fails (decode), a field that is not there fails (missing), one that is no "
@@ -46,7 +48,10 @@ class Decode : public stage::MessageOperator<Decode> {
   using MessageOperator::process;
 
   Decode(const Conversion& config, stage::Context&)
-      : format_(config.format), columns_(config.columns), placing_(config.of, config.into) {}
+      : format_(config.format),
+        columns_(config.columns),
+        delimiter_(static_cast<char>(config.delimiter)),
+        placing_(config.of, config.into) {}
 
   void process(stage::Message message, stage::Output& out) {
     const auto text = placing_.text(message);
@@ -68,7 +73,7 @@ class Decode : public stage::MessageOperator<Decode> {
         }
         return placing_.put(message, text);
       case Coding::csv:
-        if (auto wrong = io::read_csv(text, fields_, scratch_)) return no(wrong->what, wrong->offset);
+        if (auto wrong = io::read_csv(text, fields_, scratch_, delimiter_)) return no(wrong->what, wrong->offset);
         if (!columns_.empty() && fields_.size() != columns_.size()) {
           return message::Failure(stage::Reason::decode, placing_.name() + " has " + std::to_string(fields_.size()) +
                                                              " fields, not " + std::to_string(columns_.size()));
@@ -117,6 +122,7 @@ class Decode : public stage::MessageOperator<Decode> {
 
   const Coding format_;
   const std::vector<std::string> columns_;
+  const char delimiter_;
   const stage::Placing placing_;
   // Reused.
   std::string made_, scratch_;

@@ -4,6 +4,7 @@
 #include "engine/stage/kind.hpp"
 #include "engine/stage/placing.hpp"
 #include "engine/stage/record_lines.hpp"
+#include "engine/stage/records.hpp"
 
 namespace weir::stages {
 namespace {
@@ -28,6 +29,8 @@ const auto spec =
                config::sample("[id, name, amount]"))
         .distinct()
         .needs_value("format", {"csv"}, "only csv has columns")
+        .field("delimiter", &Conversion::delimiter, "Of csv: what stands between the fields.", stage::delimiters())
+        .needs_value("format", {"csv"}, "only csv has a delimiter")
         .details(
             "In csv and logfmt numbers stay as they are written, null is empty, and a list or an object inside is "
             "written as JSON. A value that does not fit the format fails (type), a field that is not there fails "
@@ -44,7 +47,11 @@ class Encode : public stage::MessageOperator<Encode> {
   using MessageOperator::process;
 
   Encode(const Conversion& config, stage::Context&)
-      : format_(config.format), columns_(config.columns), whole_(!config.of), placing_(config.of, config.into) {}
+      : format_(config.format),
+        columns_(config.columns),
+        delimiter_(static_cast<char>(config.delimiter)),
+        whole_(!config.of),
+        placing_(config.of, config.into) {}
 
   void process(stage::Message message, stage::Output& out) {
     made_.clear();
@@ -87,7 +94,7 @@ class Encode : public stage::MessageOperator<Encode> {
     const auto only = document.first(list);
     if (!only) return std::nullopt;
     for (auto node = only; node; node = document.next(node)) {
-      if (node != only) made_ += ',';
+      if (node != only) made_ += delimiter_;
       add_csv(document, node);
     }
     if (made_.empty()) made_ = "\"\"";  // One field that is empty, and no empty line.
@@ -95,11 +102,11 @@ class Encode : public stage::MessageOperator<Encode> {
   }
   message::Done csv_of_object(message::Document& document, message::Node object) {
     if (document.kind(object) != Kind::object) return no("an object");
-    stage::append_csv_record(made_, document, object, columns_);
+    stage::append_csv_record(made_, document, object, columns_, delimiter_);
     return std::nullopt;
   }
   void add_csv(message::Document& document, message::Node node) {
-    if (document.kind(node) != Kind::null) io::append_csv(made_, stage::plain_text(document, node));
+    if (document.kind(node) != Kind::null) io::append_csv(made_, stage::plain_text(document, node), delimiter_);
   }
 
   message::Done add_bytes(std::string_view bytes) {
@@ -116,6 +123,7 @@ class Encode : public stage::MessageOperator<Encode> {
 
   const Coding format_;
   const std::vector<std::string> columns_;
+  const char delimiter_;
   const bool whole_;
   const stage::Placing placing_;
   std::string made_;  // Reused.

@@ -9,6 +9,7 @@
 #include "engine/stage/follow.hpp"
 #include "engine/stage/intake.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/records.hpp"
 #include "engine/stage/ticks.hpp"
 #include "engine/stage/written_files.hpp"
 
@@ -31,6 +32,7 @@ struct FileConfig {
   config::Duration poll{250ms};
   Start start = Start::beginning;
   std::vector<std::string> columns;
+  std::optional<io::Delimiter> delimiter;
   std::optional<io::Compression> compress;
   std::string fsync = "never";
   std::optional<stage::Rotation> rotate;
@@ -46,8 +48,13 @@ Format format_of(const FileConfig& config, std::string_view path) {
   path = io::without_compression(path);
   if (path.ends_with(".ndjson") || path.ends_with(".jsonl")) return Format::ndjson;
   if (path.ends_with(".json")) return Format::json;
-  if (path.ends_with(".csv")) return Format::csv;
+  if (path.ends_with(".csv") || path.ends_with(".tsv")) return Format::csv;
   return Format::lines;
+}
+
+char delimiter_of(const FileConfig& config, std::string_view path) {
+  const bool tabs = io::without_compression(path).ends_with(".tsv");
+  return static_cast<char>(config.delimiter.value_or(tabs ? io::Delimiter::tab : io::Delimiter::comma));
 }
 
 /// `fsync: never | always | DURATION`; nothing where it is none of these.
@@ -84,6 +91,7 @@ void verify(const FileConfig& config, config::Written& written) {
     written.error("columns", "only csv has columns");
   }
   stage::check_columns(config.columns, written);
+  if (config.delimiter && format != Format::csv) written.error("delimiter", "only csv has a delimiter");
   if (!durability_of(config.fsync)) {
     written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
   }
@@ -119,7 +127,8 @@ const auto spec =
             "format", &FileConfig::format,
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
-            ".csv, else lines. csv: the first record names the fields, each further one is an object. logfmt: each "
+            ".csv and .tsv, else lines. csv: the first record names the fields, each further one is an object. logfmt: "
+            "each "
             "line is an object. envelope: each line is an object of `failed`, `meta` and `text` (or `base64`, of bytes "
             "that are no text), to keep what failed and can be sent again: what is read of it is the payload, with its "
             "`meta`.",
@@ -150,6 +159,11 @@ const auto spec =
                config::sample("[id, name, amount]"))
         .distinct()
         .only_with("write", "append")
+        .field(
+            "delimiter", &FileConfig::delimiter,
+            "Of csv: what stands between the fields. Left out, it is a tab where the name ends in .tsv, else a comma.",
+            stage::delimiters())
+        .only_with("read", "write", "append")
         .field("compress", &FileConfig::compress,
                "What is read or written is compressed. Left out, the name's ending says it: .gz, .zst, else none.",
                config::one_of(
@@ -186,6 +200,7 @@ const auto spec =
         .example("file: {read: orders.ndjson}")
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {read: orders.csv, types: {id: integer, amount: number}}")
+        .example("file: {read: orders.csv, delimiter: semicolon}")
         .example("file: {read: 'logs/*.ndjson'}")
         .example("file: {follow: '/var/log/nginx/*.log', start: end}")
         .example("file: {write: large.ndjson}")
@@ -236,7 +251,8 @@ class AsItWas final : public runtime::Reader {
 };
 
 stage::Intake intake_of(const FileConfig& config) {
-  return {format_of(config, *config.read), config.max_message, "the file", config.types};
+  return {format_of(config, *config.read), config.max_message, "the file", config.types,
+          delimiter_of(config, *config.read)};
 }
 
 /// Reads them one after the other. That one can't be read fails nothing but itself, unless it is the first that can't
@@ -534,6 +550,7 @@ stage::Task<> write_file(const FileConfig& config, stage::Driver& driver) {
   setting.append = config.append.has_value();
   setting.format = format;
   setting.columns = config.columns;
+  setting.delimiter = delimiter_of(config, written.text());
   setting.compression = compression;
   setting.durability = *durability_of(config.fsync);
   setting.rotation = config.rotate;

@@ -2,6 +2,7 @@
 #include "engine/runtime/files.hpp"
 #include "engine/stage/intake.hpp"
 #include "engine/stage/kind.hpp"
+#include "engine/stage/records.hpp"
 
 namespace weir::stages {
 namespace {
@@ -11,6 +12,7 @@ using stage::Format;
 struct StdinConfig {
   Format format = Format::lines;
   config::Map<std::string> types;
+  io::Delimiter delimiter = io::Delimiter::comma;
   config::Size max_message{16 * 1024 * 1024};
 };
 
@@ -30,6 +32,8 @@ const auto spec =
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
                "null. What does not fit, and what is not UTF-8, fails (decode).",
                config::sample("{id: integer}"))
+        .field("delimiter", &StdinConfig::delimiter, "Of csv: what stands between the fields.", stage::delimiters())
+        .needs_value("format", {"csv"}, "only csv has a delimiter")
         .field("max_message", &StdinConfig::max_message, "A longer line, or input, fails (size).", config::above(0),
                config::at_most(1024.0 * 1024 * 1024))
         .details(
@@ -43,7 +47,8 @@ const auto spec =
 stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
   const auto reader = source.core.files().standard_input();
   source.all_bytes = reader->size().value_or(0);
-  const stage::Intake intake(config.format, config.max_message, "the input", config.types);
+  const stage::Intake intake(config.format, config.max_message, "the input", config.types,
+                             static_cast<char>(config.delimiter));
   co_await intake.read(*reader, source);
 }
 

@@ -8,17 +8,18 @@ namespace weir::io {
 namespace {
 
 /// `wrong`: where the first byte stands that is not UTF-8.
-CsvError not_utf8(std::string_view record, std::size_t wrong) {
+CsvError not_utf8(std::string_view record, std::size_t wrong, char delimiter) {
   std::vector<std::string_view> before;
   std::string scratch;
-  const auto cut = read_csv(record.substr(0, wrong), before, scratch);
+  const auto cut = read_csv(record.substr(0, wrong), before, scratch, delimiter);
   const std::size_t field = before.size() + (cut ? 1 : 0);  // What is cut between quotes is no field yet.
   return {"field " + std::to_string(field) + " holds bytes that are not UTF-8", wrong};
 }
 
 }  // namespace
 
-std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch) {
+std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch,
+                                 char delimiter) {
   fields.clear();
   scratch.clear();
   scratch.reserve(record.size());  // Views into it must stay.
@@ -45,9 +46,13 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
         scratch += record.substr(from, end - from);
         fields.push_back(std::string_view(scratch).substr(copied));
       }
-      if (at < record.size() && record[at] != ',') return CsvError{"a comma is missing behind a closing quote", at};
+      if (at < record.size() && record[at] != delimiter) {
+        const char* const what = delimiter == ',' ? "a comma is missing behind a closing quote"
+                                                  : "a delimiter is missing behind a closing quote";
+        return CsvError{what, at};
+      }
     } else {
-      const std::size_t end = std::min(record.find(',', at), record.size());
+      const std::size_t end = std::min(record.find(delimiter, at), record.size());
       const std::string_view field = record.substr(at, end - at);
       if (const auto wrong = field.find_first_of("\"\r\n"); wrong != field.npos) {
         return CsvError{
@@ -58,9 +63,9 @@ std::optional<CsvError> read_csv(std::string_view record, std::vector<std::strin
       at = end;
     }
     if (at == record.size()) break;
-    ++at;  // The comma.
+    ++at;  // The delimiter.
   }
-  if (const auto wrong = message::find_not_utf8(record)) return not_utf8(record, *wrong);
+  if (const auto wrong = message::find_not_utf8(record)) return not_utf8(record, *wrong, delimiter);
   return std::nullopt;
 }
 
@@ -71,16 +76,16 @@ void CsvEnd::take(std::string_view piece) {
     const char c = piece[at];
     switch (at_) {
       case At::beginning:
-        at_ = c == '"' ? At::inside : c == ',' ? At::beginning : c == '\r' ? At::wrong : At::plain;
+        at_ = c == '"' ? At::inside : c == delimiter_ ? At::beginning : c == '\r' ? At::wrong : At::plain;
         break;
       case At::plain:
-        at_ = c == ',' ? At::beginning : c == '"' || c == '\r' ? At::wrong : At::plain;
+        at_ = c == delimiter_ ? At::beginning : c == '"' || c == '\r' ? At::wrong : At::plain;
         break;
       case At::inside:
         at_ = At::behind_quote;
         break;
       case At::behind_quote:
-        at_ = c == '"' ? At::inside : c == ',' ? At::beginning : At::wrong;
+        at_ = c == '"' ? At::inside : c == delimiter_ ? At::beginning : At::wrong;
         break;
       case At::wrong:
         break;
@@ -88,10 +93,10 @@ void CsvEnd::take(std::string_view piece) {
   }
 }
 
-void append_csv(std::string& out, std::string_view field) {
+void append_csv(std::string& out, std::string_view field, char delimiter) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   const bool blank_end = !field.empty() && (blank(field.front()) || blank(field.back()));
-  if (!blank_end && field.find_first_of(",\"\r\n") == field.npos) {
+  if (!blank_end && field.find(delimiter) == field.npos && field.find_first_of("\"\r\n") == field.npos) {
     out += field;
     return;
   }

@@ -1,4 +1,5 @@
-// Comma-separated values (RFC 4180), one record at a time.
+// Comma-separated values (RFC 4180), one record at a time; or with another delimiter in place of the comma: any
+// character of ASCII but a quote and a line end.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,9 @@
 #include <vector>
 
 namespace weir::io {
+
+/// What people write CSV with.
+enum class Delimiter : char { comma = ',', semicolon = ';', tab = '\t', pipe = '|' };
 
 struct CsvError {
   std::string what;       ///< For a person: "a quote that is not closed".
@@ -19,11 +23,13 @@ struct CsvError {
 /// long as both. Line ends inside quotes belong to the field; one behind the record is passed over, one elsewhere is an
 /// error, and so is a byte that is not UTF-8. The empty record has one field, which is empty.
 /// Strict, because what another program reads differently is no exchange format: a quote stands around a whole field.
-std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch);
+std::optional<CsvError> read_csv(std::string_view record, std::vector<std::string_view>& fields, std::string& scratch,
+                                 char delimiter = ',');
 
 /// Tells of a record that is looked at piece by piece whether it goes on with the next line.
 class CsvEnd {
  public:
+  explicit CsvEnd(char delimiter = ',') : delimiter_(delimiter) {}
   /// What comes is the beginning of a record.
   void begin_record() { at_ = At::beginning; }
   /// What comes stands between quotes.
@@ -36,10 +42,11 @@ class CsvEnd {
 
  private:
   enum class At : std::uint8_t { beginning, plain, inside, behind_quote, wrong };
+  char delimiter_;
   At at_ = At::beginning;  // Of a field, or where in it.
 };
 
 /// Appends a field, between quotes where it needs them. Blanks and tabs at its ends are kept by quotes.
-void append_csv(std::string& out, std::string_view field);
+void append_csv(std::string& out, std::string_view field, char delimiter = ',');
 
 }  // namespace weir::io

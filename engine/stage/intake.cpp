@@ -63,10 +63,12 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
   return metadata;
 }
 
-LineIntake::LineIntake(Format format, config::Size most, const config::Map<std::string>& types, Source& source)
+LineIntake::LineIntake(Format format, config::Size most, const config::Map<std::string>& types, char delimiter,
+                       Source& source)
     : format_(format), most_(most), source_(source), entered_(source.core.now()) {
-  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types, most.bytes);
-  if (format == Format::logfmt) records_ = std::make_unique<Records>(Records::Format::logfmt, types, most.bytes);
+  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types, delimiter, most.bytes);
+  if (format == Format::logfmt)
+    records_ = std::make_unique<Records>(Records::Format::logfmt, types, delimiter, most.bytes);
 }
 LineIntake::~LineIntake() = default;
 
@@ -190,7 +192,7 @@ void LineIntake::put_state(Records::State state) {
 }
 
 Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
-  LineIntake lines(format_, most_, types_, source);
+  LineIntake lines(format_, most_, types_, delimiter_, source);
   const bool never_waits = reader.size().has_value();
   while (!source.abandoned()) {
     const std::size_t size = co_await lines.read_some(reader);

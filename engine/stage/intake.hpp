@@ -28,8 +28,8 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path);
 /// The lines of one file or stream, made into messages as they are found.
 class LineIntake {
  public:
-  /// `types`: as of Intake. Both outlive it.
-  LineIntake(Format format, config::Size most, const config::Map<std::string>& types, Source& source);
+  /// `types`, `delimiter`: as of Intake. The types and the source outlive it.
+  LineIntake(Format format, config::Size most, const config::Map<std::string>& types, char delimiter, Source& source);
   ~LineIntake();
   LineIntake(const LineIntake&) = delete;
   LineIntake& operator=(const LineIntake&) = delete;
@@ -75,9 +75,9 @@ class LineIntake {
 class Intake {
  public:
   /// `what`: how all of it is called in failures, such as "the file".
-  /// `types`: of the fields of csv and logfmt, by their words. It outlives this.
-  Intake(Format format, config::Size most, const char* what, const config::Map<std::string>& types)
-      : format_(format), most_(most), what_(what), types_(types) {}
+  /// `types`: of the fields of csv and logfmt, by their words. It outlives this. `delimiter`: of csv.
+  Intake(Format format, config::Size most, const char* what, const config::Map<std::string>& types, char delimiter)
+      : format_(format), most_(most), what_(what), types_(types), delimiter_(delimiter) {}
 
   /// Flushes before every read that may have to wait. Throws what the reader throws; a line whose end had not come by
   /// then is no message.
@@ -91,6 +91,7 @@ class Intake {
   const config::Size most_;
   const char* const what_;
   const config::Map<std::string>& types_;
+  const char delimiter_;
 };
 
 }  // namespace weir::stage

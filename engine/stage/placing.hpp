@@ -9,6 +9,7 @@
 
 #include "engine/config/spec.hpp"
 #include "engine/config/values.hpp"
+#include "engine/io/csv.hpp"
 #include "engine/message/payload.hpp"
 
 namespace weir::stage {
@@ -22,6 +23,7 @@ struct Conversion {
   Coding format = Coding::json;
   std::optional<config::Path> of, into;
   std::vector<std::string> columns;  ///< Of CSV.
+  io::Delimiter delimiter = io::Delimiter::comma;
 };
 /// Tells what of them does not go together. `cure`: of a conversion that would change nothing.
 void verify(const Conversion& conversion, const char* cure, config::Written& written);

@@ -13,12 +13,12 @@ std::string_view plain_text(message::Document& document, message::Node node) {
 }
 
 void append_csv_record(std::string& out, message::Document& document, message::Node object,
-                       const std::vector<std::string>& columns) {
+                       const std::vector<std::string>& columns, char delimiter) {
   const std::size_t begin = out.size();
   for (const auto& column : columns) {
-    if (&column != &columns.front()) out += ',';
+    if (&column != &columns.front()) out += delimiter;
     const auto node = document.find(object, column);
-    if (node && document.kind(node) != Kind::null) io::append_csv(out, plain_text(document, node));
+    if (node && document.kind(node) != Kind::null) io::append_csv(out, plain_text(document, node), delimiter);
   }
   if (out.size() == begin) out += "\"\"";  // One field that is empty, and no empty line.
 }

@@ -13,7 +13,7 @@ std::string_view plain_text(message::Document& document, message::Node node);
 
 /// Appends the fields of these names, in this order; one that is not there, or null, is empty.
 void append_csv_record(std::string& out, message::Document& document, message::Node object,
-                       const std::vector<std::string>& columns);
+                       const std::vector<std::string>& columns, char delimiter);
 /// Appends `key=value` for each member. Returns a key that can't stand in logfmt, if there is one.
 std::optional<std::string> append_logfmt_record(std::string& out, message::Document& document, message::Node object);
 

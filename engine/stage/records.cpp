@@ -12,6 +12,14 @@ const std::string& word(FieldType type) { return field_types()[static_cast<std::
 
 }  // namespace
 
+config::Extra delimiters() {
+  using io::Delimiter;
+  return config::one_of({{"comma", Delimiter::comma},
+                         {"semicolon", Delimiter::semicolon},
+                         {"tab", Delimiter::tab},
+                         {"pipe", Delimiter::pipe}});
+}
+
 const std::vector<std::string>& field_types() {
   static const std::vector<std::string> words{"text", "integer", "number", "boolean"};  // In the order of FieldType.
   return words;
@@ -33,8 +41,8 @@ void check_columns(const std::vector<std::string>& columns, config::Written& wri
   }
 }
 
-Records::Records(Format format, const config::Map<std::string>& types, std::uint64_t most)
-    : format_(format), most_(most) {
+Records::Records(Format format, const config::Map<std::string>& types, char delimiter, std::uint64_t most)
+    : format_(format), delimiter_(delimiter), most_(most) {
   for (const auto& [name, type] : types) types_.emplace_back(name, *field_type(type));
 }
 
@@ -51,7 +59,7 @@ Records::State Records::put(std::string_view line, std::int64_t number) {
     look_for_end(line);
     open_ = end_.inside();
   } else if (format_ == Format::csv) {
-    error = io::read_csv(record_, fields_, scratch_);
+    error = io::read_csv(record_, fields_, scratch_, delimiter_);
     open_ = error && error->unclosed;
     if (open_) end_.begin_inside();
   }
@@ -62,7 +70,7 @@ Records::State Records::put(std::string_view line, std::int64_t number) {
     return record_.find_first_not_of(" \t") == std::string::npos ? State::nothing : take_logfmt();
   }
   if (record_.empty()) return State::nothing;
-  if (goes_on) error = io::read_csv(record_, fields_, scratch_);
+  if (goes_on) error = io::read_csv(record_, fields_, scratch_, delimiter_);
   return take_csv(error);
 }
 
@@ -103,7 +111,7 @@ Records::State Records::refuse_length(bool more) {
 
 Records::State Records::end() {
   if (!std::exchange(open_, false)) return State::nothing;
-  return take_csv(io::read_csv(record_, fields_, scratch_));
+  return take_csv(io::read_csv(record_, fields_, scratch_, delimiter_));
 }
 
 Records::State Records::no(std::string why) {

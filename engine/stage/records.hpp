@@ -16,6 +16,8 @@ namespace weir::stage {
 
 /// What the text of a field becomes.
 enum class FieldType : std::uint8_t { text, integer, number, boolean };
+/// What may stand between the fields of csv, for a spec.
+config::Extra delimiters();
 const std::vector<std::string>& field_types();  ///< Their words.
 std::optional<FieldType> field_type(std::string_view word);
 
@@ -28,8 +30,8 @@ void check_columns(const std::vector<std::string>& columns, config::Written& wri
 class Records {
  public:
   enum class Format : std::uint8_t { csv, logfmt };
-  /// `most`: bytes of a record.
-  Records(Format format, const config::Map<std::string>& types, std::uint64_t most);
+  /// `delimiter`: of csv. `most`: bytes of a record.
+  Records(Format format, const config::Map<std::string>& types, char delimiter, std::uint64_t most);
 
   /// What became of the lines so far.
   enum class State : std::uint8_t {
@@ -66,11 +68,12 @@ class Records {
   bool append(std::string_view name, FieldType type, std::string_view value);
 
   const Format format_;
+  const char delimiter_;
   const std::uint64_t most_;
   std::vector<std::pair<std::string, FieldType>> types_;
   bool open_ = false;          // A record goes on with the next line.
   bool passing_over_ = false;  // Inside one that is too long.
-  io::CsvEnd end_;
+  io::CsvEnd end_{delimiter_};
   std::string record_, scratch_, object_, why_;
   std::int64_t line_ = 0;
   std::vector<std::string_view> fields_;

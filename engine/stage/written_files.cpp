@@ -39,8 +39,8 @@ std::system_error cannot_add(const std::string& path, const std::string& why) {
 
 /// The first record of CSV in the text, without its end; empty where there is none, nothing where it may be cut off.
 /// `whole`: the text is all that there is.
-std::optional<std::string_view> first_record(std::string_view text, bool whole) {
-  io::CsvEnd end;
+std::optional<std::string_view> first_record(std::string_view text, bool whole, char delimiter) {
+  io::CsvEnd end(delimiter);
   for (std::size_t begin = 0;;) {  // Of a line.
     const std::size_t line_end = std::min(text.find('\n', begin), text.size());
     end.take(text.substr(begin, line_end - begin));
@@ -194,7 +194,7 @@ Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) 
 /// Of a file of CSV, which is read through for it: what is added would stand in its last field.
 Task<bool> WrittenFiles::ends_between_quotes(const std::string& path) {
   const auto reader = io::decompress(setting_.compression, driver_.core.files().open(path), "file: " + path);
-  io::CsvEnd end;
+  io::CsvEnd end(setting_.delimiter);
   end.begin_record();
   std::string bytes(message::arena_bytes, '\0');
   for (int reads = 1;; ++reads) {
@@ -231,12 +231,13 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
     size += came;
     more = came > 0;
   }
-  const auto record = first_record(without_mark(std::string_view(text).substr(0, size)), size < text.size());
+  const auto record =
+      first_record(without_mark(std::string_view(text).substr(0, size)), size < text.size(), setting_.delimiter);
   if (!record) throw cannot_add(path, "its first record is too long");
   if (record->empty()) co_return std::nullopt;
   std::vector<std::string_view> fields;
   std::string scratch;
-  if (const auto wrong = io::read_csv(*record, fields, scratch)) {
+  if (const auto wrong = io::read_csv(*record, fields, scratch, setting_.delimiter)) {
     throw cannot_add(path,
                      "its first record is not CSV: " + wrong->what + ", byte " + std::to_string(wrong->offset + 1));
   }
@@ -359,12 +360,12 @@ bool WrittenFiles::csv_line(File& file, Batch& batch, std::size_t row) {
   }
   if (!file.has_header) {
     for (const auto& column : file.columns) {
-      if (&column != &file.columns.front()) line_ += ',';
-      io::append_csv(line_, column);
+      if (&column != &file.columns.front()) line_ += setting_.delimiter;
+      io::append_csv(line_, column, setting_.delimiter);
     }
     line_ += '\n';
   }
-  append_csv_record(line_, document, document.root(), file.columns);
+  append_csv_record(line_, document, document.root(), file.columns, setting_.delimiter);
   return true;
 }
 

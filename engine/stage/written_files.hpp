@@ -59,6 +59,7 @@ struct WritingSetting {
   bool append = false;
   Format format = Format::lines;
   std::vector<std::string> columns;  ///< Of csv. None: as in the file, or in the first message.
+  char delimiter = ',';              ///< The same.
   io::Compression compression = io::Compression::none;
   Durability durability;
   std::optional<Rotation> rotation;

@@ -132,6 +132,27 @@ BOOST_AUTO_TEST_CASE(a_field_whose_blanks_would_be_lost_stands_between_quotes) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(another_delimiter_takes_the_place_of_the_comma) {
+  for (const char delimiter : {',', ';', '\t', '|'}) {
+    const Fields made{"a", "", "x,y", "p;q", "t\tt", "v|w", "\"", "line\nend", ""};
+    std::string record, scratch;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      if (i > 0) record += delimiter;
+      io::append_csv(record, made[i], delimiter);
+    }
+    io::CsvEnd end(delimiter);
+    end.begin_record();
+    end.take(record.substr(0, record.find('\n')));
+    BOOST_TEST(end.inside());
+    std::vector<std::string_view> read;
+    BOOST_TEST(!io::read_csv(record, read, scratch, delimiter));
+    BOOST_TEST(Fields(read.begin(), read.end()) == made);
+  }
+  std::vector<std::string_view> read;
+  std::string scratch;
+  BOOST_TEST(io::read_csv("\"a\",b", read, scratch, ';')->what == "a delimiter is missing behind a closing quote");
+}
+
 BOOST_AUTO_TEST_CASE(pairs_stand_between_blanks) {
   BOOST_TEST(pairs("a=1  b=\"x y\" c= d e=\"\"") == "(a|1)(b|x y)(c|)(d)(e|)");
   BOOST_TEST(pairs("") == "");

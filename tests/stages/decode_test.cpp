@@ -31,6 +31,7 @@ BOOST_AUTO_TEST_CASE(a_record_of_csv_becomes_a_list_or_by_its_columns_an_object)
   BOOST_TEST(decoded("{format: csv}", "1,\"a,\"\"b\"\"\",,\xc3\xa4\r\n") == R"(["1","a,\"b\"","","ä"])");
   BOOST_TEST(decoded("{format: csv, columns: [id, name]}", "1,\"E\ne\"") == R"({"id":"1","name":"E\ne"})");
   BOOST_TEST(decoded("{format: csv, of: l, into: f, columns: [id]}", R"({"l":"7"})") == R"({"l":"7","f":{"id":"7"}})");
+  BOOST_TEST(decoded("{format: csv, delimiter: tab}", "1\ta,b") == R"(["1","a,b"])");
   BOOST_TEST(decoded("{format: csv}", "") == R"([""])");
   BOOST_TEST(decoded("{format: csv, columns: [id, name]}", "1") == "decode: the payload has 1 fields, not 2");
   BOOST_TEST(decoded("{format: csv}", "1,\"a") ==

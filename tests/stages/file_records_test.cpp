@@ -40,6 +40,22 @@ BOOST_AUTO_TEST_CASE(the_first_record_names_the_fields) {
   BOOST_TEST(got.bad == "");
 }
 
+BOOST_AUTO_TEST_CASE(fields_may_stand_between_other_delimiters) {
+  const Got got(", format: csv, delimiter: semicolon", "id;name\n1;\"A;B\"\n2;\"two\n;lines\"\n3;4;5\n");
+  BOOST_TEST(got.good ==
+             "{\"id\":\"1\",\"name\":\"A;B\"}\n"
+             "{\"id\":\"2\",\"name\":\"two\\n;lines\"}\n");
+  BOOST_TEST(got.bad == "[\"decode\",5,\"the record has 3 fields, but 2 are named\",\"3;4;5\"]\n");
+  Bench bench(
+      "stages:\n  in: {file: {read: in.tsv.gz, compress: none}}\n"
+      "  out: {from: in, file: {append: out.tsv}}\n  bars: {from: in, file: {write: out.csv, delimiter: pipe}}\n");
+  bench.files().put("in.tsv.gz", "a\tb\n1\t\"x\ty\"\n2\t3|4\n");
+  bench.files().put("out.tsv", "a\tb\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("out.tsv") == "a\tb\n1\t\"x\ty\"\n2\t3|4\n");
+  BOOST_TEST(bench.files().text("out.csv") == "a|b\n1|x\ty\n2|\"3|4\"\n");
+}
+
 BOOST_AUTO_TEST_CASE(fields_have_the_types_that_are_given) {
   const Got got(", format: csv, types: {n: integer, x: number, b: boolean}",
                 "n,x,b,t\n1,2.50,true,1\n,,,\n12345678901234567890,1e3,false,\n");
