@@ -175,7 +175,9 @@ struct Running::Inside {
         flow::Inbox& inbox = receivers[r]->inbox();
         const bool across = &senders[s]->core() != &receivers[r]->core();
         const auto mebibyte = std::uint64_t{1} << 20;
-        const int usual = across ? 1024 : to.configured.writes_in_bulk ? 512 : 128;
+        const bool in_bulk =
+            to.configured.writes_in_bulk && limits.when_full.value_or(stage::WhenFull::block) == stage::WhenFull::block;
+        const int usual = across ? 1024 : in_bulk ? 512 : 128;
         flow::Bounds bounds(static_cast<std::uint32_t>(limits.capacity.value_or(usual)),
                             limits.bytes ? limits.bytes->bytes : (across ? 8 : 1) * mebibyte);
         bounds.across = across;

@@ -45,6 +45,25 @@ stages:
   BOOST_TEST(bench.out("a") <= 8U + 64U);
 }
 
+BOOST_AUTO_TEST_CASE(an_edge_to_what_is_written_in_bulk_holds_more_unless_it_loses_any) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..10}}
+  small: {from: a, exec: {run: [stuck]}}
+  large: {from: a, file: {write: out.ndjson}}
+  each: {from: a, file: {write: out.json}}
+  latest: {from: a, file: {write: latest.ndjson}, edge: {when_full: drop_oldest}}
+  told: {from: a, file: {write: told.ndjson}, edge: {capacity: 7}}
+)");
+  stuck(bench);
+  bench.start();
+  BOOST_TEST(channel(bench, "a.main->small").capacity == 128);
+  BOOST_TEST(channel(bench, "a.main->large").capacity == 512);
+  BOOST_TEST(channel(bench, "a.main->each").capacity == 128);
+  BOOST_TEST(channel(bench, "a.main->latest").capacity == 128);
+  BOOST_TEST(channel(bench, "a.main->told").capacity == 7);
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_takes_half_an_edge_at_the_most) {
   Bench bench(R"(
 stages:
