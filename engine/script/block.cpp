@@ -4,12 +4,15 @@
 #include "engine/message/json.hpp"
 #include "engine/script/lua.hpp"
 #include "engine/script/program.hpp"
+#include "engine/script/record.hpp"
 
 namespace weir::script {
 
 struct Block::Content {
   Program program;
   std::vector<std::string> ports;
+  std::optional<Record> record;  // Where it only makes one.
+  mutable std::string made;      // By that; reused.
 };
 
 Block::Block() = default;
@@ -17,22 +20,34 @@ Block::Block(Block&&) noexcept = default;
 Block& Block::operator=(Block&&) noexcept = default;
 Block::~Block() = default;
 
-std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& code, Setting setting) {
+std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& code, Setting setting, Path path) {
   auto content = std::make_unique<Content>();
   Findings findings;
   if (auto error = content->program.compile(engine, code.code, Form::block, code.place, setting, &findings)) {
     return error;
   }
   content->ports = std::move(findings.ports);
+  if (setting == Setting::message && path == Path::automatic) content->record = Record::of(engine, code);
   content_ = std::move(content);
   return std::nullopt;
 }
 
+bool Block::native() const { return content_->record.has_value(); }
 const std::vector<std::string>& Block::ports() const { return content_->ports; }
 
 void Block::run(const message::Message& message, Run& run, KeyTable* key_table) const {
-  State& state = content_->program.state();
   run.emitted.clear();
+  if (content_->record && !message.batch().document_if_any(message.row())) {
+    auto& made = content_->made;
+    made.clear();
+    if (content_->record->make(message, made)) {
+      message.replace(made);
+      message.batch().mark_json(message.row());
+      run.verdict = Verdict::pass;
+      return;
+    }
+  }
+  State& state = content_->program.state();
   state.ports() = &content_->ports;
   const auto failed = [&] {
     if (state.dropped()) state.keep_state();

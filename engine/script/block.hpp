@@ -41,13 +41,17 @@ class Block {
   Block& operator=(Block&&) noexcept;
   ~Block();
 
+  enum class Path { automatic, lua_only };  ///< lua_only: for the test that compares both.
+
   [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Lua& code,
-                                                    Setting setting = Setting::message);
+                                                    Setting setting = Setting::message, Path path = Path::automatic);
 
   /// Runs the code once. drop() and fail() end it there and then.
   /// `state`: of code compiled with Setting::keyed.
   void run(const message::Message& message, Run& run, KeyTable* state = nullptr) const;
 
+  /// Whether it runs without Lua, as long as nothing is unclear.
+  bool native() const;
   /// The ports that emit_to() opens, in the order of first mention.
   const std::vector<std::string>& ports() const;
 

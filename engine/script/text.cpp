@@ -6,6 +6,7 @@
 #include "engine/message/number.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/script/lua.hpp"
+#include "engine/script/plain.hpp"
 #include "engine/script/program.hpp"
 
 namespace weir::script {
@@ -16,99 +17,14 @@ using message::Failure;
 using message::Outcome;
 using message::Reason;
 
-/// Of texts that are joined by `..`: one that stands in the code, or where one stands in the payload.
-struct Piece {
-  std::string text;
-  std::vector<std::string> path;  ///< Empty: `text` it is.
-};
-
 /// One `{{ }}`, or the plain text between two.
 struct Part {
   bool is_code = false;
   std::string text;  ///< Plain text, or the code.
   config::Place place;
   Program program;
-  std::vector<std::string> path;  ///< Where the code is `msg.a.b` and nothing else, or `msg.a.b OP number`.
-  char op = 0;                    ///< Of that, one of + - * /; 0 where there is none.
-  message::Number operand;
-  std::vector<Piece> pieces;  ///< Where the code is paths and texts joined by `..` and nothing else.
-
-  bool native() const { return !path.empty() || !pieces.empty(); }
+  Plain plain;
 };
-
-std::optional<Piece> read_piece(const std::vector<Token>& tokens, std::size_t& at) {
-  Piece piece;
-  if (auto path = read_path(tokens, at)) {
-    piece.path = std::move(*path);
-  } else {
-    const auto literal = read_literal(tokens, at);
-    if (!literal || literal->kind != Literal::Kind::text) return std::nullopt;
-    piece.text = literal->text;
-  }
-  return piece;
-}
-
-/// `msg.a .. "text" .. msg.b`; nothing where it is anything else.
-std::vector<Piece> read_pieces(const std::vector<Token>& tokens) {
-  std::vector<Piece> pieces;
-  for (std::size_t at = 0;; ++at) {
-    auto piece = read_piece(tokens, at);
-    if (!piece) return {};
-    pieces.push_back(std::move(*piece));
-    if (at == tokens.size()) break;
-    if (!tokens[at].is("..")) return {};
-  }
-  return pieces.size() > 1 ? pieces : std::vector<Piece>();
-}
-
-/// Reads `msg.a.b`, `msg.a.b OP number` and texts that are joined into the part; leaves it alone where the code is
-/// anything else.
-void recognise(Part& part) {
-  const auto tokens = tokens_of(part.text);
-  part.pieces = read_pieces(tokens);
-  std::size_t at = 0;
-  auto path = read_path(tokens, at);
-  if (!path) return;
-  char op = 0;
-  if (at < tokens.size()) {
-    for (const char* known : {"+", "-", "*", "/"}) {
-      if (tokens[at].is(known)) op = *known;
-    }
-    if (op == 0) return;
-    const auto literal = read_literal(tokens, ++at);
-    if (!literal || at < tokens.size()) return;
-    if (literal->kind == Literal::Kind::integer) {
-      if (op == '-' && literal->integer == 0) return;  // Lua adds 0 instead, which makes 0.0 of -0.0.
-      part.operand = literal->integer;
-    } else if (literal->kind == Literal::Kind::number) {
-      part.operand = literal->number;
-    } else {
-      return;
-    }
-  }
-  part.path = std::move(*path);
-  part.op = op;
-}
-
-/// As Lua does it: whole numbers wrap around, and the quotient is always a float.
-message::Number compute(message::Number left, char op, message::Number right) {
-  const auto* const a = std::get_if<std::int64_t>(&left);
-  const auto* const b = std::get_if<std::int64_t>(&right);
-  if (a && b && op != '/') {
-    const auto x = static_cast<std::uint64_t>(*a), y = static_cast<std::uint64_t>(*b);
-    return static_cast<std::int64_t>(op == '+' ? x + y : op == '-' ? x - y : x * y);
-  }
-  const double x = a ? static_cast<double>(*a) : std::get<double>(left);
-  const double y = b ? static_cast<double>(*b) : std::get<double>(right);
-  return op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : x / y;
-}
-
-/// Appends it as JSON; false for what JSON cannot say.
-bool append_number(std::string& out, message::Number number) {
-  if (const auto* const float_number = std::get_if<double>(&number)) return message::append_float(out, *float_number);
-  message::append_integer(out, std::get<std::int64_t>(number));
-  return true;
-}
 
 /// What a part gave.
 enum class Gave : std::uint8_t { value, nil, failure };
@@ -150,34 +66,13 @@ Gave run(const Part& part, const Names& names, bool as_json, std::string& out, F
   return gave;
 }
 
-/// What texts joined give; nothing where one of them is none in the payload: a number is for Lua to spell.
-std::optional<Gave> join(const std::vector<Piece>& pieces, const message::Message& message, bool as_json,
-                         std::string& out) {
-  const std::size_t before = out.size();
-  std::string joined, scratch;
-  std::string& text = as_json ? joined : out;
-  const message::Look look(message);
-  for (const auto& piece : pieces) {
-    const auto found = piece.path.empty() ? std::nullopt : look_up(message, look, piece.path).text(scratch);
-    if (!piece.path.empty() && !found) {
-      out.resize(before);
-      return std::nullopt;
-    }
-    text += found ? *found : std::string_view(piece.text);
-  }
-  if (as_json) message::append_quoted(out, joined);
-  return Gave::value;
-}
-
 /// What a value that stands in the payload gives; nothing where only Lua can tell.
-std::optional<Gave> give(const Part& part, const message::Message& message, bool as_json, std::string& out) {
-  if (!part.pieces.empty()) return join(part.pieces, message, as_json, out);
-  const auto found = look_up(message, message::Look(message), part.path);
-  if (part.op != 0) {
-    const auto left = found ? found.number() : std::nullopt;
-    if (left && append_number(out, compute(*left, part.op, part.operand))) return Gave::value;
+std::optional<Gave> give(const Plain& plain, const message::Message& message, bool as_json, std::string& out) {
+  if (plain.computes()) {
+    if (plain.append(message, message::Look(message), as_json, out)) return Gave::value;
     return std::nullopt;
   }
+  const auto found = look_up(message, message::Look(message), plain.path);
   if (found.is_nothing()) return Gave::nil;
   if (!found || (found.is_number() && !found.number())) return std::nullopt;
   if (found.is_string() && !as_json) {
@@ -193,8 +88,8 @@ std::optional<Gave> give(const Part& part, const message::Message& message, bool
 
 /// Appends what a value looks like inside a longer text, or as JSON. What is not plain is for Lua to say or to refuse.
 Gave append(const Part& part, const Names& names, bool as_json, std::string& out, Failure& failure) {
-  if (part.native() && names.message) {
-    if (const auto gave = give(part, *names.message, as_json, out)) return *gave;
+  if (part.plain && names.message) {
+    if (const auto gave = give(part.plain, *names.message, as_json, out)) return *gave;
   }
   return run(part, names, as_json, out, failure);
 }
@@ -232,7 +127,7 @@ std::optional<CompileError> Text::compile(Engine& engine, const config::Template
     part.place = from.place;
     if (from.lua) {
       if (auto error = part.program.compile(engine, from.text, Form::expression, from.place, setting)) return error;
-      recognise(part);
+      part.plain = Plain::of(tokens_of(part.text));
     }
     content->parts.push_back(std::move(part));
   }
@@ -244,7 +139,7 @@ bool Text::constant() const { return content_->is_constant; }
 bool Text::lone() const { return content_->parts.size() == 1 && content_->parts[0].is_code; }
 bool Text::native() const {
   const auto& parts = content_->parts;
-  return std::all_of(parts.begin(), parts.end(), [](const Part& one) { return !one.is_code || one.native(); });
+  return std::all_of(parts.begin(), parts.end(), [](const Part& one) { return !one.is_code || one.plain; });
 }
 std::string_view Text::constant_text() const { return content_->constant; }
 

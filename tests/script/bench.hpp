@@ -43,9 +43,10 @@ inline std::string told(const CompileError& error) {
 }
 
 /// What a block makes of a payload: the payload, `dropped`, or how it failed; then each message more.
-inline std::string after(Engine& engine, const std::string& code, const std::string& payload = "{}") {
+inline std::string after(Engine& engine, const std::string& code, const std::string& payload = "{}",
+                         Block::Path path = Block::Path::automatic) {
   Block block;
-  if (const auto error = block.compile(engine, {code, {}})) return "compile: " + told(*error);
+  if (const auto error = block.compile(engine, {code, {}}, Setting::message, path)) return "compile: " + told(*error);
   OneMessage one(payload);
   Run run;
   block.run(one.message(), run);

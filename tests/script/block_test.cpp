@@ -1,6 +1,7 @@
 // `lua:` blocks and generators: verdicts, ports, steps.
 #include <boost/test/unit_test.hpp>
 
+#include "engine/runtime/random.hpp"
 #include "tests/script/bench.hpp"
 
 using namespace weir;
@@ -19,6 +20,162 @@ BOOST_AUTO_TEST_CASE(a_block_edits_replaces_multiplies_drops_or_fails) {
   BOOST_TEST(after("error('odd')") == "user: odd");
   BOOST_TEST(after("assert(msg.a, 'a is wanted')") == "user: a is wanted");
   BOOST_TEST(after("emit(msg.q)") == "missing: there is nothing to send: the value is nil");
+}
+
+namespace {
+
+bool is_native(const std::string& code) {
+  StillHost host;
+  Engine engine(host);
+  Block block;
+  BOOST_REQUIRE_MESSAGE(!block.compile(engine, {code, {}}), code);
+  return block.native();
+}
+
+/// Draws blocks that make an object, and payloads for them.
+class Maker {
+ public:
+  explicit Maker(std::uint64_t seed) : random_(seed) {}
+
+  std::string pick(const std::vector<std::string>& from) { return from[random_.below(from.size())]; }
+  std::string name() { return pick({"a", "b", "c", "x y"}); }
+  std::string path() {
+    const auto step = [this] {
+      const std::string key = name();
+      return key == "x y" || random_.below(8) == 0 ? "['" + key + "']" : "." + key;
+    };
+    std::string path = "msg" + step();
+    if (random_.below(6) == 0) path += step();
+    return path;
+  }
+  std::string literal() {
+    return pick({"1", "-7", "0", "2.5", "1e3", "-0.0", "9007199254740993", "0.1", "true", "false", "'x'", "\"it's\"",
+                 "'\\n'", "'\\u{e4}'", "''"});
+  }
+  std::string number() { return pick({"1", "1000", "0", "2.5", "-3", "1e300", "9223372036854775807", "0.0"}); }
+  std::string value() {
+    switch (random_.below(6)) {
+      case 0:
+        return path();
+      case 1:
+        return path() + pick({" + ", " - ", " * ", " / "}) + number();
+      case 2: {
+        std::string joined = random_.below(2) ? path() : "'('";
+        for (auto more = 1 + random_.below(2); more > 0; --more) joined += " .. " + (random_.below(2) ? path() : "'-'");
+        return joined;
+      }
+      case 3:
+        return path() + pick({" == ", " ~= ", " < ", " <= ", " > ", " >= "}) + literal();
+      case 4:
+        return literal();
+      default:
+        return locals_.empty() ? path() : pick(locals_);
+    }
+  }
+  std::string block() {
+    locals_.clear();
+    std::string code;
+    for (const std::string local : {"one", "two"}) {
+      if (random_.below(2)) continue;
+      code += "local " + local + " = " + value() + pick({"\n", "; ", " "});
+      locals_.push_back(local);
+    }
+    code += "return {";
+    for (const std::string key : {"z", "id", "B", "a_long_name"}) {
+      if (random_.below(3) == 0 && key != "z") continue;
+      code += (key == "z" ? "" : pick({", ", ",\n"})) + key + " = " + value();
+    }
+    return code + pick({"}", ",}", "} -- so"});
+  }
+  std::string payload() {
+    if (random_.below(40) == 0) return pick({"no JSON", "[1,2]", "7", "", R"({"a":01})"});
+    std::string object = "{";
+    for (const std::string key : {"a", "b", "c", "x y"}) {
+      if (random_.below(12) == 0) continue;
+      object += (object.size() > 1 ? ",\"" : "\"") + key + "\":" +
+                pick({"1",
+                      "-0",
+                      "0.5",
+                      "1.50",
+                      "1e2",
+                      "12345678901234567890",
+                      "9223372036854775807",
+                      "1e400",
+                      "-0.0",
+                      "\"x\"",
+                      "\"\"",
+                      "\"tab\\t \\u00e4\\/\"",
+                      "\"\xc3\xa4\x7f\xe2\x80\xa8/\"",
+                      "\"\\ud83d\\ude00\"",
+                      "true",
+                      "false",
+                      "null",
+                      "[1]",
+                      R"({"a":2,"x y":"in"})",
+                      R"({"a":"deep","b":3})",
+                      "7",
+                      "\"7\""});
+    }
+    return object + "}";
+  }
+
+ private:
+  runtime::Random random_;
+  std::vector<std::string> locals_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_block_that_only_makes_an_object_needs_no_lua) {
+  for (const auto* code :
+       {"return {a = msg.a}", "local s = msg.took > 9 -- slow\nreturn {slow = s, id = msg['x y'], n = 1, t = 'x'}",
+        "return {what = msg.a .. '/' .. msg.b, seconds = msg.ms / 1000,};"}) {
+    BOOST_TEST(is_native(code), code);
+  }
+  for (const auto* code : {"return {}",
+                           "return {1}",
+                           "return {a = {b = 1}}",
+                           "return {['a'] = 1}",
+                           "return {a = nil}",
+                           "return {a = msg}",
+                           "return {a = msg.a and 1}",
+                           "return {a = msg.a == 1 and msg.b == 2}",
+                           "return {a = #msg.a}",
+                           "msg.a = 1",
+                           "return {a = 1, a = 2}",
+                           "local a = msg.b local a = 1 return {a = a}",
+                           "local a, b = 1, 2 return {a = a}",
+                           "local a <const> = 1 return {a = a}",
+                           "local msg = {a = 1} return {a = msg.a}",
+                           "return {a = text}",
+                           "if msg.a == 1 then return {a = 1} end return {b = 2}",
+                           "return {a = now()}",
+                           "return {a = '\\xff'}",
+                           "return {a = (msg.a)}",
+                           "return {a = -msg.a}",
+                           "local one = msg.a return {b = one + 1}"}) {
+    BOOST_TEST(!is_native(code), code);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_block_that_runs_without_lua_makes_what_lua_makes) {
+  StillHost host;
+  Engine engine(host);
+  Maker maker(20261127);
+#ifdef NDEBUG
+  constexpr int rounds = 12'000;
+#else
+  constexpr int rounds = 3'000;
+#endif
+  int made = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const auto code = maker.block(), payload = maker.payload();
+    const auto native = after(engine, code, payload);
+    const auto lua = after(engine, code, payload, Block::Path::lua_only);
+    BOOST_REQUIRE_MESSAGE(native == lua, code << " on " << payload << ": " << native << ", but Lua: " << lua);
+    made += native.starts_with('{') && native != payload;
+  }
+  BOOST_TEST(made > rounds / 10);
 }
 
 BOOST_AUTO_TEST_CASE(ports_are_known_before_anything_runs) {
