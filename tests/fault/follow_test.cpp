@@ -1,5 +1,5 @@
 // A file that is followed by a weir that is killed again and again: no line is lost, and after a drain none comes
-// twice.
+// twice. Whoever is killed while the kernel copies what is written leaves half of it: that line comes again whole.
 #include <filesystem>
 
 #include "tests/support/weir.hpp"
@@ -21,17 +21,24 @@ void add(const std::string& path, int from, int to) {
   for (int i = from; i < to; ++i) file << i << " 0123456789abcdef\n";
 }
 
-/// How often each number stands there; a line that is none of ours is an error.
-std::vector<int> counts(const std::string& path, int lines) {
+/// How often each number stands there; a line that is none of ours is an error, as are more halves than kills.
+std::vector<int> counts(const std::string& path, int lines, int kills) {
   std::vector<int> all(static_cast<std::size_t>(lines), 0);
+  const std::string tail = " 0123456789abcdef";
+  int halves = 0;
   std::istringstream text(text_of(path));
   std::string line;
   while (std::getline(text, line)) {
     const int number = std::atoi(line.c_str());
-    BOOST_REQUIRE_MESSAGE(number >= 0 && number < lines && line == std::to_string(number) + " 0123456789abcdef",
-                          "a line that nobody wrote: " << line);
+    const std::string whole = std::to_string(number) + tail;
+    if (number >= 0 && number < lines && whole.starts_with(line) && line.size() < whole.size()) {
+      ++halves;
+      continue;
+    }
+    BOOST_REQUIRE_MESSAGE(number >= 0 && number < lines && line == whole, "a line that nobody wrote: " << line);
     ++all[static_cast<std::size_t>(number)];
   }
+  BOOST_TEST(halves <= kills);
   return all;
 }
 
@@ -71,7 +78,7 @@ BOOST_AUTO_TEST_CASE(weir_is_killed_again_and_again_and_every_line_arrives) {
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(end.out == "");
   BOOST_TEST(std::filesystem::file_size(folder.path("out")) == size);  // What was drained does not come again.
-  const auto all = counts(folder.path("out"), last + 1);
+  const auto all = counts(folder.path("out"), last + 1, rounds);
   BOOST_TEST((std::find(all.begin(), all.end(), 0) == all.end()));
   BOOST_TEST_MESSAGE("came more than once: " << std::count_if(all.begin(), all.end(), [](int n) { return n > 1; })
                                              << " of " << last + 1);
