@@ -253,21 +253,12 @@ struct Cell {
         if (count > 0) message::append_float(out, sum / static_cast<double>(count));
         break;
       case What::percentile:
-        if (values) append_number(out, values->percentile(function.percent));
+        if (values) message::append_number(out, values->percentile(function.percent));
         break;
       default:
         out += text;
     }
     if (out.size() == before) out += "null";  // Of nothing.
-  }
-
- private:
-  static void append_number(std::string& out, const message::Number& number) {
-    if (const auto* const integer = std::get_if<std::int64_t>(&number)) {
-      message::append_integer(out, *integer);
-    } else {
-      message::append_float(out, std::get<double>(number));
-    }
   }
 };
 

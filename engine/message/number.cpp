@@ -54,6 +54,12 @@ bool append_float(std::string& out, double value) {
   return true;
 }
 
+bool append_number(std::string& out, const Number& number) {
+  if (const auto* const floating = std::get_if<double>(&number)) return append_float(out, *floating);
+  append_integer(out, std::get<std::int64_t>(number));
+  return true;
+}
+
 namespace {
 
 bool digit(char c) { return c >= '0' && c <= '9'; }

@@ -24,6 +24,8 @@ char* write_integer(char* out, std::int64_t value) noexcept;
 char* write_float(char* out, double value) noexcept;
 
 using Number = std::variant<std::int64_t, double>;
+/// By whichever of the two it is.
+bool append_number(std::string& out, const Number& number);
 
 /// Reads a number of exactly JSON's grammar. Without point and exponent it is an integer if 64 bits hold it, else the
 /// nearest double; what is too small for a double reads as zero. Nothing where the text is not a number, or one

@@ -49,12 +49,6 @@ message::Number compute(message::Number left, char op, message::Number right) {
 
 }  // namespace
 
-bool append_number(std::string& out, message::Number number) {
-  if (const auto* const float_number = std::get_if<double>(&number)) return message::append_float(out, *float_number);
-  message::append_integer(out, std::get<std::int64_t>(number));
-  return true;
-}
-
 Plain Plain::of(const std::vector<Token>& tokens) {
   Plain plain;
   plain.pieces = read_pieces(tokens);
@@ -87,7 +81,7 @@ bool Plain::append(const message::Message& message, const message::Look& look, b
   if (op != 0) {
     const auto found = look_up(message, look, path);
     const auto left = found ? found.number() : std::nullopt;
-    return left && append_number(out, compute(*left, op, operand));
+    return left && message::append_number(out, compute(*left, op, operand));
   }
   const std::size_t before = out.size();
   std::string joined, scratch;

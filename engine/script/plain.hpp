@@ -30,7 +30,4 @@ struct Plain {
   bool append(const message::Message& message, const message::Look& look, bool as_json, std::string& out) const;
 };
 
-/// Appends it as JSON; false for what JSON cannot say.
-bool append_number(std::string& out, message::Number number);
-
 }  // namespace weir::script

@@ -18,16 +18,6 @@ std::vector<Token> expression(const std::vector<Token>& tokens, std::size_t& at)
   return taken;
 }
 
-/// A comparison and nothing else is true or false; whatever `and` joins may be something else.
-bool is_comparison(const std::vector<Token>& tokens) {
-  int comparisons = 0;
-  for (const auto& token : tokens) {
-    if (token.is("and")) return false;
-    for (const char* op : {"==", "~=", "<", "<=", ">", ">="}) comparisons += token.is(op);
-  }
-  return comparisons == 1;
-}
-
 std::optional<std::string> constant_of(const std::vector<Token>& tokens) {
   std::size_t at = 0;
   const auto literal = read_literal(tokens, at);
@@ -76,7 +66,9 @@ std::optional<Record::Value> Record::value_of(Engine& engine, const config::Lua&
                                    [](const auto& piece) { return message::find_not_utf8(piece.text).has_value(); });
     return good ? std::optional(std::move(value)) : std::nullopt;
   }
-  if (!is_comparison(tokens)) return std::nullopt;
+  // One comparison alone.
+  if (std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.is("and"); }))
+    return std::nullopt;
   const std::size_t begin = tokens.front().offset, end = tokens.back().offset + tokens.back().text.size();
   config::Lua condition = code;
   condition.code = code.code.substr(begin, end - begin);
@@ -177,7 +169,7 @@ bool Record::write(const Value& value, const message::Message& message, const me
     return true;
   }
   const auto number = found.number();
-  return number && append_number(out, *number);
+  return number && message::append_number(out, *number);
 }
 
 }  // namespace weir::script

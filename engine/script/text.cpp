@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/message/json.hpp"
-#include "engine/message/number.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/script/lua.hpp"
 #include "engine/script/plain.hpp"
