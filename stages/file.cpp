@@ -39,6 +39,11 @@ struct FileConfig {
   config::Size max_message{16 * 1024 * 1024};
 };
 
+/// None where a mistake has been found.
+const std::optional<config::Template>& written_path(const FileConfig& config) {
+  return config.write ? config.write : config.append;
+}
+
 io::Compression compression_of(const FileConfig& config, std::string_view path) {
   return config.compress.value_or(io::compression_of(path));
 }
@@ -69,10 +74,7 @@ std::optional<stage::Durability> durability_of(const std::string& fsync) {
 void verify(const FileConfig& config, config::Written& written) {
   const bool reads = config.read || config.follow;
   const char* role = config.read ? "read" : config.follow ? "follow" : config.write ? "write" : "append";
-  const std::string path = config.read     ? *config.read
-                           : config.follow ? *config.follow
-                           : config.write  ? config.write->text()
-                                           : config.append->text();
+  const std::string path = config.read ? *config.read : config.follow ? *config.follow : written_path(config)->text();
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
   const char* const said = config.format ? "format" : role;
@@ -128,10 +130,9 @@ const auto spec =
             "lines: each line is a message. ndjson: each line is JSON. json: the file is one JSON value. whole: the "
             "file is one message, whatever it holds. Left out, the name's ending says it: .ndjson and .jsonl, .json, "
             ".csv and .tsv, else lines. csv: the first record names the fields, each further one is an object. logfmt: "
-            "each "
-            "line is an object. envelope: each line is an object of `failed`, `meta` and `text` (or `base64`, of bytes "
-            "that are no text), to keep what failed and can be sent again: what is read of it is the payload, with its "
-            "`meta`.",
+            "each line is an object. envelope: each line is an object of `failed`, `meta` and `text` (or `base64`, of "
+            "bytes that are no text), to keep what failed and can be sent again: what is read of it is the payload, "
+            "with its `meta`.",
             stage::formats())
         .field("types", &FileConfig::types,
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
@@ -389,7 +390,7 @@ class Path {
 /// Messages that go to one file.
 struct Share {
   std::string path;
-  std::vector<stage::Place> messages;
+  std::vector<stage::Message> messages;
 };
 
 /// Deals the messages out by their paths, in the order in which those first come. What has none fails.
@@ -401,23 +402,24 @@ std::vector<Share> deal(const Path& path, stage::Deliveries& deliveries, stage::
   for (auto& delivery : deliveries) {
     stage::Batch& batch = *delivery;
     for (std::size_t row = 0; row < batch.size(); ++row) {
+      const stage::Message message(batch, row);
       std::size_t share = 0;
       if (!path.constant()) {
-        if (auto failure = path.of(stage::Message(batch, row), filled)) {
-          driver.out.fail(batch, row, std::move(*failure));
+        if (auto failure = path.of(message, filled)) {
+          driver.out.fail(message, std::move(*failure));
           continue;
         }
         share = index.try_emplace(filled, shares.size()).first->second;
         if (share == shares.size()) shares.push_back({filled, {}});
       }
-      shares[share].messages.push_back({&batch, row});
+      shares[share].messages.push_back(message);
     }
   }
   return shares;
 }
 
 void fail_all(const Share& share, const stage::Failure& why, stage::Driver& driver) {
-  for (const auto& [batch, row] : share.messages) driver.out.fail(*batch, row, why);
+  for (const auto& message : share.messages) driver.out.fail(message, why);
 }
 
 stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Driver& driver) {
@@ -524,11 +526,6 @@ stage::Task<> write_each(const Path& path, Format format, io::Compression compre
       }
     }
   }
-}
-
-/// None where a mistake has been found.
-const std::optional<config::Template>& written_path(const FileConfig& config) {
-  return config.write ? config.write : config.append;
 }
 
 /// Whether each message is a file.

@@ -58,7 +58,7 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
       stage::Batch& batch = *delivery;
       if (config.format == Format::table) table.look_at(batch);
       for (std::size_t row = 0; row < batch.size(); ++row) {
-        lines.add({&batch, row}, line_of(batch, row, config, table, made));
+        lines.add({batch, row}, line_of(batch, row, config, table, made));
       }
     }
     const std::error_code error = co_await lines.write();

@@ -26,12 +26,12 @@ Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> wri
       driver_(driver),
       patience_(name_, driver) {}
 
-void Lineup::add(Place place, std::string_view line) {
+void Lineup::add(Message message, std::string_view line) {
   const std::size_t begin = bytes_.size();
   bytes_ += line;
   if (json_) blank(begin, '\n');
   bytes_ += '\n';
-  ends_.push_back({place, bytes_.size()});
+  ends_.push_back({message, bytes_.size()});
 }
 
 Task<std::error_code> Lineup::write() {
@@ -51,7 +51,7 @@ Task<std::error_code> Lineup::write() {
     if (care_.sync && next_ < ends_.size() && ends_[next_].bytes <= written) co_await make_durable();
     for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
       begin = ends_[next_].bytes;
-      driver_.out.pass(*ends_[next_].place.batch, ends_[next_].place.row);
+      driver_.out.pass(ends_[next_].message);
       holds_messages_ = true;
     }
     if (!error) break;
@@ -99,17 +99,13 @@ Task<> Lineup::write_nothing() {
 
 void Lineup::fail_left(const std::error_code& error) {
   for (; next_ < ends_.size(); ++next_) {
-    const auto [batch, row] = ends_[next_].place;
-    driver_.out.fail(*batch, row, {Reason::io, "cannot write " + name_ + ": " + error.message()});
+    driver_.out.fail(ends_[next_].message, {Reason::io, "cannot write " + name_ + ": " + error.message()});
   }
   begin_anew();
 }
 
 void Lineup::drop_left(Dropped why) {
-  for (; next_ < ends_.size(); ++next_) {
-    const auto [batch, row] = ends_[next_].place;
-    driver_.out.drop(*batch, row, why);
-  }
+  for (; next_ < ends_.size(); ++next_) driver_.out.drop(ends_[next_].message, why);
   begin_anew();
 }
 

@@ -19,12 +19,6 @@ struct Care {
   bool sync = false;                                    ///< They are made durable first.
 };
 
-/// Where a message stands.
-struct Place {
-  Batch* batch;
-  std::size_t row;
-};
-
 using Deliveries = std::vector<Delivery>;
 
 /// The next delivery, and of what has come besides as much as is worth one write. None: all inputs have ended.
@@ -40,7 +34,7 @@ class Lineup {
   Lineup(const Lineup&) = delete;
   Lineup& operator=(const Lineup&) = delete;
 
-  void add(Place place, std::string_view line);
+  void add(Message message, std::string_view line);
   /// Writes what was added. What it returns, if anything, is why the messages after those that passed are still without
   /// a verdict: fail_left() or drop_left() gives it. Stopped while it waits for a full disk, it fails them itself; so
   /// it does where they can't be made durable, and then throws std::system_error: what was written is not to be
@@ -64,7 +58,7 @@ class Lineup {
 
  private:
   struct End {
-    Place place;
+    Message message;
     std::size_t bytes;  // Of bytes_, up to the end of its line.
   };
   void blank(std::size_t begin, char line_break);

@@ -251,25 +251,25 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
 
 // ------------------------------------------------------------------------------------------------------------- writing
 
-Task<> WrittenFiles::write(File& file, const std::vector<Place>& messages) {
+Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages) {
   auto pass = co_await gate_.enter();
   if (fault_) std::rethrow_exception(fault_);
   const bool rotates = setting_.rotation.has_value();
   if (rotates && setting_.rotation->every && file.period != period_now()) co_await rotate(file);
   Lineup& lineup = *file.lineup;
-  for (const Place& place : messages) {
-    auto line = line_of(file, *place.batch, place.row);
+  for (const Message& message : messages) {
+    auto line = line_of(file, message.batch(), message.row());
     if (!line) continue;
     if (rotates && setting_.rotation->size) {
       const std::uint64_t before = lineup.size() + lineup.waiting_bytes();
       if (before > 0 && before + line->size() + 1 > setting_.rotation->size->bytes) {
         co_await write_added(file);
         co_await rotate(file);
-        line = line_of(file, *place.batch, place.row);  // Now with a header.
+        line = line_of(file, message.batch(), message.row());  // Now with a header.
         if (!line) continue;
       }
     }
-    lineup.add(place, *line);
+    lineup.add(message, *line);
     file.has_header = true;
   }
   co_await write_added(file);

@@ -96,7 +96,7 @@ class WrittenFiles {
   /// Throws std::system_error where it can't be made; null: too many are open.
   Task<File*> open(const std::string& path);
   /// Gives each of these messages its verdict. Throws std::system_error where what was written can't be made durable.
-  Task<> write(File& file, const std::vector<Place>& messages);
+  Task<> write(File& file, const std::vector<Message>& messages);
   /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
   Task<> finish();
   /// Ends what runs beside. To be awaited before this is destroyed, also when it is left by an exception.
