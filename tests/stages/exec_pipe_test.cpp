@@ -88,6 +88,16 @@ Behaviour reads(std::function<void(const std::string&, Reaction&)> each,
 Behaviour echo() {
   return reads([](const std::string& line, Reaction& reaction) { reaction.output += line + "!\n"; });
 }
+/// A child that keeps its answers back until it has so many, or up to the end of its input.
+Behaviour hoards(int after, const std::string& end) {
+  const auto held = std::make_shared<std::string>();
+  auto behaviour = reads([=, n = 0](const std::string& line, Reaction& reaction) mutable {
+    *held += line + end;
+    if (++n % after == 0) reaction.output += std::exchange(*held, {});
+  });
+  behaviour.at_end = [held] { return *held; };
+  return behaviour;
+}
 Exit exit_of(int code, int signal = 0) {
   Exit exit;
   exit.code = code;
@@ -165,15 +175,7 @@ BOOST_AUTO_TEST_CASE(lengths_and_netstrings_carry_any_bytes) {
 BOOST_AUTO_TEST_CASE(a_child_that_answers_only_after_many_or_at_the_end_locks_nothing) {
   for (const int after : {1, 7, 150, 1000, 5000}) {
     Talked talk("{pipe: [sort], unanswered: 1500}", "range: 1..1000");
-    talk.program("sort", [after](const Command&) {
-      const auto held = std::make_shared<std::string>();
-      auto behaviour = reads([=, n = 0](const std::string& line, Reaction& reaction) mutable {
-        *held += line + "!\n";
-        if (++n % after == 0) reaction.output += std::exchange(*held, {});
-      });
-      behaviour.at_end = [held] { return *held; };
-      return behaviour;
-    });
+    talk.program("sort", [after](const Command&) { return hoards(after, "!\n"); });
     talk.run();
     BOOST_TEST((talk.out() == numbers(1, 1000, "!\n")), after);
     BOOST_TEST(talk.started() == 1U);
@@ -580,15 +582,7 @@ BOOST_AUTO_TEST_CASE(a_key_that_waits_gets_the_place_of_one_that_keeps_its_answe
   for (const int after : {2, 1000}) {
     Talked talk("{pipe: [held]}", "range: 1..30, text: '{{ i % 5 }} {{ i }}'",
                 "    workers: 2\n    order: {key: '{{ string.sub(text, 1, 1) }}'}\n");
-    talk.program("held", [after](const Command&) {
-      const auto held = std::make_shared<std::string>();
-      auto behaviour = reads([=, n = 0](const std::string& line, Reaction& reaction) mutable {
-        *held += line + "\n";
-        if (++n % after == 0) reaction.output += std::exchange(*held, {});
-      });
-      behaviour.at_end = [held] { return *held; };
-      return behaviour;
-    });
+    talk.program("held", [after](const Command&) { return hoards(after, "\n"); });
     talk.run();
     std::map<int, std::string> by_key;
     std::istringstream out(talk.out());
