@@ -226,8 +226,7 @@ const auto spec =
             "what is no frame, or closes one of its streams, is ended as well. When nothing more comes its input is "
             "closed, and its answers and its end are awaited; so it is when a source has read everything and an answer "
             "is missing for 200ms, and should more come it is started again. Where another key waits for a place, so "
-            "it is "
-            "with the child that has been silent the longest.")
+            "it is with the child that has been silent the longest.")
         .example("exec: {run: [./score, '{{ msg.id }}'], ok: [1]}", "{id: 7}")
         .example("exec: {run: [df, '--output=source,pcent'], every: 1m}")
         .example("exec: {pipe: [tail, -n, '0', -F, /var/log/syslog], restart: 100ms..30s}")

@@ -85,6 +85,7 @@ class Decompressing : public runtime::Reader {
 
   std::span<char> left_;  // Of what was read.
   bool inside_ = false;   // A member has begun and not ended.
+  bool begun_ = false;    // Something of it was good.
   bool padded_ = false;
 
  private:
@@ -160,7 +161,6 @@ class Gunzip final : public Decompressing {
   }
 
   GzipStream stream_;
-  bool begun_ = false;
 };
 
 class Unzstd final : public Decompressing {
@@ -190,7 +190,6 @@ class Unzstd final : public Decompressing {
   }
 
   ZSTD_DStream* stream_;
-  bool begun_ = false;
   bool more_to_give_ = false;
 };
 

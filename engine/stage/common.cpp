@@ -107,8 +107,7 @@ const config::Spec<Common>& common_spec() {
               "attempts", &Common::attempts,
               "Of a source: so often a message is sent in all (3) that fails where nobody reads `.failed`, by what may "
               "pass: no connection, a time-out, 429 or 5xx, a program's exit, a disk or an edge or a list that is "
-              "full, "
-              "what a limit or a breaker refuses. All that was made of it then comes "
+              "full, what a limit or a breaker refuses. All that was made of it then comes "
               "again. 1: it is sent once.",
               config::at_least(1), config::at_most(1000), config::sample("1"))
           .field("workers", &Common::workers,
