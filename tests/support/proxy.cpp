@@ -168,15 +168,17 @@ SteadyTime Proxy::wait_for(const Way& way, std::vector<pollfd>& waits) const {
 SteadyTime Proxy::step(SteadyTime now, std::vector<pollfd>& waits) {
   accept_all();
   waits.push_back({listening_.get(), POLLIN, 0});
-  auto due = SteadyTime::max();
   for (const auto& pair : pairs_) {
     for (auto* way : {&pair->there, &pair->back}) {
       if (!pair->over) read_all(*way, now);
       if (!pair->over) write_all(*pair, *way, now);
-      if (!pair->over) due = std::min(due, wait_for(*way, waits));
     }
   }
   std::erase_if(pairs_, [](const auto& pair) { return pair->over; });
+  // Only of what is open still: another thread may have the number of a closed one by now, and poll() would keep what
+  // that thread closes from ending.
+  auto due = SteadyTime::max();
+  for (const auto& pair : pairs_) due = std::min({due, wait_for(pair->there, waits), wait_for(pair->back, waits)});
   return due;
 }
 
