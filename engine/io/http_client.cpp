@@ -12,7 +12,6 @@
 #include <cstring>
 #include <new>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -151,7 +150,14 @@ Reason reason_of(CURLcode code, std::string_view text) {
   }
 }
 
-using Sockets = std::unordered_set<curl_socket_t>;
+/// What the kernel calls a socket, for as long as the machine is up: its number may be another's already. 0: none.
+std::uint64_t cookie_of(curl_socket_t fd) noexcept {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+using Sockets = std::unordered_map<curl_socket_t, std::uint64_t>;  // And their cookies.
 
 /// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does. One that only
 /// rests between two requests stays registered, which spares most of the system calls.
@@ -179,7 +185,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
-  Sockets connections;      // Those whose end close() hears of; the others are of the threads that resolve names.
+  Sockets connections;      // Whose end close() hears of, once they are made; others are of threads that resolve names.
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -393,7 +399,7 @@ class Transfer {
       } else {
         ::close(spare);
       }
-      transfer.opened_.insert(fd);
+      transfer.opened_.insert_or_assign(fd, cookie_of(fd));
       return fd;
     } catch (const std::bad_alloc&) {
       return CURL_SOCKET_BAD;
@@ -634,9 +640,14 @@ void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
   if (what == CURL_POLL_REMOVE) {
     const auto found = watches.find(fd);
     if (found == watches.end()) return;
-    if (!connections.contains(fd)) return release(fd);
-    found->second->wants = 0;  // Until it is wanted again, or close().
-    return;
+    const auto connection = connections.find(fd);
+    if (connection != connections.end() && connection->second == cookie_of(fd)) {
+      found->second->wants = 0;  // Until it is wanted again, or close().
+      return;
+    }
+    // No connection, or one that libcurl gave up while it was being made: those it has closed by now, past close().
+    if (connection != connections.end()) connections.erase(connection);
+    return release(fd);
   }
   auto& watch = watches[fd];
   if (!watch) {

@@ -26,6 +26,7 @@
 #include "engine/runtime/wait.hpp"
 #include "tests/runtime/on_core.hpp"
 #include "tests/support/peer.hpp"
+#include "tests/support/proxy.hpp"
 #include "tests/support/tls.hpp"
 
 namespace {
@@ -843,6 +844,27 @@ BOOST_AUTO_TEST_CASE(who_never_says_hello_or_never_answers_or_never_ends_is_left
   const auto endless = ask(get(dribbles.url()), options);
   BOOST_TEST(why(endless) == "timeout: it took longer than 100ms");
   BOOST_TEST((endless.time >= 100ms && endless.time < 10s));
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_after_one_that_had_no_connection_in_time_is_served) {
+  const tests::FullBacklog full;
+  Peer no_hello([](Peer::Connection& connection) { connection.wait_for_end(); });
+  Peer good(replies([](const std::string&) { return ok("x", "connection: close\r\n"); }));
+  tests::Line late;
+  late.latency = 200ms;  // libcurl looks by itself before that.
+  tests::Proxy far(good.port(), late);
+  HttpClientOptions options;
+  options.connect_time = 30ms;
+  options.whole_time = 5s;
+  std::vector<HttpCall> calls;
+  for (const auto& url : {full.url(), "https" + no_hello.url().substr(4)}) {
+    calls.push_back(get(url));
+    calls.push_back(get(far.url()));  // Its socket has the number of the one before.
+  }
+  const auto got = ask(std::move(calls), options);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    BOOST_TEST(why(got[i]) == (i % 2 == 0 ? "timeout: no connection after 30ms" : "no failure"));
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ where it may connect
