@@ -1,11 +1,5 @@
 #include "engine/io/tls.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,24 +8,30 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/io/openssl.hpp"
+
 namespace weir::io {
+
+using namespace openssl;
+
 namespace {
 
-template <class T, void (*Free)(T*)>
-struct Freeing {
-  void operator()(T* what) const { Free(what); }
+struct Free {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* connection) const { SSL_free(connection); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(BIO* bytes) const { BIO_free_all(bytes); }
 };
-void free_bio(BIO* bio) { ::BIO_free_all(bio); }
-using Context = std::unique_ptr<SSL_CTX, Freeing<SSL_CTX, ::SSL_CTX_free>>;
-using Connection = std::unique_ptr<SSL, Freeing<SSL, ::SSL_free>>;
-using Certificate = std::unique_ptr<X509, Freeing<X509, ::X509_free>>;
-using Bytes = std::unique_ptr<BIO, Freeing<BIO, free_bio>>;
+using Context = std::unique_ptr<SSL_CTX, Free>;
+using Connection = std::unique_ptr<SSL, Free>;
+using Certificate = std::unique_ptr<X509, Free>;
+using Bytes = std::unique_ptr<BIO, Free>;
 
 /// The last of OpenSSL's errors, in its words; they are gone then.
 std::string last_error() {
-  const auto code = ::ERR_peek_last_error();
-  ::ERR_clear_error();
-  const char* words = ::ERR_reason_error_string(code);
+  const auto code = ERR_peek_last_error();
+  ERR_clear_error();
+  const char* words = ERR_reason_error_string(code);
   return words ? words : "TLS failed";
 }
 
@@ -66,48 +66,48 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
 }
 
 Context context_of(const TlsCertificate& files, const std::string& clients) {
-  Context context(::SSL_CTX_new(::TLS_server_method()));
+  Context context(SSL_CTX_new(TLS_server_method()));
   if (!context) throw std::bad_alloc();
   auto* const made = context.get();
-  ::SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
+  SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
   // Of TLS 1.2 only what keeps a recording secret when the key is stolen later, and what no padding can be tried on.
   // All of TLS 1.3 is so.
-  if (::SSL_CTX_set_cipher_list(made, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) throw std::bad_alloc();
-  ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  ::SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
-  ::SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);  // Tickets hold what is needed, and need no room here.
-  ::SSL_CTX_set_default_passwd_cb(made, no_pass_phrase);
-  ::SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
+  if (SSL_CTX_set_cipher_list(made, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) throw std::bad_alloc();
+  SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
+  SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);  // Tickets hold what is needed, and need no room here.
+  SSL_CTX_set_default_passwd_cb(made, no_pass_phrase);
+  SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
   static constexpr std::array<unsigned char, 4> name{'w', 'e', 'i', 'r'};
-  ::SSL_CTX_set_session_id_context(made, name.data(), name.size());
+  SSL_CTX_set_session_id_context(made, name.data(), name.size());
 
   look_for(files.certificate);
   look_for(files.key);
-  if (::SSL_CTX_use_certificate_chain_file(made, files.certificate.c_str()) != 1) {
-    ::ERR_clear_error();
+  if (SSL_CTX_use_certificate_chain_file(made, files.certificate.c_str()) != 1) {
+    ERR_clear_error();
     throw TlsError(files.certificate, "this is no certificate in PEM");
   }
-  if (::SSL_CTX_use_PrivateKey_file(made, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    const auto code = ::ERR_peek_last_error();
-    ::ERR_clear_error();
+  if (SSL_CTX_use_PrivateKey_file(made, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const auto code = ERR_peek_last_error();
+    ERR_clear_error();
     if (ERR_GET_LIB(code) == ERR_LIB_X509) throw TlsError(files.key, "this is not the key of " + files.certificate);
     throw TlsError(files.key, "this is no key in PEM, or it has a pass phrase");
   }
-  if (::SSL_CTX_check_private_key(made) != 1) {
-    ::ERR_clear_error();
+  if (SSL_CTX_check_private_key(made) != 1) {
+    ERR_clear_error();
     throw TlsError(files.key, "this is not the key of " + files.certificate);
   }
   if (clients.empty()) return context;
   look_for(clients);
   std::unique_ptr<STACK_OF(X509_NAME), void (*)(STACK_OF(X509_NAME)*)> names(
-      ::SSL_load_client_CA_file(clients.c_str()),
-      [](STACK_OF(X509_NAME) * list) { sk_X509_NAME_pop_free(list, ::X509_NAME_free); });
-  if (!names || ::SSL_CTX_load_verify_locations(made, clients.c_str(), nullptr) != 1) {
-    ::ERR_clear_error();
+      SSL_load_client_CA_file(clients.c_str()),
+      [](STACK_OF(X509_NAME) * list) { sk_X509_NAME_pop_free(list, X509_NAME_free); });
+  if (!names || SSL_CTX_load_verify_locations(made, clients.c_str(), nullptr) != 1) {
+    ERR_clear_error();
     throw TlsError(clients, "these are no certificates in PEM");
   }
-  ::SSL_CTX_set_client_CA_list(made, names.release());
-  ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_client_CA_list(made, names.release());
+  SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   return context;
 }
 
@@ -120,12 +120,12 @@ struct TlsServer::Inside {
 
   /// Called by OpenSSL when the client has said for whom it came.
   static int choose_certificate(SSL* connection, int*, void* of) {
-    const char* const name = ::SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
+    const char* const name = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
     if (!name) return SSL_TLSEXT_ERR_OK;
     for (const auto& context : static_cast<Inside*>(of)->contexts) {
-      auto* const certificate = ::SSL_CTX_get0_certificate(context.get());
-      if (::X509_check_host(certificate, name, 0, 0, nullptr) != 1) continue;
-      ::SSL_set_SSL_CTX(connection, context.get());
+      auto* const certificate = SSL_CTX_get0_certificate(context.get());
+      if (X509_check_host(certificate, name, 0, 0, nullptr) != 1) continue;
+      SSL_set_SSL_CTX(connection, context.get());
       break;
     }
     return SSL_TLSEXT_ERR_OK;
@@ -133,15 +133,16 @@ struct TlsServer::Inside {
 };
 
 TlsServer::TlsServer(const TlsFiles& files) : inside_(std::make_unique<Inside>()) {
+  load();
   for (const auto& certificate : files.certificates) {
     inside_->contexts.push_back(context_of(certificate, files.clients));
   }
   auto* const first = inside_->contexts.at(0).get();
-  ::SSL_CTX_set_tlsext_servername_callback(first, Inside::choose_certificate);
-  ::SSL_CTX_set_tlsext_servername_arg(first, inside_.get());
+  SSL_CTX_set_tlsext_servername_callback(first, Inside::choose_certificate);
+  SSL_CTX_set_tlsext_servername_arg(first, inside_.get());
 }
 TlsServer::~TlsServer() {
-  ::SSL_CTX_set_tlsext_servername_callback(inside_->contexts.front().get(), nullptr);  // A session may live on.
+  SSL_CTX_set_tlsext_servername_callback(inside_->contexts.front().get(), nullptr);  // A session may live on.
 }
 
 // --------------------------------------------------------------------------------------------------------- the session
@@ -153,11 +154,11 @@ struct TlsSession::Inside {
   bool ended = false, failed = false;
   std::string why;
 
-  bool established() const { return ::SSL_is_init_finished(connection.get()) == 1; }
+  bool established() const { return SSL_is_init_finished(connection.get()) == 1; }
 
   /// What a call of OpenSSL has said, where it was not "go on".
   void hear(int said) {
-    switch (::SSL_get_error(connection.get(), said)) {
+    switch (SSL_get_error(connection.get(), said)) {
       case SSL_ERROR_NONE:
       case SSL_ERROR_WANT_READ:
       case SSL_ERROR_WANT_WRITE:
@@ -171,22 +172,22 @@ struct TlsSession::Inside {
   }
   void fail() {
     ended = failed = true;
-    const auto verified = ::SSL_get_verify_result(connection.get());
+    const auto verified = SSL_get_verify_result(connection.get());
     why = last_error();
-    if (verified != X509_V_OK) why += std::string(" (") + ::X509_verify_cert_error_string(verified) + ")";
+    if (verified != X509_V_OK) why += std::string(" (") + X509_verify_cert_error_string(verified) + ")";
   }
 };
 
 std::unique_ptr<TlsSession> TlsServer::accept() {
   auto made = std::make_unique<TlsSession::Inside>();
-  made->connection.reset(::SSL_new(inside_->contexts.front().get()));
-  Bytes in(::BIO_new(::BIO_s_mem())), out(::BIO_new(::BIO_s_mem()));
+  made->connection.reset(SSL_new(inside_->contexts.front().get()));
+  Bytes in(BIO_new(BIO_s_mem())), out(BIO_new(BIO_s_mem()));
   if (!made->connection || !in || !out) throw std::bad_alloc();
-  ::BIO_set_mem_eof_return(in.get(), -1);  // Empty is not the end.
+  BIO_set_mem_eof_return(in.get(), -1);  // Empty is not the end.
   made->in = in.release();
   made->out = out.release();
-  ::SSL_set_bio(made->connection.get(), made->in, made->out);
-  ::SSL_set_accept_state(made->connection.get());
+  SSL_set_bio(made->connection.get(), made->in, made->out);
+  SSL_set_accept_state(made->connection.get());
   return std::unique_ptr<TlsSession>(new TlsSession(std::move(made)));
 }
 
@@ -197,29 +198,29 @@ void TlsSession::receive(std::string_view bytes) {
   if (inside_->ended) return;
   while (!bytes.empty()) {
     const auto piece = static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20));
-    if (::BIO_write(inside_->in, bytes.data(), piece) != piece) throw std::bad_alloc();
+    if (BIO_write(inside_->in, bytes.data(), piece) != piece) throw std::bad_alloc();
     bytes.remove_prefix(static_cast<std::size_t>(piece));
   }
   if (inside_->established()) return;
-  ::ERR_clear_error();
-  const int said = ::SSL_do_handshake(inside_->connection.get());
+  ERR_clear_error();
+  const int said = SSL_do_handshake(inside_->connection.get());
   if (said != 1) inside_->hear(said);
 }
 
 std::size_t TlsSession::read(std::span<char> into) {
   if (inside_->ended || !inside_->established() || into.empty()) return 0;
-  ::ERR_clear_error();
+  ERR_clear_error();
   std::size_t count = 0;
-  const int said = ::SSL_read_ex(inside_->connection.get(), into.data(), into.size(), &count);
+  const int said = SSL_read_ex(inside_->connection.get(), into.data(), into.size(), &count);
   if (said != 1) inside_->hear(said);
   return said == 1 ? count : 0;
 }
 
 void TlsSession::write(std::string_view bytes) {
   while (!bytes.empty() && !inside_->failed) {
-    ::ERR_clear_error();
+    ERR_clear_error();
     std::size_t count = 0;
-    const int said = ::SSL_write_ex(inside_->connection.get(), bytes.data(), bytes.size(), &count);
+    const int said = SSL_write_ex(inside_->connection.get(), bytes.data(), bytes.size(), &count);
     if (said != 1) return inside_->fail();  // It writes to memory: there is always room.
     bytes.remove_prefix(count);
   }
@@ -227,16 +228,16 @@ void TlsSession::write(std::string_view bytes) {
 
 void TlsSession::close() {
   if (inside_->failed || !inside_->established()) return;
-  ::ERR_clear_error();
-  (void)::SSL_shutdown(inside_->connection.get());
-  ::ERR_clear_error();
+  ERR_clear_error();
+  (void)SSL_shutdown(inside_->connection.get());
+  ERR_clear_error();
 }
 
 std::string TlsSession::take() {
-  std::string bytes(::BIO_ctrl_pending(inside_->out), '\0');
+  std::string bytes(BIO_ctrl_pending(inside_->out), '\0');
   if (!bytes.empty())
     bytes.resize(
-        static_cast<std::size_t>(std::max(0, ::BIO_read(inside_->out, bytes.data(), static_cast<int>(bytes.size())))));
+        static_cast<std::size_t>(std::max(0, BIO_read(inside_->out, bytes.data(), static_cast<int>(bytes.size())))));
   return bytes;
 }
 
@@ -246,13 +247,13 @@ bool TlsSession::failed() const { return inside_->failed; }
 const std::string& TlsSession::why() const { return inside_->why; }
 
 std::string TlsSession::subject() const {
-  const Certificate shown(::SSL_get1_peer_certificate(inside_->connection.get()));
-  if (!shown || ::SSL_get_verify_result(inside_->connection.get()) != X509_V_OK) return {};
-  const Bytes text(::BIO_new(::BIO_s_mem()));
+  const Certificate shown(SSL_get1_peer_certificate(inside_->connection.get()));
+  if (!shown || SSL_get_verify_result(inside_->connection.get()) != X509_V_OK) return {};
+  const Bytes text(BIO_new(BIO_s_mem()));
   if (!text) throw std::bad_alloc();
-  ::X509_NAME_print_ex(text.get(), ::X509_get_subject_name(shown.get()), 0, XN_FLAG_RFC2253);
-  std::string subject(::BIO_ctrl_pending(text.get()), '\0');
-  if (!subject.empty()) ::BIO_read(text.get(), subject.data(), static_cast<int>(subject.size()));
+  X509_NAME_print_ex(text.get(), X509_get_subject_name(shown.get()), 0, XN_FLAG_RFC2253);
+  std::string subject(BIO_ctrl_pending(text.get()), '\0');
+  if (!subject.empty()) BIO_read(text.get(), subject.data(), static_cast<int>(subject.size()));
   return subject;
 }
 
