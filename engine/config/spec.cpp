@@ -258,15 +258,16 @@ void Written::warning(const std::string& key, std::string what, std::string hint
   reader_.warning(where, std::move(what), std::move(hint));
 }
 
-SpecCore::SpecCore(std::string name, std::string summary) {
-  declaration_.name = std::move(name);
-  declaration_.summary = std::move(summary);
+SpecCore::SpecCore(std::string name, std::string summary) : said_(std::make_shared<detail::Said>()) {
+  said_->declaration.name = std::move(name);
+  said_->declaration.summary = std::move(summary);
 }
 
 namespace {
 
-void describe(detail::Field& field, std::string key, std::string help, const std::vector<Extra>& extras) {
-  FieldDeclaration& declaration = field.declaration;
+FieldDeclaration describe(detail::Field& field, std::string key, std::string help, const std::vector<Extra>& extras) {
+  FieldDeclaration declaration;
+  declaration.type = field.ops->type;
   declaration.key = std::move(key);
   declaration.help = std::move(help);
   for (const auto& extra : extras) {
@@ -297,17 +298,19 @@ void describe(detail::Field& field, std::string key, std::string help, const std
     field.statements |= extra.statements;
   }
   declaration.fallback = field.fallback(field.choices);
+  return declaration;
 }
 
-void read_field(const detail::Field& field, const Node& node, Reader& reader, void* config) {
+void read_field(const detail::Field& field, const FieldDeclaration& declaration, const Node& node, Reader& reader,
+                void* config) {
   std::optional<Node> filled;
   if (!field.ops->raw || (!field.ops->type.ends_with("lua") && is_lone_name(node))) {
-    filled = reader.scope.fill(node, field.declaration.secret_ok, reader.diagnostics, reader.path);
+    filled = reader.scope.fill(node, declaration.secret_ok, reader.diagnostics, reader.path);
     if (!filled) return;
   } else {
     filled = node;
   }
-  if (field.declaration.one_or_more && !filled->is_list() && !filled->is_null()) {
+  if (declaration.one_or_more && !filled->is_list() && !filled->is_null()) {
     Node list;
     list.kind = Node::Kind::list;
     list.place = filled->place;
@@ -334,9 +337,9 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
 
   for (const auto& check : field.checks) {
     const auto fail = [&](const Place& place, const std::string& found) {
-      const std::string& type = field.element ? field.element->type : field.declaration.type;
+      const std::string& type = field.element ? field.element->type : declaration.type;
       reader.error(place, fmt::format("expected {} {} {}, found {}", type[0] == 'i' ? "an" : "a", type,
-                                      shown_check(check, field.declaration.type), found));
+                                      shown_check(check, declaration.type), found));
     };
     if (check.kind == Check::Kind::not_empty) {
       const bool empty = (filled->is_scalar() && filled->text.empty()) ||
@@ -344,7 +347,7 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
                          (filled->is_map() && filled->entries.empty()) || filled->is_null();
       if (empty)
         reader.error(filled->place,
-                     fmt::format("'{}' is empty", field.declaration.key.empty() ? reader.path : field.declaration.key));
+                     fmt::format("'{}' is empty", declaration.key.empty() ? reader.path : declaration.key));
     } else if (field.ops->each && field.element && field.element->measure) {
       std::size_t index = 0;
       field.ops->each(member, [&](const void* value) {
@@ -363,26 +366,27 @@ void read_field(const detail::Field& field, const Node& node, Reader& reader, vo
 }  // namespace
 
 void SpecCore::add(detail::Field field, std::string key, std::string help, const std::vector<Extra>& extras) {
-  describe(field, std::move(key), std::move(help), extras);
-  if (declaration_.shape == Declaration::Shape::scalar) declaration_.shape = Declaration::Shape::scalar_or_fields;
-  declaration_.fields.push_back(field.declaration);
-  fields_.push_back(std::move(field));
-  last_is_value_ = false;
+  Declaration& declaration = said_->declaration;
+  if (declaration.shape == Declaration::Shape::scalar) declaration.shape = Declaration::Shape::scalar_or_fields;
+  declaration.fields.push_back(describe(field, std::move(key), std::move(help), extras));
+  said_->fields.push_back(std::move(field));
+  said_->last_is_value = false;
 }
 
 void SpecCore::add_value(detail::Field field, Declaration::Shape shape, std::string help,
                          const std::vector<Extra>& extras) {
-  describe(field, "", help.empty() ? declaration_.summary : std::move(help), extras);
-  declaration_.shape =
-      shape == Declaration::Shape::scalar && !fields_.empty() ? Declaration::Shape::scalar_or_fields : shape;
-  field.declaration.fallback.clear();  // It is always written.
-  declaration_.value = field.declaration;
-  value_ = std::move(field);
-  last_is_value_ = true;
+  Declaration& declaration = said_->declaration;
+  declaration.value = describe(field, "", help.empty() ? declaration.summary : std::move(help), extras);
+  declaration.value.fallback.clear();  // It is always written.
+  declaration.shape =
+      shape == Declaration::Shape::scalar && !said_->fields.empty() ? Declaration::Shape::scalar_or_fields : shape;
+  said_->value = std::move(field);
+  said_->last_is_value = true;
 }
 
 FieldDeclaration& SpecCore::last() {
-  return last_is_value_ || declaration_.fields.empty() ? declaration_.value : declaration_.fields.back();
+  Declaration& declaration = said_->declaration;
+  return said_->last_is_value || declaration.fields.empty() ? declaration.value : declaration.fields.back();
 }
 
 namespace {
@@ -429,72 +433,67 @@ void check_bonds(const Declaration& declaration, const Node& node, Reader& reade
 
 void SpecCore::read_into(const Node& written, Reader& reader, void* config,
                          const std::vector<std::string>& others) const {
+  const auto& [declaration, fields, value, _] = *said_;
   const auto errors_before = reader.diagnostics.error_count();
   // As the user wrote it; of an element of a list, what it is.
   const std::string last_step = reader.path.substr(reader.path.rfind('.') + 1);
   const bool by_key = reader.subject.empty() && !last_step.empty() && !parse_integer(last_step);
-  const std::string subject = reader.subject.empty() ? declaration_.name : std::exchange(reader.subject, {});
-  const auto as_declared = [](detail::Field field, const FieldDeclaration& declaration) {
-    field.declaration = declaration;  // required(), secret_ok() and the like were said after the field was added.
-    return field;
-  };
+  const std::string subject = reader.subject.empty() ? declaration.name : std::exchange(reader.subject, {});
   if (written.told && !written.is_map()) return;
   const bool value_shape =
-      declaration_.shape == Declaration::Shape::scalar || declaration_.shape == Declaration::Shape::whole;
+      declaration.shape == Declaration::Shape::scalar || declaration.shape == Declaration::Shape::whole;
   if (value_shape) {
     if (written.is_null())
       return reader.error(written.place, fmt::format("'{}' needs a value", by_key ? last_step : subject),
-                          declaration_.value.help);
-    return read_field(as_declared(*value_, declaration_.value), written, reader, config);
+                          declaration.value.help);
+    return read_field(*value, declaration.value, written, reader, config);
   }
   std::optional<Node> filled;
   const Node* node = &written;
-  const bool lua_value = value_ && value_->ops->raw;
+  const bool lua_value = value && value->ops->raw;
   if (is_lone_name(written) && !lua_value) {
     // What the fields hold is filled in by the fields themselves: they know where a secret may stand.
     filled = reader.scope.fill(written, false, reader.diagnostics, reader.path);
     if (!filled) return;
     node = &*filled;
   }
-  if (declaration_.shape == Declaration::Shape::scalar_or_fields && !node->is_map()) {
+  if (declaration.shape == Declaration::Shape::scalar_or_fields && !node->is_map()) {
     if (node->is_null())
       return reader.error(node->place, fmt::format("'{}' needs a value", by_key ? last_step : subject),
-                          declaration_.value.help);
-    return read_field(as_declared(*value_, declaration_.value), *node, reader, config);
+                          declaration.value.help);
+    return read_field(*value, declaration.value, *node, reader, config);
   }
   if (!node->is_map() && !node->is_null()) {
     std::string hint;
-    for (const auto& field : fields_)
-      if (hint.empty() && node->is_scalar())
-        hint = fmt::format("write {}: {{{}: {}}}", declaration_.name, field.declaration.key, node->text);
-    if (fields_.empty()) hint = fmt::format("write {}: {{}}", declaration_.name);
+    if (!fields.empty() && node->is_scalar())
+      hint = fmt::format("write {}: {{{}: {}}}", declaration.name, declaration.fields.front().key, node->text);
+    if (fields.empty()) hint = fmt::format("write {}: {{}}", declaration.name);
     return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()),
                         hint);
   }
 
-  std::vector<std::string> known = declaration_.keys();
+  std::vector<std::string> known = declaration.keys();
   known.insert(known.end(), others.begin(), others.end());
   std::vector<std::string> roles;
-  for (std::size_t i = 0; i < fields_.size(); ++i)
-    if (declaration_.fields[i].role && node->find(declaration_.fields[i].key))
-      roles.push_back(declaration_.fields[i].key);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (declaration.fields[i].role && node->find(declaration.fields[i].key)) roles.push_back(declaration.fields[i].key);
 
   std::vector<std::string> meant;  // By keys that are misspelt: what is missing then has been told.
   const auto is_meant = [&meant](const std::string& key) {
     return std::find(meant.begin(), meant.end(), key) != meant.end();
   };
   for (const auto& entry : node->entries) {
-    const auto at = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
+    const auto at = std::find_if(declaration.fields.begin(), declaration.fields.end(),
                                  [&](const auto& field) { return field.key == entry.key; });
-    if (at == declaration_.fields.end() || at->any_name) {
+    if (at == declaration.fields.end() || at->any_name) {
       if (std::find(others.begin(), others.end(), entry.key) != others.end()) continue;
       const Reader::Step step(reader, entry.key);
-      const auto named = std::find_if(declaration_.fields.begin(), declaration_.fields.end(),
+      const auto named = std::find_if(declaration.fields.begin(), declaration.fields.end(),
                                       [](const auto& field) { return field.any_name; });
-      if (named != declaration_.fields.end() && entry.value.is_map()) {
+      if (named != declaration.fields.end() && entry.value.is_map()) {
         Node alone = *node;
         alone.entries = {entry};
-        const auto& field = fields_[static_cast<std::size_t>(named - declaration_.fields.begin())];
+        const auto& field = fields[static_cast<std::size_t>(named - declaration.fields.begin())];
         field.ops->read(alone, reader, field.choices, field.member(config));
         continue;
       }
@@ -512,12 +511,11 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
         }))
       reader.error(entry.key_place, fmt::format("'{}' goes with {}, not with {}", entry.key,
                                                 joined(at->only_with, " or "), roles.front()));
-    read_field(as_declared(fields_[static_cast<std::size_t>(at - declaration_.fields.begin())], *at), entry.value,
-               reader, config);
+    read_field(fields[static_cast<std::size_t>(at - declaration.fields.begin())], *at, entry.value, reader, config);
   }
 
   std::vector<std::string> all_roles;
-  for (const auto& field : declaration_.fields) {
+  for (const auto& field : declaration.fields) {
     if (field.role) all_roles.push_back(field.key);
     if (field.required && !node->find(field.key) && !is_meant(field.key))
       reader.error(node->place, fmt::format("{} needs '{}'", subject, field.key), field.help);
@@ -526,10 +524,10 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
     reader.error(node->place,
                  all_roles.size() == 1 ? fmt::format("{} needs '{}'", subject, all_roles[0])
                                        : fmt::format("{} needs one of {}", subject, joined(all_roles, " or ")),
-                 declaration_.examples.empty()
+                 declaration.examples.empty()
                      ? ""
                      : fmt::format("such as {}",
-                                   declaration_.examples.front().substr(0, declaration_.examples.front().find('\n'))));
+                                   declaration.examples.front().substr(0, declaration.examples.front().find('\n'))));
   if (roles.size() > 1) {
     const Node::Entry* second = nullptr;
     const Node::Entry* first = nullptr;
@@ -545,7 +543,7 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
                              second->key),
                  "a second stage does the other");
   }
-  if (reader.diagnostics.error_count() == errors_before) check_bonds(declaration_, *node, reader);
+  if (reader.diagnostics.error_count() == errors_before) check_bonds(declaration, *node, reader);
 }
 
 }  // namespace weir::config

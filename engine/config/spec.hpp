@@ -76,7 +76,6 @@ struct TypeOps {
 };
 
 struct Field {
-  FieldDeclaration declaration;
   std::shared_ptr<const TypeOps> ops;
   std::shared_ptr<const TypeOps> element;  ///< Of lists and maps.
   std::vector<Choice> choices, also;
@@ -84,6 +83,14 @@ struct Field {
   bool statements = false;
   std::function<void*(void* config)> member;
   std::function<std::string(const std::vector<Choice>&)> fallback;  ///< The default value, shown.
+};
+
+/// What a spec says: each field, and how it is read.
+struct Said {
+  Declaration declaration;
+  std::vector<Field> fields;   ///< As many as the declaration has, in its order.
+  std::optional<Field> value;  ///< Where it has one.
+  bool last_is_value = false;
 };
 
 template <class T>
@@ -248,11 +255,13 @@ class Written {
   Reader& reader_;
 };
 
-/// All of a Spec that does not depend on the type of the config.
+/// All of a Spec that does not depend on the type of the config. Written once, on a temporary, and only read from then
+/// on: what is copied from it shares what it says.
 class SpecCore {
  public:
-  const std::string& name() const { return declaration_.name; }
-  const Declaration& declaration() const { return declaration_; }
+  const std::string& name() const { return said_->declaration.name; }
+  const Declaration& declaration() const { return said_->declaration; }
+  std::shared_ptr<const Declaration> shared_declaration() const { return {said_, &said_->declaration}; }
 
  protected:
   SpecCore(std::string name, std::string summary);
@@ -262,10 +271,7 @@ class SpecCore {
   /// Fills `config` from the node; keys in `others` belong to somebody else and are passed over.
   void read_into(const Node& node, Reader& reader, void* config, const std::vector<std::string>& others) const;
 
-  Declaration declaration_;
-  std::vector<detail::Field> fields_;
-  std::optional<detail::Field> value_;
-  bool last_is_value_ = false;
+  std::shared_ptr<detail::Said> said_;
 };
 
 /// Declares a configuration struct. Default values are read off Config{} itself. Chain the calls on one temporary:
@@ -296,7 +302,7 @@ class Spec : public SpecCore {
   template <class M, class Sub>
   Spec&& group(std::string key, M Config::*member, const Spec<Sub>& sub, std::string help) && {
     add(bind_group(member, sub), std::move(key), std::move(help), {});
-    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    last().nested = sub.shared_declaration();
     return std::move(*this);
   }
   /// Keys of the user's beside the others, each with such a map: `edge: {capacity: 10, orders: {capacity: 1}}`.
@@ -304,7 +310,7 @@ class Spec : public SpecCore {
   template <class Sub>
   Spec&& by_name(std::string called, Map<Sub> Config::*member, const Spec<Sub>& sub, std::string help) && {
     add(bind_by_name(member, sub), std::move(called), std::move(help), {});
-    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    last().nested = sub.shared_declaration();
     last().any_name = true;
     return std::move(*this);
   }
@@ -312,7 +318,7 @@ class Spec : public SpecCore {
   template <class Sub>
   Spec&& list(std::string key, std::vector<Sub> Config::*member, const Spec<Sub>& sub, std::string help) && {
     add(bind_list(member, sub), std::move(key), std::move(help), {});
-    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    last().nested = sub.shared_declaration();
     return std::move(*this);
   }
 
@@ -320,7 +326,7 @@ class Spec : public SpecCore {
   template <class Sub>
   Spec&& lists(std::string key, Map<std::vector<Sub>> Config::*member, const Spec<Sub>& sub, std::string help) && {
     add(bind_lists(member, sub), std::move(key), std::move(help), {});
-    last().nested = std::make_shared<const Declaration>(sub.declaration());
+    last().nested = sub.shared_declaration();
     return std::move(*this);
   }
 
@@ -398,17 +404,17 @@ class Spec : public SpecCore {
   // Said of the whole.
   /// At least one of these keys is written.
   Spec&& some_of(std::vector<std::string> keys, std::string what, std::string hint = {}) && {
-    declaration_.some_of.push_back({std::move(keys), {}, std::move(what), std::move(hint)});
+    said_->declaration.some_of.push_back({std::move(keys), {}, std::move(what), std::move(hint)});
     return std::move(*this);
   }
   Spec&& details(std::string text) && {
-    declaration_.details = std::move(text);
+    said_->declaration.details = std::move(text);
     return std::move(*this);
   }
   /// `message`: what the first example can be tried on, as `{n: 1}`, where not any message will do.
   Spec&& example(std::string yaml, std::string message = {}) && {
-    declaration_.examples.push_back(std::move(yaml));
-    if (!message.empty()) declaration_.example_message = std::move(message);
+    said_->declaration.examples.push_back(std::move(yaml));
+    if (!message.empty()) said_->declaration.example_message = std::move(message);
     return std::move(*this);
   }
   /// Where the kind's value stands in the file.
@@ -513,7 +519,6 @@ class Spec : public SpecCore {
   static detail::Field made(T Config::*member, std::shared_ptr<const detail::TypeOps> ops,
                             std::shared_ptr<const detail::TypeOps> element) {
     detail::Field field;
-    field.declaration.type = ops->type;
     field.member = [member](void* config) -> void* { return &(static_cast<Config*>(config)->*member); };
     field.fallback = [member, ops](const std::vector<Choice>& choices) {
       const Config defaults{};

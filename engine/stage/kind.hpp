@@ -162,14 +162,14 @@ Configured duplex_of(std::shared_ptr<const Config> config, Task<> (*run)(const C
 /// A kind with its Config type erased.
 class Kind {
  public:
-  const std::string& name() const { return declaration_.name; }
-  const config::Declaration& declaration() const { return declaration_; }
+  const std::string& name() const { return declaration_->name; }
+  const config::Declaration& declaration() const { return *declaration_; }
   /// Reads the kind's value. Mistakes go to the reader; what comes back is then not to be run.
   Configured configure(const config::Node& node, config::Reader& reader) const { return configure_(node, reader); }
 
  private:
   friend class Register;
-  config::Declaration declaration_;
+  std::shared_ptr<const config::Declaration> declaration_;
   std::function<Configured(const config::Node&, config::Reader&)> configure_;
 };
 
@@ -181,7 +181,7 @@ class Register {
   template <class Config, class Configure>
   Register(const config::Spec<Config>& spec, Configure configured) : next_(first_) {
     first_ = this;
-    kind_.declaration_ = spec.declaration();
+    kind_.declaration_ = spec.shared_declaration();
     kind_.configure_ = [spec, configured](const config::Node& node, config::Reader& reader) -> Configured {
       auto config = std::make_shared<const Config>(spec.read(node, reader));
       if constexpr (std::is_invocable_v<Configure, decltype(config), const config::Reader&>) {
