@@ -85,7 +85,7 @@ def build_go(bench, name):
 
 
 # As CMakeLists.txt compiles a release of weir.
-CPP_FLAGS = ("-std=c++20 -O2 -DNDEBUG -march=x86-64-v2 -Wall -Wextra -pthread -fstack-protector-strong "
+CPP_FLAGS = ("-std=c++20 -O3 -DNDEBUG -march=x86-64-v2 -Wall -Wextra -pthread -fstack-protector-strong "
              "-fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS").split()
 
 
