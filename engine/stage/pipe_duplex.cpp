@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t held_bytes_most = 16 * 1024 * 1024;  // Of all that wait for an answer; one more is always taken.
 constexpr std::size_t write_bytes = 64 * 1024;
+constexpr Duration told_silent_after = std::chrono::seconds(30);
 
 /// A message that came and has no verdict yet.
 struct Asked {
@@ -161,6 +162,7 @@ class Children final : public Workplace {
         while (!abandoned_ && !asked_.empty() &&
                (asked_.size() >= pipe.unanswered || held_bytes_ + bytes > held_bytes_most)) {
           room_wanted_ = true;
+          watch_for_silence();
           co_await room_.wait();
         }
         room_wanted_ = false;
@@ -189,6 +191,19 @@ class Children final : public Workplace {
     }
     hiring_.wake();
     wake();
+  }
+
+  /// Nothing more is taken in until something is answered: a child that waits for more before it answers never will.
+  void watch_for_silence() {
+    if (silence_ || !answers()) return;
+    silence_ = duplex.core.alarm(duplex.core.now() + told_silent_after, [this, before = answers_] {
+      if (answers_ != before || !room_wanted_) return silence_.reset();
+      duplex.log(observe::Level::warn,
+                 "nothing was answered for " + config::show(told_silent_after) +
+                     ", and no more is given meanwhile: a child that answers only after more messages, or keeps its "
+                     "answers back, needs a larger `unanswered`",
+                 {{"unanswered", asked_.size()}});
+    });
   }
 
   /// Takes note of a message. Its key, empty where there are none; nothing: it has failed already.
@@ -428,6 +443,7 @@ class Children final : public Workplace {
     Asked& asked = at(worker.asked.front());
     release(worker);
     worker.answered = true;
+    ++answers_;
     worker.waits_since = worker.child->read_at();
     if (key_waits_since_) look_at_all();  // Another may be the one that is silent the longest.
     asked.over = true;
@@ -509,6 +525,8 @@ class Children final : public Workplace {
   std::size_t held_bytes_ = 0;
   std::size_t living_ = 0;  // Workers that have not ended.
   bool room_wanted_ = false;
+  std::uint64_t answers_ = 0;                // So far.
+  std::unique_ptr<runtime::Alarm> silence_;  // Set while it is looked for; it is told of once.
   std::optional<Time> flushed_at_;
   std::optional<Time> key_waits_since_;  // For a worker, and all that came before is with the children.
   bool all_in_ = false, started_ = false, abandoned_ = false;

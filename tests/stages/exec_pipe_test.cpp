@@ -596,6 +596,21 @@ BOOST_AUTO_TEST_CASE(a_key_that_waits_gets_the_place_of_one_that_keeps_its_answe
   }
 }
 
+BOOST_AUTO_TEST_CASE(children_that_answer_nothing_and_are_given_no_more_are_told_of_once) {
+  Talked talk("{pipe: [held], unanswered: 10}", "range: 1..30");
+  talk.program("held", [](const Command&) { return hoards(11, "\n"); });
+  talk.bench.start();
+  talk.bench.advance(29s);
+  BOOST_TEST(talk.bench.log.find("`unanswered`") == std::string::npos, talk.bench.log);
+  talk.bench.advance(1h);
+  const auto told = talk.bench.log.find("needs a larger `unanswered`");
+  BOOST_REQUIRE(told != std::string::npos);
+  BOOST_TEST(talk.bench.log.find("`unanswered`", told + 20) == std::string::npos, talk.bench.log);
+  talk.bench.stop();
+  talk.bench.advance(2s);
+  talk.over();
+}
+
 // ------------------------------------------------------------------------------------------ it does not answer at all
 
 BOOST_AUTO_TEST_CASE(a_child_that_does_not_answer_is_a_sink_and_its_end_is_awaited) {
