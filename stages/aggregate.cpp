@@ -518,7 +518,7 @@ class Aggregate : public stage::Operator {
     long double most = std::numeric_limits<long double>::infinity();
   };
 
-  /// Windows that are closed and not yet sent.
+  /// A window that is closed and not yet sent.
   struct Closed {
     std::int64_t last;  // Its last pane.
     Groups groups;
@@ -693,21 +693,28 @@ class Aggregate : public stage::Operator {
     close_until(pane);
   }
 
-  /// Closes all windows of which the last pane is before this one.
+  /// All windows of which the last pane is before this one are to be closed: send_closed() does.
   void close_until(std::int64_t pane) {
     if (!time_ && !std::exchange(any_, true)) closed_until_ = pane;
-    while (closed_until_ < pane) {
+    due_until_ = std::max(due_until_, pane);
+  }
+  /// The next of them that holds anything; false: there is none. One at a time: where the time of the messages jumps,
+  /// all of them would be as many as slides are in a window, each with all groups.
+  bool close_next() {
+    while (closed_until_ < due_until_) {
       if (panes_.empty()) {
-        closed_until_ = pane;
-        return;
+        closed_until_ = due_until_;
+        return false;
       }
       const std::int64_t oldest = panes_.begin()->first;
       if (closed_until_ < oldest) {  // Windows that hold nothing.
-        closed_until_ = std::min(oldest, pane);
+        closed_until_ = std::min(oldest, due_until_);
         continue;
       }
       close(closed_until_++);
+      if (closed_) return true;
     }
+    return false;
   }
 
   /// The window that has this pane as its last.
@@ -715,7 +722,7 @@ class Aggregate : public stage::Operator {
     const std::int64_t first = last - panes_in_window_ + 1;
     if (panes_in_window_ == 1) {
       if (const auto found = panes_.find(last); found != panes_.end()) {
-        closed_.push_back({last, std::move(found->second)});
+        closed_.emplace(Closed{last, std::move(found->second)});
         panes_.erase(found);
       }
       return;
@@ -736,7 +743,7 @@ class Aggregate : public stage::Operator {
       made.entered = group->oldest().entered;
       group->cells(made.cells);
     }
-    if (!in_order_.empty()) closed_.push_back(std::move(window));
+    if (!in_order_.empty()) closed_.emplace(std::move(window));
     if (const auto oldest = panes_.find(first); oldest != panes_.end()) {
       for (const auto& group : oldest->second.in_order) {
         const auto found = sliding_.find(group.key);
@@ -756,13 +763,12 @@ class Aggregate : public stage::Operator {
 
   /// False: the output is full before all are sent.
   bool send_closed(stage::Output& out) {
-    while (!closed_.empty()) {
-      Closed& window = closed_.front();
-      for (; window.sent < window.groups.in_order.size(); ++window.sent) {
+    while (closed_ || close_next()) {
+      for (; closed_->sent < closed_->groups.in_order.size(); ++closed_->sent) {
         if (out.full()) return false;
-        send(window.groups.in_order[window.sent], window.last, out);
+        send(closed_->groups.in_order[closed_->sent], closed_->last, out);
       }
-      closed_.pop_front();
+      closed_.reset();
     }
     return true;
   }
@@ -809,10 +815,11 @@ class Aggregate : public stage::Operator {
   // The window that slides: of the panes that are the last of a closed one and stand in open ones.
   std::unordered_map<std::string, Sliding> sliding_;
   std::unordered_map<std::string, Large> large_;
-  std::uint64_t messages_ = 0;     // That were taken.
-  bool any_ = false;               // closed_until_ is known.
-  std::int64_t closed_until_ = 0;  // Windows whose last pane is before this one are closed.
-  std::deque<Closed> closed_;
+  std::uint64_t messages_ = 0;  // That were taken.
+  bool any_ = false;            // closed_until_ is known.
+  // Windows whose last pane is before these are closed, or due to be; no message is taken while the two differ.
+  std::int64_t closed_until_ = 0, due_until_ = std::numeric_limits<std::int64_t>::min();
+  std::optional<Closed> closed_;
   // Reused.
   std::string key_, text_;
   std::vector<Read> read_;           // By source, of the message at hand.
