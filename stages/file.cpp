@@ -62,6 +62,10 @@ char delimiter_of(const FileConfig& config, std::string_view path) {
   return static_cast<char>(config.delimiter.value_or(tabs ? io::Delimiter::tab : io::Delimiter::comma));
 }
 
+stage::RecordRules rules_of(const FileConfig& config, std::string_view path) {
+  return {config.types, delimiter_of(config, path), config.columns};
+}
+
 /// `fsync: never | always | DURATION`; nothing where it is none of these.
 std::optional<stage::Durability> durability_of(const std::string& fsync) {
   stage::Durability durability;
@@ -78,7 +82,7 @@ void verify(const FileConfig& config, config::Written& written) {
   if (path.empty()) written.error(role, "the path is empty");
   const Format format = format_of(config, path);
   const char* const said = config.format ? "format" : role;
-  if (reads) stage::check_reading(format, config.types, written);
+  if (reads) stage::check_reading(format, rules_of(config, path), written);
   if (config.follow && format != Format::lines && format != Format::ndjson && format != Format::logfmt) {
     written.error(said, "`follow` reads lines, each by itself",
                   "write `format: lines`, `format: ndjson` or `format: logfmt`");
@@ -92,7 +96,7 @@ void verify(const FileConfig& config, config::Written& written) {
   if (!config.columns.empty() && format != Format::csv) {
     written.error("columns", "only csv has columns");
   }
-  stage::check_columns(config.columns, written);
+  if (!reads) stage::check_columns(config.columns, written);
   if (config.delimiter && format != Format::csv) written.error("delimiter", "only csv has a delimiter");
   if (!durability_of(config.fsync)) {
     written.error("fsync", "expected never, always or a duration, found '" + config.fsync + "'", "such as 1s");
@@ -155,11 +159,13 @@ const auto spec =
                config::one_of({{"beginning", Start::beginning}, {"end", Start::end}}))
         .only_with("follow")
         .field("columns", &FileConfig::columns,
-               "Of csv: the fields that are written, in this order. Left out: those of the first record of the file, "
-               "or of the first message; a message with others fails (type). What is missing or null is empty.",
+               "Of csv. With read: the fields, where the first record does not name them but is one like the others. "
+               "With write and append: the fields that are written, in this order; left out, those of the first record "
+               "of the file, or of the first message. A message with others fails (type). What is missing or null is "
+               "empty.",
                config::sample("[id, name, amount]"))
         .distinct()
-        .only_with("write", "append")
+        .only_with("read", "write", "append")
         .field(
             "delimiter", &FileConfig::delimiter,
             "Of csv: what stands between the fields. Left out, it is a tab where the name ends in .tsv, else a comma.",
@@ -203,6 +209,7 @@ const auto spec =
         .example("file: {read: /proc/loadavg, every: 1s}")
         .example("file: {read: orders.csv, types: {id: integer, amount: number}}")
         .example("file: {read: orders.csv, delimiter: semicolon}")
+        .example("file: {read: plain.csv, columns: [id, name, amount]}")
         .example("file: {read: 'logs/*.ndjson'}")
         .example("file: {follow: '/var/log/nginx/*.log', start: end}")
         .example("file: {write: large.ndjson}")
@@ -253,8 +260,7 @@ class AsItWas final : public runtime::Reader {
 };
 
 stage::Intake intake_of(const FileConfig& config) {
-  return {format_of(config, *config.read), config.max_message, "the file", config.types,
-          delimiter_of(config, *config.read)};
+  return {format_of(config, *config.read), config.max_message, "the file", rules_of(config, *config.read)};
 }
 
 /// Reads them one after the other. That one can't be read fails nothing but itself, unless it is the first that can't
@@ -309,8 +315,9 @@ stage::Task<> read_every(const FileConfig& config, stage::Source& source) {
 }
 
 stage::Task<> follow_file(const FileConfig& config, stage::Source& source) {
-  stage::FollowSetting setting{*config.follow, format_of(config, *config.follow), config.max_message, &config.types,
-                               config.poll,    config.start == Start::end};
+  stage::FollowSetting setting{*config.follow,     format_of(config, *config.follow),
+                               config.max_message, rules_of(config, *config.follow),
+                               config.poll,        config.start == Start::end};
   co_await stage::follow(std::move(setting), source);
 }
 

@@ -12,12 +12,17 @@ using stage::Format;
 struct StdinConfig {
   Format format = Format::lines;
   config::Map<std::string> types;
+  std::vector<std::string> columns;
   io::Delimiter delimiter = io::Delimiter::comma;
   config::Size max_message{16 * 1024 * 1024};
 };
 
+stage::RecordRules rules_of(const StdinConfig& config) {
+  return {config.types, static_cast<char>(config.delimiter), config.columns};
+}
+
 void verify(const StdinConfig& config, config::Written& written) {
-  stage::check_reading(config.format, config.types, written);
+  stage::check_reading(config.format, rules_of(config), written);
 }
 
 const auto spec =
@@ -32,6 +37,11 @@ const auto spec =
                "Of the fields of csv and logfmt, those that are not text: integer, number or boolean. An empty one is "
                "null. What does not fit, and what is not UTF-8, fails (decode).",
                config::sample("{id: integer}"))
+        .field("columns", &StdinConfig::columns,
+               "Of csv: the fields, where the first record does not name them but is one like the others.",
+               config::sample("[id, name, amount]"))
+        .distinct()
+        .needs_value("format", {"csv"}, "only csv has columns")
         .field("delimiter", &StdinConfig::delimiter, "Of csv: what stands between the fields.", stage::delimiters())
         .needs_value("format", {"csv"}, "only csv has a delimiter")
         .field("max_message", &StdinConfig::max_message, "A longer line, or input, fails (size).", config::above(0),
@@ -47,8 +57,7 @@ const auto spec =
 stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
   const auto reader = source.core.files().standard_input();
   source.all_bytes = reader->size().value_or(0);
-  const stage::Intake intake(config.format, config.max_message, "the input", config.types,
-                             static_cast<char>(config.delimiter));
+  const stage::Intake intake(config.format, config.max_message, "the input", rules_of(config));
   co_await intake.read(*reader, source);
 }
 

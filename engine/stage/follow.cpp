@@ -225,7 +225,7 @@ class Follower {
   }
 
   void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
-    file.lines = std::make_unique<LineIntake>(setting_.format, setting_.most, *setting_.types, ',', source_);
+    file.lines = std::make_unique<LineIntake>(setting_.format, setting_.most, setting_.rules, source_);
     file.lines->count_from(line);
     file.began_at = file.done_offset = offset;
     file.done_line = line;

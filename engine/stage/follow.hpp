@@ -7,12 +7,12 @@
 namespace weir::stage {
 
 struct FollowSetting {
-  std::string pattern;                    ///< A path, or a pattern of several.
-  Format format = Format::lines;          ///< lines, ndjson or logfmt.
-  config::Size most;                      ///< Of a line.
-  const config::Map<std::string>* types;  ///< As of Intake.
-  Duration poll{};                        ///< Between two looks.
-  bool from_end = false;                  ///< Of what is there the very first time only what comes is read.
+  std::string pattern;            ///< A path, or a pattern of several.
+  Format format = Format::lines;  ///< lines, ndjson or logfmt.
+  config::Size most;              ///< Of a line.
+  RecordRules rules;
+  Duration poll{};        ///< Between two looks.
+  bool from_end = false;  ///< Of what is there the very first time only what comes is read.
 };
 
 /// Reads what is there, then every `poll` what has come, until nobody takes it any more. What is done with is written

@@ -36,11 +36,17 @@ config::Extra formats() {
                          {"logfmt", Format::logfmt}});
 }
 
-void check_reading(Format format, const config::Map<std::string>& types, config::Written& written) {
+void check_reading(Format format, const RecordRules& rules, config::Written& written) {
+  const auto& [types, delimiter, columns] = rules;
+  check_columns(columns, written);
   if (!types.empty() && format != Format::csv && format != Format::logfmt) {
     written.error("types", "only the fields of csv and logfmt have types given to them");
   }
   for (const auto& [name, type] : types) {
+    if (!columns.empty() && std::find(columns.begin(), columns.end(), name) == columns.end()) {
+      written.error("types", "there is no column '" + name + "'",
+                    config::did_you_mean(name, columns, "one of " + config::listed(columns)));
+    }
     if (field_type(type)) continue;
     written.error("types", "there is no type '" + type + "' for the field '" + name + "'",
                   config::did_you_mean(type, field_types(), "one of " + config::listed(field_types())));
@@ -63,12 +69,10 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
   return metadata;
 }
 
-LineIntake::LineIntake(Format format, config::Size most, const config::Map<std::string>& types, char delimiter,
-                       Source& source)
+LineIntake::LineIntake(Format format, config::Size most, const RecordRules& rules, Source& source)
     : format_(format), most_(most), source_(source), entered_(source.core.now()) {
-  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, types, delimiter, most.bytes);
-  if (format == Format::logfmt)
-    records_ = std::make_unique<Records>(Records::Format::logfmt, types, delimiter, most.bytes);
+  if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, rules, most.bytes);
+  if (format == Format::logfmt) records_ = std::make_unique<Records>(Records::Format::logfmt, rules, most.bytes);
 }
 LineIntake::~LineIntake() = default;
 
@@ -177,6 +181,10 @@ void LineIntake::put_envelope(std::string_view line) {
 }
 
 void LineIntake::put_state(Records::State state) {
+  if (const char* const other = records_->other_delimiter()) {
+    source_.log(observe::Level::warn, "the first record names one field only: another `delimiter` may be meant",
+                {{"delimiter", other}, {"field", records_->record()}});
+  }
   if (state == Records::State::object) {
     const auto made = source_.out.emit(main_port, records_->object(), entered_);
     made.batch().mark_json(made.row());
@@ -192,7 +200,7 @@ void LineIntake::put_state(Records::State state) {
 }
 
 Task<> Intake::read_lines(runtime::Reader& reader, Source& source) const {
-  LineIntake lines(format_, most_, types_, delimiter_, source);
+  LineIntake lines(format_, most_, rules_, source);
   const bool never_waits = reader.size().has_value();
   while (!source.abandoned()) {
     const std::size_t size = co_await lines.read_some(reader);

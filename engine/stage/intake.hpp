@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/config/spec.hpp"
 #include "engine/runtime/files.hpp"
@@ -17,8 +18,8 @@ namespace weir::stage {
 enum class Format : std::uint8_t { lines, ndjson, json, whole, csv, envelope, logfmt };
 /// The words for them, for a spec.
 config::Extra formats();
-/// Tells what is wrong with `types`.
-void check_reading(Format format, const config::Map<std::string>& types, config::Written& written);
+/// Tells what is wrong with `types`, and with `columns`.
+void check_reading(Format format, const RecordRules& rules, config::Written& written);
 
 /// The text behind a byte order mark, which it may begin with.
 std::string_view without_mark(std::string_view text);
@@ -28,8 +29,8 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path);
 /// The lines of one file or stream, made into messages as they are found.
 class LineIntake {
  public:
-  /// `types`, `delimiter`: as of Intake. The types and the source outlive it.
-  LineIntake(Format format, config::Size most, const config::Map<std::string>& types, char delimiter, Source& source);
+  /// The source outlives it.
+  LineIntake(Format format, config::Size most, const RecordRules& rules, Source& source);
   ~LineIntake();
   LineIntake(const LineIntake&) = delete;
   LineIntake& operator=(const LineIntake&) = delete;
@@ -75,9 +76,8 @@ class LineIntake {
 class Intake {
  public:
   /// `what`: how all of it is called in failures, such as "the file".
-  /// `types`: of the fields of csv and logfmt, by their words. It outlives this. `delimiter`: of csv.
-  Intake(Format format, config::Size most, const char* what, const config::Map<std::string>& types, char delimiter)
-      : format_(format), most_(most), what_(what), types_(types), delimiter_(delimiter) {}
+  Intake(Format format, config::Size most, const char* what, RecordRules rules)
+      : format_(format), most_(most), what_(what), rules_(std::move(rules)) {}
 
   /// Flushes before every read that may have to wait. Throws what the reader throws; a line whose end had not come by
   /// then is no message.
@@ -90,8 +90,7 @@ class Intake {
   const Format format_;
   const config::Size most_;
   const char* const what_;
-  const config::Map<std::string>& types_;
-  const char delimiter_;
+  const RecordRules rules_;
 };
 
 }  // namespace weir::stage

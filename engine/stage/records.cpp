@@ -41,9 +41,10 @@ void check_columns(const std::vector<std::string>& columns, config::Written& wri
   }
 }
 
-Records::Records(Format format, const config::Map<std::string>& types, char delimiter, std::uint64_t most)
-    : format_(format), delimiter_(delimiter), most_(most) {
-  for (const auto& [name, type] : types) types_.emplace_back(name, *field_type(type));
+Records::Records(Format format, const RecordRules& rules, std::uint64_t most)
+    : format_(format), delimiter_(rules.delimiter), most_(most) {
+  for (const auto& [name, type] : rules.types) types_.emplace_back(name, *field_type(type));
+  for (const auto& name : rules.columns) columns_.emplace_back(name, type_of(name));
 }
 
 Records::State Records::put(std::string_view line, std::int64_t number) {
@@ -177,6 +178,11 @@ Records::State Records::take_names() {
     if (!names_wrong_.empty()) break;
     if (!named(name)) {
       names_wrong_ = "the first record, which names the fields, has no '" + name + "', of which `types` speaks";
+    }
+  }
+  if (fields_.size() == 1) {
+    for (const auto& [character, name] : {std::pair(',', "comma"), {';', "semicolon"}, {'\t', "tab"}, {'|', "pipe"}}) {
+      if (fields_[0].find(character) != std::string_view::npos) other_delimiter_ = name;
     }
   }
   if (names_wrong_.empty()) return State::nothing;

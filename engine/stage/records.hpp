@@ -21,17 +21,24 @@ config::Extra delimiters();
 const std::vector<std::string>& field_types();  ///< Their words.
 std::optional<FieldType> field_type(std::string_view word);
 
+/// What is said of the fields beforehand.
+struct RecordRules {
+  config::Map<std::string> types;    ///< Of csv and logfmt: of those that are no text, by their words.
+  char delimiter = ',';              ///< Of csv.
+  std::vector<std::string> columns;  ///< Of csv. Empty: its first record names them.
+};
+
 /// Tells which of these names can't be those of columns: one that is empty, or there twice.
 void check_columns(const std::vector<std::string>& columns, config::Written& written);
 
-/// Takes one line after the other. A record of CSV may go on over several, its first names the fields; of logfmt each
-/// line is one. An empty field that is no text becomes null. Of a record that is too long no more than `most` bytes and
-/// one line are kept. Used by one source at a time.
+/// Takes one line after the other. A record of CSV may go on over several; of logfmt each line is one. An empty field
+/// that is no text becomes null. Of a record that is too long no more than `most` bytes and one line are kept. Used by
+/// one source at a time.
 class Records {
  public:
   enum class Format : std::uint8_t { csv, logfmt };
-  /// `delimiter`: of csv. `most`: bytes of a record.
-  Records(Format format, const config::Map<std::string>& types, char delimiter, std::uint64_t most);
+  /// `most`: bytes of a record.
+  Records(Format format, const RecordRules& rules, std::uint64_t most);
 
   /// What became of the lines so far.
   enum class State : std::uint8_t {
@@ -54,6 +61,9 @@ class Records {
   std::string_view record() const { return record_; }  ///< Its text, without the last line's end.
   std::int64_t line() const { return line_; }          ///< Its first.
   const std::string& why() const { return why_; }
+  /// Where the first record names one field and looks as if it meant several: the word for what stands between them,
+  /// the first time that it is asked for. Else null.
+  const char* other_delimiter() { return std::exchange(other_delimiter_, nullptr); }
 
  private:
   State take_csv(const std::optional<io::CsvError>& error);  // Of what read_csv() has made of record_.
@@ -78,8 +88,10 @@ class Records {
   std::int64_t line_ = 0;
   std::vector<std::string_view> fields_;
   std::vector<io::LogfmtPair> pairs_;
-  std::vector<std::pair<std::string, FieldType>> columns_;  // Of CSV; none until the first record.
-  std::string names_wrong_;                                 // Why there are none, though there was one.
+  std::vector<std::pair<std::string, FieldType>>
+      columns_;  // Of CSV; where they were not given, none until the first record.
+  const char* other_delimiter_ = nullptr;
+  std::string names_wrong_;  // Why there are none, though there was one.
 };
 
 }  // namespace weir::stage

@@ -25,8 +25,9 @@ struct Got {
     bench.run();
     good = bench.files().text("out");
     bad = bench.files().text("told");
+    log = bench.log;
   }
-  std::string good, bad;
+  std::string good, bad, log;
 };
 
 }  // namespace
@@ -54,6 +55,37 @@ BOOST_AUTO_TEST_CASE(fields_may_stand_between_other_delimiters) {
   bench.run();
   BOOST_TEST(bench.files().text("out.tsv") == "a\tb\n1\t\"x\ty\"\n2\t3|4\n");
   BOOST_TEST(bench.files().text("out.csv") == "a|b\n1|x\ty\n2|\"3|4\"\n");
+}
+
+BOOST_AUTO_TEST_CASE(where_no_record_names_the_fields_they_are_given) {
+  for (const std::uint64_t cut : {0, 1, 7}) {
+    const Got got(", format: csv, columns: [id, name], types: {id: integer}",
+                  "\xEF\xBB\xBF"
+                  "1,Ann\n2,\"two\nlines\"\n3\n\n4,\n",
+                  cut);
+    BOOST_TEST(got.good ==
+               "{\"id\":1,\"name\":\"Ann\"}\n"
+               "{\"id\":2,\"name\":\"two\\nlines\"}\n"
+               "{\"id\":4,\"name\":\"\"}\n");
+    BOOST_TEST(got.bad == "[\"decode\",4,\"the record has 1 fields, but 2 are named\",\"3\"]\n");
+  }
+  const auto mistakes = [](const std::string& options) {
+    return Bench("stages:\n  in: {file: {read: in" + options + "}}\n  out: {from: in, drop: {}}\n").mistakes();
+  };
+  BOOST_TEST(mistakes(", columns: [a]").find("only csv has columns") != std::string::npos);
+  BOOST_TEST(mistakes(".csv, columns: [a, a]").find("two columns 'a'") != std::string::npos);
+  BOOST_TEST(mistakes(".csv, columns: [id, name], types: {nam: integer}").find("did you mean 'name'?") !=
+             std::string::npos);
+  BOOST_TEST(mistakes(".csv, columns: [id, name], types: {name: integer}") == "");
+}
+
+BOOST_AUTO_TEST_CASE(one_field_that_looks_like_several_is_told_of) {
+  const Got semicolon(", format: csv", "id;name\n1;Ann\n");
+  BOOST_TEST(semicolon.log.find("another `delimiter` may be meant\" delimiter=semicolon") != std::string::npos,
+             semicolon.log);
+  BOOST_TEST(semicolon.good == "{\"id;name\":\"1;Ann\"}\n");
+  const Got one(", format: csv", "id\n1;2\n");
+  BOOST_TEST(one.log.find("delimiter") == std::string::npos, one.log);
 }
 
 BOOST_AUTO_TEST_CASE(fields_have_the_types_that_are_given) {

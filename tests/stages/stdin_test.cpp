@@ -123,5 +123,7 @@ BOOST_AUTO_TEST_CASE(of_two_that_read_it_the_second_is_told_who_was_first) {
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_its_cure) {
   BOOST_TEST(!Read("stdin", "{read: a}").diagnostics.empty());
+  BOOST_TEST(!Read("stdin", "{columns: [a]}").diagnostics.empty());
+  BOOST_TEST(Read("stdin", "{format: csv, columns: [a]}").diagnostics.empty());
   BOOST_TEST(!Read("stdin", "{max_message: 0B}").diagnostics.empty());
 }
