@@ -39,12 +39,13 @@ Document& Batch::document(std::size_t row) {
   if (!document) {
     document.reset(Recycler<Document>::local().take());
     const std::string_view bytes(payload_[row].data, payload_[row].size);
-    if (const Members known = members(row); known.first) {
-      listed_ &= ~bit(row);
+    const Members known = members(row);
+    if (known.first) {
       document->bind(bytes, known);
     } else {
       document->bind(bytes);
     }
+    listed_ &= ~bit(row);  // Also where nothing is in the list, which then has no place yet.
     written_[row] = 0;
   }
   return *document;

@@ -158,3 +158,13 @@ BOOST_AUTO_TEST_CASE(a_graph_shows_it_as_one_stage) {
              "    + d (do: where, set) from n, fused\n"
              "  s (drop) from d, d.failed\n");
 }
+
+BOOST_AUTO_TEST_CASE(each_step_has_what_the_ones_before_made_of_an_object_without_members) {
+  Bench bench(
+      "stages:\n  in: {file: {read: in, format: lines}}\n"
+      "  edited: {from: in, do: [{set: {c: 1, d: 2}}, {remove: [c]}, {where: msg.d == 2}]}\n"
+      "  out: {from: edited, file: {write: out, format: lines}}\n");
+  bench.files().put("in", "{}\n{\"b\":1}\n{}\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("out") == "{\"d\":2}\n{\"b\":1,\"d\":2}\n{\"d\":2}\n");
+}
