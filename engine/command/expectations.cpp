@@ -541,7 +541,7 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
     const auto input = planned.inputs.front();
     const auto& before = plan.stages[input.stage];
     // What failed comes as it is answered.
-    if (before.opens_tokens() && input.port + 1 == before.ports.size()) return false;
+    if (before.is_any(input.port)) return false;
     stage = input.stage;
   }
 }

@@ -211,6 +211,64 @@ class Wiring {
   Diagnostics& diagnostics_;
 };
 
+/// Stages that something of what leaves by one of these ports may come to.
+std::vector<bool> behind(const Plan& plan, const std::function<bool(PortRef)>& leaves) {
+  std::vector<std::vector<std::size_t>> readers(plan.stages.size());
+  std::vector<bool> reached(plan.stages.size(), false);
+  std::vector<std::size_t> left;
+  const auto reach = [&](std::size_t stage) {
+    if (!reached[stage]) left.push_back(stage);
+    reached[stage] = true;
+  };
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    for (const auto& input : plan.stages[i].inputs) {
+      readers[input.stage].push_back(i);
+      if (leaves(input)) reach(i);
+    }
+  }
+  while (!left.empty()) {
+    const std::size_t at = left.back();
+    left.pop_back();
+    for (const std::size_t reader : readers[at]) reach(reader);
+  }
+  return reached;
+}
+
+/// What an aggregate makes belongs to no message of a source, so that no source hears how it ends: where it may come
+/// to, each stage hands what fails of it to `any.failed` itself. (Not what comes from there: that is lost, as it is of
+/// a source.)
+void let_others_hand_over(Plan& plan) {
+  std::vector<std::size_t> hear;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const auto& as = plan.stages[i].read_as;
+    if (std::find(as.begin(), as.end(), config::any_failed) != as.end()) hear.push_back(i);
+  }
+  if (hear.empty()) return;
+  const auto makes = [&plan](PortRef from) {
+    const auto& configured = plan.stages[from.stage].configured;
+    return from.port == stage::main_port && configured.collects && configured.gathers.empty();
+  };
+  const auto unknown = behind(plan, makes);
+  const auto from_there = [&](std::size_t reader) {
+    return behind(plan, [reader](PortRef from) { return from.stage == reader; });
+  };
+  std::vector<std::vector<bool>> after;
+  for (const std::size_t reader : hear) after.push_back(from_there(reader));
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    auto& planned = plan.stages[i];
+    if (!unknown[i] || !planned.kind) continue;
+    for (std::size_t at = 0; at < hear.size(); ++at) {
+      if (i == hear[at] || after[at][i]) continue;
+      if (!planned.is_any(planned.ports.size() - 1)) planned.ports.emplace_back(config::any_word);
+      const PortRef any(i, planned.ports.size() - 1);
+      auto& reader = plan.stages[hear[at]];
+      if (std::find(reader.inputs.begin(), reader.inputs.end(), any) != reader.inputs.end()) continue;
+      reader.inputs.push_back(any);
+      reader.read_as.emplace_back(config::any_failed);
+    }
+  }
+}
+
 /// Refuses a cycle, naming the way round.
 void refuse_cycles(const Plan& plan, Diagnostics& diagnostics) {
   enum class Seen { no, on_path, done };
@@ -544,6 +602,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
                         "give it another name if both are wanted");
   }
   Wiring(plan, diagnostics).run(plan);
+  let_others_hand_over(plan);
   find_gathered(plan, diagnostics);
   refuse_cycles(plan, diagnostics);
   refuse_two_that_read_input(plan, diagnostics);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/config/loader.hpp"
+#include "engine/config/words.hpp"
 #include "engine/stage/common.hpp"
 #include "engine/stage/kind.hpp"
 
@@ -21,11 +22,10 @@ struct PortRef {
   bool operator==(const PortRef&) const = default;
 };
 
-/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and of one that makes
-/// messages, such as a source, last `any`. A `do`
-/// is planned as its steps, one behind the other: they share name and common keys, each reads the one before, and to
-/// everybody else they are one stage. So is an operator with a limit or a deadline: the gate that sees to these is a
-/// step before its own.
+/// A stage with all that the file says of it. Ports: main, failed, the kind's own, and last, of one that makes
+/// messages, such as a source, and of one that hands failures over itself, `any`. A `do` is planned as its steps, one
+/// behind the other: they share name and common keys, each reads the one before, and to everybody else they are one
+/// stage. So is an operator with a limit or a deadline: the gate that sees to these is a step before its own.
 struct PlannedStage {
   std::string name;
   std::size_t step = 0;   ///< Which of them, from 0.
@@ -38,8 +38,8 @@ struct PlannedStage {
   stage::Common common;
   config::Place place;
   std::vector<std::string> ports;
-  std::vector<PortRef> inputs;       ///< In the order of `from`; `any.failed` stands for the `any` port of each source.
-  std::vector<std::string> read_as;  ///< Of each input what `from` calls it.
+  std::vector<PortRef> inputs;         ///< In the order of `from`; `any.failed` stands for each `any` port.
+  std::vector<std::string> read_as;    ///< Of each input what `from` calls it.
   std::optional<std::size_t> gathers;  ///< The stage whose lists it waits for (`gather`).
   bool fused = false;                  ///< It runs inside the stage before it: no edge, no capacity.
 
@@ -48,8 +48,10 @@ struct PlannedStage {
   /// The first of those that the user wrote; and whether there are several.
   bool first_written() const noexcept { return step == (gated ? 1U : 0U) && !gate; }
   bool of_several() const noexcept { return !gate && steps > (gated ? 2U : 1U); }
-  /// Ports that can be named: the last one of a source is `any.failed`, which goes by another name.
-  std::size_t visible_ports() const noexcept { return ports.size() - (opens_tokens() ? 1 : 0); }
+  /// Whether this is the one that `any.failed` reads; it goes by that name alone.
+  bool is_any(stage::Port port) const { return port + 1 == ports.size() && ports[port] == config::any_word; }
+  /// Ports that can be named.
+  std::size_t visible_ports() const { return ports.size() - (ports.empty() || !is_any(ports.size() - 1) ? 0 : 1); }
   /// It makes messages that nobody else knows of: it hears how they end, and its last port is `any`.
   bool opens_tokens() const noexcept {
     return configured.shape == stage::Shape::source || configured.shape == stage::Shape::duplex;

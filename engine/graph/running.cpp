@@ -323,7 +323,7 @@ struct Running::Inside {
   const std::shared_ptr<int> here = std::make_shared<int>(0);  // For what was posted here and finds it gone.
   std::vector<std::unique_ptr<Unit>> units;
   std::vector<Channel> channels;
-  std::uint64_t unheard = 0;
+  std::atomic<std::uint64_t> unheard = 0;
   std::size_t alive = 0;    ///< Units that have not ended.
   std::size_t errands = 0;  ///< Sent to units and not yet done.
   bool stopped = false, drained = false, over = false;

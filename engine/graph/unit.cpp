@@ -48,6 +48,11 @@ Node* Unit::node(std::size_t stage) const {
   return nullptr;
 }
 
+/// What fails without a token, and nobody reads it.
+void Unit::tell_of_unheard(Node& node) {
+  node.output->on_unheard = [this, &node](const message::Failure& why) { tell_lost(*node.context, why); };
+}
+
 void Unit::tell_lost(stage::Context& context, const message::Failure& why) {
   ++*setting_.unheard;
   context.log(observe::Level::error, "a message failed and nobody listens",
@@ -74,13 +79,17 @@ void Unit::equip(const PlannedStage& planned, stage::Context& context) {
 
 void Unit::prepare() {
   for (const auto& node : nodes_) {
-    if (!node->planned->configured.make_operator) continue;
+    if (!node->planned->configured.make_operator) {
+      if (node->context) tell_of_unheard(*node);
+      continue;
+    }
     if (!node->context) {
       node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
                                                        [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
     equip(*node->planned, *node->context);
     node->op = node->planned->configured.make_operator(*node->context);
+    tell_of_unheard(*node);
   }
   // A call whose results nobody reads is done when it has called: it goes on for that alone.
   const auto shape = head().planned->configured.shape;
@@ -423,6 +432,7 @@ void Unit::lose(Branch& branch, Batch& batch, std::size_t first, stage::Output& 
     message::Failure failure(message::Reason::full, "the edge " + edge.name() + " is full");
     failure.stage = branch.to;
     from.complete(failure, batch, row);
+    if (!batch.token(row) && from.on_unheard) from.on_unheard(failure);
     batch.fail(row, std::move(failure));
   }
 }

@@ -1,5 +1,6 @@
 // A unit: what runs as one coroutine on one core, a driver or an operator with the operators fused behind it.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -59,7 +60,7 @@ struct UnitSetting {
   std::function<std::shared_ptr<policy::Limit>(const stage::LimitConfig&)> limit;
   std::function<std::shared_ptr<policy::Breakers>(const stage::BreakerConfig&)> breaker;
   flow::Budget* memory = nullptr;
-  std::uint64_t* unheard = nullptr;  ///< Home core.
+  std::atomic<std::uint64_t>* unheard = nullptr;
 };
 
 /// The part that all units share: the tree of nodes, and sending. Its core's thread only while it runs; before and
@@ -190,6 +191,7 @@ class Unit {
   void cut_piece();
   bool waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept;
   static std::size_t rows_that_fit(flow::Edge& edge, const stage::Batch& batch);
+  void tell_of_unheard(Node& node);
   void lose(Branch& branch, stage::Batch& batch, std::size_t first, stage::Output& from);
   bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
   void process(Node& node);

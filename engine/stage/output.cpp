@@ -2,10 +2,13 @@
 
 #include <cstring>
 
+#include "engine/config/words.hpp"
+
 namespace weir::stage {
 
 Output::Output(runtime::Core& core, std::string stage, std::vector<OutPort> ports, OnError on_error, bool ends)
     : core_(core), stage_(std::move(stage)), ports_(std::move(ports)), on_error_(on_error), ends_(ends) {
+  if (ports_.back().name == config::any_word && ports_.back().heard) any_port_ = ports_.size() - 1;
   counters_.out.resize(ports_.size());
   out_.resize(ports_.size());
   last_.resize(ports_.size());
@@ -179,8 +182,14 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
     batch.edit_metadata(row).failed = std::move(why);
     return send(failed_port, batch, row);
   }
+  const bool unknown = !batch.token(row);
+  if (unknown && any_port_ != main_port) {
+    batch.edit_metadata(row).failed = std::move(why);
+    return send(any_port_, batch, row);
+  }
   --counters_.in_flight;
   ++counters_.failed[static_cast<std::size_t>(why.reason)];
+  if (unknown && on_unheard) on_unheard(why);
   batch.fail(row, std::move(why));
 }
 

@@ -1,6 +1,7 @@
 // Where a stage's messages go: its verdict on each, counted as it falls.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -146,6 +147,10 @@ class Output {
   const flow::Counters& counters() const noexcept { return counters_; }
   const std::vector<OutPort>& ports() const noexcept { return ports_; }
 
+  /// Told of what fails without a token, so that no source hears of it, where neither `.failed` nor `any.failed` is
+  /// read. Null: such failures are counted only.
+  std::function<void(const Failure&)> on_unheard;
+
   // --- the engine's side -----------------------------------------------------------------------------------------
 
   /// Before an operator is called at `now`, in a turn that lasts until `until`: rows that pass from this batch stay in
@@ -235,6 +240,7 @@ class Output {
   std::vector<OutPort> ports_;
   OnError on_error_;
   bool ends_;
+  Port any_port_ = main_port;  // main_port: it has none, or nobody reads it.
   bool originals_ = false;
   bool full_ = false;
   bool closed_ = false;

@@ -341,3 +341,37 @@ stages:
   BOOST_TEST(bench.out("numbers") == 500U);
   BOOST_TEST(bench.ending().unheard == 0U);
 }
+
+BOOST_AUTO_TEST_CASE(what_fails_behind_an_aggregate_leaves_by_any_failed_or_is_told_of) {
+  const std::string stages =
+      "stages:\n"
+      "  n: {generate: {range: 1..6, every: 1s}}\n"
+      "  m: {from: n, aggregate: {window: 2s, fields: {c: count()}}}\n"
+      "  p: {from: m, set: {more: 1}}\n"
+      "  b: {from: p, batch: {count: 1}}\n"
+      "  h: {from: b, lua: 'fail(\"no\")'}\n"
+      "  out: {from: h, file: {append: out.txt}}\n";
+  {
+    Bench bench(stages +
+                "  dead: {from: any.failed, lua: 'return {why = failed.text, stage = failed.stage}'}\n"
+                "  written: {from: dead, file: {append: dead.txt}}\n"
+                "  again: {from: dead, lua: 'fail(\"this as well\")'}\n");
+    bench.run();
+    const std::string one = "{\"stage\":\"h\",\"why\":\"no\"}\n";
+    const auto dead = bench.files().text("dead.txt");
+    BOOST_TEST(dead.size() >= 3 * one.size());
+    for (std::size_t at = 0; at < dead.size(); at += one.size()) BOOST_TEST(dead.substr(at, one.size()) == one);
+    BOOST_TEST(bench.ending().unheard == dead.size() / one.size());  // What fails once more.
+  }
+  {
+    Bench bench(stages + "  dead: {from: h.failed, file: {append: dead.txt}}\n");
+    bench.run();
+    BOOST_TEST(bench.files().text("dead.txt") != "");
+    BOOST_TEST(bench.ending().unheard == 0U);
+  }
+  Bench bench(stages);
+  bench.run();
+  BOOST_TEST(bench.ending().unheard >= 3U);
+  BOOST_TEST(bench.log.find("a message failed and nobody listens\" failed_stage=h why=no") != std::string::npos,
+             bench.log);
+}
