@@ -550,7 +550,7 @@ void Calls::end(Job& job, Attempt& attempt, std::exception_ptr fault) {
   context_.out.counters().duration.observe(std::chrono::duration<double>(took).count());
   if (adaptive_) adapt(*ended, failed, now);
   if (const auto permit = ended->take_permit()) breaker_->judge(job.circuit, *permit, failed, took, now);
-  if (failed && limit_ && failed->retry_after) limit_->bucket().pause(job.toll.key, now + *failed->retry_after);
+  if (failed && limit_ && failed->retry_after) limit_->bucket().pause(job.toll.key, now, now + *failed->retry_after);
   if (failed && !job.attempts.empty()) return;  // The other one may still bring something.
   give_up_second(job, now);
   if (ended->has_own()) job.message().edit_metadata().result = ended->result();

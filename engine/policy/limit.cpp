@@ -51,9 +51,9 @@ void Limit::give_back(const std::string& key, double cost, Time now) {
   of.full -= time_for(cost);
 }
 
-void Limit::pause(const std::string& key, Time until) {
+void Limit::pause(const std::string& key, Time now, Time until) {
   const std::scoped_lock lock(mutex_);
-  Bucket& of = bucket(key, until);
+  Bucket& of = bucket(key, now);
   of.paused_until = std::max(of.paused_until, until);
 }
 

@@ -45,7 +45,7 @@ class Limit {
   /// What was taken has not been used.
   void give_back(const std::string& key, double cost, Time now);
   /// Nothing is given of this key before then. The bucket fills meanwhile.
-  void pause(const std::string& key, Time until);
+  void pause(const std::string& key, Time now, Time until);
 
   /// Tokens there are now.
   double tokens(const std::string& key, Time now) const;

@@ -68,10 +68,22 @@ BOOST_AUTO_TEST_CASE(what_is_given_back_is_there_again) {
 
 BOOST_AUTO_TEST_CASE(a_pause_holds_its_key_and_no_other) {
   Limit limit(rule(10, 1s, 10));
-  limit.pause("a", Time{30s});
+  limit.pause("a", Time{}, Time{30s});
   BOOST_TEST((*limit.take("a", 1, Time{1s}) == Time{30s}));
   BOOST_TEST(!limit.take("b", 1, Time{1s}));
   BOOST_TEST(!limit.take("a", 1, Time{30s}));
+}
+
+BOOST_AUTO_TEST_CASE(a_pause_makes_no_key_forgotten_that_is_not_full_now) {
+  Limit limit(rule(1, 10s, 1, 2));
+  BOOST_TEST(!limit.take("a", 1, Time{}));
+  BOOST_TEST(!limit.take("b", 1, Time{}));
+  BOOST_TEST(!limit.take("c", 1, Time{}));
+  limit.pause("c", Time{}, Time{3600s});  // One of those that share a bucket.
+  BOOST_TEST(limit.take("a", 1, Time{}).has_value());
+  // And they are looked through again as before: a and b are full by then.
+  BOOST_TEST(!limit.take("d", 1, Time{20s}));
+  BOOST_TEST(limit.take("d", 1, Time{20s}).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(what_costs_more_than_the_bucket_holds_goes_when_it_is_full) {
