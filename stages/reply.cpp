@@ -105,7 +105,9 @@ class Replier {
     if (!asker->waits()) return out.drop(message, stage::Dropped::gone);
     Answer answer;
     if (auto failure = fill(message, answer)) return out.fail(message, std::move(*failure));
+    const bool success = answer.status < 400;
     if (!asker->answer(std::move(answer))) return out.drop(message, stage::Dropped::gone);
+    if (success) asker->note_success();
     out.pass(message);
   }
 

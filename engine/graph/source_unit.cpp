@@ -152,6 +152,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     bool stopped = false;                   ///< A failure of it was only a stop: what stands here is to be read again.
     std::shared_ptr<message::Asker> asker;  ///< Of its one message, where the source listens; until it has ended.
     bool asked = false;                     ///< There was one: what failed has been told to somebody.
+    bool succeeded = false;                 ///< Whoever asked was told so.
     runtime::Time entered{};                ///< Where nothing of it is kept.
     Open* next = nullptr;
   };
@@ -293,6 +294,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       const auto* metadata = batch.metadata(row);
       token.asker = metadata ? metadata->asker : nullptr;
       token.asked = token.asker != nullptr;
+      token.succeeded = false;
       token.entered = batch.entered(row);
       batch.set_identity(row, token.first_id(), &token);
     }
@@ -319,6 +321,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     auto& open = static_cast<Open&>(token);
     const bool failed = !open.failures().empty();  // Pushed, it is the source's, who may delete it at once.
     if (const auto asker = std::move(open.asker)) {
+      open.succeeded = asker->succeeded();
       // Mostly told already: of what failed at once, and of what is done by a reply.
       if (failed) {
         asker->fail(open.failures().front().failure);
@@ -497,7 +500,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   void lost(const message::FailedRow& row, Open& open) {
     const Failure& why = row.failure;
     open.stopped = open.stopped || why.reason == message::Reason::stopped;
-    if (!open.asked) {
+    if (!open.asked || open.succeeded) {
       tell_lost(driver_, why);
       return tell_beyond(driver_, row);
     }

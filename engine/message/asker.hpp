@@ -1,5 +1,6 @@
 // Who waits for an answer to a message: an HTTP client, or a test that plays one.
 #pragma once
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,6 +39,9 @@ class Asker {
 
   bool fail(const Failure& why) noexcept { return waits() && answer(answer_to(why)); }
   bool done() noexcept { return waits() && answer(Answer(204)); }
+  /// A reply has told it that all went well. What fails after that, nobody has told it.
+  void note_success() noexcept { succeeded_.store(true, std::memory_order_relaxed); }
+  bool succeeded() const noexcept { return succeeded_.load(std::memory_order_relaxed); }
 
   /// By the kind of failure; with Retry-After where weir knows when to come again. Says nothing of the inside but of
   /// what the asker sent.
@@ -45,6 +49,9 @@ class Asker {
 
  protected:
   Asker() = default;
+
+ private:
+  std::atomic<bool> succeeded_ = false;
 };
 
 /// The same by itself: 400, 404, 429, 503, 504, 502 or 500.

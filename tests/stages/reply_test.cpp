@@ -66,6 +66,27 @@ tests:
   BOOST_TEST(contains(said, "1 test: 1 passed"), said);
 }
 
+BOOST_AUTO_TEST_CASE(what_fails_when_a_reply_has_told_of_success_is_lost) {
+  for (const auto* status : {"202", "503"}) {
+    const auto said = test_of(std::string(R"(stages:
+  ask: {http_server: {listen: 127.0.0.1:8080, path: /}}
+  answer: {from: ask, reply: {status: )") +
+                              status + R"(}}
+  answered: {from: answer, take: 1}
+  work: {from: answered, lua: 'fail("no")'}
+  out: {from: work, drop: {}}
+tests:
+  - name: a
+    send: [{to: ask, text: hello}]
+    expect:
+      - {answered: ask, status: )" +
+                              status + R"(}
+      - {exit: )" + (*status == '2' ? "1" : "0") +
+                              "}\n");
+    BOOST_TEST(contains(said, "1 test: 1 passed"), said);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_that_is_not_expected_is_shown) {
   const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /}}
