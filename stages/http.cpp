@@ -456,7 +456,7 @@ std::optional<stage::Duration> pause_of(const message::Result& result, runtime::
       if (error != std::errc()) seconds = longest_s;
       pause = std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, longest_s));
     } else if (const auto date = io::parse_http_date(value)) {
-      pause = std::clamp<stage::Duration>(*date - now, 0s, std::chrono::seconds(longest_s));
+      if (*date > now) pause = std::min<stage::Duration>(*date - now, std::chrono::seconds(longest_s));
     }
     if (pause > 0s) return pause;
   }

@@ -157,7 +157,67 @@ std::uint64_t cookie_of(curl_socket_t fd) noexcept {
   return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
-using Sockets = std::unordered_map<curl_socket_t, std::uint64_t>;  // And their cookies.
+/// The sockets of a client's connections: those whose end its close() hears of, once they are made.
+class Connections {
+ public:
+  /// What a connection is known by, to whoever is about to send: both addresses.
+  static std::string ends(const char* there, int port, const char* here, int own_port) {
+    return std::string(there) + ' ' + std::to_string(port) + ' ' + here + ' ' + std::to_string(own_port);
+  }
+
+  void opened(curl_socket_t fd) { sockets_.insert_or_assign(fd, Socket{cookie_of(fd), {}, false}); }
+  /// One of these is the connection with these ends.
+  void made(const std::vector<curl_socket_t>& among, const std::string& ends, int own_port) {
+    for (const auto fd : among) {
+      const auto found = sockets_.find(fd);
+      if (found == sockets_.end() || port_of(fd) != own_port) continue;
+      found->second.ends = ends;
+      by_ends_.insert_or_assign(ends, fd);
+    }
+  }
+  /// It speaks HTTP/2: what comes while nobody waits for an answer is none.
+  void is_multiplexed(const std::string& ends) {
+    if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).multiplexed = true;
+  }
+  /// Something came while nobody waited for an answer, or it was closed: it would be taken for the next one's.
+  bool has_unasked_input(const std::string& ends) const {
+    const auto found = by_ends_.find(ends);
+    if (found == by_ends_.end() || sockets_.at(found->second).multiplexed) return false;
+    char byte = 0;
+    return ::recv(found->second, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+  }
+  bool contains(curl_socket_t fd) const { return sockets_.contains(fd); }
+  /// Whether the number is still the socket that it was.
+  bool is_open(curl_socket_t fd) const noexcept {
+    const auto found = sockets_.find(fd);
+    return found != sockets_.end() && found->second.cookie == cookie_of(fd);
+  }
+  void forget(curl_socket_t fd) noexcept {
+    const auto found = sockets_.find(fd);
+    if (found == sockets_.end()) return;
+    if (const auto known = by_ends_.find(found->second.ends); known != by_ends_.end() && known->second == fd) {
+      by_ends_.erase(known);
+    }
+    sockets_.erase(found);
+  }
+
+ private:
+  struct Socket {
+    std::uint64_t cookie;
+    std::string ends;
+    bool multiplexed;
+  };
+  static int port_of(curl_socket_t fd) noexcept {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return -1;
+    // The port stands in the same place in both.
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+  }
+
+  std::unordered_map<curl_socket_t, Socket> sockets_;
+  std::unordered_map<std::string, curl_socket_t> by_ends_;
+};
 
 /// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does. One that only
 /// rests between two requests stays registered, which spares most of the system calls.
@@ -185,7 +245,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
-  Sockets connections;      // Whose end close() hears of, once they are made; others are of threads that resolve names.
+  Connections connections;  // Other sockets are of threads that resolve names.
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -193,8 +253,9 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   CURL* take_handle();
   void give_back(CURL* easy, bool worn) noexcept;
-  /// One request and its reply, until `end`. `location`: where it redirects to.
-  runtime::Task<> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
+  /// One request and its reply, until `end`. `location`: where it redirects to. True: nothing was sent, and all is to
+  /// be done again.
+  runtime::Task<bool> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
   /// The same, and so many redirects.
   runtime::Task<HttpReply> exchange(HttpCall call, std::int64_t redirects_most, bool asks_robots);
 
@@ -217,10 +278,10 @@ class Transfer {
  public:
   using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
-  /// `opened`: where the sockets of its connections are noted.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Sockets& opened, const HttpCall& call,
+  /// `connections`: where its sockets are noted.
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, const HttpCall& call,
            HttpReply& reply)
-      : news(core), options_(options), opened_(opened), call_(call), reply_(reply) {}
+      : news(core), options_(options), connections_(connections), call_(call), reply_(reply) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -291,10 +352,17 @@ class Transfer {
       });
     }
     std::erase_if(reply_.headers, [](const auto& header) { return header.first == "transfer-encoding"; });
+    long version = 0;
+    curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
+    if (version == CURL_HTTP_VERSION_2_0) connections_.is_multiplexed(ends_);
     if (refused_) {
       reply_.failure = std::move(refused_);
     } else if (code != CURLE_OK) {
       reply_.failure = failure_of(code);
+    } else if (!answered) {
+      // (libcurl takes what ends in the middle of a head for a reply without a body.)
+      reply_.failure = Failure(Reason::io, head_over_ ? "the server has not said more than that it would go on"
+                                                      : "the reply is cut short in its head");
     } else if (unpacker_ && !unpacker_->at_end()) {
       reply_.failure = Failure(Reason::io, "the compressed reply is cut short");
     }
@@ -304,6 +372,8 @@ class Transfer {
   runtime::Waiter news;
   bool done = false;
   bool answered = false;  ///< The head of its reply is there.
+  /// Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
+  bool is_to_be_repeated = false;
   std::string location;
 
  private:
@@ -320,6 +390,7 @@ class Transfer {
     }
     // Over HTTP/2 libcurl fails an answered request whose body the server did not read, sends another one twice without
     // a word, and turns round and round while the server takes nothing.
+    speaks_1_ = sends || !is_repeatable(call_.method) || http_lower(call_.url.substr(0, 5)) == "http:";
     if (sends || !is_repeatable(call_.method)) {
       set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     }
@@ -377,10 +448,23 @@ class Transfer {
     if (sendings_ == 2 && (gone_out == 0 || is_repeatable(call_.method))) return true;
     return refuse(Reason::io, "the connection was closed before a reply began");
   }
-  static int before_sending(void* of, char*, char*, int, int) noexcept {
+  /// A connection that was kept is looked at once more: libcurl asks only whether it is closed.
+  bool may_send_by(std::string ends, int own_port) {
+    long made = 0;
+    curl().easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &made);
+    if (made > 0) connections_.made(sockets_, ends, own_port);
+    ends_ = std::move(ends);
+    if (made == 0 && connections_.has_unasked_input(ends_)) {
+      is_to_be_repeated = true;
+      return false;
+    }
+    return may_send();
+  }
+  static int before_sending(void* of, char* there, char* here, int port, int own_port) noexcept {
     auto& transfer = *static_cast<Transfer*>(of);
     try {
-      return transfer.may_send() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+      return transfer.may_send_by(Connections::ends(there, port, here, own_port), own_port) ? CURL_PREREQFUNC_OK
+                                                                                            : CURL_PREREQFUNC_ABORT;
     } catch (const std::bad_alloc&) {
       return CURL_PREREQFUNC_ABORT;
     }
@@ -399,7 +483,8 @@ class Transfer {
       } else {
         ::close(spare);
       }
-      transfer.opened_.insert_or_assign(fd, cookie_of(fd));
+      transfer.connections_.opened(fd);
+      transfer.sockets_.push_back(fd);
       return fd;
     } catch (const std::bad_alloc&) {
       return CURL_SOCKET_BAD;
@@ -444,6 +529,10 @@ class Transfer {
       return refuse(Reason::size, "the head of the reply is larger than 256KiB");
     }
     if (line.starts_with("HTTP/")) {
+      // libcurl would send the requests of others by the same connection at once, and mix up what comes.
+      if (speaks_1_ && !line.starts_with("HTTP/1.")) {
+        return refuse(Reason::io, "the server answers in another version of HTTP than it was asked in");
+      }
       // Another one after a `100 Continue`.
       reply_.headers.clear();
       layers_ = 0;
@@ -494,6 +583,7 @@ class Transfer {
       if (one.empty() || one.find_first_not_of("0123456789") != std::string_view::npos) {
         return refuse(Reason::io, "the reply's Content-Length is no number");
       }
+      if (one.size() - std::min(one.find_first_not_of('0'), one.size()) > 18) return too_large();
       if (said_length_ && *said_length_ != one) return refuse(Reason::io, "the reply has two lengths");
       said_length_ = one;
       if (comma == value.size()) return true;
@@ -558,7 +648,7 @@ class Transfer {
 
  private:
   const HttpClientOptions& options_;
-  Sockets& opened_;
+  Connections& connections_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -566,6 +656,9 @@ class Transfer {
   std::array<char, CURL_ERROR_SIZE> error_{};
   message::Done refused_;
   std::string private_;
+  std::vector<curl_socket_t> sockets_;  // That were opened for it.
+  std::string ends_;                    // Of its connection.
+  bool speaks_1_ = false;               // No other version of HTTP.
   std::size_t head_bytes_ = 0;
   int sendings_ = 0;
   int layers_ = 0;          // Of compression;
@@ -640,13 +733,12 @@ void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
   if (what == CURL_POLL_REMOVE) {
     const auto found = watches.find(fd);
     if (found == watches.end()) return;
-    const auto connection = connections.find(fd);
-    if (connection != connections.end() && connection->second == cookie_of(fd)) {
+    if (connections.is_open(fd)) {
       found->second->wants = 0;  // Until it is wanted again, or close().
       return;
     }
     // No connection, or one that libcurl gave up while it was being made: those it has closed by now, past close().
-    if (connection != connections.end()) connections.erase(connection);
+    connections.forget(fd);
     return release(fd);
   }
   auto& watch = watches[fd];
@@ -664,7 +756,7 @@ void HttpClient::Inside::on_socket(curl_socket_t fd, int what) noexcept {
 int HttpClient::Inside::close(void* of, curl_socket_t fd) noexcept {
   auto& inside = *static_cast<Inside*>(of);
   inside.release(fd);
-  inside.connections.erase(fd);
+  inside.connections.forget(fd);
   return ::close(fd);
 }
 
@@ -744,7 +836,7 @@ void HttpClient::Inside::act(curl_socket_t fd, int events) {
 
 // --------------------------------------------------------------------------------------------------------------- calls
 
-runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end) {
+runtime::Task<bool> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end) {
   /// However this is left, libcurl knows nothing of it any more.
   struct Handle {
     Handle(Inside& of, const Transfer& by) : inside(of), transfer(by), easy(of.take_handle()) { ++inside.calls; }
@@ -776,10 +868,11 @@ runtime::Task<> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply,
     reply.failure =
         Failure(Reason::timeout, limit == end ? "it took longer than " + config::show(*options.whole_time)
                                               : "no reply had begun after " + config::show(*options.first_byte_time));
-    co_return;
+    co_return false;
   }
   transfer.judge_address();
   location = std::move(transfer.location);
+  co_return transfer.is_to_be_repeated;
 }
 
 void HttpClient::load() { curl(); }
@@ -807,7 +900,11 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
       reply.failure = co_await robots->ask(call.url);
       if (reply.failure) break;
     }
-    co_await once(call, reply, location, end);
+    // Each time one connection less is kept.
+    for (bool again = true; again;) {
+      reply = HttpReply();
+      again = co_await once(call, reply, location, end);
+    }
     if (reply.failure || !redirects(reply.status) || location.empty() || redirects_most == 0) break;
     if (followed == redirects_most) {
       reply.failure =

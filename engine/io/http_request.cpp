@@ -679,8 +679,12 @@ std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
     const char* const end = ::strptime(whole.c_str(), form, &parts);
     if (!end) continue;
     const auto zone = http_trimmed(end);
-    if (zone.empty() || zone == "GMT" || zone == "UTC")
-      return runtime::WallTime(std::chrono::seconds(::timegm(&parts)));
+    if (!zone.empty() && zone != "GMT" && zone != "UTC") continue;
+    // A time beyond those that are held (1677 to 2262) is the last of them.
+    constexpr auto first = std::chrono::ceil<std::chrono::seconds>(runtime::WallTime::min().time_since_epoch());
+    constexpr auto last = std::chrono::floor<std::chrono::seconds>(runtime::WallTime::max().time_since_epoch());
+    return runtime::WallTime(
+        std::chrono::seconds(std::clamp<std::int64_t>(::timegm(&parts), first.count(), last.count())));
   }
   return std::nullopt;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <condition_variable>
 #include <cstdlib>
@@ -18,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/io/compress.hpp"
@@ -651,7 +653,9 @@ BOOST_AUTO_TEST_CASE(a_reply_that_is_cut_short_or_none_at_all_fails_as_io) {
                             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel",
                             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nhello",
                             "no HTTP at all\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 abc\r\n\r\n",
-                            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!"}) {
+                            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!",
+                            "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 200 OK\r\nx: y\r\n",
+                            "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/2 200 OK\r\ncontent-length: 0\r\n\r\n"}) {
     Peer peer(sends(bytes));
     const auto reply = ask(get(peer.url()));
     BOOST_TEST(kind(reply) == "io", bytes << " gave " << why(reply));
@@ -670,6 +674,42 @@ BOOST_AUTO_TEST_CASE(what_a_server_sends_unasked_is_nobody_s_reply) {
   std::string seen;
   for (const auto& reply : ask(std::move(calls))) seen += why(reply) + " " + reply.body + ";";
   BOOST_TEST(seen == "no failure asked;no failure asked;no failure asked;");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_server_sends_between_two_requests_is_nobody_s_reply) {
+  std::atomic<bool> sent = false;
+  bool told = false;
+  Peer peer([&](Peer::Connection& connection) {
+    while (connection.request()) {
+      connection.answer("asked");
+      if (std::exchange(told, true)) continue;
+      sent.wait(false);  // Not in the same piece: the first has been read.
+      connection.send(ok("unasked"));
+      sent = false;
+      sent.notify_all();
+    }
+  });
+  std::string seen;
+  const auto asks = [&](Core& core) -> Task<> {
+    HttpClient client(core, {});
+    for (int i = 0; i < 4; ++i) {
+      HttpCall call = get(peer.url());
+      const HttpReply reply = co_await client.call(std::move(call));
+      seen += why(reply) + " " + reply.body + ";";
+      if (i > 0) continue;
+      sent = true;
+      sent.notify_all();
+      sent.wait(true);
+    }
+  };
+  runtime::on_core(asks);
+  BOOST_TEST(seen == "no failure asked;no failure asked;no failure asked;no failure asked;");
+  BOOST_TEST(peer.connections() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_length_that_nobody_can_count_is_too_large) {
+  Peer peer(sends("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\nabc"));
+  BOOST_TEST(kind(ask(get(peer.url()))) == "size");
 }
 
 BOOST_AUTO_TEST_CASE(a_header_over_two_lines_is_one_and_what_is_none_is_left_out) {
@@ -1011,6 +1051,7 @@ BOOST_AUTO_TEST_CASE(a_date_of_http_is_read_and_nothing_else) {
   BOOST_TEST(seconds("Sun, 06 Nov 1994 08:49:37 GMT") == 784111777);
   BOOST_TEST(seconds("Sunday, 06-Nov-94 08:49:37 GMT") == 784111777);
   BOOST_TEST(seconds("Sun Nov  6 08:49:37 1994") == 784111777);
+  BOOST_TEST(seconds("Fri, 31 Dec 9999 23:59:59 GMT") == 9223372036);  // The last that is held.
   BOOST_TEST(seconds("soon") == -1);
   BOOST_TEST(seconds("") == -1);
 }
