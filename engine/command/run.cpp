@@ -180,6 +180,12 @@ void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervi
                   std::atomic<int>& count) {
   std::vector<int> numbers{SIGTERM, SIGINT};
   if (hears_hangups()) numbers.push_back(SIGHUP);
+  // Blocked from here to the end of the process: one that comes when the runtime has gone already, and the program is
+  // about to end with what came of the run, would end it in another way.
+  sigset_t blocked;
+  ::sigemptyset(&blocked);
+  for (const int number : numbers) ::sigaddset(&blocked, number);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
   std::map<int, runtime::Time> heard;
   runtime.on_signal(numbers, [&control, &supervisor, &count, heard = std::move(heard)](int number) mutable {
     // Who ends a process and its group tells it twice in one moment, as `timeout` does: that is one signal. The second
