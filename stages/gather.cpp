@@ -39,7 +39,8 @@ const auto spec =
 
 class Gather : public stage::Operator, private message::Groups::Listener {
  public:
-  Gather(const GatherConfig& config, stage::Context& context) : of_(config.of), groups_(context.gathers) {
+  Gather(const GatherConfig& config, stage::Context& context)
+      : of_(config.of), groups_(context.gathers), once_(context.gathers_once) {
     WEIR_ASSERT(groups_, "what a gather waits for is known");
     message::append_quoted(opening_, config.into);
     opening_ = "{" + opening_ + ":[";
@@ -147,6 +148,7 @@ class Gather : public stage::Operator, private message::Groups::Listener {
     payload_ += "]}";
     const stage::Message made = out.emit(stage::main_port, payload_, open.joint->entered());
     made.edit_metadata() = std::move(open.metadata);
+    if (once_) open.joint->fail_for_good();
     stage::Joint::carry(std::move(open.joint), made);
     open_.erase(found);
   }
@@ -161,6 +163,7 @@ class Gather : public stage::Operator, private message::Groups::Listener {
 
   const std::string of_;
   const std::shared_ptr<message::Groups> groups_;
+  const bool once_;
   std::function<void()> wake_;
   std::string opening_, payload_;
   std::map<std::uint64_t, Open> open_;  // By number, so by age.

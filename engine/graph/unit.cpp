@@ -73,6 +73,7 @@ void Unit::equip(const PlannedStage& planned, stage::Context& context) {
   if (planned.configured.opens_groups) context.opens = setting_.groups(index);
   if (planned.gathers) {
     context.gathers = setting_.groups(*planned.gathers);
+    context.gathers_once = setting_.plan->stages[*planned.gathers].configured.shape == stage::Shape::source;
     context.wake = [this] { inbox_.poke(); };
   }
 }

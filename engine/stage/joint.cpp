@@ -33,7 +33,11 @@ void Joint::completed(message::Token& token) noexcept {
     for (const auto& batch : held_) batch->done_all();
     return;
   }
-  const message::Failure& why = token.failures().front().failure;
+  message::Failure why = token.failures().front().failure;
+  if (for_good_) {
+    why.lasts = true;
+    why.may_pass = false;
+  }
   for (const auto& batch : held_) {
     for (std::size_t row = 0; row < batch->size(); ++row) batch->fail(row, why);
   }

@@ -32,6 +32,8 @@ class Joint final : private message::TokenOwner {
     }
   }
 
+  /// If what they become fails, none of them is to be sent again.
+  void fail_for_good() noexcept { for_good_ = true; }
   /// `made` stands for all of them from now on. It must have no token yet, and the joint at least one message.
   static void carry(std::unique_ptr<Joint> joint, const message::Message& made);
 
@@ -41,6 +43,7 @@ class Joint final : private message::TokenOwner {
   std::vector<message::Batch::Pointer> held_;
   std::size_t rows_ = 0;
   std::size_t bytes_ = 0;
+  bool for_good_ = false;
   bool asked_ = false;  // Whether anybody waits for an answer.
   std::unique_ptr<message::Token> token_;
 };

@@ -200,3 +200,38 @@ stages:
   BOOST_TEST(told.find("nothing that 'a' makes comes to 'd'") != told.npos, told);
   BOOST_TEST(told.find("'straight'") == told.npos, told);
 }
+
+BOOST_AUTO_TEST_CASE(a_list_of_a_source_that_fails_is_not_made_again_and_says_why) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [1, 2, 3]}}
+  b: {from: a, exec: {run: [work, '{{ msg }}']}, merge: {}}
+  c: {from: b, gather: {of: a, into: all}}
+  d: {from: c, exec: {run: [work, fails]}}
+  dead: {from: any.failed, lua: 'return {failed.stage, failed.kind, failed.text, text}'}
+  out: {from: dead, stdout: {}}
+)");
+  work(bench);
+  bench.run();
+  std::string expected;
+  for (const auto* one : {"1", "2", "3"})
+    expected += std::string(R"(["d","exit","`work` exited with 1",")") + one + "\"]\n";
+  BOOST_TEST(bench.output() == expected);
+  BOOST_TEST(bench.runtime.programs().started() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_one_message_that_fails_is_made_again) {
+  Bench bench(R"(
+stages:
+  a: {generate: {count: 1, msg: {l: [1, 2]}}}
+  e: {from: a, expand: {each: l}}
+  c: {from: e, gather: {of: e, into: all}}
+  d: {from: c, exec: {run: [work, fails]}}
+  dead: {from: any.failed, lua: 'return {failed.stage, failed.attempts, failed.kind}'}
+  out: {from: dead, stdout: {}}
+)");
+  work(bench);
+  bench.run();
+  BOOST_TEST(bench.runtime.programs().started() == 3U);
+  BOOST_TEST(bench.output().starts_with("[\"d\",3,\"exit\"]\n"), bench.output());
+}
