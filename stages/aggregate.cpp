@@ -100,7 +100,9 @@ void verify(const AggregateConfig& config, config::Written& written) {
 const auto spec =
     config::Spec<AggregateConfig>("aggregate", "Makes one message of many, by key and by window of time.")
         .field("by", &AggregateConfig::by,
-               "The fields that messages of one group have in common, by their paths. Left out: all are one group.",
+               "The fields that messages of one group have in common, by their paths. Left out: all are one group. "
+               "Objects "
+               "whose members stand in another order are others.",
                config::sample("[device]"))
         .distinct()
         .field("window", &AggregateConfig::window,
@@ -109,7 +111,7 @@ const auto spec =
         .required()
         .field("slide", &AggregateConfig::slide,
                "From the beginning of one window to that of the next. Left out: the window's length. Shorter, each "
-               "message stands in several.",
+               "message stands in several; a window is a whole number of them long.",
                config::above(0), config::sample("1s"))
         .field("time", &AggregateConfig::time,
                "The field that says when a message was made: seconds since 1970, or a text as of RFC 3339. Left out: "
@@ -122,9 +124,11 @@ const auto spec =
                "field. first and last are as the messages came, whatever `time` says.",
                config::not_empty(), config::sample("{mean: mean(celsius), n: count()}"))
         .required()
-        .field("keys", &AggregateConfig::keys,
-               "So many groups in one window at the most; a message of one more fails (memory).", config::at_least(1),
-               config::at_most(10'000'000))
+        .field(
+            "keys", &AggregateConfig::keys,
+            "So many groups in one window at the most, where it slides in each part as long as `slide`; a message of "
+            "one more fails (memory).",
+            config::at_least(1), config::at_most(10'000'000))
         .details(
             "For each group that has messages one message leaves when its window closes. Its payload is `by` and "
             "`fields`; `meta.window_start` and `meta.window_end` say which window it was. Values of `by` are one if "
@@ -193,11 +197,18 @@ double as_double(const message::Number& number) {
 /// Only a number that is not smaller can make a finite sum infinite: it is half of the largest double's last place.
 constexpr double overflowing_least = 0x1p970;
 
+/// Holds the sum of any number of integers of 64 bits.
+__extension__ typedef __int128 Wide;
+bool fits(Wide sum) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  return sum >= Limits::min() && sum <= Limits::max();
+}
+
 /// One field of one group. Which of its parts are used is the function's to say.
 struct Cell {
   std::uint64_t count = 0;
-  bool whole = true;  // All were integers, and their sum is one that 64 bits hold.
-  std::int64_t integers = 0;
+  bool whole = true;  // All were integers.
+  Wide integers = 0;
   double sum = 0;
   message::Number best{std::int64_t{0}};
   std::string text;                // Of the best, first or last, as JSON.
@@ -211,7 +222,8 @@ struct Cell {
         break;
       case What::sum: {
         const auto* const integer = std::get_if<std::int64_t>(&number);
-        whole = whole && integer && !__builtin_add_overflow(integers, *integer, &integers);
+        whole = whole && integer;
+        if (integer) integers += *integer;
         sum += as_double(number);
         break;
       }
@@ -246,8 +258,8 @@ struct Cell {
         message::append_integer(out, static_cast<std::int64_t>(count));
         return;
       case What::sum:
-        if (whole) return message::append_integer(out, integers);
-        message::append_float(out, sum);
+        if (whole && fits(integers)) return message::append_integer(out, static_cast<std::int64_t>(integers));
+        message::append_float(out, whole ? static_cast<double>(integers) : sum);
         break;
       case What::mean:
         if (count > 0) message::append_float(out, sum / static_cast<double>(count));
@@ -266,7 +278,6 @@ struct Cell {
 /// Its sums depend hardly on what was added first: the integers' not at all, the others' in the last place of a double
 /// at the most, as they have more digits than that and no largest number that a sum of doubles could reach.
 struct Partial {
-  __extension__ typedef __int128 Wide;
   static_assert(std::numeric_limits<long double>::max_exponent > std::numeric_limits<double>::max_exponent);
 
   std::uint64_t count = 0;
@@ -298,11 +309,10 @@ struct Partial {
 
   /// By itself, without the values of a percentile.
   Cell cell(const Function& function) const {
-    using Limits = std::numeric_limits<std::int64_t>;
     Cell made;
     made.count = count;
-    made.whole = whole && integers >= Limits::min() && integers <= Limits::max();
-    if (made.whole) made.integers = static_cast<std::int64_t>(integers);
+    made.whole = whole;
+    made.integers = integers;
     made.sum = finite(sum);
     const bool has_text = function.what == What::min || function.what == What::max || function.what == What::first ||
                           function.what == What::last;

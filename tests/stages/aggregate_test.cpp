@@ -4,6 +4,7 @@
 #include <ctime>
 #include <limits>
 #include <random>
+#include <sstream>
 
 #include "tests/stages/alone.hpp"
 #include "tests/support/bench.hpp"
@@ -161,6 +162,18 @@ BOOST_AUTO_TEST_CASE(sums_that_64_bits_do_not_hold_go_on_as_floats) {
   aggregate.finish();
   BOOST_REQUIRE_EQUAL(aggregate.out().size(), 1U);
   BOOST_TEST(aggregate.out()[0] == R"({"s":18446744073709551616.0})");
+}
+
+BOOST_AUTO_TEST_CASE(a_sum_of_integers_is_exact_whatever_it_was_on_the_way) {
+  for (const auto* three : {"9223372036854775807 3 -9223372036854775807", "-9223372036854775807 9223372036854775807 3",
+                            "9007199254740990 -9007199254740993 6"}) {
+    Alone aggregate("aggregate", "{window: 1s, fields: {s: sum(v)}}");
+    std::istringstream numbers(three);
+    for (std::string number; numbers >> number;) aggregate.give({"{\"v\":" + number + "}"});
+    aggregate.finish();
+    BOOST_REQUIRE_EQUAL(aggregate.out().size(), 1U);
+    BOOST_TEST(aggregate.out()[0] == "{\"s\":3}");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_would_make_a_sum_infinite_fails_and_counts_nowhere) {
