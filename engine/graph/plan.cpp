@@ -399,6 +399,15 @@ void refuse_two_that_serve_the_same(const Plan& plan, Diagnostics& diagnostics) 
   }
 }
 
+/// Whether messages may fail because an edge before it is full.
+bool edge_may_fail(const stage::Common& common) {
+  if (!common.edge) return false;
+  const auto fails = [](const stage::EdgeLimits& limits) { return limits.when_full == stage::WhenFull::fail; };
+  const auto& by_input = common.edge->inputs;
+  return fails(*common.edge) ||
+         std::any_of(by_input.begin(), by_input.end(), [&](const auto& one) { return fails(one.second); });
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
@@ -412,6 +421,12 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
     if (!ends && configured.main_output && planned.last_step() && plan.readers({i, stage::main_port}).empty()) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
+    }
+    if (edge_may_fail(planned.common) && !plan.readers({i, stage::failed_port}).empty()) {
+      diagnostics.warning(planned.place,
+                          "'" + planned.name + ".failed' does not have what finds the edge before '" + planned.name +
+                              "' full: that fails for its source",
+                          "read `any.failed`, or `.failed` of the source, for it");
     }
     if (!configured.ports_are_to_be_read) continue;
     for (std::size_t own = 0; own < configured.ports.size(); ++own) {

@@ -136,6 +136,18 @@ stages:
   BOOST_TEST(says(told, "'b' is read twice here"), told);
 }
 
+BOOST_AUTO_TEST_CASE(who_reads_failures_of_a_stage_whose_edge_may_fail_is_warned) {
+  const auto file = [](const std::string& edge, const std::string& reads) {
+    return mistakes("stages:\n  numbers: {generate: {range: 1..3}}\n  b: {from: numbers, drop: {}, edge: " + edge +
+                    "}\n  c: {from: " + reads + ", drop: {}}\n");
+  };
+  const std::string warning = "'b.failed' does not have what finds the edge before 'b' full";
+  BOOST_TEST(says(file("{when_full: fail}", "b.failed"), warning));
+  BOOST_TEST(says(file("{numbers: {when_full: fail}}", "b.failed"), warning));
+  BOOST_TEST(file("{when_full: fail}", "any.failed") == "");
+  BOOST_TEST(file("{when_full: drop_newest}", "b.failed") == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_an_edge_is_told_has_to_make_sense) {
   const auto told = mistakes(R"(
 stages:
