@@ -422,7 +422,12 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
     }
-    if (edge_may_fail(planned.common) && !plan.readers({i, stage::failed_port}).empty()) {
+    // (Who asked for a message is told at once that there is no room.)
+    const auto asks_nobody = [](const PlannedStage& other) {
+      return other.configured.shape == stage::Shape::source && !other.configured.listens;
+    };
+    if (edge_may_fail(planned.common) && !plan.readers({i, stage::failed_port}).empty() &&
+        plan.any_up_to(i, asks_nobody)) {
       diagnostics.warning(planned.place,
                           "'" + planned.name + ".failed' does not have what finds the edge before '" + planned.name +
                               "' full: that fails for its source",
