@@ -175,18 +175,18 @@ class Connections {
       by_ends_.insert_or_assign(ends, fd);
     }
   }
-  /// It speaks HTTP/2: what comes while nobody waits for an answer is none.
-  void is_multiplexed(const std::string& ends) {
-    if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).multiplexed = true;
+  /// It speaks HTTP/1: whatever comes is an answer, to one who waits. (By HTTP/2 others may be waiting, and more than
+  /// answers comes.)
+  void answers_in_turn(const std::string& ends) {
+    if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).in_turn = true;
   }
   /// Something came while nobody waited for an answer, or it was closed: it would be taken for the next one's.
   bool has_unasked_input(const std::string& ends) const {
     const auto found = by_ends_.find(ends);
-    if (found == by_ends_.end() || sockets_.at(found->second).multiplexed) return false;
+    if (found == by_ends_.end() || !sockets_.at(found->second).in_turn) return false;
     char byte = 0;
     return ::recv(found->second, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
   }
-  bool contains(curl_socket_t fd) const { return sockets_.contains(fd); }
   /// Whether the number is still the socket that it was.
   bool is_open(curl_socket_t fd) const noexcept {
     const auto found = sockets_.find(fd);
@@ -205,7 +205,7 @@ class Connections {
   struct Socket {
     std::uint64_t cookie;
     std::string ends;
-    bool multiplexed;
+    bool in_turn;
   };
   static int port_of(curl_socket_t fd) noexcept {
     sockaddr_storage address{};
@@ -354,7 +354,7 @@ class Transfer {
     std::erase_if(reply_.headers, [](const auto& header) { return header.first == "transfer-encoding"; });
     long version = 0;
     curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
-    if (version == CURL_HTTP_VERSION_2_0) connections_.is_multiplexed(ends_);
+    if (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1) connections_.answers_in_turn(ends_);
     if (refused_) {
       reply_.failure = std::move(refused_);
     } else if (code != CURLE_OK) {
