@@ -101,8 +101,7 @@ const auto spec =
     config::Spec<AggregateConfig>("aggregate", "Makes one message of many, by key and by window of time.")
         .field("by", &AggregateConfig::by,
                "The fields that messages of one group have in common, by their paths. Left out: all are one group. "
-               "Objects "
-               "whose members stand in another order are others.",
+               "Objects whose members stand in another order are others.",
                config::sample("[device]"))
         .distinct()
         .field("window", &AggregateConfig::window,

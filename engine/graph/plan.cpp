@@ -249,11 +249,10 @@ void let_others_hand_over(Plan& plan) {
     return from.port == stage::main_port && configured.collects && configured.gathers.empty();
   };
   const auto unknown = behind(plan, makes);
-  const auto from_there = [&](std::size_t reader) {
-    return behind(plan, [reader](PortRef from) { return from.stage == reader; });
-  };
   std::vector<std::vector<bool>> after;
-  for (const std::size_t reader : hear) after.push_back(from_there(reader));
+  for (const std::size_t reader : hear) {
+    after.push_back(behind(plan, [reader](PortRef from) { return from.stage == reader; }));
+  }
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     auto& planned = plan.stages[i];
     if (!unknown[i] || !planned.kind) continue;

@@ -25,6 +25,7 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
         std::make_unique<stage::Output>(core, node->planned->name, std::move(ports), node->planned->common.on_error,
                                         shape != stage::Shape::source && shape != stage::Shape::operation);
     if (node->planned->of_several()) node->output->fail_originals();
+    node->output->on_unheard = [this, of = node.get()](const message::Failure& why) { tell_lost(*of->context, why); };
     node->targets.resize(node->planned->ports.size());
     node->sampled = !nodes_.empty() && node->planned->name != name();
     nodes_.push_back(std::move(node));
@@ -46,11 +47,6 @@ Node* Unit::node(std::size_t stage) const {
     if (planned_.stages[i] == stage) return nodes_[i].get();
   }
   return nullptr;
-}
-
-/// What fails without a token, and nobody reads it.
-void Unit::tell_of_unheard(Node& node) {
-  node.output->on_unheard = [this, &node](const message::Failure& why) { tell_lost(*node.context, why); };
 }
 
 void Unit::tell_lost(stage::Context& context, const message::Failure& why) {
@@ -80,17 +76,13 @@ void Unit::equip(const PlannedStage& planned, stage::Context& context) {
 
 void Unit::prepare() {
   for (const auto& node : nodes_) {
-    if (!node->planned->configured.make_operator) {
-      if (node->context) tell_of_unheard(*node);
-      continue;
-    }
+    if (!node->planned->configured.make_operator) continue;
     if (!node->context) {
       node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
                                                        [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
     equip(*node->planned, *node->context);
     node->op = node->planned->configured.make_operator(*node->context);
-    tell_of_unheard(*node);
   }
   // A call whose results nobody reads is done when it has called: it goes on for that alone.
   const auto shape = head().planned->configured.shape;

@@ -191,7 +191,6 @@ class Unit {
   void cut_piece();
   bool waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept;
   static std::size_t rows_that_fit(flow::Edge& edge, const stage::Batch& batch);
-  void tell_of_unheard(Node& node);
   void lose(Branch& branch, stage::Batch& batch, std::size_t first, stage::Output& from);
   bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
   void process(Node& node);

@@ -9,7 +9,7 @@ namespace weir::io::openssl {
 
 /// Its functions under their own names. Where this namespace is used they go before those of the global one, in
 /// OpenSSL's macros as well, so long as nobody writes `::` before them. To resolve its 5,000 symbols would take a
-/// seventh of the time that weir takes to start, and most pipelines have no use for them.
+/// third of the time that weir takes to start, and most pipelines have no use for them.
 // clang-format off
 #define WEIR_OPENSSL_FUNCTIONS(each) \
   each(BIO_ctrl) each(BIO_ctrl_pending) each(BIO_free_all) each(BIO_new) each(BIO_read) each(BIO_s_mem) \

@@ -183,9 +183,9 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
     return send(failed_port, batch, row);
   }
   const bool unknown = !batch.token(row);
-  if (unknown && any_port_ != main_port) {
+  if (unknown && any_port_) {
     batch.edit_metadata(row).failed = std::move(why);
-    return send(any_port_, batch, row);
+    return send(*any_port_, batch, row);
   }
   --counters_.in_flight;
   ++counters_.failed[static_cast<std::size_t>(why.reason)];

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -240,7 +241,7 @@ class Output {
   std::vector<OutPort> ports_;
   OnError on_error_;
   bool ends_;
-  Port any_port_ = main_port;  // main_port: it has none, or nobody reads it.
+  std::optional<Port> any_port_;  // Where there is one, and somebody reads it.
   bool originals_ = false;
   bool full_ = false;
   bool closed_ = false;

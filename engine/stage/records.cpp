@@ -1,6 +1,7 @@
 #include "engine/stage/records.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "engine/message/json.hpp"
@@ -8,16 +9,18 @@
 namespace weir::stage {
 namespace {
 
+constexpr std::array delimiter_words{std::pair("comma", io::Delimiter::comma),
+                                     std::pair("semicolon", io::Delimiter::semicolon),
+                                     std::pair("tab", io::Delimiter::tab), std::pair("pipe", io::Delimiter::pipe)};
+
 const std::string& word(FieldType type) { return field_types()[static_cast<std::size_t>(type)]; }
 
 }  // namespace
 
 config::Extra delimiters() {
-  using io::Delimiter;
-  return config::one_of({{"comma", Delimiter::comma},
-                         {"semicolon", Delimiter::semicolon},
-                         {"tab", Delimiter::tab},
-                         {"pipe", Delimiter::pipe}});
+  config::Extra words;
+  for (const auto& [word, delimiter] : delimiter_words) words.choices.emplace_back(word, delimiter);
+  return words;
 }
 
 const std::vector<std::string>& field_types() {
@@ -181,8 +184,8 @@ Records::State Records::take_names() {
     }
   }
   if (fields_.size() == 1) {
-    for (const auto& [character, name] : {std::pair(',', "comma"), {';', "semicolon"}, {'\t', "tab"}, {'|', "pipe"}}) {
-      if (fields_[0].find(character) != std::string_view::npos) other_delimiter_ = name;
+    for (const auto& [word, delimiter] : delimiter_words) {
+      if (fields_[0].find(static_cast<char>(delimiter)) != std::string_view::npos) other_delimiter_ = word;
     }
   }
   if (names_wrong_.empty()) return State::nothing;

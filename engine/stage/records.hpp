@@ -88,8 +88,8 @@ class Records {
   std::int64_t line_ = 0;
   std::vector<std::string_view> fields_;
   std::vector<io::LogfmtPair> pairs_;
-  std::vector<std::pair<std::string, FieldType>>
-      columns_;  // Of CSV; where they were not given, none until the first record.
+  // Of CSV; where they were not given, none until the first record.
+  std::vector<std::pair<std::string, FieldType>> columns_;
   const char* other_delimiter_ = nullptr;
   std::string names_wrong_;  // Why there are none, though there was one.
 };
