@@ -180,12 +180,15 @@ class Connections {
   void answers_in_turn(const std::string& ends) {
     if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).in_turn = true;
   }
+  bool known_to_answer_in_turn(const std::string& ends) const {
+    const auto found = by_ends_.find(ends);
+    return found != by_ends_.end() && sockets_.at(found->second).in_turn;
+  }
   /// Something came while nobody waited for an answer, or it was closed: it would be taken for the next one's.
   bool has_unasked_input(const std::string& ends) const {
-    const auto found = by_ends_.find(ends);
-    if (found == by_ends_.end() || !sockets_.at(found->second).in_turn) return false;
+    if (!known_to_answer_in_turn(ends)) return false;
     char byte = 0;
-    return ::recv(found->second, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    return ::recv(by_ends_.at(ends), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
   }
   /// Whether the number is still the socket that it was.
   bool is_open(curl_socket_t fd) const noexcept {
@@ -230,6 +233,13 @@ struct Watch {
   int wants = 0, waits = 0;  // CURL_POLL_IN and CURL_POLL_OUT.
 };
 
+/// Whether a request is to be made once more, from the start.
+enum class Repeat {
+  no,
+  same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
+  alone,  ///< By a connection that is made for it: the one that it shared did not bring it to the server's eyes.
+};
+
 }  // namespace
 
 struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
@@ -253,9 +263,8 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   CURL* take_handle();
   void give_back(CURL* easy, bool worn) noexcept;
-  /// One request and its reply, until `end`. `location`: where it redirects to. True: nothing was sent, and all is to
-  /// be done again.
-  runtime::Task<bool> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end);
+  /// One request and its reply, until `end`; `alone`: by a new connection. `location`: where it redirects to.
+  runtime::Task<Repeat> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end, bool alone);
   /// The same, and so many redirects.
   runtime::Task<HttpReply> exchange(HttpCall call, std::int64_t redirects_most, bool asks_robots);
 
@@ -285,8 +294,9 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  void prepare(CURL* easy) {
+  void prepare(CURL* easy, bool alone) {
     easy_ = easy;
+    alone_ = alone;
     const auto set = [easy](CURLoption option, auto value) { curl().easy_setopt(easy, option, value); };
     for (const auto option :
          {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
@@ -294,6 +304,7 @@ class Transfer {
     }
     set(CURLOPT_ERRORBUFFER, error_.data());
     set(CURLOPT_URL, call_.url.c_str());
+    set(CURLOPT_FRESH_CONNECT, long{alone});
     prepare_request();
   }
   /// Makes a handle forget what a transfer left in it, where that may be gone soon; what holds for all stays.
@@ -366,14 +377,14 @@ class Transfer {
     } else if (unpacker_ && !unpacker_->at_end()) {
       reply_.failure = Failure(Reason::io, "the compressed reply is cut short");
     }
+    if (repeat == Repeat::no && was_lost_with_others(code)) repeat = Repeat::alone;
     news.wake();
   }
 
   runtime::Waiter news;
   bool done = false;
   bool answered = false;  ///< The head of its reply is there.
-  /// Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
-  bool is_to_be_repeated = false;
+  Repeat repeat = Repeat::no;
   std::string location;
 
  private:
@@ -448,6 +459,14 @@ class Transfer {
     if (sendings_ == 2 && (gone_out == 0 || is_repeatable(call_.method))) return true;
     return refuse(Reason::io, "the connection was closed before a reply began");
   }
+  /// By HTTP/2 a server ends a connection for all who share it (GOAWAY, RFC 9113, 6.8), and answers only some. The
+  /// others share the next one, and meet the same: where few are answered by each, who is unlucky is never among them.
+  /// The first of a connection is.
+  bool was_lost_with_others(CURLcode code) const {
+    if (alone_ || speaks_1_ || head_bytes_ > 0 || connections_.known_to_answer_in_turn(ends_)) return false;
+    return sendings_ > 1 ? code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_SEND_ERROR || code == CURLE_HTTP2
+                         : code == CURLE_HTTP2;
+  }
   /// A connection that was kept is looked at once more: libcurl asks only whether it is closed.
   bool may_send_by(std::string ends, int own_port) {
     long made = 0;
@@ -455,7 +474,7 @@ class Transfer {
     if (made > 0) connections_.made(sockets_, ends, own_port);
     ends_ = std::move(ends);
     if (made == 0 && connections_.has_unasked_input(ends_)) {
-      is_to_be_repeated = true;
+      repeat = Repeat::same;
       return false;
     }
     return may_send();
@@ -658,6 +677,7 @@ class Transfer {
   std::string private_;
   std::vector<curl_socket_t> sockets_;  // That were opened for it.
   std::string ends_;                    // Of its connection.
+  bool alone_ = false;                  // That was made for it.
   bool speaks_1_ = false;               // No other version of HTTP.
   std::size_t head_bytes_ = 0;
   int sendings_ = 0;
@@ -836,7 +856,8 @@ void HttpClient::Inside::act(curl_socket_t fd, int events) {
 
 // --------------------------------------------------------------------------------------------------------------- calls
 
-runtime::Task<bool> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end) {
+runtime::Task<Repeat> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end,
+                                               bool alone) {
   /// However this is left, libcurl knows nothing of it any more.
   struct Handle {
     Handle(Inside& of, const Transfer& by) : inside(of), transfer(by), easy(of.take_handle()) { ++inside.calls; }
@@ -853,7 +874,7 @@ runtime::Task<bool> HttpClient::Inside::once(const HttpCall& call, HttpReply& re
   const Time begun = core.now();
   Transfer transfer(core, options, connections, call, reply);
   const Handle handle(*this, transfer);
-  transfer.prepare(handle.easy);
+  transfer.prepare(handle.easy, alone);
   if (curl().multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
   while (!transfer.done) {
     const bool waits_for_head = options.first_byte_time && !transfer.answered;
@@ -868,11 +889,11 @@ runtime::Task<bool> HttpClient::Inside::once(const HttpCall& call, HttpReply& re
     reply.failure =
         Failure(Reason::timeout, limit == end ? "it took longer than " + config::show(*options.whole_time)
                                               : "no reply had begun after " + config::show(*options.first_byte_time));
-    co_return false;
+    co_return Repeat::no;
   }
   transfer.judge_address();
   location = std::move(transfer.location);
-  co_return transfer.is_to_be_repeated;
+  co_return transfer.repeat;
 }
 
 void HttpClient::load() { curl(); }
@@ -900,10 +921,10 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
       reply.failure = co_await robots->ask(call.url);
       if (reply.failure) break;
     }
-    // Each time one connection less is kept.
-    for (bool again = true; again;) {
+    // Once alone; before that, each time one connection less is kept.
+    for (auto repeat = Repeat::same; repeat != Repeat::no;) {
       reply = HttpReply();
-      again = co_await once(call, reply, location, end);
+      repeat = co_await once(call, reply, location, end, repeat == Repeat::alone);
     }
     if (reply.failure || !redirects(reply.status) || location.empty() || redirects_most == 0) break;
     if (followed == redirects_most) {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/support/poll_thread.hpp"
+#include "tests/support/python_server.hpp"
 #include "tests/support/tls.hpp"
 #include "tests/support/watched.hpp"
 
@@ -67,29 +68,7 @@ class Nginx {
   std::unique_ptr<Child> nginx_;
 };
 
-/// One of tests/support/servers.py, by Debian's Python, which knows Debian's packages.
-class PythonServer {
- public:
-  explicit PythonServer(std::vector<std::string> words) {
-    words.insert(words.begin(), {"/usr/bin/python3", std::string(WEIR_SOURCE_DIR) + "/tests/support/servers.py"});
-    server_ = std::make_unique<Child>(std::move(words));
-    BOOST_REQUIRE_MESSAGE(server_->saw_on_out("port "), server_->err());
-    BOOST_REQUIRE(server_->saw_on_out("\n"));
-  }
-  static bool has_aiohttp() { return machine_can("aiohttp", "/usr/bin/python3 -c 'import aiohttp'"); }
-  std::string url(const std::string& path = {}) const {
-    const auto& out = server_->out();
-    return "http://127.0.0.1:" + out.substr(5, out.find('\n') - 5) + path;
-  }
-  /// What it was asked.
-  std::string end() {
-    server_->signal(SIGTERM);
-    return server_->end().out;
-  }
-
- private:
-  std::unique_ptr<Child> server_;
-};
+bool has_aiohttp() { return machine_can("aiohttp", "/usr/bin/python3 -c 'import aiohttp'"); }
 
 std::size_t times(const std::string& text, const std::string& part) {
   std::size_t count = 0;
@@ -112,7 +91,7 @@ BOOST_AUTO_TEST_CASE(subprocess_reports_all_five_commands_the_killed_one_too) {
 }
 
 BOOST_AUTO_TEST_CASE(rate_limit_keeps_to_each_tenant_s_rate_and_to_what_aiohttp_asks_of_it) {
-  if (!PythonServer::has_aiohttp()) return;
+  if (!has_aiohttp()) return;
   PythonServer api({"aiohttp"});
   const TemporaryFolder folder;
   std::string orders = "{\"tenant\":\"quick\",\"n\":0,\"item\":\"none\"}\n";
@@ -203,7 +182,7 @@ BOOST_AUTO_TEST_CASE(worker_pool_converts_what_nginx_serves_each_job_for_itself_
 }
 
 BOOST_AUTO_TEST_CASE(task_automation_does_each_job_of_the_night_and_posts_its_report) {
-  if (!PythonServer::has_aiohttp()) return;
+  if (!has_aiohttp()) return;
   PythonServer api({"aiohttp"});
   const TemporaryFolder folder;
   script(folder, "backup.sh", "[ -e tried ] || { touch tried; exit 1; }\n");

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@
 #include "tests/runtime/on_core.hpp"
 #include "tests/support/peer.hpp"
 #include "tests/support/proxy.hpp"
+#include "tests/support/python_server.hpp"
 #include "tests/support/tls.hpp"
 
 namespace {
@@ -1020,6 +1022,68 @@ BOOST_AUTO_TEST_CASE(a_certificate_of_ours_is_shown_where_one_is_asked_for) {
   options.cert = certificates.path("client.pem");
   options.key = certificates.path("client.key");
   BOOST_TEST(why(ask(get(server.url()), options)) == "no failure");
+}
+
+namespace {
+
+/// Eight callers share the calls, as many as there is room for in `into`.
+Task<> ask_by_eight(Core& core, HttpClientOptions options, HttpCall call, std::vector<HttpReply>& into) {
+  HttpClient client(core, std::move(options));
+  runtime::Waiter all(core);
+  std::vector<std::unique_ptr<runtime::Coroutine>> callers;
+  auto next = into.begin();
+  std::size_t ended = 0;
+  const auto ask = [&]() -> Task<> {
+    while (next != into.end()) {
+      HttpReply& reply = *next++;
+      reply = co_await client.call(call);
+    }
+  };
+  for (int i = 0; i < 8; ++i) {
+    callers.push_back(core.spawn(ask(), [&](std::exception_ptr) {
+      if (++ended == 8) all.wake();
+    }));
+  }
+  co_await all.wait();
+}
+
+/// What so many calls bring, eight at a time, by HTTP/2 where only the first `most` of each connection are answered;
+/// and what the server says of each request that it saw.
+std::pair<std::vector<HttpReply>, std::vector<std::string>> refused_beyond(int most, std::size_t calls) {
+  const tests::Certificates certificates;
+  certificates.make("server");
+  tests::PythonServer server(
+      {"goaway", certificates.path("server.pem"), certificates.path("server.key"), std::to_string(most)});
+  HttpClientOptions options;
+  options.ca = certificates.path("server.pem");
+  std::vector<HttpReply> got(calls);
+  runtime::on_core(
+      [&](Core& core) { return ask_by_eight(core, options, get("https://localhost:" + server.port() + "/"), got); });
+  std::istringstream lines(server.end());
+  std::vector<std::string> said;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("port")) said.push_back(line);
+  }
+  return {std::move(got), std::move(said)};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_a_goaway_says_was_not_looked_at_is_asked_again) {
+  for (const int most : {1, 3}) {
+    const auto [replies, said] = refused_beyond(most, 100);
+    for (const auto& reply : replies) {
+      BOOST_TEST(why(reply) == "no failure");
+      BOOST_TEST(reply.body == "here");
+    }
+    BOOST_TEST(std::count(said.begin(), said.end(), "answered") == 100);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_looks_at_nothing_is_not_asked_for_ever) {
+  const auto [replies, said] = refused_beyond(0, 8);
+  for (const auto& reply : replies) BOOST_TEST(kind(reply) == "io", why(reply));
+  BOOST_TEST((said.size() >= 8 && said.size() <= 3 * 8), said.size() << " requests");
 }
 
 BOOST_AUTO_TEST_CASE(a_tls_that_is_too_old_fails_as_tls) {

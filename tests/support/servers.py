@@ -1,15 +1,19 @@
-"""Servers that are not ours, for the runs of pipelines: `aiohttp`, an API as aiohttp's users write one, and
-`faulty STATUS...`, of http.server, which answers one request after the other with these, then with the last one.
+"""Servers that are not ours, for the runs of pipelines: `aiohttp`, an API as aiohttp's users write one;
+`faulty STATUS...`, of http.server, which answers one request after the other with these, then with the last one; and
+`goaway CERTIFICATE KEY N`, of HTTP/2 (RFC 9113), which answers N requests of each connection and does without the rest.
 Each prints the port that the kernel gave it, then a line for each request."""
 
 import asyncio
 import http.server
 import json
+import socket
+import ssl
 import sys
+import threading
 
 
 def say(*words):
-    print(*words, flush=True)
+    print(" ".join(map(str, words)) + "\n", end="", flush=True)  # In one go: threads say something, too.
 
 
 async def serve_with_aiohttp():
@@ -62,7 +66,58 @@ class Faulty(http.server.BaseHTTPRequestHandler):
         pass
 
 
-if sys.argv[1] == "aiohttp":
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+class Goaway:
+    """GOAWAY names the last stream that was answered: no later one was looked at, or ever will be."""
+
+    PREFACE, DATA, HEADERS, SETTINGS, GOAWAY = 24, 0, 1, 4, 7
+    STATUS_200 = b"\x88"  # As HPACK's static table has it.
+
+    def __init__(self, certificate, key, most):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2"])
+        self.context, self.most = context, int(most)
+
+    def serve(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+            say("port", listener.getsockname()[1])
+            while True:
+                threading.Thread(target=self.hold, args=(listener.accept()[0],), daemon=True).start()
+
+    def hold(self, plain):
+        try:
+            with self.context.wrap_socket(plain, server_side=True) as connection:
+                self.answer(connection, connection.makefile("rb"))
+        except OSError:
+            pass
+
+    def answer(self, connection, received):
+        received.read(self.PREFACE)
+        connection.sendall(frame(self.SETTINGS, 0, 0))
+        answered = last = 0
+        while len(head := received.read(9)) == 9:
+            kind, stream = head[3], int.from_bytes(head[5:], "big")
+            received.read(int.from_bytes(head[:3], "big"))
+            if kind == self.SETTINGS and not head[4]:
+                connection.sendall(frame(self.SETTINGS, 1, 0))
+            elif kind == self.HEADERS and answered < self.most:
+                answered, last = answered + 1, stream
+                connection.sendall(
+                    frame(self.HEADERS, 4, stream, self.STATUS_200) + frame(self.DATA, 1, stream, b"here"))
+                say("answered")
+            elif kind == self.HEADERS:
+                say("refused")
+            if kind == self.HEADERS and answered == self.most:
+                connection.sendall(frame(self.GOAWAY, 0, 0, last.to_bytes(4, "big") + bytes(4)))
+
+
+if sys.argv[1] == "goaway":
+    Goaway(*sys.argv[2:]).serve()
+elif sys.argv[1] == "aiohttp":
     asyncio.run(serve_with_aiohttp())
 else:
     Faulty.statuses = [int(status) for status in sys.argv[2:]]
