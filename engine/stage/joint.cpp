@@ -4,6 +4,7 @@ namespace weir::stage {
 
 void Joint::take(message::Batch& from, std::size_t row) {
   const std::string_view payload = from.payload(row);
+  if (const auto* metadata = from.metadata(row); rows_ == 0 && metadata) own_ = metadata->own;
   if (held_.empty() || !held_.back()->fits(payload.size())) held_.push_back(message::Batch::make());
   message::Batch& to = *held_.back();
   const std::size_t made = to.append(payload, from.entered(row));
@@ -17,6 +18,7 @@ void Joint::take(message::Batch& from, std::size_t row) {
 
 void Joint::carry(std::unique_ptr<Joint> joint, const message::Message& made) {
   const std::uint64_t id = joint->held_.front()->id(0);
+  if (!joint->own_.empty()) made.edit_metadata().own = std::move(joint->own_);
   message::Token* token = nullptr;
   if (joint->asked_) {
     message::TokenOwner& owner = *joint;

@@ -1,6 +1,8 @@
 // Many messages that became one: who asked about each of them is answered as the one ends.
 #pragma once
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/message/message.hpp"
@@ -34,13 +36,15 @@ class Joint final : private message::TokenOwner {
 
   /// If what they become fails, none of them is to be sent again.
   void fail_for_good() noexcept { for_good_ = true; }
-  /// `made` stands for all of them from now on. It must have no token yet, and the joint at least one message.
+  /// `made` stands for all of them from now on, and carries the metadata that the first was given (Metadata::own). It
+  /// must have no token yet, and the joint at least one message.
   static void carry(std::unique_ptr<Joint> joint, const message::Message& made);
 
  private:
   void completed(message::Token& token) noexcept override;
 
   std::vector<message::Batch::Pointer> held_;
+  std::map<std::string, std::string> own_;  // Of the first.
   std::size_t rows_ = 0;
   std::size_t bytes_ = 0;
   bool for_good_ = false;

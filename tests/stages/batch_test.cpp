@@ -76,6 +76,34 @@ BOOST_AUTO_TEST_CASE(the_first_one_waits_no_longer_than_it_should) {
   BOOST_TEST((batch.tick() == weir::runtime::Time(4s)));
 }
 
+BOOST_AUTO_TEST_CASE(messages_of_different_keys_are_gathered_apart) {
+  Alone batch("batch", "{key: '{{ msg.k }}', count: 2, within: 2s}");
+  batch.give({R"({"k":1,"n":1})", R"({"k":"b"})", "{}", R"({"k":1,"n":2})"});
+  BOOST_TEST(batch.out() == (Lines{R"([{"k":1,"n":1},{"k":1,"n":2}])"}));
+  batch.run_for(1s);
+  batch.give({R"({"k":"c"})"});
+  BOOST_TEST((batch.tick() == weir::runtime::Time(2s)));
+  batch.run_for(1s);
+  BOOST_TEST((batch.tick() == weir::runtime::Time(3s)));
+  BOOST_TEST(batch.out().back() == R"([{"k":"b"}])");
+  batch.give({R"({"k":1,"n":3})", R"({"k":"c"})"});
+  BOOST_TEST(batch.out().back() == R"([{"k":"c"},{"k":"c"}])");
+  batch.flush();
+  BOOST_TEST(batch.out().back() == R"([{"k":1,"n":3}])");
+  BOOST_REQUIRE_EQUAL(batch.failed.size(), 1U);
+  BOOST_TEST(batch.failed[0].payload == "{}");
+  BOOST_TEST(batch.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(what_has_waited_longest_goes_where_there_are_too_many_keys) {
+  Alone batch("batch", "{key: '{{ msg }}', keys: 2, count: 3}");
+  batch.give({"1", "2", "1", "3", "2", "1"});
+  BOOST_TEST(batch.out() == (Lines{"[1,1]", "[2,2]"}));
+  batch.flush();
+  BOOST_TEST(batch.out() == (Lines{"[1,1]", "[2,2]", "[3]", "[1]"}));
+  BOOST_TEST(batch.balanced());
+}
+
 BOOST_AUTO_TEST_CASE(the_messages_are_done_when_the_one_made_of_them_is) {
   Alone batch("batch", "{count: 3}");
   batch.hold = true;

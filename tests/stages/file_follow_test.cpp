@@ -112,6 +112,23 @@ BOOST_AUTO_TEST_CASE(how_often_is_looked_is_said_by_poll) {
   BOOST_TEST(machine.out() == "1\n2\n");
 }
 
+BOOST_AUTO_TEST_CASE(records_of_several_lines_are_put_together_file_by_file) {
+  Machine machine("follow: '*.log'",
+                  "  whole: {from: in, batch: {key: '{{ meta.file }}', begins: \"not re.match('^ ', text)\", as: "
+                  "lines, within: 5s}}\n"
+                  "  lines: {from: whole, do: [lua: 'return {meta.file, text}']}\n"
+                  "  out: {from: lines, file: {append: out}}\n");
+  machine.files().put("a.log", "a1\n");
+  machine.files().put("b.log", "b1\n");
+  machine.start();
+  machine.files().add("a.log", " a2\n");
+  machine.files().add("b.log", " b2\n b3\n");
+  machine.wait(300ms);
+  machine.files().add("a.log", " a3\na4\n");
+  machine.wait(6s);
+  BOOST_TEST(machine.out() == "[\"a.log\",\"a1\\n a2\\n a3\"]\n[\"b.log\",\"b1\\n b2\\n b3\"]\n[\"a.log\",\"a4\"]\n");
+}
+
 BOOST_AUTO_TEST_CASE(half_a_line_is_no_message_until_its_end_has_come) {
   Machine machine;
   machine.files().put("app.log", "1\nha");
