@@ -88,7 +88,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
   }
   if (!failure && job.deadline && *job.deadline <= now) failure = message::deadline_passed();
   if (failure) {
-    finish(job, std::move(failure));
+    fail_in_turn(job, std::move(*failure));
     return true;
   }
   set_deadline(job);
@@ -97,7 +97,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (job.step != Step::queued) return true;
     Failure why = limit_->refused(now, std::nullopt);
     why.text = std::to_string(places_each_key_) + " of its key wait already for a token or a worker (" + why.text + ")";
-    finish(job, std::move(why));
+    fail_in_turn(job, std::move(why));
   } else if (take_lane(job)) {
     go_on(job, now);
   }
@@ -105,6 +105,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
 }
 
 void Calls::go_on(Job& job, Time now) {
+  if (job.doom) return finish(job, std::exchange(job.doom, std::nullopt));
   if (!job.key.empty()) recall(job, now);
   if (job.step == Step::queued) seek(job);
 }
@@ -118,6 +119,18 @@ bool Calls::take_lane(Job& job) {
   job.step = Step::in_line;
   lane->second.push_back(&job);
   return false;
+}
+
+/// One that is not at it. With `on_error: pass` it leaves where the others do, and not before who is ahead in its lane.
+void Calls::fail_in_turn(Job& job, Failure why) {
+  const bool waits = lane_ && common_.on_error == stage::OnError::pass && !job.has_lane &&
+                     (job.step == Step::in_line || !take_lane(job));
+  if (waits) {
+    job.doom = std::move(why);
+    return;
+  }
+  withdraw(job, core_.now());
+  finish(job, std::move(why));
 }
 
 void Calls::leave_lane(Job& job) {
@@ -136,6 +149,9 @@ void Calls::leave_lane(Job& job) {
 /// What the policies ask of the message before anything is done about it.
 message::Done Calls::read_terms(Job& job, Time taken_at) {
   const Message message = job.message();
+  if (lane_) {
+    if (auto failure = lane_->fill(message, job.lane)) return failure;
+  }
   if (limit_) {
     auto toll = limit_->toll(message);
     if (!toll) return std::move(toll.failure());
@@ -145,9 +161,6 @@ message::Done Calls::read_terms(Job& job, Time taken_at) {
     auto key = breaker_->key(message);
     if (!key) return std::move(key.failure());
     job.circuit = std::move(*key);
-  }
-  if (lane_) {
-    if (auto failure = lane_->fill(message, job.lane)) return failure;
   }
   if (const auto* metadata = message.metadata()) job.deadline = metadata->deadline;
   if (const auto& time = common_.deadline) {
@@ -271,10 +284,10 @@ void Calls::move_on() {
   while (!rung_.empty()) {
     Job& job = *rung_.front();
     rung_.pop_front();
-    if (job.deadline && *job.deadline <= now && job.step != Step::calling) {
-      withdraw(job, now);
-      finish(job, message::deadline_passed());
+    if (job.deadline && *job.deadline <= now && job.step != Step::calling && !job.doom) {
+      fail_in_turn(job, message::deadline_passed());
     } else if (job.step == Step::in_line) {
+      if (!job.has_lane) continue;  // It has failed already, and will when it is its turn.
       job.step = Step::queued;
       go_on(job, now);
     } else if (job.step == Step::pausing) {

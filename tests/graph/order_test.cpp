@@ -1,5 +1,6 @@
 // In which order messages come, with several workers (semantics 9).
 #include <boost/test/unit_test.hpp>
+#include <map>
 #include <sstream>
 
 #include "tests/support/bench.hpp"
@@ -124,4 +125,32 @@ stages:
   bench.runtime.programs().script("work", [](const runtime::Command&) { return runtime::Behaviour(); });
   bench.run();
   BOOST_TEST(bench.output() == numbers(200));
+}
+
+BOOST_AUTO_TEST_CASE(of_one_key_nobody_who_fails_while_he_waits_passes_whom_he_waits_for) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..9}}
+  work:
+    from: a
+    workers: 6
+    order: {key: '{{ msg % 3 }}'}
+    exec: {run: [work, '{{ msg }}']}
+    deadline: 20ms
+    on_error: pass
+    merge: {}
+  shown: {from: work, stdout: {}}
+)");
+  bench.runtime.programs().script("work", [](const runtime::Command& command) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({command.argv.at(1) == "2" ? 5ms : 1h, "", ""});
+    return behaviour;
+  });
+  bench.run();
+  std::istringstream lines(bench.output());
+  std::map<int, std::string> by_key;
+  for (int n = 0; lines >> n;) by_key[n % 3] += std::to_string(n) + " ";
+  BOOST_TEST(by_key[0] == "3 6 9 ");
+  BOOST_TEST(by_key[1] == "1 4 7 ");
+  BOOST_TEST(by_key[2] == "2 5 8 ");
 }
