@@ -20,14 +20,22 @@ constexpr std::uint64_t messages = 60'000;
 constexpr std::uint64_t messages = 60'000;
 #endif
 
-void check(LitmusSetting setting) {
-  setting.messages = messages / static_cast<std::uint64_t>(setting.senders);
+/// How often somebody parked.
+std::uint64_t check_once(const LitmusSetting& setting) {
   const auto result = run_litmus(setting);
   BOOST_TEST(!result.lost_wake, "a wake-up was lost at capacity " << setting.capacity);
   BOOST_TEST(!result.disorder);
   if (!setting.close_after)
     BOOST_TEST(result.messages + result.dropped == setting.messages * static_cast<std::uint64_t>(setting.senders));
-  BOOST_TEST(result.parks > 0u);
+  return result.parks;
+}
+
+void check(LitmusSetting setting) {
+  setting.messages = messages / static_cast<std::uint64_t>(setting.senders);
+  // Where the machine is busy one thread may be through before the other begins: that shows nothing.
+  std::uint64_t parks = 0;
+  for (int round = 0; round < 50 && parks == 0; ++round) parks = check_once(setting);
+  BOOST_TEST(parks > 0u);
 }
 }  // namespace
 
