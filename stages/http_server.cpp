@@ -166,7 +166,8 @@ const auto spec =
                config::at_most(1024.0 * 1024 * 1024))
         .field("waiting", &HttpServerConfig::waiting,
                "So many requests wait while the pipeline has no room for them; the next is told 503 at once, with "
-               "Retry-After. Each holds a descriptor (`ulimit -n`).",
+               "Retry-After. Those that come together while it has room are no such wait. Each holds a descriptor "
+               "(`ulimit -n`).",
                config::at_least(1), config::at_most(100'000))
         .group("auth", &HttpServerConfig::auth, auth_spec, "Who may ask; left out, anyone who reaches the address.")
         .group("tls", &HttpServerConfig::tls, tls_spec, "https. All stages on one address write the same.")
@@ -182,8 +183,11 @@ const auto spec =
             "where weir knows it. What has been told is not tried again.\n"
             "In Lua `request` has method, path, params, query, headers (lower case, `_` for `-`; one that was sent "
             "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "
-            "1 KiB and more are packed for who takes that. When weir is told to end it accepts no more, and ends when "
-            "all have their answer.\n"
+            "1 KiB to 4 MiB are packed for who takes that, where their type is text. Of several values of one name in "
+            "the query the last counts. When weir is told to end it accepts no more, and ends when all have their "
+            "answer, whole; who is still uploading is told 503.\n"
+            "What the head of a request decides (401, 404, 405, 413) is told before its body is sent, and that no "
+            "`100 Continue` is. Who closes his side before the answer is taken for gone.\n"
             "Request line and headers have 10 s. A body may take as long as it needs, as long as it gets on: 30 s "
             "without a byte, or less than 1 KiB a second on average beyond the first 30 s, are told 408; an answer "
             "of which the other side's system acknowledges nothing for so long is cut off.\n"

@@ -267,9 +267,11 @@ struct HttpReader::Inside {
     trailer_fields = 0;
     in_trailers = false;
     continue_due = false;
+    body_most = limits.body_bytes;
   }
 
-  HttpLimits limits;
+  const HttpLimits limits;
+  std::size_t body_most = 0;  // Of this request.
   http_parser parser{};
   HttpRequest request;
   Framing framing;
@@ -399,7 +401,7 @@ struct HttpReader::Inside {
       return refuse({400, "a chunk's size is no number"}), false;
     }
     left = std::stoull(std::string(digits), nullptr, 16);
-    if (left > limits.body_bytes - request.body.size()) return refuse({413, "the body is too large"}), false;
+    if (left > body_most - request.body.size()) return refuse({413, "the body is too large"}), false;
     if (!parse(length)) return false;
     phase = left > 0 ? Phase::chunk_data : Phase::trailers;
     return true;
@@ -564,10 +566,13 @@ HttpReader::State HttpReader::state() const {
   }
 }
 
-bool HttpReader::wants_continue() {
+bool HttpReader::expects_continue() const {
   // Whoever has begun with the body does not wait.
-  const bool wants =
-      inside_->continue_due && state() == State::body && inside_->rest().empty() && inside_->request.body.empty();
+  return inside_->continue_due && state() == State::body && inside_->rest().empty() && inside_->request.body.empty();
+}
+
+bool HttpReader::wants_continue() {
+  const bool wants = expects_continue();
   inside_->continue_due = false;
   return wants;
 }
@@ -578,9 +583,19 @@ HttpRequest HttpReader::take() {
   return request;
 }
 
-std::size_t HttpReader::body_bytes() const {
-  if (inside_->phase == Inside::Phase::sized) return inside_->framing.length;
-  return inside_->request.body.size();
+const HttpRequest& HttpReader::head() const { return inside_->request; }
+std::size_t HttpReader::body_bytes() const { return inside_->request.body.size(); }
+std::optional<std::size_t> HttpReader::said_bytes() const {
+  return inside_->framing.chunked ? std::nullopt : std::optional<std::size_t>(inside_->framing.length);
+}
+
+HttpReader::State HttpReader::narrow_body(std::size_t most) {
+  inside_->body_most = std::min(most, inside_->limits.body_bytes);
+  // Of chunks the next one's length may be known.
+  if (std::max<std::size_t>(inside_->framing.length, body_bytes() + inside_->left) > inside_->body_most) {
+    inside_->refuse({413, "the body is too large"});
+  }
+  return state();
 }
 
 int HttpReader::status() const { return inside_->refusal.status; }

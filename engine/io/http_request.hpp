@@ -99,10 +99,17 @@ class HttpReader {
   /// Takes bytes off the connection. Call it with nothing to learn whether the bytes already here hold a request.
   State feed(std::string_view bytes);
   State state() const;
-  /// Of a body that is on its way: the bytes that it will have, where its sender has said so, else those that it has.
+  /// The request without its body, from `body` on.
+  const HttpRequest& head() const;
+  /// Of a body that is on its way: the bytes that are here.
   std::size_t body_bytes() const;
-  /// True once for a request whose sender waits for `100 Continue` before the body.
-  bool wants_continue();
+  /// The bytes that it will have; nothing where its sender has not said so.
+  std::optional<std::size_t> said_bytes() const;
+  /// It may have no more than these, or than its limits say; refused (413) at once where it will.
+  State narrow_body(std::size_t most);
+  /// Whether its sender waits for `100 Continue` before the body.
+  bool expects_continue() const;
+  bool wants_continue();  ///< The same, once.
   /// The whole request. The reader goes on with what was sent after it: call feed({}).
   HttpRequest take();
 

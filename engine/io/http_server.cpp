@@ -45,8 +45,9 @@ constexpr std::size_t file_bytes = 64 * 1024;  // Of a file, at once.
 constexpr std::size_t tls_bytes = 16 * 1024;   // What is made into TLS at once: one record.
 constexpr auto look_time = 1s;                 // How often it is looked whether who waits for an answer is still there.
 constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
-constexpr auto linger_time = 2s;      // What a refused sender still sends is read over, or it would never see why.
-constexpr std::size_t linger_bytes = 1024 * 1024;
+// What a refused sender still sends is read over, or it would never see why: between two pieces, and in all.
+constexpr auto linger_pause = 2s, linger_time = 30s;
+constexpr std::size_t read_over_bytes = 16 * 1024;  // So much is, and the connection goes on.
 constexpr std::size_t turning_most = 256;  // So many are heard before they are turned away; others are told unheard.
 constexpr auto first_words_time = 500ms;   // For who was accepted as the server began to end.
 constexpr auto slow_after = 1s;            // Whoever takes nothing for so long may be closed where memory is short.
@@ -372,7 +373,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     const Listed listed(inside, connection);
     const auto peer = name_of_peer(connection.socket);
     if (inside.options.tls && !co_await shake_hands(inside, connection, peer)) co_return;
-    inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
+    inside.wait(connection, Connection::Waits::rest_of_request, linger_pause);
     auto reading = connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
     if (co_await std::move(reading) > 0) co_await refuse(inside, connection, 503, http_no_place);
   }
@@ -496,7 +497,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   /// Ends a connection so that the last answer arrives: a close with unread bytes would reset it away.
   static Task<> linger(Inside& inside, Connection& connection) {
-    inside.wait(connection, Connection::Waits::rest_of_request, linger_time);
+    const Time end = inside.core.now() + linger_time;
+    inside.wait(connection, Connection::Waits::rest_of_request, linger_pause);
     connection.ending = false;  // It has an end of its own.
     if (connection.tls) {
       connection.tls->close();
@@ -505,16 +507,34 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     }
     asio::error_code error;
     connection.socket.shutdown(tcp::socket::shutdown_send, error);
-    for (std::size_t bytes = 0, count = 1; !error && count > 0 && bytes < linger_bytes; bytes += count) {
+    for (std::size_t count = 1; !error && count > 0 && inside.core.now() < end;) {
+      inside.wait(connection, Connection::Waits::rest_of_request, linger_pause);
       count = co_await read_raw(connection, connection.buffer);
     }
   }
 
   static Task<> refuse(Inside& inside, Connection& connection, int status, std::string_view why) {
-    const auto bytes = http_bytes(http_refusal(status, why), false, false, inside.now_as_date());
+    auto told = http_refusal(status, why);
+    auto telling = tell(inside, connection, std::move(told), false);
+    co_await std::move(telling);
+  }
+  /// The last that is said on the connection.
+  static Task<> tell(Inside& inside, Connection& connection, HttpResponse told, bool head) {
+    const auto bytes = http_bytes(std::move(told), head, false, inside.now_as_date());
     inside.wait_for_body(connection, Connection::Waits::receiver, inside.options.send_time);
     const Rest rest{bytes, {}};
     if (co_await send(inside, connection, rest)) co_await linger(inside, connection);
+  }
+
+  /// What is refused whatever its body brings is refused without it, unless so little is left that it is read over, and
+  /// the connection kept.
+  static HttpFirstLook first_look(const Inside& inside, HttpReader& reader) {
+    if (!inside.options.first_look) return {};
+    auto look = inside.options.first_look(reader.head());
+    const auto said = reader.said_bytes();
+    const bool waits = reader.expects_continue();
+    if (!waits && said && *said - reader.body_bytes() <= read_over_bytes) look.refused.reset();
+    return look;
   }
 
   /// Reads until a whole request is there. False: there will be none; its sender has been told why, where it began one.
@@ -528,6 +548,14 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
           inside.wait(connection, Connection::Waits::rest_of_request, inside.options.head_time);
         } else if (state == HttpReader::State::body) {
           inside.wait_for_body(connection, Connection::Waits::rest_of_request, inside.options.body_time);
+          auto look = first_look(inside, reader);
+          if (look.refused) {
+            auto telling = tell(inside, connection, std::move(*look.refused), reader.head().method == "HEAD");
+            co_await std::move(telling);
+            co_return false;
+          }
+          state = reader.narrow_body(look.body_bytes);
+          if (state == HttpReader::State::refused) break;
         }
       }
       if (state == HttpReader::State::body && !inside.memory->hold(connection.memory, reader.body_bytes())) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/io/http_memory.hpp"
@@ -21,6 +22,12 @@ class TlsServer;
 /// has returned, and may be taken apart.
 using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest&)>;
 
+/// Of a request of which only the head is there.
+struct HttpFirstLook {
+  std::optional<HttpResponse> refused;       ///< What its sender is told, whatever follows.
+  std::size_t body_bytes = std::size_t(-1);  ///< As HttpLimits::body_bytes, for this one.
+};
+
 struct HttpServerOptions {
   HttpLimits limits;
   std::shared_ptr<TlsServer> tls;                               ///< Null: spoken in the clear.
@@ -32,6 +39,8 @@ struct HttpServerOptions {
   runtime::Duration idle_time = std::chrono::seconds(60);  ///< Between two requests.
   runtime::Duration body_time = std::chrono::seconds(30);  ///< Between two pieces of a body that gets on (HttpPace).
   runtime::Duration send_time = std::chrono::seconds(30);  ///< The same of a response that is taken.
+  /// Asked before the rest of a body is read that does not come with its head. Empty: the handler alone decides.
+  std::function<HttpFirstLook(const HttpRequest&)> first_look;
   flow::Budget* memory = nullptr;  ///< Outlives the server, and what is answered by it. Null: nobody counts.
   /// Told of each request or answer that is lost for want of room: `full` of connections, `memory`.
   std::function<void(message::Reason)> on_refused;

@@ -21,6 +21,8 @@ using runtime::Task;
 
 constexpr auto last_answers_time = 1s;
 constexpr std::size_t at_work_most = 1000;  // Beside those that wait at the desks.
+// Of the core's loop, in which none is taken from a desk: then its stage is waiting for room, and not for its turn.
+constexpr int idle_turns = 16;
 
 /// One request between its connection, which waits on the site's core, and whoever answers it.
 class Exchange final : public message::Asker, public flow::Parking {
@@ -38,15 +40,20 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   bool waits() const noexcept override { return state_.load(std::memory_order_relaxed) == State::waiting; }
 
+  /// There is no room for it.
+  void turn_away() noexcept {
+    if (leave(State::crowded)) slot_.wake();
+  }
   /// Nobody is there any more who could be answered.
   void go() noexcept {
     if (leave(State::gone)) slot_.wake();
   }
   bool ended() const noexcept {
     const auto state = state_.load(std::memory_order_seq_cst);
-    return state == State::answered || state == State::lost || state == State::gone;
+    return state != State::waiting && state != State::answering;
   }
-  bool lost() const noexcept { return state_ == State::lost; }  ///< Once ended(), on the site's core.
+  bool crowded() const noexcept { return state_ == State::crowded; }  ///< Was turned away.
+  bool lost() const noexcept { return state_ == State::lost; }        ///< Once ended(), on the site's core.
   /// Null: it is gone. Once ended(), on the site's core.
   Answer* given() noexcept { return state_ == State::answered ? &answer_ : nullptr; }
 
@@ -61,7 +68,7 @@ class Exchange final : public message::Asker, public flow::Parking {
   std::size_t seat = 0;  ///< Its place among those of its desk that are open.
 
  private:
-  enum class State : std::uint8_t { waiting, answering, answered, lost, gone };
+  enum class State : std::uint8_t { waiting, answering, answered, lost, crowded, gone };
   bool leave(State to) noexcept {
     State expected = State::waiting;
     return state_.compare_exchange_strong(expected, to, std::memory_order_seq_cst);
@@ -103,6 +110,8 @@ struct HttpDesk::Inside {
   std::vector<Exchange*> open;  // Each lives in the frame of its handler.
   runtime::Waiter news;
   bool closed = false;
+  std::uint64_t taken = 0;
+  bool watched = false;  // Whether more wait than may.
 };
 
 /// The server of one address on one core, as long as a desk or a request of it is there.
@@ -160,6 +169,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     desk->site = nullptr;
     if (!site->desks_.empty()) site->set_bounds();
     if (!site->desks_.empty() || !site->draining_) co_return;
+    try {
+      co_await site->server_->closed();
+    } catch (const runtime::Stopped&) {
+    }
     co_await site->server_->closed_by(site->core_.now() + last_answers_time);
     site->server_->close();
     co_await site->server_->closed_by(runtime::Time::max());
@@ -192,6 +205,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     options.on_refused = [weak = weak_from_this()](message::Reason why) {
       const auto site = weak.lock();
       if (site && !site->desks_.empty()) tell(*site->desks_.front(), why);
+    };
+    options.first_look = [weak = weak_from_this()](const HttpRequest& request) {
+      const auto site = weak.lock();
+      return site ? site->first_look(request) : HttpFirstLook();
     };
     terms_ = service.terms;
     server_ = std::make_unique<HttpServer>(
@@ -243,6 +260,20 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     return nullptr;
   }
 
+  HttpFirstLook first_look(const HttpRequest& request) const {
+    HttpFirstLook look;
+    HttpPath::Found params;
+    HttpResponse refused;
+    if (const Desk desk = find(request, params, refused)) {
+      const auto& service = desk->service;
+      look.refused = http_refuse_stranger(request, service.token, service.user, service.password);
+      look.body_bytes = service.body_bytes;
+    } else {
+      look.refused = std::move(refused);
+    }
+    return look;
+  }
+
   static void tell(const HttpDesk::Inside& desk, message::Reason why) {
     if (desk.site && desk.service.on_refused) desk.service.on_refused(why);  // Not after its stage has ended.
   }
@@ -257,9 +288,25 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.close = true;
       return response;
     }
-    if (desk.pending.size() < service.waiting) return std::nullopt;
-    tell(desk, message::Reason::full);
-    return http_refusal(503, http_no_place);
+    return std::nullopt;
+  }
+
+  /// A hundred that come at once find the stage idle, and are no hoard. So more may lie there than may wait, as long as
+  /// some are taken; else the last of them are turned away.
+  static void watch(runtime::Core& core, const Desk& desk, std::uint64_t taken, int turns_left) {
+    core.post([&core, weak = std::weak_ptr(desk), taken, turns_left] {
+      const Desk desk = weak.lock();
+      if (!desk) return;
+      auto& pending = desk->pending;
+      desk->watched = pending.size() > desk->service.waiting;
+      if (!desk->watched) return;
+      if (desk->taken != taken) return watch(core, desk, desk->taken, idle_turns);
+      if (turns_left > 0) return watch(core, desk, taken, turns_left - 1);
+      desk->watched = false;
+      for (; pending.size() > desk->service.waiting; pending.pop_back()) {
+        static_cast<Exchange&>(*pending.back().asker).turn_away();
+      }
+    });
   }
 
   static void put(HttpDesk::Inside& desk, HttpRequest& request, HttpPath::Found params,
@@ -314,6 +361,9 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     const Seat seat(desk, *exchange);
     if (request.on_gone) *request.on_gone = [at = exchange.get()] { at->go(); };
     put(*desk, request, std::move(params), exchange);
+    if (desk->pending.size() > desk->service.waiting && !std::exchange(desk->watched, true)) {
+      watch(site->core_, desk, desk->taken, idle_turns);
+    }
     while (!exchange->ended()) co_await flow::suspend(site->core_, *exchange);
     if (Answer* const given = exchange->given()) {
       response.status = given->status;
@@ -321,6 +371,9 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.body = std::move(given->body);
       *request.memory = exchange->take_share();
       http_pack(takes_gzip, response);
+    } else if (exchange->crowded()) {
+      tell(*desk, message::Reason::full);
+      response = http_refusal(503, http_no_place);
     } else if (exchange->lost()) {
       tell(*desk, message::Reason::memory);
       response = http_refusal(503, http_no_memory);
@@ -352,6 +405,7 @@ std::optional<HttpAsked> HttpDesk::take() {
   if (inside_->pending.empty()) return std::nullopt;
   std::optional<HttpAsked> asked(std::move(inside_->pending.front()));
   inside_->pending.pop_front();
+  ++inside_->taken;
   return asked;
 }
 runtime::Task<> HttpDesk::wait() {

@@ -28,7 +28,8 @@ struct HttpService {
   HttpPath path;
   std::vector<std::string> methods;      ///< In capitals; empty: all. GET stands for HEAD as well.
   std::size_t body_bytes = 1024 * 1024;  ///< Above: 413.
-  std::size_t waiting = 64;              ///< So many requests may lie at the desk; the next is told 503 at once.
+  /// So many requests may lie at the desk while none is taken from it; the next is told 503 at once.
+  std::size_t waiting = 64;
   /// Whoever shows neither the token nor the user with his password is told 401. Both empty: anyone may ask.
   std::string token, user, password;
   std::shared_ptr<const HttpFiles> files;  ///< Answer in the stage's place: nothing comes to the desk.
@@ -77,7 +78,7 @@ class HttpDesk {
   /// been taken is still to be answered. Idempotent.
   void close();
   /// After close(): whoever still waits is told 503. Returns when nothing of the desk is left; with the last desk of an
-  /// address when its server has ended, answers that do not get through within a second cut off. No stop interrupts it.
+  /// address when its server has sent all its answers. Once stopped it gives them another second, and cuts them off.
   runtime::Task<> ended();
 
  private:

@@ -617,11 +617,14 @@ BOOST_AUTO_TEST_CASE(uploads_that_do_not_end_fill_no_more_than_the_memory_and_sm
     std::vector<Client> slow;
     for (int i = 0; i < 4; ++i) {
       slow.emplace_back(server.port());
-      slow.back().send(posting(mib) + std::string(1000, 'x'));
-      until([&] { return budget.used() == static_cast<std::int64_t>((i + 1) * mib); });
+      slow.back().send(posting(mib) + std::string(mib - 1000, 'x'));
+      until([&] { return budget.used() == static_cast<std::int64_t>((i + 1) * (mib - 1000)); });
     }
+    // What is only said holds nobody up.
+    Client says(server.port());
+    says.send(posting(2 * mib) + "x");
     Client late(server.port());
-    late.send(posting(mib));
+    late.send(posting(mib) + std::string(30'000, 'x'));
     const auto told = late.receive("moment\n");
     BOOST_TEST(statuses(told) == "503");
     BOOST_TEST(told.find("Retry-After: 1\r\n") != std::string::npos);
@@ -630,9 +633,9 @@ BOOST_AUTO_TEST_CASE(uploads_that_do_not_end_fill_no_more_than_the_memory_and_sm
     small.send(std::string(5'000, 'x'));
     BOOST_TEST(statuses(small.receive("xx")) == "200");
     BOOST_TEST(refused == 1);
-    slow[0].send(std::string(mib - 1000, 'x'));  // Whoever was let in has his place until the end.
+    slow[0].send(std::string(1000, 'x'));
     BOOST_TEST(statuses(slow[0].receive("xx")) == "200");
-    until([&] { return budget.used() == static_cast<std::int64_t>(3 * mib); });
+    until([&] { return budget.used() == static_cast<std::int64_t>(3 * (mib - 1000)); });
     Client again(server.port());
     again.send(posting(mib) + std::string(mib, 'x'));
     BOOST_TEST(statuses(again.receive("xx")) == "200");

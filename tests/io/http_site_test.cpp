@@ -258,3 +258,111 @@ BOOST_AUTO_TEST_CASE(as_many_may_wait_as_a_desk_has_room_for_and_the_next_are_to
   files.rlim_cur = before;
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
+
+BOOST_AUTO_TEST_CASE(what_the_head_decides_is_told_before_the_body_is_there) {
+  OnCore on;
+  const auto story = [](runtime::Core& core) -> runtime::Task<> {
+    auto guarded = service("/guarded", {"POST"});
+    guarded.token = "t";
+    guarded.body_bytes = 64 << 20;
+    auto small = service("/small", {"POST"});
+    small.body_bytes = 1000;
+    io::HttpDesk one(core, "127.0.0.1", 0, std::move(guarded));
+    io::HttpDesk other(core, "127.0.0.1", 0, std::move(small));
+    const auto told = [&](const std::string& head, const std::string& body) {
+      LoopbackSocket client;
+      BOOST_REQUIRE(client.connect(one.port()));
+      client.send(head + "\r\nHost: a\r\n" + body);
+      return client.receive_all();
+    };
+    std::function<void()> ask = [&] {
+      for (const std::string body : {"Expect: 100-continue\r\nContent-Length: 2000\r\n\r\n",
+                                     "Content-Length: 1000000\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n1\r\n"}) {
+        const auto stranger = told("POST /guarded HTTP/1.1", body);
+        BOOST_TEST(stranger.starts_with("HTTP/1.1 401 "), body << stranger);
+        BOOST_TEST(stranger.find("WWW-Authenticate: ") != std::string::npos, stranger);
+        BOOST_TEST(stranger.find("Connection: close\r\n") != std::string::npos, stranger);
+        BOOST_TEST(told("POST /nowhere HTTP/1.1", body).starts_with("HTTP/1.1 404 "), body);
+        const auto method = told("PUT /small HTTP/1.1", body);
+        BOOST_TEST(method.starts_with("HTTP/1.1 405 "), body << method);
+        BOOST_TEST(method.find("Allow: POST\r\n") != std::string::npos, method);
+      }
+      for (const std::string body : {"Expect: 100-continue\r\nContent-Length: 2000\r\n\r\n",
+                                     "Content-Length: 1000000\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"}) {
+        BOOST_TEST(told("POST /small HTTP/1.1", body).starts_with("HTTP/1.1 413 "), body);
+      }
+      // Of a little the rest is read over, and the connection is kept.
+      LoopbackSocket client;
+      BOOST_REQUIRE(client.connect(one.port()));
+      client.send("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+      client.send("defghi");
+      client.send("GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      const auto both = client.receive_all();
+      BOOST_TEST(both.rfind("HTTP/1.1 404 ") > both.find("HTTP/1.1 404 "), both);
+    };
+    co_await core.blocking(std::move(ask));
+    BOOST_TEST(!one.take());
+    BOOST_TEST(!other.take());
+    other.close();
+    co_await one.ended();
+    co_await other.ended();
+  };
+  on.run(story(on.core()));
+}
+
+BOOST_AUTO_TEST_CASE(a_crowd_that_comes_at_once_is_no_hoard_while_some_are_taken) {
+  OnCore on;
+  const auto story = [](runtime::Core& core) -> runtime::Task<> {
+    auto serves = service("/a/*");
+    serves.waiting = 2;
+    io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
+    std::vector<std::unique_ptr<LoopbackSocket>> clients(100);
+    for (auto& client : clients) {
+      client = std::make_unique<LoopbackSocket>();
+      BOOST_REQUIRE(client->connect(desk.port()));
+      client->send(get + "Connection: close\r\n\r\n");
+    }
+    // One each turn, as by a stage whose room comes back bit by bit.
+    for (std::size_t taken = 0; taken < clients.size(); co_await core.yield()) {
+      if (auto asked = desk.take()) {
+        ++taken;
+        asked->asker->done();
+      }
+    }
+    std::size_t done = 0;
+    std::function<void()> receive = [&] {
+      for (const auto& client : clients) done += client->receive_all().starts_with("HTTP/1.1 204 ") ? 1 : 0;
+    };
+    co_await core.blocking(std::move(receive));
+    BOOST_TEST(done == clients.size());
+    co_await desk.ended();
+  };
+  on.run(story(on.core()));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_still_being_sent_when_a_desk_ends_is_sent_to_its_end) {
+  OnCore on;
+  const auto story = [](runtime::Core& core) -> runtime::Task<> {
+    io::HttpDesk desk(core, "127.0.0.1", 0, service("/a/*"));
+    LoopbackSocket client;
+    BOOST_REQUIRE(client.connect(desk.port()));
+    client.send(get + "\r\n");
+    auto asked = co_await next(desk);
+    message::Answer large(200);
+    large.body = std::string(20 << 20, 'x');
+    BOOST_TEST(asked.asker->answer(std::move(large)));
+    desk.close();
+    bool over = false;
+    const auto ending = core.spawn(desk.ended(), [&over](std::exception_ptr) { over = true; });
+    // Longer than the second that is left to them once the program stops.
+    const auto begun = core.now();
+    while (core.now() - begun < 1100ms) co_await core.sleep(20ms);
+    BOOST_TEST(!over);
+    std::string all;
+    std::function<void()> receive = [&] { all = client.receive_all(); };
+    co_await core.blocking(std::move(receive));
+    BOOST_TEST(all.size() > 20U << 20);
+    while (!over) co_await core.yield();
+  };
+  on.run(story(on.core()));
+}
