@@ -221,6 +221,7 @@ bool Unit::work_off() {
         if (target.fused) {
           WEIR_ASSERT(!target.fused->in, "an operator deeper in the chain has been found empty");
           target.fused->output->arrived(*batch);
+          output.counters().bytes_out += batch->live_bytes();
           target.fused->in = std::move(batch);
           target.fused->row = 0;
           node = target.fused;  // What is before it in the tree waits for it, and what is behind it is empty.
@@ -290,6 +291,7 @@ bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
     batch->done_all();
     return true;
   }
+  owes_flush_ = true;
   from.counters().bytes_out += batch->live_bytes();
   batch->compact();
   sending_.target = &target;
@@ -450,7 +452,7 @@ runtime::Task<> Unit::pass_flush(bool over) {
       if (!work_off()) co_await catch_up();
     }
   }
-  send_mark(flow::Mark::flush);
+  if (std::exchange(owes_flush_, false)) send_mark(flow::Mark::flush);
 }
 
 void Unit::send_mark(flow::Mark mark) {
@@ -497,7 +499,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     cells.created = counters.created;
     cells.filtered = counters.filtered;
     cells.absorbed = counters.absorbed;
-    cells.bytes_out = counters.bytes_out;
+    if (!inner) cells.bytes_out = counters.bytes_out;
     cells.in_flight = counters.in_flight;
     if (inner) cells.in_flight += static_cast<std::int64_t>(node->output->waiting(stage::main_port));
     cells.restarts = counters.restarts;

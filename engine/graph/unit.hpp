@@ -124,7 +124,8 @@ class Unit {
   runtime::Task<> pump();
   /// The same after work_off() said no: without a coroutine where it says yes.
   runtime::Task<> catch_up();
-  /// Lets every operator emit what it holds, then passes the mark on. `over`: nothing will come any more.
+  /// Lets every operator emit what it holds, then passes the mark on, if anything has gone out since the last one: where
+  /// many come together each would be passed on to all who read, who pass on each. `over`: nothing will come any more.
   runtime::Task<> pass_flush(bool over = false);
   void send_mark(flow::Mark mark);
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
@@ -205,6 +206,7 @@ class Unit {
   bool stopped_ = false;
   std::vector<WayOut> ways_out_;
   bool abandoned_ = false;
+  bool owes_flush_ = false;  ///< Something has gone out since the last flush mark.
   int batches_ = 0;
   runtime::Time turn_began_{};
   runtime::Time clock_{};

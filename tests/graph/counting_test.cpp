@@ -60,6 +60,19 @@ stages:
   BOOST_TEST(dropped(bench, "f", Dropped::configured) == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(what_goes_out_of_a_stage_goes_into_the_next_joined_or_not) {
+  for (const std::string edge : {"", ", edge: {capacity: 4}"}) {
+    Bench bench(
+        "stages:\n  a: {generate: {range: 10..19}}\n  b: {from: a, do: [where: msg > 10, where: msg < 15]" + edge +
+        "}\n  c: {from: b, drop: {}" + edge + "}\n");
+    bench.run();
+    BOOST_TEST(bench.stage("a").bytes_out == 20U);
+    BOOST_TEST(bench.stage("b").bytes_in == 20U);
+    BOOST_TEST(bench.stage("b").bytes_out == 8U);
+    BOOST_TEST(bench.stage("c").bytes_in == 8U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_an_edge_drops_is_counted_with_the_stage_that_did_not_get_it) {
   Bench bench(with_full_edge("drop_newest"));
   slow_work(bench);

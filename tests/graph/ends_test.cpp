@@ -166,3 +166,33 @@ BOOST_AUTO_TEST_CASE(a_stop_or_a_question_at_any_moment_finds_nobody_who_is_gone
     }
   }
 }
+
+// ----------------------------------------------------------------------------------------------------- marks in a mesh
+
+namespace {
+
+/// What it takes to run ten messages through so many stages, each the text `%` for its name and the one before it.
+std::uint64_t steps_of(int stages, const std::function<std::string(int)>& stage) {
+  std::string yaml = "stages:\n  s0: {generate: {range: 1..10}}\n";
+  for (int i = 1; i <= stages; ++i) yaml += stage(i);
+  Bench bench(yaml + "  end: {from: s" + std::to_string(stages) + ", stdout: {}}\n");
+  bench.run();
+  BOOST_TEST(bench.output() == "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+  return bench.runtime.steps();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_mark_that_comes_by_many_edges_is_not_passed_on_for_each) {
+  const auto workers = [](int i) {
+    return "  s" + std::to_string(i) + ": {from: s" + std::to_string(i - 1) + ", pass: {}, workers: 3}\n";
+  };
+  const auto diamond = [](int i) {
+    const std::string n = std::to_string(i), before = "s" + std::to_string(i - 1);
+    return "  r" + n + ": {from: " + before + ", route: {a: msg > 0}}\n  s" + n + ": {from: [r" + n + ".a, r" + n +
+           ".else], pass: {}}\n";
+  };
+  // Twice as many stages take some twice as much, where they took a hundred times as much and more.
+  BOOST_TEST(steps_of(12, workers) < 4 * steps_of(6, workers));
+  BOOST_TEST(steps_of(18, diamond) < 4 * steps_of(9, diamond));
+}
