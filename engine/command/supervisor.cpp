@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 using observe::Level;
 
 /// Stopping is fast by design. What has not ended by then never will: it hangs in the system, or in a bug.
+constexpr auto last_words_time = 1s;  // In which what has just failed may go where it is kept.
 constexpr auto stop_patience = 5s;
 
 std::string_view signal_name(int number) {
@@ -182,8 +183,13 @@ void Supervisor::drain(std::string_view why) {
     alarms_.push_back(control_.alarm(control_.now() + pipeline.drain, [this, i] {
       if (pipelines_[i].phase == Phase::ended) return;
       observe::log(Level::error, "the drain time ran out", {{"pipeline", pipelines_[i].name}});
-      on_home(i, [](graph::Running& running) { running.stop(); });
-      if (!last_alarm_) last_alarm_ = control_.alarm(control_.now() + stop_patience, [this] { give_up(); });
+      worsen(exit_code::failures);
+      on_home(i, [](graph::Running& running) { running.expire(); });
+      alarms_.push_back(control_.alarm(control_.now() + last_words_time, [this, i] {
+        if (pipelines_[i].phase == Phase::ended) return;
+        on_home(i, [](graph::Running& running) { running.stop(); });
+        if (!last_alarm_) last_alarm_ = control_.alarm(control_.now() + stop_patience, [this] { give_up(); });
+      }));
     }));
   }
   observe::log(Level::info, "draining", {{"why", why}, {"at_most", config::show(longest)}});

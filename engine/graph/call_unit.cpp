@@ -39,6 +39,7 @@ class CallUnit final : public Unit {
     taken_.reset();
     Unit::retire();
   }
+  void expire() override { calls_->expire(); }
   void snapshot(std::vector<observe::StageSnapshot>& stages) override {
     const std::size_t own = stages.size();
     Unit::snapshot(stages);

@@ -20,6 +20,8 @@ namespace {
 constexpr runtime::Duration left_alone_most = std::chrono::hours(1);
 
 /// Then it is for whoever asked, and for nobody else.
+Failure out_of_time() { return {Reason::stopped, "the engine stopped before it was done"}; }
+
 bool sets_cookies(const message::Result& result) {
   return std::any_of(result.headers.begin(), result.headers.end(),
                      [](const auto& header) { return header.first == "set_cookie"; });
@@ -87,6 +89,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (key && *key && call_->may_be_remembered(job.message())) job.key = std::move(**key);
   }
   if (!failure && job.deadline && *job.deadline <= now) failure = message::deadline_passed();
+  if (!failure && expired_) failure = out_of_time();
   if (failure) {
     fail_in_turn(job, std::move(*failure));
     return true;
@@ -105,6 +108,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
 }
 
 void Calls::go_on(Job& job, Time now) {
+  if (expired_ && !job.doom) job.doom = out_of_time();
   if (job.doom) return finish(job, std::exchange(job.doom, std::nullopt));
   if (!job.key.empty()) recall(job, now);
   if (job.step == Step::queued) seek(job);
@@ -573,7 +577,7 @@ void Calls::end(Job& job, Attempt& attempt, std::exception_ptr fault) {
     return finish(job, std::nullopt);
   }
   job.failed = std::move(failed);
-  if (!stopping_ && common_.retry && pause(job, now)) return wake_();
+  if (!stopping_ && !expired_ && common_.retry && pause(job, now)) return wake_();
   failed = std::move(job.failed);
   finish(job, std::move(failed));
 }
@@ -656,6 +660,19 @@ void Calls::abandon() {
     job->gone = true;
     finish(*job, std::nullopt);
   }
+}
+
+void Calls::expire() {
+  if (std::exchange(expired_, true)) return;
+  for (const auto& job : jobs_) {
+    if (job->step == Step::over) continue;
+    if (job->step == Step::calling) {
+      for (const auto& attempt : job->attempts) attempt->stop();
+    } else {
+      fail_in_turn(*job, out_of_time());
+    }
+  }
+  wake_();
 }
 
 void Calls::stop() {

@@ -75,6 +75,8 @@ class Calls {
   void move_on();
   /// Nobody wants what further calls would bring: of those that have not begun none does.
   void abandon();
+  /// The time is over in which calls may end: what is not done fails (stopped), and so does what still comes.
+  void expire();
   /// No call outlives this, however long it takes: running() says when it is over.
   void stop();
   bool running() const;
@@ -168,7 +170,7 @@ class Calls {
   std::uint64_t next_ticket_ = 0;
   std::unique_ptr<runtime::Alarm> gate_alarm_, held_alarm_;
   std::optional<runtime::Time> gate_due_;  // When gate_alarm_ will ring.
-  bool stopping_ = false;
+  bool stopping_ = false, expired_ = false;
   bool was_busy_ = false;  // The machine, as told last.
 
   std::size_t calling_ = 0;        // Workers that are taken.

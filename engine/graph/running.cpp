@@ -360,6 +360,10 @@ void Running::drain() {
   for (const auto& unit : inside_->units) inside_->send(*unit, &Unit::drain);
 }
 
+void Running::expire() {
+  for (const auto& unit : inside_->units) inside_->send(*unit, &Unit::expire);
+}
+
 void Running::stop() { inside_->stop(); }
 
 const Plan& Running::plan() const { return inside_->plan; }

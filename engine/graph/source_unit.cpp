@@ -80,6 +80,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     draining_ = true;
     if (is_running(body_)) body_->stop();
   }
+  void expire() override { expired_ = true; }
   void reader_closed() override {
     look_for_readers();
     if (abandoned() && is_running(body_)) body_->stop();
@@ -198,7 +199,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       while (collect_acks(), open_ > 0 && rounds_ == before) co_await wait_for_ack();
       while (replayer_ && replayer_->running()) co_await replayer_ended_.wait();
       if (body_fault_) std::rethrow_exception(body_fault_);
-      if (collect_acks(), open_ == 0 && failed_.empty()) break;
+      if (collect_acks(), open_ == 0 && (failed_.empty() || keeps_failed())) break;
     }
     if (driver_.before_end) co_await driver_.before_end();
     send_mark(flow::Mark::end);
@@ -376,7 +377,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       }
       open = next;
     }
-    if (!failed_.empty() && !is_running(replayer_) && !over_ && !body_fault_) {
+    if (!failed_.empty() && !keeps_failed() && !is_running(replayer_) && !over_ && !body_fault_) {
       replayer_ = core_.spawn(replay(), [this](std::exception_ptr fault) {
         if (fault) {
           body_fault_ = fault;
@@ -388,6 +389,9 @@ class SourceUnit final : public Unit, private TokenOwner {
       });
     }
   }
+
+  /// There is no time to send anything again; who listens can't have it another time, though.
+  bool keeps_failed() const noexcept { return expired_ && !listens_; }
 
   /// Sends again what may pass, and the rest by `.failed` or `any.failed`.
   runtime::Task<> replay() {
@@ -534,7 +538,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   alignas(64) std::atomic<Open*> answered_{nullptr};
   std::atomic<bool> wanted_{false};
   std::atomic<bool> over_{false};  // Nothing is sent again any more.
-  bool draining_ = false;
+  bool draining_ = false, expired_ = false;
   std::uint64_t left_ = 0;
 
  public:

@@ -87,6 +87,8 @@ class Unit {
   /// `ended` is called once, when nothing of the unit runs any more.
   void start(std::function<void(std::exception_ptr)> ended);
   virtual void drain() {}  ///< A source reads no more. Also before it has started.
+  /// The time that drain() has is over: what waits for an outside fails and goes its way. stop() follows.
+  virtual void expire() {}
   /// One of its readers takes nothing any more. Where none is left, neither does this one.
   virtual void reader_closed();
   void stop();  ///< Ends at once. Also before it has started.

@@ -1,5 +1,8 @@
 // How a pipeline ends: read to the end, drained, stopped, or left by those who read it.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <functional>
+#include <string>
 
 #include "tests/support/bench.hpp"
 
@@ -165,6 +168,58 @@ BOOST_AUTO_TEST_CASE(a_stop_or_a_question_at_any_moment_finds_nobody_who_is_gone
       bench.runtime.run_until_idle(bench.runtime.now());
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_fails_and_is_kept_by_who_reads_failures) {
+  for (const std::string policy : {"", ", retry: {attempts: 9, backoff: 1h..2h}", ", limit: 1/h",
+                                   ", order: {key: '{{ msg % 2 }}'}", ", breaker: {failures: 1, when_open: hold, recover_after: 1h}"}) {
+    Bench bench(
+        "stages:\n  a: {generate: {range: 1..300}}\n  b: {from: a, pass: {}}\n"
+        "  work: {from: b, workers: 3, exec: {run: [slow]}, merge: {}" +
+        policy +
+        "}\n"
+        "  kept: {from: work.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n");
+    bench.runtime.programs().script("slow", [&](const runtime::Command&) {
+      runtime::Behaviour behaviour;
+      behaviour.steps.push_back({policy.empty() ? 3h : 1s, "", ""});
+      behaviour.exit.code = 1;
+      return behaviour;
+    });
+    bench.start();
+    bench.advance(10s);
+    bench.drain();
+    bench.advance(30s);
+    BOOST_TEST(!bench.has_ended(), policy);
+    bench.running().expire();
+    bench.advance(1s);
+    BOOST_TEST(bench.has_ended(), policy);
+    const auto kept = bench.files().text("kept");
+    const auto read = bench.out("a");
+    BOOST_TEST(read > 0U);
+    BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == read, policy);
+    BOOST_TEST(kept.find("\"kind\":\"stopped\"") != std::string::npos, policy);
+    BOOST_TEST(bench.ending().left == 0U, policy);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_is_left_where_nobody_reads_failures) {
+  Bench bench(
+      "stages:\n  a: {generate: {range: 1..300}}\n  work: {from: a, exec: {run: [slow]}, merge: {}}\n"
+      "  done: {from: work, drop: {}}\n");
+  bench.runtime.programs().script("slow", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({3h, "", ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(10s);
+  bench.drain();
+  bench.advance(30s);
+  bench.running().expire();
+  bench.advance(1s);
+  BOOST_TEST(bench.has_ended());
+  BOOST_TEST(bench.ending().left == bench.out("a"));
+  BOOST_TEST(bench.ending().unheard == 0U);
 }
 
 // ----------------------------------------------------------------------------------------------------- marks in a mesh
