@@ -432,9 +432,24 @@ void fail_all(const Share& share, const stage::Failure& why, stage::Driver& driv
   for (const auto& message : share.messages) driver.out.fail(message, why);
 }
 
+/// While the disk has no room for one more it waits.
+stage::Task<stage::WrittenFiles::File*> open_patiently(stage::WrittenFiles& files, const std::string& path,
+                                                       stage::Driver& driver) {
+  stage::Patience patience(path, driver);
+  for (;; co_await patience.wait()) {
+    try {
+      auto* const file = co_await files.open(path);
+      patience.over();
+      co_return file;
+    } catch (const std::system_error& error) {
+      if (!stage::disk_full(error.code())) throw;
+    }
+  }
+}
+
 stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Driver& driver) {
   // That nothing can be written there is told now, not with the first message.
-  if (path.constant()) co_await files.open(*path.constant());
+  if (path.constant()) co_await open_patiently(files, *path.constant(), driver);
   while (true) {
     stage::Deliveries deliveries = co_await stage::receive_some(driver);
     if (deliveries.empty()) break;
@@ -445,10 +460,14 @@ stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Dri
       stage::Failure why(stage::Reason::full, "too many files at once, " + share.path +
                                                   " would be one more; `append` closes one for another");
       why.lasts = true;
+      const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
       try {
-        file = co_await files.open(share.path);
+        file = co_await open_patiently(files, share.path, driver);
       } catch (const std::system_error& error) {
         why = {stage::Reason::io, error.what()};
+      } catch (const runtime::Stopped&) {
+        for (; next < shares.size(); ++next) fail_all(shares[next], stopped, driver);
+        throw;
       }
       if (!file) {
         fail_all(share, why, driver);
@@ -457,7 +476,6 @@ stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Dri
       try {
         co_await files.write(*file, share.messages);
       } catch (const runtime::Stopped&) {
-        const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
         while (++next < shares.size()) fail_all(shares[next], stopped, driver);
         throw;
       }

@@ -240,6 +240,7 @@ int run_plans(std::vector<graph::Plan> plans, const std::vector<CheckedFile>& to
     options.pin = options.pin || plan.pipeline.run.pin;
   }
   options.cores = cores_for(plans);
+  options.all_descriptors = true;
   const std::size_t pipelines = plans.size();
 
   // Destroyed from the last to the first: whoever lives on a core goes before the runtime does.

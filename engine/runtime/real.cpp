@@ -128,6 +128,13 @@ const Inheritance& inherited() {
   return first;
 }
 
+void take_all_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);  // Where there is no limit the kernel has this one.
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// What all cores share and none of them owns.
 struct Shared {
   std::uint64_t seed = 0;
@@ -325,6 +332,7 @@ class Real final : public RealRuntime {
       on_child.sa_handler = SIG_DFL;
       ::sigaction(SIGCHLD, &on_child, nullptr);
     }
+    if (options.all_descriptors) take_all_descriptors();
     shared_.seed = options.seed != 0 ? options.seed : fresh_seed();
     for (int i = 0; i < options.cores; ++i) cores_.push_back(std::make_unique<RealCore>(shared_, i));
     not_arrived_ = options.cores;

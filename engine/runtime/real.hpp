@@ -15,6 +15,8 @@ struct Options {
   int cores = 1;
   std::uint64_t seed = 0;  ///< 0: a fresh one from the system.
   bool pin = false;        ///< Each core to one processor of those the program was given.
+  /// The program may open as many files as the system lets it, whatever its soft limit. Its children get their own back.
+  bool all_descriptors = false;
 };
 
 /// One for a program. Making it changes the process: SIGPIPE and SIGXFSZ are ignored, descriptors 0, 1 and 2

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <mutex>
 #include <utility>
 
 #include "engine/runtime/descriptor.hpp"
@@ -31,10 +32,35 @@ int open_retrying(const std::string& path, int flags) {
   return fd;
 }
 
+/// A descriptor for the day when there is none left: what is written can still be finished then. Any thread.
+class Reserve {
+ public:
+  static Reserve& of_all() {
+    static Reserve reserve;
+    return reserve;
+  }
+  void keep() {
+    const std::lock_guard lock(mutex_);
+    if (kept_.get() < 0) kept_ = UniqueFd(open_retrying("/dev/null", O_RDONLY));
+  }
+  /// As open(), with what is kept where there is nothing else.
+  UniqueFd open(const std::string& path, int flags) {
+    UniqueFd fd(open_retrying(path, flags));
+    if (fd.get() >= 0 || (errno != EMFILE && errno != ENFILE)) return fd;
+    const std::lock_guard lock(mutex_);
+    kept_ = UniqueFd();
+    return UniqueFd(open_retrying(path, flags));
+  }
+
+ private:
+  std::mutex mutex_;
+  UniqueFd kept_;
+};
+
 void sync_directory_of(const std::string& path) {
   auto directory = std::filesystem::path(path).parent_path();
   if (directory.empty()) directory = ".";
-  const UniqueFd fd(open_retrying(directory.string(), O_RDONLY | O_DIRECTORY));
+  const UniqueFd fd = Reserve::of_all().open(directory.string(), O_RDONLY | O_DIRECTORY);
   if (fd.get() < 0) throw_errno(directory.string());
   // Some file systems (FUSE, some network ones) can't sync a directory and say so.
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno(directory.string());
@@ -156,6 +182,7 @@ bool same_file(int fd, const std::string& path) {
 /// other's lines for its own. Locked before it is emptied; what was renamed between opening and locking is another's
 /// finished work.
 UniqueFd create_anew(const std::string& path) {
+  Reserve::of_all().keep();
   for (int tries = 1;; ++tries) {
     UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
     if (fd.get() < 0) throw_errno(path);

@@ -102,6 +102,8 @@ bool set_limits(const Limits& limits) {
   if (plan.directory != nullptr && ::chdir(plan.directory) != 0) give_up(plan, errno);
   // All of ours are above 2 (make_real sees to it), so no dup2 overwrites one still needed.
   if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error, 2) < 0) give_up(plan, errno);
+  const auto& descriptors = plan.inheritance->descriptors;
+  if (!set_limit(RLIMIT_NOFILE, descriptors.rlim_cur, descriptors.rlim_max)) give_up(plan, errno);
   if (!set_limits(*plan.limits)) give_up(plan, errno);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // For what a library opened without O_CLOEXEC.
   ::pthread_sigmask(SIG_SETMASK, &plan.inheritance->signal_mask, nullptr);
@@ -235,6 +237,7 @@ Inheritance Inheritance::now() {
   result.affinity_known = ::sched_getaffinity(0, sizeof result.affinity, &result.affinity) == 0;
   ::sigaction(SIGPIPE, nullptr, &result.on_sigpipe);
   ::sigaction(SIGXFSZ, nullptr, &result.on_sigxfsz);
+  ::getrlimit(RLIMIT_NOFILE, &result.descriptors);
   return result;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
+
 #include <memory>
 
 #include <asio/io_context.hpp>
@@ -16,6 +18,7 @@ struct Inheritance {
   cpu_set_t affinity;
   bool affinity_known = false;
   struct sigaction on_sigpipe, on_sigxfsz;
+  struct rlimit descriptors;
   static Inheritance now();  ///< As it is at this moment, of the calling thread.
 };
 

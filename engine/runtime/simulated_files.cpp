@@ -25,6 +25,7 @@ struct SimulatedFiles::Disk {
   std::shared_ptr<File> input = std::make_shared<File>();
   std::shared_ptr<File> output = std::make_shared<File>();
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
+  std::size_t files_most = std::numeric_limits<std::size_t>::max();
   std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t read_bytes_max = 0;
   std::errc opens_fail{};
@@ -160,6 +161,9 @@ std::unique_ptr<Reader> SimulatedFiles::standard_input() { return std::make_uniq
 std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mode) {
   if (is_directory(path)) fail(std::errc::is_a_directory, path);
   look_for_directory_of(path);
+  if (!disk_->files.contains(path) && disk_->files.size() >= disk_->files_most) {
+    fail(std::errc::no_space_on_device, path);
+  }
   auto& file = disk_->files[path];
   if (!file) file = disk_->make();
   if (!file->readable) fail(std::errc::permission_denied, path);
@@ -260,6 +264,7 @@ void SimulatedFiles::overwrite(const std::string& path, std::string bytes) {
   disk_->files.at(path)->bytes = std::move(bytes);
 }
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
+void SimulatedFiles::set_files_most(std::size_t many) { disk_->files_most = many; }
 void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }
 void SimulatedFiles::redirect_standard_output() { disk_->output->regular = true; }
 void SimulatedFiles::show_standard_output(std::size_t columns) { disk_->output_columns = columns; }

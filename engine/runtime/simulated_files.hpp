@@ -41,6 +41,7 @@ class SimulatedFiles final : public Files {
   void fail_opens(std::errc error);                ///< Of any file, to read; std::errc() ends it.
   void give_standard_input(std::string bytes);     ///< Then the end.
   void set_capacity(std::uint64_t bytes);          ///< Of all files together; what goes beyond is no_space_on_device.
+  void set_files_most(std::size_t many);           ///< There may be; one more can't be made: no_space_on_device.
   void redirect_standard_output();                 ///< It goes to a file, one more of those.
   void show_standard_output(std::size_t columns);  ///< It is a terminal, so wide.
   void break_standard_output(std::uint64_t after_bytes);  ///< Its reader leaves: broken_pipe.

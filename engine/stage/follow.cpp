@@ -82,8 +82,14 @@ class Follower {
     co_await look();
     co_await find_renamed();
     starting_ = at_end_ = false;
+    // From here on it is known where it began, whatever happens.
     std::vector<Position> positions = done();
-    co_await positions_.write(positions);  // From here on it is known where it began, whatever happens.
+    try {
+      co_await positions_.write(positions);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::too_many_files_open) throw;
+      changed_ = true;  // They are many, and what can be read is read.
+    }
     wrote_ = source_.core.now();
   }
 

@@ -134,19 +134,12 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   auto pass = co_await gate_.enter();
   if (files_.size() == most) {
     if (!setting_.append) co_return nullptr;
-    if (files_.back().dirty && setting_.durability.every) {
-      try {
-        co_await sync(files_.back());
-      } catch (const std::system_error&) {
-        fault_ = std::current_exception();  // Of that one: no reason to fail what is for another.
-      }
-    }
-    by_path_.erase(files_.back().path);
-    files_.pop_back();
+    co_await close_longest_unused();
   }
   // No file can take the place of a device.
   const bool in_place = setting_.append || path.starts_with("/dev/");
-  auto writer = make(path, in_place);
+  auto writer = try_to_make(path, in_place);
+  for (; !writer; writer = try_to_make(path, in_place)) co_await close_longest_unused();
   std::optional<std::vector<std::string>> header;
   if (in_place && writer->size() > 0) {
     if (setting_.format == Format::csv) header = co_await header_of(path);
@@ -161,6 +154,30 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   file.name_columns(header && !header->empty() ? std::move(*header) : setting_.columns);
   file.period = period_now();
   co_return &file;
+}
+
+/// Null: there is no descriptor for it, and another file's can be had.
+std::unique_ptr<runtime::Writer> WrittenFiles::try_to_make(const std::string& path, bool in_place) {
+  try {
+    return make(path, in_place);
+  } catch (const std::system_error& error) {
+    const bool lacks =
+        error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
+    if (!lacks || !setting_.append || files_.empty()) throw;
+  }
+  return nullptr;
+}
+
+Task<> WrittenFiles::close_longest_unused() {
+  if (files_.back().dirty && setting_.durability.every) {
+    try {
+      co_await sync(files_.back());
+    } catch (const std::system_error&) {
+      fault_ = std::current_exception();  // Of that one: no reason to fail what is for another.
+    }
+  }
+  by_path_.erase(files_.back().path);
+  files_.pop_back();
 }
 
 /// Half a line may have been left by who was killed while writing it: the next one does not go on with it. Throws where
@@ -470,6 +487,7 @@ Task<> WrittenFiles::finish() {
       // Or a crash of the machine might leave an empty file under the name.
       if (file.unfinished || (file.dirty && setting_.durability.every)) co_await sync(file);
       if (file.unfinished) file.unfinished->finish();
+      file.lineup.reset();  // Others may want its descriptor, to be finished.
     } catch (const std::system_error&) {
       fault = std::current_exception();
     }

@@ -136,6 +136,58 @@ BOOST_AUTO_TEST_CASE(without_descriptors_for_its_files_it_ends_with_71) {
   BOOST_TEST(contains(end.err, "Too many open files"), end.err);
 }
 
+BOOST_AUTO_TEST_CASE(
+    without_descriptors_for_all_its_files_what_was_written_has_its_name_and_what_is_appended_is_there) {
+  const TemporaryFolder folder;
+  const auto all = [&](const std::string& role) {
+    std::filesystem::create_directory(folder.path(role));
+    return ran_by_shell("ulimit -n 25; weir \"$1\"", {folder.file(role + ".yaml",
+                                                                  "stages:\n  n: {generate: {range: 1..100}}\n"
+                                                                  "  out: {from: n, file: {" +
+                                                                      role + ": '" + folder.path(role) +
+                                                                      "/{{ msg }}.txt'}}\n"
+                                                                      "  refused: {from: out.failed, stdout: {}}\n")});
+  };
+  const auto written = all("write");
+  BOOST_TEST(written.code == 0, written.err);
+  const auto refused = static_cast<std::size_t>(std::count(written.out.begin(), written.out.end(), '\n'));
+  BOOST_TEST(refused < 100U);
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path("write"))) {
+    BOOST_TEST(entry.path().extension() == ".txt", entry.path());
+    ++files;
+  }
+  BOOST_TEST(files == 100 - refused);
+
+  const auto appended = all("append");
+  BOOST_TEST(appended.code == 0, appended.err);
+  BOOST_TEST(appended.out == "");
+}
+
+BOOST_AUTO_TEST_CASE(more_files_than_descriptors_are_followed_as_far_as_they_go) {
+  const TemporaryFolder folder;
+  for (int i = 100; i < 140; ++i) folder.file(std::to_string(i) + ".log", std::to_string(i) + "\n");
+  const auto yaml = folder.file("p.yaml", "stages:\n  lines: {file: {follow: '" + folder.path("*.log") +
+                                              "'}}\n  out: {from: lines, stdout: {}}\n");
+  const std::vector<std::string> words{yaml, folder.path("")};
+  const auto few = ran_by_shell("mkdir $2/few && cd $2/few && ulimit -n 30; weir \"$1\" --for 500ms", words);
+  BOOST_TEST(few.code == 1, few.err);  // Those that could not be opened are told of.
+  BOOST_TEST(!few.out.empty(), few.err);
+  // What only the soft limit forbids is no limit.
+  const auto soft = ran_by_shell("mkdir $2/soft && cd $2/soft && ulimit -Sn 30; weir \"$1\" --for 500ms", words);
+  BOOST_TEST(soft.code == 0, soft.err);
+  BOOST_TEST(std::count(soft.out.begin(), soft.out.end(), '\n') == 40, soft.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_has_the_soft_limit_of_descriptors_that_weir_was_started_with) {
+  const TemporaryFolder folder;
+  const auto end =
+      ran_by_shell("ulimit -Sn 77; weir \"$1\"", {folder.file("p.yaml",
+                                                              "stages:\n  a: {exec: {pipe: [sh, -c, 'ulimit -n']}}\n"
+                                                              "  b: {from: a, stdout: {}}\n")});
+  BOOST_TEST(end.out == "77\n", end.err);
+}
+
 BOOST_AUTO_TEST_CASE(without_descriptors_for_a_child_its_message_fails_and_the_run_goes_on) {
   const TemporaryFolder folder;
   const auto end = ran_by_shell("ulimit -n 20; weir \"$1\"",

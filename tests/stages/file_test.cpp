@@ -404,6 +404,36 @@ BOOST_AUTO_TEST_CASE(while_the_disk_is_full_messages_wait_and_no_half_line_stays
   BOOST_TEST(file.balanced());
 }
 
+BOOST_AUTO_TEST_CASE(while_the_disk_has_no_room_for_one_more_file_messages_wait) {
+  for (const char* yaml : {"{append: '{{ msg }}.txt'}", "{append: 1.txt}"}) {
+    Alone file("file", yaml);
+    file.files().put("other", "");
+    file.files().set_files_most(1);
+    file.start();
+    file.deliver({"1", "2"});
+    file.run_for(1min);
+    BOOST_TEST(!file.ended, yaml);
+    BOOST_TEST(file.done == 0U, yaml);
+    BOOST_TEST(file.failed.empty(), yaml);
+    file.files().set_files_most(3);
+    file.end();
+    file.run_for(10s);
+    BOOST_TEST(file.ended, yaml);
+    BOOST_TEST(file.done == 2U, yaml);
+    BOOST_TEST(file.files().text("1.txt").starts_with("1\n"), yaml);
+    BOOST_TEST(file.balanced(), yaml);
+  }
+  Alone stopped("file", "{append: '{{ msg }}.txt'}");
+  stopped.files().set_files_most(1);
+  stopped.start();
+  stopped.deliver({"1", "2", "3"});
+  stopped.run_for(1min);
+  stopped.stop();
+  BOOST_TEST(stopped.done == 1U);
+  BOOST_TEST(stopped.failed.size() == 2U);
+  BOOST_TEST(stopped.balanced());
+}
+
 BOOST_AUTO_TEST_CASE(stopped_while_the_disk_is_full_what_waits_fails_and_is_not_lost) {
   for (const char* yaml : {"{append: log.txt}", "{write: log.txt}", "{write: log.json, format: whole}"}) {
     Alone file("file", yaml);
@@ -561,7 +591,8 @@ BOOST_AUTO_TEST_CASE(no_more_than_256_files_are_written_at_once_and_any_number_a
   BOOST_TEST(written.done == 512U);
   BOOST_TEST(written.failed.size() == 88U);
   BOOST_TEST((written.failed[0].failure.reason == Reason::full));
-  BOOST_TEST(written.failed[0].failure.text == "too many files at once, out/f256 would be one more; `append` closes one for another");
+  BOOST_TEST(written.failed[0].failure.text ==
+             "too many files at once, out/f256 would be one more; `append` closes one for another");
 
   Alone appended("file", "{append: 'out/{{ text }}'}");
   give(appended);
