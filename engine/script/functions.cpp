@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <map>
 
 #include "engine/message/number.hpp"
 #include "engine/script/lua.hpp"
@@ -164,34 +166,51 @@ runtime::WallTime time_argument(lua_State* lua, int index, const char* function)
   return *time;
 }
 
-bool format_into(runtime::WallTime time, std::string_view format, std::string& out) {
+bool format_into(runtime::WallTime time, std::string_view format, const Clocks& clocks, std::string& out) {
   std::string what;
-  const auto text = format_time(time, format, what);
+  const auto text = format_time(time, format, what, clocks);
   out = text ? *text : what;
   return text.has_value();
 }
 
 /// 1: parsed; 0: the text does not fit; -1: the format is wrong, and `out` says how.
-int parse_into(std::string_view text, const std::string_view* format, std::string& out) {
+int parse_into(std::string_view text, const std::string_view* format, const Clocks& clocks, std::string& out) {
   std::string what;
-  const auto time = format ? parse_time(text, *format, what) : parse_rfc3339(text);
+  const auto time = format ? parse_time(text, *format, what, clocks) : parse_rfc3339(text);
   out = time ? exact_rfc3339(*time) : what;
   return time ? 1 : what.empty() ? 0 : -1;
 }
 
-void check_zone(lua_State* lua, int index, const char* function) {
-  if (lua_type(lua, index) <= LUA_TNIL) return;
-  const auto zone = text_argument(lua, index, function);
-  if (zone != "UTC") raise(lua, Reason::type, "%s knows only the zone UTC yet, not '%s'", function, zone.data());
+/// Null: there is none of that name. Read once for a thread; a script that makes names up does not fill the memory.
+const runtime::Zone* known_zone(std::string_view name) {
+  constexpr std::size_t most = 1000;
+  static thread_local std::map<std::string, runtime::Zone, std::less<>> known;
+  if (const auto found = known.find(name); found != known.end()) return &found->second;
+  std::string why;
+  auto zone = runtime::Zone::find(name, why);
+  if (!zone) return nullptr;
+  if (known.size() >= most) known.clear();
+  return &known.emplace(name, std::move(*zone)).first->second;
+}
+
+Clocks clocks_argument(lua_State* lua, int index, const char* function) {
+  Clocks clocks;
+  if (lua_type(lua, index) <= LUA_TNIL) return clocks;
+  clocks.name = text_argument(lua, index, function);
+  if (clocks.name == "UTC") return clocks;
+  clocks.zone = known_zone(clocks.name);
+  if (!clocks.zone)
+    raise(lua, Reason::type, "%s: there is no zone '%s', such as Europe/Berlin", function, clocks.name.data());
+  return clocks;
 }
 
 int time_format(lua_State* lua) {
   State& state = State::of(lua);
   const auto time = time_argument(lua, 1, "time.format");
   const auto format = text_argument(lua, 2, "time.format");
-  check_zone(lua, 3, "time.format");
+  const Clocks clocks = clocks_argument(lua, 3, "time.format");
   charge_text(lua, format);
-  if (!format_into(time, format, state.out())) raise(lua, Reason::type, "time.format: %s", state.out().c_str());
+  if (!format_into(time, format, clocks, state.out())) raise(lua, Reason::type, "time.format: %s", state.out().c_str());
   push_text(lua, state.out());
   return 1;
 }
@@ -201,10 +220,10 @@ int time_parse(lua_State* lua) {
   const auto text = text_argument(lua, 1, "time.parse");
   const bool formatted = lua_type(lua, 2) > LUA_TNIL;
   const auto format = formatted ? text_argument(lua, 2, "time.parse") : std::string_view();
-  check_zone(lua, 3, "time.parse");
+  const Clocks clocks = clocks_argument(lua, 3, "time.parse");
   charge_text(lua, text);
   charge_text(lua, format);
-  switch (parse_into(text, formatted ? &format : nullptr, state.out())) {
+  switch (parse_into(text, formatted ? &format : nullptr, clocks, state.out())) {
     case 1:
       push_text(lua, state.out());
       return 1;

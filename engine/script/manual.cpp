@@ -51,11 +51,13 @@ constexpr std::array entries{
     ManualEntry{"now", "now()", "The time, as 2030-01-01T00:00:00.000Z."},
     ManualEntry{"time.unix", "time.unix(t)", "Seconds since 1970 of such a time."},
     ManualEntry{"time.format", "time.format(t, \"%Y-%m-%d\")",
-                "A time, or seconds since 1970, as text, in UTC. %Y %m %d %H %M %S and the like. Of a time outside the "
-                "years 1678 to 2261 it fails, as time.unix does."},
+                "A time, or seconds since 1970, as text, in UTC, or in the zone of a third argument, such as "
+                "Europe/Berlin. %Y %y %m %d %e %j %H %I %M %S %L (milliseconds) %f (microseconds) %p %a %A %b %B %F %T "
+                "%s (since 1970) %z %Z. Of a time outside the years 1678 to 2261 it fails, as time.unix does."},
     ManualEntry{"time.parse", "time.parse(text, \"%d/%b/%Y\")",
                 "A time from a text in such a form, or without one in that of RFC 3339, with all the digits of its "
-                "second; nil where it is none, or outside the years 1678 to 2261."},
+                "second; nil where it is none, or outside the years 1678 to 2261. A fraction of a second is %L or %f, "
+                "as in %S.%L. The zone of a third argument counts where the text does not say one (%z)."},
     ManualEntry{"url.host", "url.host(u)", "The host, in lower case; nil where there is none."},
     ManualEntry{"url.normalise", "url.normalise(u)", "One way to write a URL: case, port, dot segments, escapes."},
     ManualEntry{"url.join", "url.join(base, ref)",

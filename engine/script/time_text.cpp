@@ -180,7 +180,10 @@ std::optional<runtime::WallTime> parse_rfc3339(std::string_view text) {
   return parts ? parts->time() : std::nullopt;
 }
 
-std::optional<std::string> format_time(runtime::WallTime time, std::string_view format, std::string& what) {
+std::optional<std::string> format_time(runtime::WallTime moment, std::string_view format, std::string& what,
+                                       const Clocks& clocks) {
+  const auto ahead = clocks.zone ? clocks.zone->at(moment).ahead : seconds(0);
+  const auto time = std::chrono::time_point<std::chrono::system_clock, nanoseconds>(moment) + ahead;
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
@@ -231,6 +234,9 @@ std::optional<std::string> format_time(runtime::WallTime time, std::string_view 
       case 'L':
         pad(out, clock.subseconds().count() / 1'000'000, 3);
         break;
+      case 'f':
+        pad(out, clock.subseconds().count() / 1'000, 6);
+        break;
       case 'p':
         out += hour < 12 ? "AM" : "PM";
         break;
@@ -247,19 +253,21 @@ std::optional<std::string> format_time(runtime::WallTime time, std::string_view 
         out += months[month_index];
         break;
       case 'F':
-        out += *format_time(time, "%Y-%m-%d", what);
+        out += *format_time(moment, "%Y-%m-%d", what, clocks);
         break;
       case 'T':
-        out += *format_time(time, "%H:%M:%S", what);
+        out += *format_time(moment, "%H:%M:%S", what, clocks);
         break;
       case 's':
-        out += std::to_string(floor<seconds>(time).time_since_epoch().count());
+        out += std::to_string(floor<seconds>(moment).time_since_epoch().count());
         break;
       case 'z':
-        out += "+0000";
+        out += ahead < seconds(0) ? '-' : '+';
+        pad(out, abs(ahead) / hours(1), 2);
+        pad(out, abs(ahead) / minutes(1) % 60, 2);
         break;
       case 'Z':
-        out += "UTC";
+        out += clocks.name;
         break;
       case '%':
         out += '%';
@@ -272,10 +280,26 @@ std::optional<std::string> format_time(runtime::WallTime time, std::string_view 
   return out;
 }
 
-std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_view format, std::string& what) {
+namespace {
+
+/// When the clocks of the zone show this. The first of two; where they never do, as if they had not been put forward.
+seconds ahead_when_clocks_show(const runtime::Zone& zone, sys_seconds shown) {
+  if (shown < held_first + days(2) || shown >= held_end - days(2)) return seconds(0);  // Not held, or nearly.
+  const auto before = zone.at(runtime::WallTime(shown - hours(26))).ahead;
+  const auto after = zone.at(runtime::WallTime(shown + hours(26))).ahead;
+  const bool as_before = zone.at(runtime::WallTime(shown - before)).ahead == before;
+  const bool as_after = zone.at(runtime::WallTime(shown - after)).ahead == after;
+  return !as_before && as_after ? after : before;
+}
+
+}  // namespace
+
+std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_view format, std::string& what,
+                                            const Clocks& clocks) {
   Cursor cursor(text);
   Parts parts;
   std::optional<bool> afternoon;
+  bool says_zone = false;
   std::optional<std::int64_t> unix_seconds;
   std::string expanded;
   for (std::size_t i = 0; i < format.size(); ++i) {  // %F and %T are only abbreviations.
@@ -313,9 +337,8 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         parts.month = *number;
         break;
       case 'e':
-        cursor.literal(' ');
-        [[fallthrough]];
       case 'd':
+        cursor.literal(' ');
         if (!(number = cursor.digits(1, 2))) return std::nullopt;
         parts.day = *number;
         break;
@@ -335,7 +358,8 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         if (!(number = cursor.digits(2, 2))) return std::nullopt;
         parts.second = *number;
         break;
-      case 'L': {
+      case 'L':
+      case 'f': {
         const auto below = cursor.fraction();
         if (!below) return std::nullopt;
         parts.below = *below;
@@ -371,11 +395,13 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
         const auto offset = cursor.zone();
         if (!offset) return std::nullopt;
         parts.offset = *offset;
+        says_zone = true;
         break;
       }
       case 'Z':
         if (!cursor.rest.starts_with("UTC") && !cursor.rest.starts_with("GMT")) return std::nullopt;
         cursor.rest.remove_prefix(3);
+        says_zone = true;
         break;
       case '%':
         if (!cursor.literal('%')) return std::nullopt;
@@ -391,6 +417,7 @@ std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_v
     if (parts.hour < 1 || parts.hour > 12) return std::nullopt;
     parts.hour = parts.hour % 12 + (*afternoon ? 12 : 0);
   }
+  if (clocks.zone && !says_zone && parts.real()) parts.offset = ahead_when_clocks_show(*clocks.zone, parts.whole());
   return parts.time();
 }
 

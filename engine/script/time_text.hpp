@@ -1,10 +1,11 @@
-// Times of day as text, UTC.
+// Times of day as text, in UTC or as the clocks of a place show them.
 #pragma once
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "engine/runtime/rfc3339.hpp"
+#include "engine/runtime/zone.hpp"
 
 namespace weir::script {
 
@@ -23,11 +24,21 @@ bool outside_held_years(std::string_view text);
 /// where it is none, or one that weir does not hold.
 std::optional<runtime::WallTime> parse_rfc3339(std::string_view text);
 
-/// `%Y %y %m %d %e %j %H %I %M %S %L (milliseconds) %p %a %A %b %B %F %T %s (Unix) %z %Z %%`. Nothing, and `what` says
-/// why, for any other.
-std::optional<std::string> format_time(runtime::WallTime time, std::string_view format, std::string& what);
-/// The reverse. Nothing where the text does not fit or weir does not hold the time; `what` is set only where the format
-/// is wrong.
-std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_view format, std::string& what);
+/// Where the clocks hang that a text is of. Outlives the call.
+struct Clocks {
+  const runtime::Zone* zone = nullptr;  ///< Null: UTC.
+  std::string_view name = "UTC";        ///< What %Z says.
+};
+
+/// `%Y %y %m %d %e %j %H %I %M %S %L (milliseconds) %f (microseconds) %p %a %A %b %B %F %T %s (Unix) %z %Z %%`.
+/// Nothing, and `what` says why, for any other.
+std::optional<std::string> format_time(runtime::WallTime time, std::string_view format, std::string& what,
+                                       const Clocks& clocks = {});
+/// The reverse; %L and %f are as many digits as there are, a day may stand behind a blank for its zero. A text with %z
+/// says itself where its clocks hang. Of an hour that comes twice the first is meant; one that is left out is counted
+/// on from the one before. Nothing where the text does not fit or weir does not hold the time; `what` is set only where
+/// the format is wrong.
+std::optional<runtime::WallTime> parse_time(std::string_view text, std::string_view format, std::string& what,
+                                            const Clocks& clocks = {});
 
 }  // namespace weir::script

@@ -4,6 +4,7 @@
 #include "engine/script/time_text.hpp"
 #include "engine/script/url.hpp"
 
+using namespace weir;
 using namespace weir::script;
 
 BOOST_AUTO_TEST_CASE(references_are_resolved_as_rfc_3986_says) {
@@ -152,4 +153,48 @@ BOOST_AUTO_TEST_CASE(an_hour_of_twelve_is_one_of_twelve) {
   BOOST_TEST(rfc3339(*parse_time("12:00 AM", "%I:%M %p", what)) == "1970-01-01T00:00:00.000Z");
   BOOST_TEST(rfc3339(*parse_time("11:30", "%I:%M", what)) == "1970-01-01T11:30:00.000Z");
   BOOST_TEST(rfc3339(*parse_time("13:00", "%H:%M", what)) == "1970-01-01T13:00:00.000Z");
+}
+
+BOOST_AUTO_TEST_CASE(times_are_read_and_written_as_the_clocks_of_a_place_show_them) {
+  std::string why;
+  const auto berlin = runtime::Zone::find("Europe/Berlin", why), katmandu = runtime::Zone::find("Asia/Kathmandu", why),
+             york = runtime::Zone::find("America/New_York", why);
+  if (!berlin || !katmandu || !york) {
+    BOOST_TEST_MESSAGE("skipped: this machine has no database of zones");
+    return;
+  }
+  std::string what;
+  const auto shown = [&](const std::string& time, const runtime::Zone& zone) {
+    return format_time(*parse_rfc3339(time), "%F %T.%f %z %Z %s", what, {&zone, "X"}).value_or(what);
+  };
+  BOOST_TEST(shown("2026-07-01T22:30:00.000123Z", *berlin) == "2026-07-02 00:30:00.000123 +0200 X 1782945000");
+  BOOST_TEST(shown("2026-01-01T00:00:00Z", *york) == "2025-12-31 19:00:00.000000 -0500 X 1767225600");
+  BOOST_TEST(shown("2026-01-01T00:00:00Z", *katmandu) == "2026-01-01 05:45:00.000000 +0545 X 1767225600");
+  const auto read = [&](const std::string& text, const runtime::Zone& zone, const std::string& format = "%F %T") {
+    const auto time = parse_time(text, format, what, {&zone, "X"});
+    return time ? rfc3339(*time) : "none";
+  };
+  BOOST_TEST(read("2026-07-01 00:30:00", *berlin) == "2026-06-30T22:30:00.000Z");
+  BOOST_TEST(read("2026-01-01 05:45:00", *katmandu) == "2026-01-01T00:00:00.000Z");
+  // The clocks are put forward from 2:00 to 3:00, and in autumn back from 3:00.
+  BOOST_TEST(read("2026-03-29 01:59:59", *berlin) == "2026-03-29T00:59:59.000Z");
+  BOOST_TEST(read("2026-03-29 02:30:00", *berlin) == "2026-03-29T01:30:00.000Z");
+  BOOST_TEST(read("2026-03-29 03:00:00", *berlin) == "2026-03-29T01:00:00.000Z");
+  BOOST_TEST(read("2026-10-25 02:30:00", *berlin) == "2026-10-25T00:30:00.000Z");
+  BOOST_TEST(read("2026-10-25 03:00:00", *berlin) == "2026-10-25T02:00:00.000Z");
+  BOOST_TEST(read("2026-11-01 01:30:00", *york) == "2026-11-01T05:30:00.000Z");
+  BOOST_TEST(read("2026-07-01 00:30:00 +0900", *berlin, "%F %T %z") == "2026-06-30T15:30:00.000Z");
+  BOOST_TEST(read("2026-02-30 00:30:00", *berlin) == "none");
+  BOOST_TEST(read("1678-01-01 00:00:00", *berlin) == "1678-01-01T00:00:00.000Z");
+}
+
+BOOST_AUTO_TEST_CASE(the_times_of_common_logs_are_read) {
+  std::string what;
+  const auto read = [&](const std::string& text, const std::string& format) {
+    const auto time = parse_time(text, format, what);
+    return time ? exact_rfc3339(*time) : "none";
+  };
+  BOOST_TEST(read("2030 Feb  5 17:32:18", "%Y %b %d %H:%M:%S") == "2030-02-05T17:32:18.000Z");
+  BOOST_TEST(read("2030-01-01 10:00:00.123", "%F %T.%L") == "2030-01-01T10:00:00.123Z");
+  BOOST_TEST(read("2030-01-01 10:00:00,123456", "%Y-%m-%d %H:%M:%S,%f") == "2030-01-01T10:00:00.123456Z");
 }
