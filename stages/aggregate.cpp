@@ -473,6 +473,8 @@ class Aggregate : public stage::Operator {
       source->number |= wants_number(function.what);
     }
     read_.resize(sources_.size());
+    const auto reads = [](const Source& source) { return !source.path.text.empty(); };
+    reads_ = time_ || !by_.empty() || std::any_of(sources_.begin(), sources_.end(), reads);
   }
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, Time now) override {
@@ -543,7 +545,7 @@ class Aggregate : public stage::Operator {
   /// `pane`: of now.
   message::Done take(const stage::Message& message, std::int64_t pane, stage::Output& out) {
     const message::Look payload(message);
-    if (!message::is_json(message)) return message::not_json(message);
+    if (reads_ && !message::is_json(message)) return message::not_json(message);
     Duration made{0};
     if (time_) {
       const auto time = time_of(payload);
@@ -832,6 +834,7 @@ class Aggregate : public stage::Operator {
   // Reused.
   std::string key_, text_;
   std::vector<Read> read_;           // By source, of the message at hand.
+  bool reads_ = false;  // Any of the payload; lines of text can be counted, too.
   std::vector<std::uint8_t> taken_;  // Rows of the batch at hand.
   std::vector<std::pair<std::int64_t, long double>> before_;
   std::vector<Sliding*> in_order_;

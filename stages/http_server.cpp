@@ -41,10 +41,6 @@ struct HttpServerConfig {
   std::optional<std::string> files;
 };
 
-bool is_method(std::string_view word) {
-  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
 io::TlsFiles files_of(const TlsConfig& config) {
   io::TlsFiles files;
   files.certificates.push_back({config.cert, config.key});
@@ -89,7 +85,9 @@ void verify(const HttpServerConfig& config, config::Written& written) {
                   "such as /jobs, /jobs/{id} or /orders/*");
   }
   for (const auto& method : config.methods) {
-    if (!is_method(method)) written.error("methods", "'" + method + "' is no method", "such as GET or POST");
+    if (!io::http_serves_method(method)) {
+      written.error("methods", "'" + method + "' is no method that comes through", "such as GET or POST");
+    }
   }
   if (config.files) verify_files(config, path, written);
   if (!config.tls) return;
@@ -156,11 +154,12 @@ const auto spec =
         .required()
         .begins("/")
         .field("methods", &HttpServerConfig::methods,
-               "Others are told 405. Left out: all. HEAD goes with GET, and its answer is sent without the body.",
+               "Others are told 405. Left out: all but CONNECT and TRACE. HEAD goes with GET, and its answer is sent "
+               "without the body.",
                config::sample("[GET, POST]"))
         .field("format", &HttpServerConfig::format,
                "text: the body is the message, as it is. json: it must be JSON, else it fails (decode) and its asker "
-               "is told 400; of a GET, HEAD or DELETE without a body the message is {}.",
+               "is told 400; of a GET, HEAD, DELETE or OPTIONS without a body the message is {}.",
                config::one_of({{"text", Format::text}, {"json", Format::json}}))
         .field("max_body", &HttpServerConfig::max_body, "A longer body is told 413.", config::at_least(0),
                config::at_most(1024.0 * 1024 * 1024))
@@ -206,7 +205,8 @@ const auto spec =
 /// Why its body is none.
 message::Done admit(const HttpServerConfig& config, std::string_view body, const message::Request& request) {
   if (config.format == Format::text) return std::nullopt;
-  if (body.empty() && (request.method == "GET" || request.method == "HEAD" || request.method == "DELETE")) {
+  if (body.empty() && (request.method == "GET" || request.method == "HEAD" || request.method == "DELETE" ||
+                       request.method == "OPTIONS")) {
     return std::nullopt;
   }
   if (const auto wrong = message::check_json(body)) {

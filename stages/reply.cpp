@@ -200,6 +200,9 @@ class Replier {
     if (written.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
       return Failure(Reason::type, "the header " + name + " goes over several lines");
     }
+    if (!io::http_is_value(written)) {
+      return Failure(Reason::type, "the header " + name + " holds a control character");
+    }
     answer.headers.emplace_back(name, std::move(written));
     return std::nullopt;
   }

@@ -177,7 +177,11 @@ struct Running::Inside {
         const auto mebibyte = std::uint64_t{1} << 20;
         const bool in_bulk =
             to.configured.writes_in_bulk && limits.when_full.value_or(stage::WhenFull::block) == stage::WhenFull::block;
-        const int usual = across ? 1024 : in_bulk ? 512 : 128;
+        // What its workers have in hand has its places there, too.
+        const std::int64_t usual = std::max<std::int64_t>(across    ? 1024
+                                                          : in_bulk ? 512
+                                                                    : 128,
+                                                          receivers.size() > 1 ? 0 : to.common.workers);
         flow::Bounds bounds(static_cast<std::uint32_t>(limits.capacity.value_or(usual)),
                             limits.bytes ? limits.bytes->bytes : (across ? 8 : 1) * mebibyte);
         bounds.across = across;

@@ -229,8 +229,12 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
   others_.clear();
   const Node::Entry* kind = nullptr;
   bool told = false;
+  const auto is_kind = [this](const Node::Entry& entry) {
+    return entry.key == stage::do_key || catalog_.find(entry.key);
+  };
+  const bool has_kind = std::any_of(node.body.entries.begin(), node.body.entries.end(), is_kind);
   for (const auto& entry : node.body.entries) {
-    if (entry.key == stage::do_key || catalog_.find(entry.key)) {
+    if (is_kind(entry)) {
       others_.push_back(entry.key);
       if (kind) {
         told = true;
@@ -254,7 +258,9 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
     const auto kinds = catalog_.names();
     known.insert(known.end(), kinds.begin(), kinds.end());
     known.emplace_back(stage::do_key);
-    diagnostics_.error(entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
+    diagnostics_.error(entry.key_place,
+                       has_kind ? "stage '" + node.name + "' has no key '" + entry.key + "'"
+                                : "stage '" + node.name + "' has no kind, and '" + entry.key + "' is none",
                        config::did_you_mean(entry.key, known, "`weir list` shows the kinds"));
   }
   if (!kind && !told) {

@@ -244,6 +244,10 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
                       {"Last-Modified", http_date(status->modified)},
                       {"Accept-Ranges", "bytes"},
                       {"X-Content-Type-Options", "nosniff"}};
+  // Whether this one was packed or not, and though it be a 304, which has nothing to pack.
+  if (status->size <= packed_bytes_most && http_is_compressible(type)) {
+    response.headers.emplace_back("Vary", "Accept-Encoding");
+  }
   if (is_another(request, *status, tag)) co_return http_refusal(412, "it is another one by now");
   if (is_unchanged(request, *status, tag)) {
     response.status = 304;

@@ -132,8 +132,7 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
   const bool old = version == "HTTP/1.0";
   if (method == "CONNECT") return {501, "this is no proxy"};
   if (method == "TRACE") return {501, "what is sent is not sent back here"};  // It may hold what a script can't see.
-  if (target.front() != '/' && !(target == "*" && method == "OPTIONS") && !target.starts_with("http://") &&
-      !target.starts_with("https://")) {
+  if (target.front() != '/' && !(target == "*" && method == "OPTIONS") && !http_is_url(target)) {
     return {400, "the target is neither a path nor a URL"};
   }
 
@@ -704,6 +703,23 @@ std::optional<runtime::WallTime> parse_http_date(std::string_view text) {
   return std::nullopt;
 }
 
+bool http_is_value(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char byte) {
+    const auto code = static_cast<unsigned char>(byte);
+    return (code < 0x20 && byte != '\t') || code == 0x7f;
+  });
+}
+
+bool http_serves_method(std::string_view method) {
+  if (method == "CONNECT" || method == "TRACE") return false;
+  constexpr std::array known{
+#define WEIR_METHOD(code, name, text) std::string_view(#text),
+      HTTP_METHOD_MAP(WEIR_METHOD)
+#undef WEIR_METHOD
+  };
+  return std::find(known.begin(), known.end(), method) != known.end();
+}
+
 bool http_is_url(std::string_view text) {
   const auto scheme = http_lower(text.substr(0, 8));
   return scheme.starts_with("http://") || scheme == "https://";
@@ -725,12 +741,15 @@ std::string http_bytes(HttpResponse response, bool head, bool keep_alive, std::s
 }
 
 std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
-  const auto splits_lines = [](char byte) { return byte == '\r' || byte == '\n' || byte == '\0'; };
-  const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [&](const auto& field) {
-    return !http_is_token(field.first) || std::any_of(field.second.begin(), field.second.end(), splits_lines);
+  const bool splits = std::any_of(response.headers.begin(), response.headers.end(), [](const auto& field) {
+    return !http_is_token(field.first) || !http_is_value(field.second);
   });
   if (splits || response.status < 200 || response.status > 599) {
     response = HttpResponse(500, "text/plain; charset=utf-8", "The answer was malformed.\n");
+  }
+  if (response.status == 205) {  // The asker is to clear his form, and no more (RFC 9110, 15.3.6).
+    response.body.clear();
+    response.file = nullptr;
   }
   std::string bytes;
   bytes.reserve(256 + 64 * response.headers.size());

@@ -149,6 +149,9 @@ std::optional<HttpResponse> http_refuse_stranger(const HttpRequest& request, std
 std::string http_lower(std::string_view text);         ///< ASCII only.
 std::string_view http_trimmed(std::string_view text);  ///< Without the blanks and tabs around it.
 bool http_is_token(std::string_view text);             ///< What a method, or the name of a field, may be.
+bool http_is_value(std::string_view text);             ///< What a field may hold: no control character but the tab.
+/// Whether HttpReader lets it through. Not CONNECT and TRACE, which are told 501 as what it does not know.
+bool http_serves_method(std::string_view method);
 /// The elements of a field that is a list, `Connection: close, X-Mine`: in lower case, without those that are empty.
 std::vector<std::string> http_list(std::string_view value);
 /// Whether a field, its name in lower case, belongs to one connection or says how long the body on it is: whoever sends

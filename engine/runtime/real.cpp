@@ -170,7 +170,10 @@ class RealCore final : public BasicCore {
         guard_(io_.get_executor()),
         random_(shared.seed ^ (0x9e3779b97f4a7c15u * (static_cast<std::uint64_t>(index) + 1))),
         files_(io_, *this),
-        processes_(io_, shared.inheritance) {}
+        processes_(io_, shared.inheritance) {
+    // Asio opens its descriptors with the first timer: in the middle of a run there may be none left.
+    const asio::steady_timer first(io_);
+  }
 
   int index() const override { return index_; }
   Time now() const override { return Time(std::chrono::steady_clock::now() - shared_.origin); }

@@ -16,7 +16,8 @@ template <class Config>
 config::Spec<Config> with_limits(config::Spec<Config> spec) {
   return std::move(spec)
       .field("capacity", of<Config>(&EdgeLimits::capacity),
-             "Messages at the most: 128 on a core, 512 to what is written in bulk (`file`, `stdout`) unless "
+             "Messages at the most, those in hand included: 128 on a core or as many as there are `workers`, 512 to "
+             "what is written in bulk (`file`, `stdout`) unless "
              "`when_full` loses any, 1024 across cores.",
              config::at_least(1), config::at_most(65536))
       .field("bytes", of<Config>(&EdgeLimits::bytes), "Bytes at the most: 1MiB on a core, 8MiB across cores.",

@@ -127,6 +127,25 @@ stages:
   BOOST_TEST(bench.output() == numbers(200));
 }
 
+BOOST_AUTO_TEST_CASE(an_edge_has_room_for_what_all_workers_have_in_hand) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000}}
+  work: {from: a, exec: {run: [work]}, merge: {}, workers: 1000}
+  shown: {from: work, drop: {}}
+)");
+  bench.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({1h, "", ""});
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(1min);
+  BOOST_TEST(bench.stage("work").in_flight == 1000);
+  bench.advance(1h);
+  BOOST_TEST(bench.has_ended());
+}
+
 BOOST_AUTO_TEST_CASE(of_one_key_nobody_who_fails_while_he_waits_passes_whom_he_waits_for) {
   Bench bench(R"(
 stages:

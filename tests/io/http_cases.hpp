@@ -48,6 +48,7 @@ inline std::vector<HttpCase> http_cases() {
       {"the last of its connection", get + "Connection: close\r\n\r\n" + get + "\r\n", "200"},
       {"http/1.0 ends its connection", "GET / HTTP/1.0\r\n\r\n" + get + "\r\n", "200"},
       {"a url as target", "GET http://b/x HTTP/1.1\r\nHost: a\r\n\r\n", "200"},
+      {"a url in capitals", "GET HTTP://b/x HTTP/1.1\r\nHost: a\r\n\r\n", "200"},
       {"options of the server", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "200"},
       {"tabs and spaces around a value", get + "X: \t a\t \r\n\r\n", "200"},
       {"an empty value", get + "X:\r\n\r\n", "200"},

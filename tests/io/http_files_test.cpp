@@ -92,6 +92,7 @@ BOOST_AUTO_TEST_CASE(what_has_not_changed_does_not_come_again) {
     const auto again = folder.ask("numbers.txt", {{"if-none-match", tags}});
     BOOST_TEST_CONTEXT(tags) BOOST_TEST(again.status == 304);
     BOOST_TEST(again.body == "");
+    BOOST_TEST(header(again, "Vary") == "Accept-Encoding");
   }
   BOOST_TEST(folder.ask("numbers.txt", {{"if-none-match", "\"other\""}}).status == 200);
   BOOST_TEST(folder.ask("numbers.txt", {{"if-match", "\"other\", " + tag}}).status == 200);

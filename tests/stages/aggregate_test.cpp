@@ -36,6 +36,14 @@ BOOST_AUTO_TEST_CASE(each_group_of_a_window_becomes_one_message_when_it_closes) 
   BOOST_TEST(aggregate.out().size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(where_nothing_of_it_is_looked_at_any_payload_counts) {
+  Alone aggregate("aggregate", "{window: 10s, fields: {n: count()}}");
+  aggregate.give({"a line", "", "{}"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"n":3})"}));
+  BOOST_TEST(aggregate.failed.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_message_that_comes_before_the_tick_closes_the_window_before_it) {
   Alone aggregate("aggregate", "{window: 10s, fields: {n: count()}}");
   aggregate.give({"{}", "{}"});

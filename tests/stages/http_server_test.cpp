@@ -20,11 +20,18 @@ BOOST_AUTO_TEST_CASE(what_can_not_be_served_is_refused) {
   BOOST_TEST(mistake("{listen: '8080', path: /a}") ==
              "'8080' is no address with a port; such as 127.0.0.1:8080 or [::1]:8080");
   BOOST_TEST(mistake("{listen: '0.0.0.0:8080', path: /a}") ==
-             "0.0.0.0:8080 can be reached from other machines, and there is neither token nor TLS; auth: {token: '${secret.NAME}'}, "
+             "0.0.0.0:8080 can be reached from other machines, and there is neither token nor TLS; auth: {token: "
+             "'${secret.NAME}'}, "
              "or listen on 127.0.0.1");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: a}") ==
              "'a' is no path to serve: a path begins with /; such as /jobs, /jobs/{id} or /orders/*");
-  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, methods: [get]}") == "'get' is no method; such as GET or POST");
+  BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, methods: [get]}") ==
+             "'get' is no method that comes through; such as GET or POST");
+  for (const std::string method : {"FOO", "TRACE", "CONNECT"}) {
+    BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, methods: [" + method + "]}") ==
+               "'" + method + "' is no method that comes through; such as GET or POST");
+  }
+  BOOST_TEST(Read("http_server", "{listen: 127.0.0.1:1, path: /a, methods: [M-SEARCH, PATCH]}").diagnostics.empty());
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /a, files: ''}") == "the file has no name");
   BOOST_TEST(mistake("{listen: 127.0.0.1:1, path: /*, files: pages, format: json}") ==
              "pages are served by GET and HEAD, and no message comes of it");
