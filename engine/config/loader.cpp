@@ -25,9 +25,10 @@ const auto run_spec =
                "that compute.",
                at_least(1), at_most(1024))
         .field("pin", &RunSettings::pin, "Whether each thread stays on one core.")
-        .field("drain", &RunSettings::drain,
-               "How long the end may take. What waits for a call then fails (stopped), and leaves by `.failed` where "
-               "somebody reads it; a second later all is stopped.");
+        .field(
+            "drain", &RunSettings::drain,
+            "How long the end may take. What waits for an answer then fails (stopped), and leaves by `.failed` where "
+            "somebody reads it; a second later all is stopped.");
 
 const auto admin_spec =
     Spec<AdminSettings>("admin", "The port for metrics and health.")

@@ -74,7 +74,7 @@ message::Done Attempt::outcome(std::exception_ptr fault, bool late, std::optiona
   if (ended_) return std::move(failed_);
   // Stopped: its time was over, or the program ends; anything else is a fault of the call.
   if (fault) return Failure(Reason::fault, describe(fault));
-  if (!cut_off_) return Failure(Reason::stopped, "the engine stopped before it was done");
+  if (!cut_off_) return message::engine_stopped();
   return late ? message::deadline_passed() : Failure(Reason::timeout, "it took longer than " + config::show(*timeout));
 }
 

@@ -20,8 +20,6 @@ namespace {
 constexpr runtime::Duration left_alone_most = std::chrono::hours(1);
 
 /// Then it is for whoever asked, and for nobody else.
-Failure out_of_time() { return {Reason::stopped, "the engine stopped before it was done"}; }
-
 bool sets_cookies(const message::Result& result) {
   return std::any_of(result.headers.begin(), result.headers.end(),
                      [](const auto& header) { return header.first == "set_cookie"; });
@@ -89,7 +87,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
     if (key && *key && call_->may_be_remembered(job.message())) job.key = std::move(**key);
   }
   if (!failure && job.deadline && *job.deadline <= now) failure = message::deadline_passed();
-  if (!failure && expired_) failure = out_of_time();
+  if (!failure && expired_) failure = message::engine_stopped();
   if (failure) {
     fail_in_turn(job, std::move(*failure));
     return true;
@@ -108,7 +106,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
 }
 
 void Calls::go_on(Job& job, Time now) {
-  if (expired_ && !job.doom) job.doom = out_of_time();
+  if (expired_ && !job.doom) job.doom = message::engine_stopped();
   if (job.doom) return finish(job, std::exchange(job.doom, std::nullopt));
   if (!job.key.empty()) recall(job, now);
   if (job.step == Step::queued) seek(job);
@@ -669,7 +667,7 @@ void Calls::expire() {
     if (job->step == Step::calling) {
       for (const auto& attempt : job->attempts) attempt->stop();
     } else {
-      fail_in_turn(*job, out_of_time());
+      fail_in_turn(*job, message::engine_stopped());
     }
   }
   wake_();

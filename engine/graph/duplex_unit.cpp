@@ -47,6 +47,9 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     driver_->drains = true;
     if (driver_->on_drain) driver_->on_drain();
   }
+  void expire() override {
+    if (driver_->on_expire) driver_->on_expire();
+  }
   void snapshot(std::vector<observe::StageSnapshot>& stages) override {
     const std::size_t own = stages.size();
     Unit::snapshot(stages);

@@ -163,7 +163,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
   }
 
   static Task<> end(std::shared_ptr<HttpSite> site, Desk desk) {
-    const message::Failure stopped(message::Reason::stopped, "the engine stopped before it was done");
+    const message::Failure stopped = message::engine_stopped();
     for (auto* exchange : desk->open) exchange->fail(stopped);
     std::erase(site->desks_, desk);
     desk->site = nullptr;

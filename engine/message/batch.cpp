@@ -415,7 +415,7 @@ void Batch::fail(std::size_t row, Failure failure) noexcept {
 void Batch::clear() noexcept {
   if (all_token_ || has_tokens_) {
     for (std::size_t row = 0; row < size_; ++row) {
-      if (token(row)) fail(row, Failure(Reason::stopped, "the engine stopped before it was done"));
+      if (token(row)) fail(row, engine_stopped());
     }
   }
   if (has_metadata_) {

@@ -78,6 +78,7 @@ struct Failure {
 
 /// Of a message whose deadline has passed.
 inline Failure deadline_passed() { return {Reason::deadline, "its time was over"}; }
+inline Failure engine_stopped() { return {Reason::stopped, "the engine stopped before it was done"}; }
 
 /// Whether a source that can replay sends such a message again (semantics 12). A status counts only when 429 or 5xx:
 /// whoever fails with one sets Failure::may_pass.

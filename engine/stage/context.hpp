@@ -192,6 +192,9 @@ class Duplex : public Context {
   std::function<void()> on_flush;
   /// The program drains. Called when that begins; `drains` from then on.
   std::function<void()> on_drain;
+  /// The stage's to fill in; called when the time of the drain is over: what has no verdict fails (engine_stopped), and
+  /// so does what still comes.
+  std::function<void()> on_expire;
   bool drains = false;
   /// How many of the messages that came, in the order of coming, have their verdict, and all that came before them.
   std::function<std::uint64_t()> answered;

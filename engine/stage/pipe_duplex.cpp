@@ -59,6 +59,7 @@ class Children final : public Workplace {
         if (worker->child) worker->child->hurry();
       }
     };
+    duplex.on_expire = [this] { expire(); };
     io::Beside beside(duplex.core);
     std::exception_ptr leaving;
     try {
@@ -72,6 +73,7 @@ class Children final : public Workplace {
     duplex.on_flush = nullptr;
     duplex.answered = nullptr;
     duplex.on_drain = nullptr;
+    duplex.on_expire = nullptr;
     const std::exception_ptr fault = co_await beside.end();
     if (!leaving) leaving = fault;
     if (leaving) std::rethrow_exception(leaving);
@@ -131,6 +133,18 @@ class Children final : public Workplace {
     room_.wake();  // A key may wait for it.
     if (worker.child) worker.child->look();
   }
+  void expire() {
+    expired_ = true;
+    for (const auto& worker : workers_) {
+      while (!worker->asked.empty()) {
+        Asked& asked = at(worker->asked.front());
+        release(*worker);
+        asked.fail(message::engine_stopped());
+      }
+    }
+    room_.wake();
+    wake();
+  }
   void look_at_all() {
     for (const auto& worker : workers_) {
       if (worker->child) worker->child->look();
@@ -173,13 +187,17 @@ class Children final : public Workplace {
         }
         if (const auto key = add(in, row)) {
           Worker* worker = nullptr;
-          while (!abandoned_ && !(worker = worker_of(*key))) {
+          while (!abandoned_ && !expired_ && !(worker = worker_of(*key))) {
             if (!key_waits_since_) key_waits_since_ = duplex.core.now();
             look_at_all();
             co_await room_.wait();
           }
           key_waits_since_.reset();
           if (worker) give(*worker, first_ + asked_.size() - 1);
+          if (!worker && expired_) {
+            asked_.back().fail(message::engine_stopped());
+            wake();
+          }
         }
       }
       in->release_all();  // They are with the children now, and counted there.
@@ -217,6 +235,7 @@ class Children final : public Workplace {
     if (metadata && metadata->deadline && *metadata->deadline <= duplex.core.now()) {
       failure = message::deadline_passed();
     }
+    if (!failure && expired_) failure = message::engine_stopped();
     if (!failure && input_) failure = input_->fill(message, asked.input);
     if (!failure && key_) failure = key_->fill(message, key);
     if (!failure) failure = check(message, asked.input);
@@ -519,6 +538,7 @@ class Children final : public Workplace {
   std::optional<script::Text> input_, key_;
   std::optional<script::Fields> merge_;
   bool kept_ = true;
+  bool expired_ = false;  // The time to answer in is over.
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Asked> asked_;  // In the order of coming.
   std::uint64_t first_ = 0;  // Its first one's number.

@@ -171,8 +171,9 @@ BOOST_AUTO_TEST_CASE(a_stop_or_a_question_at_any_moment_finds_nobody_who_is_gone
 }
 
 BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_fails_and_is_kept_by_who_reads_failures) {
-  for (const std::string policy : {"", ", retry: {attempts: 9, backoff: 1h..2h}", ", limit: 1/h",
-                                   ", order: {key: '{{ msg % 2 }}'}", ", breaker: {failures: 1, when_open: hold, recover_after: 1h}"}) {
+  for (const std::string policy :
+       {"", ", retry: {attempts: 9, backoff: 1h..2h}", ", limit: 1/h", ", order: {key: '{{ msg % 2 }}'}",
+        ", breaker: {failures: 1, when_open: hold, recover_after: 1h}"}) {
     Bench bench(
         "stages:\n  a: {generate: {range: 1..300}}\n  b: {from: a, pass: {}}\n"
         "  work: {from: b, workers: 3, exec: {run: [slow]}, merge: {}" +
@@ -199,6 +200,34 @@ BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_fails_and_is_kept_by_who_rea
     BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == read, policy);
     BOOST_TEST(kept.find("\"kind\":\"stopped\"") != std::string::npos, policy);
     BOOST_TEST(bench.ending().left == 0U, policy);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_child_has_not_answered_by_then_fails_too) {
+  for (const std::string more : {"", ", workers: 3", ", workers: 2, order: {key: '{{ msg % 5 }}'}"}) {
+    Bench bench(
+        "stages:\n  a: {generate: {range: 1..300}}\n"
+        "  work: {from: a, exec: {pipe: [deaf], unanswered: 10}" +
+        more +
+        "}\n"
+        "  kept: {from: work.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n");
+    bench.runtime.programs().script("deaf", [](const runtime::Command&) {
+      runtime::Behaviour behaviour;
+      behaviour.steps.push_back({3h, "", ""});
+      return behaviour;
+    });
+    bench.start();
+    bench.advance(10s);
+    bench.drain();
+    bench.advance(30s);
+    bench.running().expire();
+    bench.advance(1s);
+    bench.running().stop();
+    bench.advance(1s);
+    BOOST_TEST(bench.has_ended(), more);
+    const auto kept = bench.files().text("kept");
+    BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == bench.out("a"), more);
+    BOOST_TEST(bench.ending().left == 0U, more);
   }
 }
 
