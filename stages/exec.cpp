@@ -223,7 +223,8 @@ const auto spec =
             "Each child has many messages at once. If one ends, exactly what it has not answered is given to a new "
             "one, in the same order; half an answer is none. `timeout` is what one answer may take, counted from the "
             "one before; then that message fails and the child is killed. A child that says more than it was asked, or "
-            "what is no frame, or closes one of its streams, is ended as well. When nothing more comes its input is "
+            "what is no frame, or closes one of its streams, is ended as well; the first answer that nobody asked for "
+            "fails (decode), since who counts wrong may have done so before. When nothing more comes its input is "
             "closed, and its answers and its end are awaited; so it is when a source has read everything and an answer "
             "is missing for 200ms, and should more come it is started again. Where another key waits for a place, so "
             "it is with the child that has been silent the longest.")

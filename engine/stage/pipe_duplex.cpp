@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t held_bytes_most = 16 * 1024 * 1024;  // Of all that wait for an answer; one more is always taken.
 constexpr std::size_t write_bytes = 64 * 1024;
+constexpr auto surplus =
+    "the child answered more than it was asked: answers before this one may stand with the wrong messages";
 constexpr Duration told_silent_after = std::chrono::seconds(30);
 
 /// A message that came and has no verdict yet.
@@ -443,6 +445,7 @@ class Children final : public Workplace {
         emit(child, *said);
       } else if (!answer(worker, *said)) {
         child.end("it answered more than it was asked", true);
+        if (!expired_) duplex.refuse(said->bytes, Failure(Reason::decode, surplus));
       }
     }
     if (!child.framer.wrong().empty() && child.ended_because().empty()) {

@@ -318,6 +318,8 @@ BOOST_AUTO_TEST_CASE(a_child_that_says_more_than_it_was_asked_is_replaced) {
   talk.bench.advance(2s);
   BOOST_TEST(children == 2);
   BOOST_TEST(talk.bench.log.find("it answered more than it was asked") != std::string::npos, talk.bench.log);
+  // The pairs that it has made before may be wrong ones: somebody has to hear of it.
+  BOOST_TEST(talk.bench.out("talk", "failed") == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_that_is_too_long_fails_its_message_and_one_that_is_no_frame_ends_the_child) {
