@@ -140,6 +140,7 @@ struct Shared {
   std::uint64_t seed = 0;
   std::chrono::steady_clock::time_point origin = std::chrono::steady_clock::now();
   const Inheritance& inheritance = inherited();
+  bool all_descriptors = false;
   std::unique_ptr<Pool> pool = std::make_unique<Pool>(inheritance);
 };
 
@@ -172,7 +173,7 @@ class RealCore final : public BasicCore {
         files_(io_, *this),
         processes_(io_, shared.inheritance) {
     // Asio opens its descriptors with the first timer: in the middle of a run there may be none left.
-    const asio::steady_timer first(io_);
+    if (shared.all_descriptors) const asio::steady_timer first(io_);
   }
 
   int index() const override { return index_; }
@@ -335,6 +336,7 @@ class Real final : public RealRuntime {
       on_child.sa_handler = SIG_DFL;
       ::sigaction(SIGCHLD, &on_child, nullptr);
     }
+    shared_.all_descriptors = options.all_descriptors;
     if (options.all_descriptors) take_all_descriptors();
     shared_.seed = options.seed != 0 ? options.seed : fresh_seed();
     for (int i = 0; i < options.cores; ++i) cores_.push_back(std::make_unique<RealCore>(shared_, i));

@@ -15,7 +15,8 @@ struct Options {
   int cores = 1;
   std::uint64_t seed = 0;  ///< 0: a fresh one from the system.
   bool pin = false;        ///< Each core to one processor of those the program was given.
-  /// The program may open as many files as the system lets it, whatever its soft limit. Its children get their own back.
+  /// The program may open as many files as the system lets it, whatever its soft limit (its children get their own
+  /// back), and what a core needs for itself is open before them.
   bool all_descriptors = false;
 };
 
