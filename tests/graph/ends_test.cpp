@@ -170,64 +170,66 @@ BOOST_AUTO_TEST_CASE(a_stop_or_a_question_at_any_moment_finds_nobody_who_is_gone
   }
 }
 
+namespace {
+
+/// Everything that `slow` is asked takes it three hours, and then it fails.
+void give_slow_program(Bench& bench, runtime::Duration takes = 3h) {
+  bench.runtime.programs().script("slow", [takes](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({takes, "", ""});
+    behaviour.exit.code = 1;
+    return behaviour;
+  });
+}
+
+/// As the supervisor does it, where the drain's time is not enough.
+void drain_in_vain(Bench& bench) {
+  bench.start();
+  bench.advance(10s);
+  bench.drain();
+  bench.advance(30s);
+  BOOST_TEST(!bench.has_ended());
+  bench.running().expire();
+  bench.advance(1s);
+}
+
+/// Every message that was read has failed, and its failure is in the file.
+void all_is_kept(Bench& bench, const std::string& of) {
+  BOOST_TEST(bench.has_ended(), of);
+  const auto kept = bench.files().text("kept");
+  const auto read = bench.out("a");
+  BOOST_TEST(read > 0U);
+  BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == read, of);
+  BOOST_TEST(kept.find("\"kind\":\"stopped\"") != std::string::npos, of);
+  BOOST_TEST(bench.ending().left == 0U, of);
+}
+
+std::string numbers_to(const std::string& call) {
+  return "stages:\n  a: {generate: {range: 1..300}}\n  b: {from: a, pass: {}}\n  work: {from: b, " + call +
+         "}\n  kept: {from: work.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n";
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_fails_and_is_kept_by_who_reads_failures) {
   for (const std::string policy :
        {"", ", retry: {attempts: 9, backoff: 1h..2h}", ", limit: 1/h", ", order: {key: '{{ msg % 2 }}'}",
         ", breaker: {failures: 1, when_open: hold, recover_after: 1h}"}) {
-    Bench bench(
-        "stages:\n  a: {generate: {range: 1..300}}\n  b: {from: a, pass: {}}\n"
-        "  work: {from: b, workers: 3, exec: {run: [slow]}, merge: {}" +
-        policy +
-        "}\n"
-        "  kept: {from: work.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n");
-    bench.runtime.programs().script("slow", [&](const runtime::Command&) {
-      runtime::Behaviour behaviour;
-      behaviour.steps.push_back({policy.empty() ? 3h : 1s, "", ""});
-      behaviour.exit.code = 1;
-      return behaviour;
-    });
-    bench.start();
-    bench.advance(10s);
-    bench.drain();
-    bench.advance(30s);
-    BOOST_TEST(!bench.has_ended(), policy);
-    bench.running().expire();
-    bench.advance(1s);
-    BOOST_TEST(bench.has_ended(), policy);
-    const auto kept = bench.files().text("kept");
-    const auto read = bench.out("a");
-    BOOST_TEST(read > 0U);
-    BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == read, policy);
-    BOOST_TEST(kept.find("\"kind\":\"stopped\"") != std::string::npos, policy);
-    BOOST_TEST(bench.ending().left == 0U, policy);
+    Bench bench(numbers_to("workers: 3, exec: {run: [slow]}, merge: {}" + policy));
+    give_slow_program(bench, policy.empty() ? 3h : runtime::Duration(1s));
+    drain_in_vain(bench);
+    all_is_kept(bench, policy);
   }
 }
 
 BOOST_AUTO_TEST_CASE(what_a_child_has_not_answered_by_then_fails_too) {
   for (const std::string more : {"", ", workers: 3", ", workers: 2, order: {key: '{{ msg % 5 }}'}"}) {
-    Bench bench(
-        "stages:\n  a: {generate: {range: 1..300}}\n"
-        "  work: {from: a, exec: {pipe: [deaf], unanswered: 10}" +
-        more +
-        "}\n"
-        "  kept: {from: work.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n");
-    bench.runtime.programs().script("deaf", [](const runtime::Command&) {
-      runtime::Behaviour behaviour;
-      behaviour.steps.push_back({3h, "", ""});
-      return behaviour;
-    });
-    bench.start();
-    bench.advance(10s);
-    bench.drain();
-    bench.advance(30s);
-    bench.running().expire();
+    Bench bench(numbers_to("exec: {pipe: [slow], unanswered: 10}" + more));
+    give_slow_program(bench);
+    drain_in_vain(bench);
+    bench.stop();
     bench.advance(1s);
-    bench.running().stop();
-    bench.advance(1s);
-    BOOST_TEST(bench.has_ended(), more);
-    const auto kept = bench.files().text("kept");
-    BOOST_TEST(static_cast<std::uint64_t>(std::count(kept.begin(), kept.end(), '\n')) == bench.out("a"), more);
-    BOOST_TEST(bench.ending().left == 0U, more);
+    all_is_kept(bench, more);
   }
 }
 
@@ -235,17 +237,8 @@ BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_is_left_where_nobody_reads_f
   Bench bench(
       "stages:\n  a: {generate: {range: 1..300}}\n  work: {from: a, exec: {run: [slow]}, merge: {}}\n"
       "  done: {from: work, drop: {}}\n");
-  bench.runtime.programs().script("slow", [](const runtime::Command&) {
-    runtime::Behaviour behaviour;
-    behaviour.steps.push_back({3h, "", ""});
-    return behaviour;
-  });
-  bench.start();
-  bench.advance(10s);
-  bench.drain();
-  bench.advance(30s);
-  bench.running().expire();
-  bench.advance(1s);
+  give_slow_program(bench);
+  drain_in_vain(bench);
   BOOST_TEST(bench.has_ended());
   BOOST_TEST(bench.ending().left == bench.out("a"));
   BOOST_TEST(bench.ending().unheard == 0U);
