@@ -158,12 +158,13 @@ const auto spec =
                "beginning.",
                config::one_of({{"beginning", Start::beginning}, {"end", Start::end}}))
         .only_with("follow")
-        .field("columns", &FileConfig::columns,
-               "Of csv. With read: the fields, where the first record does not name them but is one like the others. "
-               "With write and append: the fields that are written, in this order; left out, those of the first record "
-               "of the file, or of the first message. A message with others fails (type). What is missing or null is "
-               "empty.",
-               config::sample("[id, name, amount]"))
+        .field(
+            "columns", &FileConfig::columns,
+            "Of csv. With read: the fields, where the first record does not name them but is one like the others. "
+            "With write and append: the fields that are written, in this order, and no others; left out, those of the "
+            "first record of the file, or of the first message, and a message with others fails (type). What is "
+            "missing or null is empty.",
+            config::sample("[id, name, amount]"))
         .distinct()
         .only_with("read", "write", "append")
         .field(
