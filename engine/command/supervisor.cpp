@@ -17,8 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 using observe::Level;
 
+/// In which what has just failed may go where it is kept.
+constexpr auto last_words_time = 1s;
 /// Stopping is fast by design. What has not ended by then never will: it hangs in the system, or in a bug.
-constexpr auto last_words_time = 1s;  // In which what has just failed may go where it is kept.
 constexpr auto stop_patience = 5s;
 
 std::string_view signal_name(int number) {

@@ -42,7 +42,8 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
     gate_.emplace(limit_->bucket());
     again_gate_.emplace(limit_->bucket());
     std::int64_t places = 0;
-    for (const auto& input : planned.read_as) places += common_.edge_from(input).capacity.value_or(128);
+    for (const auto& input : planned.read_as)
+      places += common_.edge_from(input).capacity.value_or(std::max<std::int64_t>(128, common_.workers));
     places_each_key_ = static_cast<std::size_t>(std::max<std::int64_t>(1, places / 4));
   }
   if (common_.breaker) {
@@ -94,7 +95,8 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
   }
   set_deadline(job);
   if (too_many) {
-    if (!job.key.empty()) recall(job, now);
+    // (Where it has to wait for its turn to fail it can share nobody's call, nor lead one.)
+    if (!job.key.empty() && !fails_in_turn()) recall(job, now);
     if (job.step != Step::queued) return true;
     Failure why = limit_->refused(now, std::nullopt);
     why.text = std::to_string(places_each_key_) + " of its key wait already for a token or a worker (" + why.text + ")";
@@ -106,8 +108,8 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
 }
 
 void Calls::go_on(Job& job, Time now) {
-  if (expired_ && !job.doom) job.doom = message::engine_stopped();
-  if (job.doom) return finish(job, std::exchange(job.doom, std::nullopt));
+  if (expired_ && !job.fails_with) job.fails_with = message::engine_stopped();
+  if (job.fails_with) return finish(job, std::exchange(job.fails_with, std::nullopt));
   if (!job.key.empty()) recall(job, now);
   if (job.step == Step::queued) seek(job);
 }
@@ -123,12 +125,12 @@ bool Calls::take_lane(Job& job) {
   return false;
 }
 
+bool Calls::fails_in_turn() const { return lane_ && common_.on_error == stage::OnError::pass; }
+
 /// One that is not at it. With `on_error: pass` it leaves where the others do, and not before who is ahead in its lane.
 void Calls::fail_in_turn(Job& job, Failure why) {
-  const bool waits = lane_ && common_.on_error == stage::OnError::pass && !job.has_lane &&
-                     (job.step == Step::in_line || !take_lane(job));
-  if (waits) {
-    job.doom = std::move(why);
+  if (fails_in_turn() && !job.has_lane && (job.step == Step::in_line || !take_lane(job))) {
+    job.fails_with = std::move(why);
     return;
   }
   withdraw(job, core_.now());
@@ -286,7 +288,7 @@ void Calls::move_on() {
   while (!rung_.empty()) {
     Job& job = *rung_.front();
     rung_.pop_front();
-    if (job.deadline && *job.deadline <= now && job.step != Step::calling && !job.doom) {
+    if (job.deadline && *job.deadline <= now && job.step != Step::calling && !job.fails_with) {
       fail_in_turn(job, message::deadline_passed());
     } else if (job.step == Step::in_line) {
       if (!job.has_lane) continue;  // It has failed already, and will when it is its turn.
@@ -422,6 +424,7 @@ void Calls::work(Job& job) {
 /// It has its token and its worker.
 void Calls::call(Job& job) {
   const Time now = core_.now();
+  if (expired_) return finish(job, message::engine_stopped());
   const bool too_late = job.deadline && *job.deadline <= now;
   if (breaker_ && !job.permit && !too_late) job.permit = breaker_->circuits().admit(job.circuit, now);
   if (too_late || (breaker_ && !job.permit)) {
@@ -461,7 +464,7 @@ void Calls::time_is_over(Job& job) {
 
 /// The first call has taken long enough for a second beside it.
 void Calls::hedge(Job& job, Time now) {
-  if (job.attempts.size() != 1 || job.second || !hedge_budget_->take(now)) return;
+  if (expired_ || job.attempts.size() != 1 || job.second || !hedge_budget_->take(now)) return;
   if (!limit_) return start_second(job, now);
   if (!waits_at_gate()) {
     if (!limit_->bucket().take(job.toll.key, job.toll.cost, now)) start_second(job, now);
@@ -473,6 +476,7 @@ void Calls::hedge(Job& job, Time now) {
 
 /// It has its token.
 void Calls::start_second(Job& job, Time now) {
+  if (expired_) return;
   std::optional<policy::Breaker::Permit> permit;
   if (breaker_) {
     permit = breaker_->circuits().admit(job.circuit, now);

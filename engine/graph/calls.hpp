@@ -42,7 +42,7 @@ struct Job {
   std::string circuit;
   std::string lane;                                ///< The key by which it is in order,
   bool has_lane = false;                           ///< and that it is the one of that key that may go on.
-  message::Done doom;                              ///< With which it fails as soon as it is.
+  message::Done fails_with;                        ///< As soon as it may; set while it waits in its lane.
   std::string key;                                 ///< Of what is remembered,
   bool leads = false;                              ///< and whether it is the one that calls for all who wait for that.
   std::optional<policy::Breaker::Permit> permit;   ///< For its next call.
@@ -104,6 +104,7 @@ class Calls {
 
   void go_on(Job& job, runtime::Time now);
   bool take_lane(Job& job);
+  bool fails_in_turn() const;
   void fail_in_turn(Job& job, message::Failure why);
   void leave_lane(Job& job);
   message::Done read_terms(Job& job, runtime::Time taken_at);

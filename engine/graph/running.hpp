@@ -43,8 +43,8 @@ class Running {
   /// Tells the sources to read no more; the rest ends by itself. Idempotent.
   void drain();
   /// After drain(), when its time is over: what waits for an outside fails (stopped), and goes where who reads failures
-  /// can have it. A source that can read again, or makes its messages itself, keeps what fails so, and does not send it
-  /// again. What has not ended soon after is to be stopped.
+  /// can have it. No source sends again what fails so; where nobody reads failures it is left, and a source that keeps its
+  /// place reads it after the next start. What has not ended soon after is to be stopped.
   void expire();
   /// Ends everything at once; what was under way fails as `stopped`. Idempotent.
   void stop();

@@ -199,7 +199,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       while (collect_acks(), open_ > 0 && rounds_ == before) co_await wait_for_ack();
       while (replayer_ && replayer_->running()) co_await replayer_ended_.wait();
       if (body_fault_) std::rethrow_exception(body_fault_);
-      if (collect_acks(), open_ == 0 && (failed_.empty() || keeps_failed())) break;
+      if (collect_acks(), open_ == 0 && (failed_.empty() || leaves_failed())) break;
     }
     if (driver_.before_end) co_await driver_.before_end();
     send_mark(flow::Mark::end);
@@ -377,7 +377,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       }
       open = next;
     }
-    if (!failed_.empty() && !keeps_failed() && !is_running(replayer_) && !over_ && !body_fault_) {
+    if (!failed_.empty() && !leaves_failed() && !is_running(replayer_) && !over_ && !body_fault_) {
       replayer_ = core_.spawn(replay(), [this](std::exception_ptr fault) {
         if (fault) {
           body_fault_ = fault;
@@ -390,8 +390,11 @@ class SourceUnit final : public Unit, private TokenOwner {
     }
   }
 
-  /// There is no time to send anything again; who listens can't have it another time, though.
-  bool keeps_failed() const noexcept { return expired_ && !listens_; }
+  /// There is no time to send anything again, and nobody who reads failures: they are left.
+  bool leaves_failed() {
+    const auto& output = *head().output;
+    return expired_ && !listens_ && !output.heard(stage::failed_port) && !output.heard(any_port_);
+  }
 
   /// Sends again what may pass, and the rest by `.failed` or `any.failed`.
   runtime::Task<> replay() {
@@ -415,7 +418,7 @@ class SourceUnit final : public Unit, private TokenOwner {
         const auto entered = listens_ ? open->entered : open->kept.entered();
         const auto again = std::find_if(begin, end, [](const auto& failed) { return failed.failure.may_pass; });
         // (What is sent to nobody would be dropped, and so be done.)
-        if (!listens_ && again != end && attempt < attempts_ && !abandoned()) {
+        if (!listens_ && !expired_ && again != end && attempt < attempts_ && !abandoned()) {
           ++replayed_;
           const Message once_more = output.emit(stage::main_port, payload, entered);
           if (metadata) once_more.edit_metadata() = *metadata;

@@ -222,6 +222,15 @@ BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_fails_and_is_kept_by_who_rea
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_the_drain_has_no_time_for_goes_to_who_reads_any_failed) {
+  Bench bench(
+      "stages:\n  a: {generate: {range: 1..300}}\n  work: {from: a, exec: {run: [slow]}, merge: {}}\n"
+      "  kept: {from: any.failed, file: {append: kept, format: envelope}}\n  done: {from: work, drop: {}}\n");
+  give_slow_program(bench);
+  drain_in_vain(bench);
+  all_is_kept(bench, "any.failed");
+}
+
 BOOST_AUTO_TEST_CASE(what_a_child_has_not_answered_by_then_fails_too) {
   for (const std::string more : {"", ", workers: 3", ", workers: 2, order: {key: '{{ msg % 5 }}'}"}) {
     Bench bench(numbers_to("exec: {pipe: [slow], unanswered: 10}" + more));

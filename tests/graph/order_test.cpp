@@ -1,4 +1,5 @@
 // In which order messages come, with several workers (semantics 9).
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <sstream>
@@ -172,4 +173,55 @@ stages:
   BOOST_TEST(by_key[0] == "3 6 9 ");
   BOOST_TEST(by_key[1] == "1 4 7 ");
   BOOST_TEST(by_key[2] == "2 5 8 ");
+}
+
+BOOST_AUTO_TEST_CASE(who_must_wait_for_his_turn_to_fail_neither_shares_a_call_nor_leads_one) {
+  // With a key of its limit that is crowded, and the key of an answer that another waits for or is called for.
+  for (const bool expires : {false, true}) {
+    Bench bench(R"(
+stages:
+  b:
+    generate:
+      lua: |
+        local function m(id, lane, c, lim) yield({id = id, lane = lane, c = c, lim = lim}) end
+        m("Q", "L", "8", "l1") m("P", "L", "5", "l4") m("D", "M", "4", "l3")
+        for i = 0, 4 do m("f" .. i, "o" .. i, "1" .. i, "l2") end
+        sleep("500ms")
+        m("X", "L", "4", "l2") m("Y", "L", "5", "l2")
+        sleep("12s")
+  r: {from: b, route: {x: msg.id == "X"}}
+  x1: {from: r.x, pass: {}, deadline: 2s}
+  call:
+    from: [r.else, x1]
+    exec: {run: [work, '{{ msg.c }}']}
+    workers: 8
+    order: {key: '{{ msg.lane }}'}
+    cache: {key: '{{ msg.c }}', fresh: 1m}
+    limit: {rate: 1/m, burst: 1, key: '{{ msg.lim }}', over_key: fail}
+    edge: {capacity: 8}
+    merge: {r: 1}
+    on_error: pass
+  out: {from: call, file: {append: out}}
+)");
+    bench.runtime.programs().script("work", [](const runtime::Command& command) {
+      runtime::Behaviour behaviour;
+      behaviour.steps.push_back({std::chrono::seconds(std::stoi(command.argv.at(1))), "", ""});
+      return behaviour;
+    });
+    bench.start();
+    bench.advance(1s);
+    if (expires) {
+      bench.drain();
+      bench.running().expire();
+      bench.advance(1s);
+      BOOST_TEST(bench.has_ended());
+    } else {
+      bench.run(10min);
+    }
+    const auto out = bench.files().text("out");
+    BOOST_TEST(std::count(out.begin(), out.end(), '\n') == 10, out);
+    BOOST_TEST(out.find("\"Q\"") < out.find("\"P\""));
+    BOOST_TEST(out.find("\"P\"") < out.find("\"X\""));
+    BOOST_TEST(out.find("\"X\"") < out.find("\"Y\""));
+  }
 }
