@@ -131,7 +131,8 @@ const Inheritance& inherited() {
 void take_all_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);  // Where there is no limit the kernel has this one.
+  // Where there is no limit the kernel has this one.
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 1 << 20));
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 

@@ -32,7 +32,8 @@ int open_retrying(const std::string& path, int flags) {
   return fd;
 }
 
-/// A descriptor for the day when there is none left: what is written can still be finished then. Any thread.
+/// A descriptor for the day when there is none left: what is written can still be finished then, one after the other.
+/// Any thread.
 class Reserve {
  public:
   static Reserve& of_all() {
@@ -41,29 +42,39 @@ class Reserve {
   }
   void keep() {
     const std::lock_guard lock(mutex_);
-    if (kept_.get() < 0) kept_ = UniqueFd(open_retrying("/dev/null", O_RDONLY));
+    open();
   }
-  /// As open(), with what is kept where there is nothing else.
-  UniqueFd open(const std::string& path, int flags) {
-    UniqueFd fd(open_retrying(path, flags));
-    if (fd.get() >= 0 || (errno != EMFILE && errno != ENFILE)) return fd;
+  /// Calls `use`, which may open one file and has closed it when it returns.
+  template <class Use>
+  void lend(Use use) {
     const std::lock_guard lock(mutex_);
     kept_ = UniqueFd();
-    return UniqueFd(open_retrying(path, flags));
+    use();
+    open();
   }
 
  private:
+  void open() {
+    if (kept_.get() < 0) kept_ = UniqueFd(open_retrying("/dev/null", O_RDONLY));
+  }
   std::mutex mutex_;
   UniqueFd kept_;
 };
 
-void sync_directory_of(const std::string& path) {
-  auto directory = std::filesystem::path(path).parent_path();
-  if (directory.empty()) directory = ".";
-  const UniqueFd fd = Reserve::of_all().open(directory.string(), O_RDONLY | O_DIRECTORY);
-  if (fd.get() < 0) throw_errno(directory.string());
+/// 0, or an errno.
+int sync_directory(const std::string& directory) {
+  const UniqueFd fd(open_retrying(directory, O_RDONLY | O_DIRECTORY));
+  if (fd.get() < 0) return errno;
   // Some file systems (FUSE, some network ones) can't sync a directory and say so.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno(directory.string());
+  return ::fsync(fd.get()) != 0 && errno != EINVAL ? errno : 0;
+}
+
+void sync_directory_of(const std::string& path) {
+  auto directory = std::filesystem::path(path).parent_path().string();
+  if (directory.empty()) directory = ".";
+  int error = sync_directory(directory);
+  if (error == EMFILE || error == ENFILE) Reserve::of_all().lend([&] { error = sync_directory(directory); });
+  if (error != 0) throw std::system_error(error, std::generic_category(), directory);
 }
 
 std::optional<FileStatus> status_of(const struct stat& status) {

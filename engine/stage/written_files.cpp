@@ -58,6 +58,10 @@ std::optional<std::string_view> first_record(std::string_view text, bool whole, 
   }
 }
 
+bool lacks_descriptors(const std::system_error& error) {
+  return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
+}
+
 }  // namespace
 
 std::string unfinished(const std::string& path) { return path + ".part"; }
@@ -138,12 +142,23 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   }
   // No file can take the place of a device.
   const bool in_place = setting_.append || path.starts_with("/dev/");
-  auto writer = try_to_make(path, in_place);
-  for (; !writer; writer = try_to_make(path, in_place)) co_await close_longest_unused();
+  std::unique_ptr<runtime::Writer> writer;
   std::optional<std::vector<std::string>> header;
-  if (in_place && writer->size() > 0) {
-    if (setting_.format == Format::csv) header = co_await header_of(path);
-    co_await end_line(path, *writer);
+  for (bool lacks = true; lacks;) {
+    lacks = false;
+    try {
+      writer = make(path, in_place);
+      if (in_place && writer->size() > 0) {
+        if (setting_.format == Format::csv) header = co_await header_of(path);
+        co_await end_line(path, *writer);
+      }
+    } catch (const std::system_error& error) {
+      if (!lacks_descriptors(error) || !setting_.append || files_.empty()) throw;
+      lacks = true;
+    }
+    if (!lacks) break;
+    writer.reset();
+    co_await close_longest_unused();
   }
   auto& file = files_.emplace_front(path);
   by_path_[path] = files_.begin();
@@ -154,18 +169,6 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   file.name_columns(header && !header->empty() ? std::move(*header) : setting_.columns);
   file.period = period_now();
   co_return &file;
-}
-
-/// Null: there is no descriptor for it, and another file's can be had.
-std::unique_ptr<runtime::Writer> WrittenFiles::try_to_make(const std::string& path, bool in_place) {
-  try {
-    return make(path, in_place);
-  } catch (const std::system_error& error) {
-    const bool lacks =
-        error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
-    if (!lacks || !setting_.append || files_.empty()) throw;
-  }
-  return nullptr;
 }
 
 Task<> WrittenFiles::close_longest_unused() {
@@ -188,7 +191,8 @@ Task<> WrittenFiles::end_line(const std::string& path, runtime::Writer& writer) 
   std::unique_ptr<runtime::Reader> reader;
   try {
     reader = driver_.core.files().open(path);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
+    if (lacks_descriptors(error)) throw;
     co_return;  // It may be written and not read: who does that knows how it ends.
   }
   if (!packed) reader->seek(size - 1);
@@ -236,7 +240,8 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
   std::unique_ptr<runtime::Reader> reader;
   try {
     reader = driver_.core.files().open(path);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
+    if (lacks_descriptors(error)) throw;
     co_return columns;  // It may be written and not read: who does that knows what they are.
   }
   reader = io::decompress(setting_.compression, std::move(reader), "file: cannot add to " + path + ": it");

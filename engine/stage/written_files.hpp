@@ -106,7 +106,6 @@ class WrittenFiles {
   static constexpr std::size_t most = 256;
 
   std::unique_ptr<runtime::Writer> make(const std::string& path, bool in_place);
-  std::unique_ptr<runtime::Writer> try_to_make(const std::string& path, bool in_place);
   Task<> close_longest_unused();
   Task<> end_line(const std::string& path, runtime::Writer& writer);
   Task<bool> ends_between_quotes(const std::string& path);

@@ -164,6 +164,23 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(appended.out == "");
 }
 
+BOOST_AUTO_TEST_CASE(without_descriptors_a_file_that_is_there_is_looked_at_all_the_same_before_anything_is_added) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path("out"));
+  for (int i = 100; i < 160; ++i) folder.file("out/" + std::to_string(i) + ".csv", "k,a,b\n0,1,2\nhalf");
+  const auto end = ran_by_shell("ulimit -n 30; weir \"$1\"",
+                                {folder.file("p.yaml",
+                                             "stages:\n  n: {generate: {range: 100..159}}\n"
+                                             "  o: {from: n, lua: 'return {b = \"B\", a = \"A\", k = msg}'}\n"
+                                             "  out: {from: o, file: {append: '" +
+                                                 folder.path("out") + "/{{ msg.k }}.csv', format: csv}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  for (int i = 100; i < 160; ++i) {
+    const auto n = std::to_string(i);
+    BOOST_TEST(text_of(folder.path("out/" + n + ".csv")) == "k,a,b\n0,1,2\nhalf\n" + n + ",A,B\n");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(more_files_than_descriptors_are_followed_as_far_as_they_go) {
   const TemporaryFolder folder;
   for (int i = 100; i < 140; ++i) folder.file(std::to_string(i) + ".log", std::to_string(i) + "\n");
