@@ -831,10 +831,10 @@ class Aggregate : public stage::Operator {
   // Windows whose last pane is before these are closed, or due to be; no message is taken while the two differ.
   std::int64_t closed_until_ = 0, due_until_ = std::numeric_limits<std::int64_t>::min();
   std::optional<Closed> closed_;
+  bool reads_ = false;  // Anything of the payload; lines of text can be counted, too.
   // Reused.
   std::string key_, text_;
   std::vector<Read> read_;           // By source, of the message at hand.
-  bool reads_ = false;  // Any of the payload; lines of text can be counted, too.
   std::vector<std::uint8_t> taken_;  // Rows of the batch at hand.
   std::vector<std::pair<std::int64_t, long double>> before_;
   std::vector<Sliding*> in_order_;

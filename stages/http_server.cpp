@@ -184,7 +184,7 @@ const auto spec =
             "with `_` is left out) and client. A body packed by gzip is unpacked (200 to 1 at the most); answers of "
             "1 KiB to 4 MiB are packed for who takes that, where their type is text. Of several values of one name in "
             "the query the last counts. When weir is told to end it accepts no more, and ends when all have their "
-            "answer, whole; who is still uploading is told 503.\n"
+            "answer, whole, or `run.drain` is over (exit 1); who is still uploading is told 503.\n"
             "What the head of a request decides (401, 404, 405, 413) is told before its body is sent, and that no "
             "`100 Continue` is. Who closes his side before the answer is taken for gone.\n"
             "Request line and headers have 10 s. A body may take as long as it needs, as long as it gets on: 30 s "

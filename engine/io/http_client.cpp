@@ -237,7 +237,7 @@ struct Watch {
 enum class Repeat {
   no,
   same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
-  alone,  ///< By a connection that is made for it: the one that it shared did not bring it to the server's eyes.
+  alone,  ///< By a connection that is made for it: the one it was sent by was ended for all who shared it (GOAWAY).
 };
 
 }  // namespace
@@ -463,7 +463,7 @@ class Transfer {
   /// others share the next one, and meet the same: where few are answered by each, who is unlucky is never among them.
   /// The first of a connection is.
   bool was_lost_with_others(CURLcode code) const {
-    if (alone_ || speaks_1_ || head_bytes_ > 0 || connections_.known_to_answer_in_turn(ends_)) return false;
+    if (alone_ || speaks_1_ || head_bytes_ > 0 || met_http_1_) return false;
     return sendings_ > 1 ? code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_SEND_ERROR || code == CURLE_HTTP2
                          : code == CURLE_HTTP2;
   }
@@ -473,6 +473,7 @@ class Transfer {
     curl().easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &made);
     if (made > 0) connections_.made(sockets_, ends, own_port);
     ends_ = std::move(ends);
+    met_http_1_ |= connections_.known_to_answer_in_turn(ends_);
     if (made == 0 && connections_.has_unasked_input(ends_)) {
       repeat = Repeat::same;
       return false;
@@ -678,6 +679,7 @@ class Transfer {
   std::vector<curl_socket_t> sockets_;  // That were opened for it.
   std::string ends_;                    // Of its connection.
   bool alone_ = false;                  // That was made for it.
+  bool met_http_1_ = false;             // By one that it was sent by.
   bool speaks_1_ = false;               // No other version of HTTP.
   std::size_t head_bytes_ = 0;
   int sendings_ = 0;

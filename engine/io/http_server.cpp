@@ -497,7 +497,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   /// Ends a connection so that the last answer arrives: a close with unread bytes would reset it away.
   static Task<> linger(Inside& inside, Connection& connection) {
-    const Time end = inside.core.now() + linger_time;
+    const Time end = inside.core.now() + (inside.draining ? linger_pause : linger_time);
     inside.wait(connection, Connection::Waits::rest_of_request, linger_pause);
     connection.ending = false;  // It has an end of its own.
     if (connection.tls) {
@@ -533,7 +533,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     auto look = inside.options.first_look(reader.head());
     const auto said = reader.said_bytes();
     const bool waits = reader.expects_continue();
-    if (!waits && said && *said - reader.body_bytes() <= read_over_bytes) look.refused.reset();
+    const bool fits = said && *said <= look.body_bytes;
+    if (!waits && fits && *said - reader.body_bytes() <= read_over_bytes) look.refused.reset();
     return look;
   }
 

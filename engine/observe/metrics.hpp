@@ -48,8 +48,8 @@ inline constexpr MetricFamily metric_families[] = {
     {"weir_stage_bytes_in_total", MetricType::counter, stage_labels, "bytes",
      "Payload bytes the stage took from its inbox; of a source none."},
     {"weir_stage_bytes_out_total", MetricType::counter, stage_labels, "bytes",
-     "Payload bytes the stage sent to its readers; of a sink none. To one that it is joined with: before its own "
-     "edits."},
+     "Payload bytes the stage sent to its readers; of a sink none. Fused with its reader: as sent, before edits "
+     "are written out."},
     {"weir_stage_state_seconds_total", MetricType::counter, "pipeline, stage, kind, state", "seconds",
      "Time of the stage's workers by what they did; the states sum to wall time times workers."},
     {"weir_stage_duration_seconds", MetricType::histogram, stage_labels, "seconds",
