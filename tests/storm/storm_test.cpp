@@ -216,7 +216,11 @@ class Storm {
       must(stopped_ ? cells(i).in <= came : cells(i).in == came, cells(i).stage, " took ", cells(i).in, " of ", came);
       // One that is many in one takes all of them along; no batch here holds more than 20, nor more than two in turn
       // 400.
-      const std::uint64_t each = drawn_.stages[i].joined ? 400 : 1;
+      // (An end may have been given a further input last, when it was known which are read by nobody.)
+      const auto& inputs = drawn_.stages[i].inputs;
+      const bool joined = std::any_of(inputs.begin(), inputs.end(),
+                                      [this](const auto& input) { return drawn_.stages[input.stage].joined; });
+      const std::uint64_t each = joined || drawn_.stages[i].joined ? 400 : 1;
       lost_ += each * (cells(i).dropped_by(observe::Dropped::full) + cells(i).dropped_by(observe::Dropped::gone));
     }
     if (!stopped_) must(bench_.ending().left == 0, bench_.ending().left, " messages were left");
