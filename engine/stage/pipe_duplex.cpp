@@ -196,7 +196,7 @@ class Children final : public Workplace {
           }
           key_waits_since_.reset();
           if (worker) give(*worker, first_ + asked_.size() - 1);
-          if (!worker && expired_) {
+          if (!worker && !abandoned_) {
             asked_.back().fail(message::engine_stopped());
             wake();
           }
