@@ -48,8 +48,7 @@ const auto spec =
             "one that goes on beyond `count` and `bytes` the rest follows. The lines must come in order: from one "
             "source or with one worker for each, and where a source reads many files, with `key`.\n"
             "Of one source no more than 10,000 messages are held, whatever their keys; then all go on. A key takes "
-            "some "
-            "8 KiB while messages of it are held.\n"
+            "some 8 KiB while messages of it are held.\n"
             "What is made of messages carries what `meta:` has set, or their source, in the first of them.\n"
             "The messages are done when the one made of them is; if it fails, each of them has failed.")
         .example("batch: {count: 500, within: 2s}")

@@ -42,8 +42,9 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
     gate_.emplace(limit_->bucket());
     again_gate_.emplace(limit_->bucket());
     std::int64_t places = 0;
-    for (const auto& input : planned.read_as)
-      places += common_.edge_from(input).capacity.value_or(std::max<std::int64_t>(128, common_.workers));
+    for (const auto& input : planned.read_as) {
+      places += common_.edge_from(input).capacity.value_or(stage::places_on_core(common_.workers));
+    }
     places_each_key_ = static_cast<std::size_t>(std::max<std::int64_t>(1, places / 4));
   }
   if (common_.breaker) {
@@ -108,7 +109,6 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
 }
 
 void Calls::go_on(Job& job, Time now) {
-  if (expired_ && !job.fails_with) job.fails_with = message::engine_stopped();
   if (job.fails_with) return finish(job, std::exchange(job.fails_with, std::nullopt));
   if (!job.key.empty()) recall(job, now);
   if (job.step == Step::queued) seek(job);

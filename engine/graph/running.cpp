@@ -177,11 +177,9 @@ struct Running::Inside {
         const auto mebibyte = std::uint64_t{1} << 20;
         const bool in_bulk =
             to.configured.writes_in_bulk && limits.when_full.value_or(stage::WhenFull::block) == stage::WhenFull::block;
-        // What its workers have in hand has its places there, too.
-        const std::int64_t usual = std::max<std::int64_t>(across    ? 1024
-                                                          : in_bulk ? 512
-                                                                    : 128,
-                                                          receivers.size() > 1 ? 0 : to.common.workers);
+        // Of replicas each has an edge of its own.
+        const auto on_core = stage::places_on_core(receivers.size() > 1 ? 1 : to.common.workers);
+        const auto usual = std::max<std::int64_t>(across ? 1024 : in_bulk ? 512 : 0, on_core);
         flow::Bounds bounds(static_cast<std::uint32_t>(limits.capacity.value_or(usual)),
                             limits.bytes ? limits.bytes->bytes : (across ? 8 : 1) * mebibyte);
         bounds.across = across;

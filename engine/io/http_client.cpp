@@ -180,15 +180,17 @@ class Connections {
   void answers_in_turn(const std::string& ends) {
     if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).in_turn = true;
   }
-  bool known_to_answer_in_turn(const std::string& ends) const {
+  /// Its socket, where that is known of it.
+  std::optional<curl_socket_t> answering_in_turn(const std::string& ends) const {
     const auto found = by_ends_.find(ends);
-    return found != by_ends_.end() && sockets_.at(found->second).in_turn;
+    if (found == by_ends_.end() || !sockets_.at(found->second).in_turn) return std::nullopt;
+    return found->second;
   }
-  /// Something came while nobody waited for an answer, or it was closed: it would be taken for the next one's.
-  bool has_unasked_input(const std::string& ends) const {
-    if (!known_to_answer_in_turn(ends)) return false;
+  /// Of one that answers in turn: something came while nobody waited for an answer, or it was closed. It would be taken
+  /// for the next one's.
+  static bool has_unasked_input(curl_socket_t fd) {
     char byte = 0;
-    return ::recv(by_ends_.at(ends), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
   }
   /// Whether the number is still the socket that it was.
   bool is_open(curl_socket_t fd) const noexcept {
@@ -464,8 +466,8 @@ class Transfer {
   /// The first of a connection is.
   bool was_lost_with_others(CURLcode code) const {
     if (alone_ || speaks_1_ || head_bytes_ > 0 || met_http_1_) return false;
-    return sendings_ > 1 ? code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_SEND_ERROR || code == CURLE_HTTP2
-                         : code == CURLE_HTTP2;
+    if (code == CURLE_HTTP2) return true;
+    return sendings_ > 1 && (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_SEND_ERROR);
   }
   /// A connection that was kept is looked at once more: libcurl asks only whether it is closed.
   bool may_send_by(std::string ends, int own_port) {
@@ -473,8 +475,9 @@ class Transfer {
     curl().easy_getinfo(easy_, CURLINFO_NUM_CONNECTS, &made);
     if (made > 0) connections_.made(sockets_, ends, own_port);
     ends_ = std::move(ends);
-    met_http_1_ |= connections_.known_to_answer_in_turn(ends_);
-    if (made == 0 && connections_.has_unasked_input(ends_)) {
+    const auto in_turn = connections_.answering_in_turn(ends_);
+    met_http_1_ |= in_turn.has_value();
+    if (made == 0 && in_turn && Connections::has_unasked_input(*in_turn)) {
       repeat = Repeat::same;
       return false;
     }

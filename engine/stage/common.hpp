@@ -24,6 +24,9 @@ struct EdgeLimits {
   config::Place place;
 };
 
+/// The places of an edge on one core that is told nothing: what workers have in hand has its places there, too.
+constexpr std::int64_t places_on_core(std::int64_t workers) { return workers > 128 ? workers : 128; }
+
 /// `edge:`
 struct EdgeConfig : EdgeLimits {
   config::Map<EdgeLimits> inputs;  ///< Of those that are told something else, by what `from` calls them.

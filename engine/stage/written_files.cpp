@@ -144,19 +144,17 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
   const bool in_place = setting_.append || path.starts_with("/dev/");
   std::unique_ptr<runtime::Writer> writer;
   std::optional<std::vector<std::string>> header;
-  for (bool lacks = true; lacks;) {
-    lacks = false;
+  while (true) {
     try {
       writer = make(path, in_place);
       if (in_place && writer->size() > 0) {
         if (setting_.format == Format::csv) header = co_await header_of(path);
         co_await end_line(path, *writer);
       }
+      break;
     } catch (const std::system_error& error) {
       if (!lacks_descriptors(error) || !setting_.append || files_.empty()) throw;
-      lacks = true;
     }
-    if (!lacks) break;
     writer.reset();
     co_await close_longest_unused();
   }
