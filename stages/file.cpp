@@ -1,5 +1,6 @@
 // file: reads a file message by message, or writes messages to one.
 #include <algorithm>
+#include <deque>
 #include <system_error>
 
 #include "engine/io/compress.hpp"
@@ -402,27 +403,27 @@ class Path {
 struct Share {
   std::string path;
   std::vector<stage::Message> messages;
+  void add(stage::Delivery& delivery) {
+    stage::Batch& batch = *delivery;
+    for (std::size_t row = 0; row < batch.size(); ++row) messages.emplace_back(batch, row);
+  }
 };
 
 /// Deals the messages out by their paths, in the order in which those first come. What has none fails.
 std::vector<Share> deal(const Path& path, stage::Deliveries& deliveries, stage::Driver& driver) {
   std::vector<Share> shares;
   std::unordered_map<std::string, std::size_t> index;
-  if (path.constant()) shares.push_back({*path.constant(), {}});
   std::string filled;
   for (auto& delivery : deliveries) {
     stage::Batch& batch = *delivery;
     for (std::size_t row = 0; row < batch.size(); ++row) {
       const stage::Message message(batch, row);
-      std::size_t share = 0;
-      if (!path.constant()) {
-        if (auto failure = path.of(message, filled)) {
-          driver.out.fail(message, std::move(*failure));
-          continue;
-        }
-        share = index.try_emplace(filled, shares.size()).first->second;
-        if (share == shares.size()) shares.push_back({filled, {}});
+      if (auto failure = path.of(message, filled)) {
+        driver.out.fail(message, std::move(*failure));
+        continue;
       }
+      const std::size_t share = index.try_emplace(filled, shares.size()).first->second;
+      if (share == shares.size()) shares.push_back({filled, {}});
       shares[share].messages.push_back(message);
     }
   }
@@ -431,6 +432,10 @@ std::vector<Share> deal(const Path& path, stage::Deliveries& deliveries, stage::
 
 void fail_all(const Share& share, const stage::Failure& why, stage::Driver& driver) {
   for (const auto& message : share.messages) driver.out.fail(message, why);
+}
+
+void fail_stopped(const Share& share, stage::Driver& driver) {
+  fail_all(share, {stage::Reason::stopped, "stopped before it was written"}, driver);
 }
 
 /// While the disk has no room for one more it waits.
@@ -448,38 +453,76 @@ stage::Task<stage::WrittenFiles::File*> open_patiently(stage::WrittenFiles& file
   }
 }
 
+/// The file that they went to; null: they have failed, since there is none for them.
+stage::Task<stage::WrittenFiles::File*> write_share(stage::WrittenFiles& files, const Share& share,
+                                                    stage::Extent extent, stage::Driver& driver) {
+  stage::WrittenFiles::File* file = nullptr;
+  stage::Failure why(stage::Reason::full,
+                     "too many files at once, " + share.path + " would be one more; `append` closes one for another");
+  why.lasts = true;
+  try {
+    file = co_await open_patiently(files, share.path, driver);
+  } catch (const std::system_error& error) {
+    why = {stage::Reason::io, error.what()};
+  } catch (const runtime::Stopped&) {
+    fail_stopped(share, driver);
+    throw;
+  }
+  if (file) {
+    co_await files.write(*file, share.messages, extent);
+  } else {
+    fail_all(share, why, driver);
+  }
+  co_return file;
+}
+
+/// Each to the file of its name.
+stage::Task<> write_shares(stage::WrittenFiles& files, const std::vector<Share>& shares, stage::Driver& driver) {
+  for (std::size_t next = 0; next < shares.size(); ++next) {
+    try {
+      co_await write_share(files, shares[next], stage::Extent::all, driver);
+    } catch (const runtime::Stopped&) {
+      while (++next < shares.size()) fail_stopped(shares[next], driver);
+      throw;
+    }
+  }
+}
+
+/// These and what others on this core bring meanwhile, in whole blocks; the rest when they bring no more.
+stage::Task<> write_blocks(stage::WrittenFiles& files, const std::string& path, stage::Deliveries deliveries,
+                           stage::Driver& driver) {
+  constexpr std::size_t bytes_most = 16 * stage::block_bytes;  // Then what was written is counted.
+  std::size_t bytes = 0;
+  std::deque<stage::Delivery> held;  // Whose messages are not all written.
+  for (bool last = false;;) {
+    Share share{path, {}};
+    for (auto& delivery : deliveries) {
+      share.add(delivery);
+      held.push_back(std::move(delivery));
+    }
+    const auto* file = co_await write_share(files, share, last ? stage::Extent::all : stage::Extent::blocks, driver);
+    if (!file || !file->first_waiting()) co_return;
+    while (&*held.front() != file->first_waiting()) held.pop_front();
+    const std::size_t missing = file->missing_bytes();
+    deliveries = co_await stage::receive_soon(driver, missing);
+    std::size_t came = 0;
+    for (const auto& delivery : deliveries) came += delivery->live_bytes();
+    bytes += came;
+    last = came < missing || bytes >= bytes_most;
+  }
+}
+
 stage::Task<> write_all(const Path& path, stage::WrittenFiles& files, stage::Driver& driver) {
   // That nothing can be written there is told now, not with the first message.
   if (path.constant()) co_await open_patiently(files, *path.constant(), driver);
   while (true) {
     stage::Deliveries deliveries = co_await stage::receive_some(driver);
     if (deliveries.empty()) break;
-    const auto shares = deal(path, deliveries, driver);
-    for (std::size_t next = 0; next < shares.size(); ++next) {
-      const Share& share = shares[next];
-      stage::WrittenFiles::File* file = nullptr;
-      stage::Failure why(stage::Reason::full, "too many files at once, " + share.path +
-                                                  " would be one more; `append` closes one for another");
-      why.lasts = true;
-      const stage::Failure stopped(stage::Reason::stopped, "stopped before it was written");
-      try {
-        file = co_await open_patiently(files, share.path, driver);
-      } catch (const std::system_error& error) {
-        why = {stage::Reason::io, error.what()};
-      } catch (const runtime::Stopped&) {
-        for (; next < shares.size(); ++next) fail_all(shares[next], stopped, driver);
-        throw;
-      }
-      if (!file) {
-        fail_all(share, why, driver);
-        continue;
-      }
-      try {
-        co_await files.write(*file, share.messages);
-      } catch (const runtime::Stopped&) {
-        while (++next < shares.size()) fail_all(shares[next], stopped, driver);
-        throw;
-      }
+    if (path.constant()) {
+      co_await write_blocks(files, *path.constant(), std::move(deliveries), driver);
+    } else {
+      const auto shares = deal(path, deliveries, driver);
+      co_await write_shares(files, shares, driver);
     }
   }
   co_await files.finish();

@@ -25,23 +25,16 @@ class Route : public stage::MessageOperator<Route> {
  public:
   using MessageOperator::process;
 
-  Route(const RouteConfig& config, stage::Context& context) : conditions_(config.routes.size()) {
-    for (std::size_t i = 0; i < conditions_.size(); ++i) context.compile(conditions_[i], config.routes[i].second);
-  }
+  Route(const RouteConfig& config, stage::Context& context) { context.compile(choice_, config.routes); }
 
   void process(stage::Message message, stage::Output& out) {
-    stage::Port port = stage::first_own_port;
-    for (const auto& condition : conditions_) {
-      auto holds = condition.holds(message);
-      if (!holds) return out.fail(message, std::move(holds.failure()));
-      if (*holds) break;
-      ++port;
-    }
-    out.send(port, message);  // Behind the routes stands .else.
+    auto first = choice_.first(message);
+    if (!first) return out.fail(message, std::move(first.failure()));
+    out.send(static_cast<stage::Port>(stage::first_own_port + *first), message);  // Behind the routes stands .else.
   }
 
  private:
-  std::vector<script::Condition> conditions_;
+  script::Choice choice_;
 };
 
 const stage::Register registered(spec, [](auto config) {

@@ -24,6 +24,7 @@ class SinkUnit final : public Unit {
           unit_(unit) {}
     runtime::Task<std::optional<flow::Delivery>> receive() override { return unit_.receive(); }
     std::optional<flow::Delivery> receive_more() override { return unit_.receive_more(); }
+    runtime::Task<std::optional<flow::Delivery>> receive_soon() override { return unit_.receive_soon(); }
     runtime::Task<> flush() override { return unit_.pump(); }
     void close() override { unit_.inbox_.close(); }
 
@@ -84,6 +85,20 @@ class SinkUnit final : public Unit {
     }
     take(*arrival->delivery);
     return std::optional<flow::Delivery>(std::move(arrival->delivery));
+  }
+
+  /// As many turns as a source and a few stages need to have brought it.
+  runtime::Task<std::optional<flow::Delivery>> receive_soon() {
+    constexpr int turns_most = 8;
+    for (int turns = 0;; ++turns) {
+      if (auto more = receive_more()) co_return std::optional<flow::Delivery>(std::move(more));
+      if (turns == turns_most || has_put_back() || ended()) co_return std::nullopt;
+      try {
+        if (!co_await give_way()) co_return std::nullopt;
+      } catch (const runtime::Stopped&) {
+        co_return std::nullopt;
+      }
+    }
   }
 
   void take(const stage::Batch& batch) {

@@ -484,6 +484,14 @@ runtime::Task<> Unit::yield_turn() {
   turn_began_ = working_since_ = read_clock();
 }
 
+runtime::Task<bool> Unit::give_way() {
+  batches_ = 0;
+  worked_ += read_clock() - working_since_;
+  const bool others = co_await core_.give_way();
+  turn_began_ = working_since_ = read_clock();
+  co_return others;
+}
+
 void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
   for (const auto& node : nodes_) {
     const auto& counters = node->output->counters();

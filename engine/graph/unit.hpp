@@ -126,8 +126,9 @@ class Unit {
   runtime::Task<> pump();
   /// The same after work_off() said no: without a coroutine where it says yes.
   runtime::Task<> catch_up();
-  /// Lets every operator emit what it holds, then passes the mark on, if anything has gone out since the last one: where
-  /// many come together each would be passed on to all who read, who pass on each. `over`: nothing will come any more.
+  /// Lets every operator emit what it holds, then passes the mark on, if anything has gone out since the last one:
+  /// where many come together each would be passed on to all who read, who pass on each. `over`: nothing will come any
+  /// more.
   runtime::Task<> pass_flush(bool over = false);
   void send_mark(flow::Mark mark);
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
@@ -142,6 +143,7 @@ class Unit {
   void release_merged() noexcept { merged_.clear(); }
   /// The next of next_arrival(): it has been looked at, and is not to be taken yet.
   void put_back(flow::Arrival arrival) { ahead_ = std::move(arrival); }
+  bool has_put_back() const noexcept { return ahead_.has_value(); }
   /// After the head has put something in.
   void feed(stage::Batch::Pointer batch);
   /// Everybody who reads this unit for its results has closed, or a stage on the way there takes nothing more. Who
@@ -151,6 +153,7 @@ class Unit {
   /// Whether others on this core should run now: every 16 batches or 500 µs (semantics 16). Asked after each batch.
   bool turn_is_over() noexcept { return ++batches_ >= 16 || clock_ - turn_began_ >= turn_most; }
   runtime::Task<> yield_turn();
+  runtime::Task<bool> give_way();  ///< Core::give_way(), as a turn.
   /// Counts the time since the last call as spent in this state, until now or until clock().
   void spent(observe::State state);
   void spent_until_clock(observe::State state);

@@ -98,13 +98,22 @@ Task<> BasicCore::sleep_until(Time when) {
 }
 
 void BasicCore::resume(Ready& ready) noexcept {
-  asio::post(executor(), [&ready] { ready.go_on(ready); });
+  asio::post(executor(), [this, &ready] { go_on(ready); });
 }
 
 Task<> BasicCore::yield() {
   throw_if_stopped(co_await asio::this_coro::cancellation_state);
   co_await asio::post(asio::use_awaitable);
+  ++turns_;
   throw_if_stopped(co_await asio::this_coro::cancellation_state);
+}
+
+Task<bool> BasicCore::give_way() {
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  const auto before = turns_;
+  co_await asio::post(asio::use_awaitable);
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  co_return turns_ != before;
 }
 
 std::unique_ptr<Coroutine> BasicCore::spawn(Task<> body, std::function<void(std::exception_ptr)> ended) {

@@ -82,6 +82,9 @@ class Core {
 
   /// Lets everything else that is ready on this core run once. Throws Stopped when stopped.
   virtual Task<> yield() = 0;
+  /// The same, for one that waits for what those others may make for it: whether any of them ran. Who gives way as well
+  /// does not count, nor does what is only posted.
+  virtual Task<bool> give_way() = 0;
 
   /// Starts a coroutine on this core; its first line runs soon, never inside the call. `ended` is called on the core
   /// when it has ended, with the exception that left it: null for a normal end and for Stopped. By then the coroutine's

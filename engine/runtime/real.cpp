@@ -184,7 +184,7 @@ class RealCore final : public BasicCore {
   void post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
   void resume(Ready& ready) noexcept override {
     if (!io_.get_executor().running_in_this_thread()) {
-      asio::post(io_, [&ready] { ready.go_on(ready); });
+      asio::post(io_, [this, &ready] { go_on(ready); });
       return;
     }
     *(first_ready_ ? &last_ready_->next : &first_ready_) = &ready;
@@ -231,7 +231,7 @@ class RealCore final : public BasicCore {
     for (int left = ready_at_once; first_ready_ && left > 0; --left) {
       Ready& ready = *first_ready_;
       first_ready_ = std::exchange(ready.next, nullptr);
-      ready.go_on(ready);
+      go_on(ready);
     }
     turn_posted_ = first_ready_ != nullptr;
     if (turn_posted_) asio::post(io_, [this] { resume_ready(); });

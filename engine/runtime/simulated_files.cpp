@@ -13,7 +13,7 @@ namespace weir::runtime {
 struct SimulatedFiles::File {
   std::string bytes;
   std::uint64_t synced = 0;
-  std::uint64_t writes = 0;
+  std::vector<std::size_t> writes;
   bool readable = true;
   bool regular = true;
   std::uint64_t inode = 0;
@@ -97,7 +97,7 @@ class SimulatedFiles::FileWriter final : public Writer {
   Task<> write(std::span<const char> bytes) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
     written_ = 0;
-    ++file_->writes;
+    file_->writes.push_back(bytes.size());
     std::uint64_t room = 0;
     if (file_->regular) {
       const std::uint64_t used = disk_->used();
@@ -279,7 +279,9 @@ std::vector<std::string> SimulatedFiles::paths() const {
   return paths;
 }
 const std::string& SimulatedFiles::printed() const { return disk_->output->bytes; }
-std::uint64_t SimulatedFiles::writes(const std::string& path) const { return disk_->files.at(path)->writes; }
+const std::vector<std::size_t>& SimulatedFiles::writes(const std::string& path) const {
+  return disk_->files.at(path)->writes;
+}
 std::uint64_t SimulatedFiles::synced(const std::string& path) const { return disk_->files.at(path)->synced; }
 
 }  // namespace weir::runtime

@@ -49,10 +49,10 @@ class SimulatedFiles final : public Files {
   void shorten_reads(std::uint64_t at_most_bytes);        ///< A read gives no more than this at once; 0 = no limit.
 
   // What a test looks at.
-  std::string text(const std::string& path) const;      ///< Throws std::out_of_range where there is none.
-  std::vector<std::string> paths() const;               ///< Sorted.
-  const std::string& printed() const;                   ///< All that went to the standard output.
-  std::uint64_t writes(const std::string& path) const;  ///< Of how many the bytes are.
+  std::string text(const std::string& path) const;  ///< Throws std::out_of_range where there is none.
+  std::vector<std::string> paths() const;           ///< Sorted.
+  const std::string& printed() const;               ///< All that went to the standard output.
+  const std::vector<std::size_t>& writes(const std::string& path) const;  ///< What was to be written each time.
   std::uint64_t synced(const std::string& path) const;  ///< Bytes that would outlive a crash of the machine.
 
  private:

@@ -1,5 +1,7 @@
 #include "engine/script/condition.hpp"
 
+#include <algorithm>
+
 #include "engine/script/lua.hpp"
 #include "engine/script/program.hpp"
 
@@ -11,6 +13,8 @@ enum class Operator : std::uint8_t { equal, unequal, below, at_most, above, at_l
 /// `msg.a.b OP literal`.
 struct Comparison {
   std::vector<std::string> path;
+  std::size_t number = 0;  ///< Of the path, among those that are asked of one message.
+  bool equal_text = false;
   Operator op = Operator::equal;
   Literal literal;
 };
@@ -53,6 +57,7 @@ std::vector<Comparison> recognise(std::string_view code) {
     one.path = *path;
     one.op = *op;
     one.literal = *literal;
+    one.equal_text = one.op == Operator::equal && one.literal.kind == Literal::Kind::text;
     all.push_back(std::move(one));
     if (at == tokens.size()) return all;
     if (!tokens[at].is("and")) return {};
@@ -128,16 +133,53 @@ Answer compare_nil(Operator op, const Literal& literal) {
   return op == Operator::equal ? Answer::yes : op == Operator::unequal ? Answer::no : Answer::unclear;
 }
 
-Answer answer(const message::Message& message, const std::vector<Comparison>& comparisons) {
-  // Whatever fails, or is not plainly so, is left to Lua: then there is only one way to fail.
-  const message::Look look(message);
-  for (const auto& one : comparisons) {
-    const auto found = look_up(message, look, one.path);
-    if (found.unclear()) return Answer::unclear;
-    const Answer here = found ? compare(found, one.op, one.literal) : compare_nil(one.op, one.literal);
-    if (here != Answer::yes) return here;
+/// What comparisons ask about one message, in turn.
+class Questions {
+ public:
+  explicit Questions(const message::Message& message) : message_(message), look_(message) {}
+
+  /// Whatever fails, or is not plainly so, is left to Lua: then there is only one way to fail.
+  Answer answer(const std::vector<Comparison>& comparisons) {
+    for (const auto& one : comparisons) {
+      if (number_ != one.number) look_up(one);
+      if (plain_ && one.equal_text) {  // As in most routes.
+        if (text_ != one.literal.text) return Answer::no;
+        continue;
+      }
+      if (value_.unclear()) return Answer::unclear;
+      const Answer here = value_ ? compare(value_, one.op, one.literal) : compare_nil(one.op, one.literal);
+      if (here != Answer::yes) return here;
+    }
+    return Answer::yes;
   }
-  return Answer::yes;
+
+ private:
+  void look_up(const Comparison& one) {
+    value_ = script::look_up(message_, look_, one.path);
+    number_ = one.number;
+    plain_ = value_ && value_.is_string();
+    if (!plain_) return;
+    text_ = value_.json().substr(1, value_.json().size() - 2);
+    plain_ = text_.find('\\') == text_.npos;
+  }
+
+  const message::Message& message_;
+  const message::Look look_;
+  // What the comparison before was about.
+  std::size_t number_ = static_cast<std::size_t>(-1);
+  message::Glimpse value_;
+  bool plain_ = false;  // A string without escapes: text_.
+  std::string_view text_;
+};
+
+using Paths = std::vector<std::vector<std::string>>;
+
+void number_paths(std::vector<Comparison>& comparisons, Paths& paths) {
+  for (auto& one : comparisons) {
+    const auto known = std::find(paths.begin(), paths.end(), one.path);
+    one.number = static_cast<std::size_t>(known - paths.begin());
+    if (known == paths.end()) paths.push_back(one.path);
+  }
 }
 
 }  // namespace
@@ -145,6 +187,7 @@ Answer answer(const message::Message& message, const std::vector<Comparison>& co
 struct Condition::Content {
   Program program;
   std::vector<Comparison> comparisons;
+  message::Outcome<bool> by_lua(const Names& names) const;
 };
 
 Condition::Condition() = default;
@@ -157,22 +200,60 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
   if (auto error = content->program.compile(engine, code.code, Form::expression, code.place, Setting::message))
     return error;
   if (path == Path::automatic) content->comparisons = recognise(code.code);
+  Paths paths;
+  number_paths(content->comparisons, paths);
   content_ = std::move(content);
   return std::nullopt;
 }
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
   if (!content_->comparisons.empty() && names.message) {
-    const auto said = answer(*names.message, content_->comparisons);
+    Questions questions(*names.message);
+    const auto said = questions.answer(content_->comparisons);
     if (said != Answer::unclear) return said == Answer::yes;
   }
-  State& state = content_->program.state();
-  if (!state.run(content_->program.chunk(), names)) return std::move(state.failure());
+  return content_->by_lua(names);
+}
+
+message::Outcome<bool> Condition::Content::by_lua(const Names& names) const {
+  State& state = program.state();
+  if (!state.run(program.chunk(), names)) return std::move(state.failure());
   const bool holds = lua_toboolean(state.lua(), -1);
   state.finish(false);
   return holds;
 }
 
 bool Condition::native() const { return content_ && !content_->comparisons.empty(); }
+
+std::optional<CompileError> Choice::compile(Engine& engine, const config::Map<config::Lua>& conditions) {
+  std::vector<Condition> compiled(conditions.size());
+  Paths paths;
+  for (std::size_t i = 0; i < conditions.size(); ++i) {
+    if (auto error = compiled[i].compile(engine, conditions[i].second)) return error;
+    number_paths(compiled[i].content_->comparisons, paths);
+  }
+  conditions_ = std::move(compiled);
+  return std::nullopt;
+}
+
+message::Outcome<std::size_t> Choice::first(const message::Message& message) const {
+  std::optional<Questions> questions;
+  for (std::size_t i = 0; i < conditions_.size(); ++i) {
+    const auto& content = *conditions_[i].content_;
+    Answer said = Answer::unclear;
+    if (!content.comparisons.empty()) {
+      if (!questions) questions.emplace(message);
+      said = questions->answer(content.comparisons);
+    }
+    if (said == Answer::unclear) {
+      questions.reset();  // Lua may make the view, and what was found is gone.
+      auto holds = content.by_lua(message);
+      if (!holds) return std::move(holds.failure());
+      said = *holds ? Answer::yes : Answer::no;
+    }
+    if (said == Answer::yes) return i;
+  }
+  return conditions_.size();
+}
 
 }  // namespace weir::script

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "engine/config/values.hpp"
 #include "engine/message/message.hpp"
@@ -34,8 +35,21 @@ class Condition {
   bool native() const;
 
  private:
+  friend class Choice;
   struct Content;
   std::unique_ptr<Content> content_;
+};
+
+/// Conditions that are asked in turn, until one holds. What several of them ask about a message is looked up once.
+class Choice {
+ public:
+  [[nodiscard]] std::optional<CompileError> compile(Engine& engine, const config::Map<config::Lua>& conditions);
+
+  /// Which is the first that holds; as many as there are: none does.
+  message::Outcome<std::size_t> first(const message::Message& message) const;
+
+ private:
+  std::vector<Condition> conditions_;
 };
 
 }  // namespace weir::script

@@ -150,6 +150,8 @@ class Driver : public Context {
   /// A batch that is there already, to be worked off together with what receive() brought. None: what comes next, if
   /// anything, has to wait for that.
   virtual std::optional<Delivery> receive_more() = 0;
+  /// The same, once others on this core have had a few turns to bring it. None as well where it is stopped.
+  virtual Task<std::optional<Delivery>> receive_soon() = 0;
   virtual Task<> flush() = 0;
   /// This stage takes nothing any more: upstream ends. Return after it.
   virtual void close() = 0;

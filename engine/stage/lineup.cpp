@@ -6,14 +6,24 @@
 namespace weir::stage {
 
 Task<Deliveries> receive_some(Driver& driver) {
-  // Of 200 MB to four files a write of 12 KB at a time took 140 ms of the system, one of 64 KB and more 80 ms.
-  constexpr std::size_t write_least = 64 * 1024;
   Deliveries deliveries;
   std::size_t bytes = 0;
   for (auto next = co_await driver.receive(); next; next = driver.receive_more()) {
     bytes += (*next)->live_bytes();
     deliveries.push_back(std::move(*next));
-    if (bytes >= write_least) break;
+    if (bytes >= block_bytes) break;
+  }
+  co_return deliveries;
+}
+
+Task<Deliveries> receive_soon(Driver& driver, std::size_t bytes) {
+  Deliveries deliveries;
+  for (std::size_t came = 0; came < bytes;) {
+    auto next = driver.receive_more();
+    if (!next) next = co_await driver.receive_soon();
+    if (!next) break;
+    came += (*next)->live_bytes();
+    deliveries.push_back(std::move(*next));
   }
   co_return deliveries;
 }
@@ -26,6 +36,14 @@ Lineup::Lineup(std::string name, bool json, std::unique_ptr<runtime::Writer> wri
       driver_(driver),
       patience_(name_, driver) {}
 
+Lineup::~Lineup() {
+  try {
+    cut(begun_);
+  } catch (const std::system_error&) {
+    // Half a line stays behind: whoever adds to the file ends it.
+  }
+}
+
 void Lineup::add(Message message, std::string_view line) {
   const std::size_t begin = bytes_.size();
   bytes_ += line;
@@ -34,27 +52,33 @@ void Lineup::add(Message message, std::string_view line) {
   ends_.push_back({message, bytes_.size()});
 }
 
-Task<std::error_code> Lineup::write() {
-  if (json_) blank(0, '\r');  // Of all at once: one search is quicker than many.
+Task<std::error_code> Lineup::write(Extent extent) {
+  if (json_) blank(blanked_, '\r');  // Of all at once: one search is quicker than many.
+  blanked_ = bytes_.size();
   if (care_.compression != io::Compression::none) pack();
+  const std::size_t end = end_of(extent);
   std::error_code error;
   std::size_t begin = 0;  // What comes before is there, in whole lines.
-  while (next_ < ends_.size()) {
+  for (std::size_t from = begun_; from < end; from = begin) {
     error.clear();
     try {
-      const std::span<const char> left(bytes_.data() + begin, bytes_.size() - begin);
+      const std::span<const char> left(bytes_.data() + from, end - from);
       co_await writer_->write(left);
     } catch (const std::system_error& failed) {
       error = failed.code();
     }
-    const std::size_t written = error ? begin + writer_->written() : bytes_.size();
+    const std::size_t written = error ? from + writer_->written() : end;
+    begun_ = 0;
     if (care_.sync && next_ < ends_.size() && ends_[next_].bytes <= written) co_await make_durable();
     for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
       begin = ends_[next_].bytes;
       driver_.out.pass(ends_[next_].message);
       holds_messages_ = true;
     }
-    if (!error) break;
+    if (!error) {
+      begun_ = end - begin;
+      break;
+    }
     if (error == std::errc::broken_pipe) co_return error;
     cut(written - begin);
     if (!disk_full(error)) co_return error;
@@ -66,8 +90,17 @@ Task<std::error_code> Lineup::write() {
     }
   }
   patience_.over();
-  begin_anew();
+  keep_from(begin);
   co_return std::error_code();
+}
+
+/// Of bytes_, where writing ends.
+std::size_t Lineup::end_of(Extent extent) {
+  if (extent == Extent::all) return bytes_.size();
+  const std::size_t waiting = bytes_.size() - begun_;
+  const auto beyond = static_cast<std::size_t>((writer_->size() + waiting) % block_bytes);  // The last multiple.
+  missing_ = block_bytes - beyond;
+  return waiting > beyond ? bytes_.size() - beyond : 0;
 }
 
 /// All of it is there, or nothing.
@@ -112,7 +145,17 @@ void Lineup::drop_left(Dropped why) {
 void Lineup::begin_anew() {
   bytes_.clear();
   ends_.clear();
+  next_ = begun_ = blanked_ = 0;
+}
+
+/// What comes before is there, and its messages have passed.
+void Lineup::keep_from(std::size_t begin) {
+  if (next_ == ends_.size()) return begin_anew();
+  bytes_.erase(0, begin);
+  blanked_ -= begin;
+  ends_.erase(ends_.begin(), ends_.begin() + static_cast<std::ptrdiff_t>(next_));
   next_ = 0;
+  for (auto& end : ends_) end.bytes -= begin;
 }
 
 /// A line break in JSON is white space: a string can't hold one.

@@ -271,7 +271,7 @@ Task<std::optional<std::vector<std::string>>> WrittenFiles::header_of(const std:
 
 // ------------------------------------------------------------------------------------------------------------- writing
 
-Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages) {
+Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages, Extent extent) {
   auto pass = co_await gate_.enter();
   if (fault_) std::rethrow_exception(fault_);
   const bool rotates = setting_.rotation.has_value();
@@ -283,7 +283,7 @@ Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages) {
     if (rotates && setting_.rotation->size) {
       const std::uint64_t before = lineup.size() + lineup.waiting_bytes();
       if (before > 0 && before + line->size() + 1 > setting_.rotation->size->bytes) {
-        co_await write_added(file);
+        co_await write_added(file, Extent::all);
         co_await rotate(file);
         line = line_of(file, message.batch(), message.row());  // Now with a header.
         if (!line) continue;
@@ -292,7 +292,9 @@ Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages) {
     lineup.add(message, *line);
     file.has_header = true;
   }
-  co_await write_added(file);
+  const bool read_by_others = !file.unfinished;
+  const bool whole = read_by_others || setting_.compression != io::Compression::none || setting_.durability.always;
+  co_await write_added(file, whole ? Extent::all : extent);
   if (setting_.durability.always) file.dirty = false;
   if (!setting_.durability.every) co_return;
   to_sync_.wake();
@@ -304,9 +306,9 @@ Task<> WrittenFiles::write(File& file, const std::vector<Message>& messages) {
   }
 }
 
-Task<> WrittenFiles::write_added(File& file) {
+Task<> WrittenFiles::write_added(File& file, Extent extent) {
   file.dirty = true;
-  const std::error_code error = co_await file.lineup->write();
+  const std::error_code error = co_await file.lineup->write(extent);
   if (!error) co_return;
   file.lineup->fail_left(error);
   if (file.lineup->size() == 0) file.has_header = false;  // It was to be the first line.

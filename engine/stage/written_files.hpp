@@ -82,6 +82,10 @@ class WrittenFiles {
       columns = std::move(names);
       named = {columns.begin(), columns.end()};
     }
+    /// Of the messages that wait for the rest of their block; null: none does.
+    const Batch* first_waiting() const { return lineup->first_waiting(); }
+    /// What their block still needs.
+    std::size_t missing_bytes() const { return lineup->missing_bytes(); }
     std::string path;
     std::optional<Unfinished> unfinished;
     std::optional<Lineup> lineup;
@@ -95,8 +99,10 @@ class WrittenFiles {
 
   /// Throws std::system_error where it can't be made; null: too many are open.
   Task<File*> open(const std::string& path);
-  /// Gives each of these messages its verdict. Throws std::system_error where what was written can't be made durable.
-  Task<> write(File& file, const std::vector<Message>& messages);
+  /// Gives each of these messages, and those that wait for their block, its verdict. Throws std::system_error where
+  /// what was written can't be made durable. By blocks, where nobody reads the file yet, those after the last whole
+  /// block get none: File::first_waiting().
+  Task<> write(File& file, const std::vector<Message>& messages, Extent extent = Extent::all);
   /// Gives each its name. One that can't get it keeps no other from its own; then throws what went wrong.
   Task<> finish();
   /// Ends what runs beside. To be awaited before this is destroyed, also when it is left by an exception.
@@ -110,7 +116,7 @@ class WrittenFiles {
   Task<> end_line(const std::string& path, runtime::Writer& writer);
   Task<bool> ends_between_quotes(const std::string& path);
   Task<std::optional<std::vector<std::string>>> header_of(const std::string& path);
-  Task<> write_added(File& file);
+  Task<> write_added(File& file, Extent extent);
   std::optional<std::string_view> line_of(File& file, Batch& batch, std::size_t row);
   bool csv_line(File& file, Batch& batch, std::size_t row);
   std::int64_t period_now() const;

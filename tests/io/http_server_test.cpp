@@ -85,6 +85,7 @@ class HandMoved final : public runtime::Core {
     return std::make_unique<Hand>(*this, rings_.back());
   }
   runtime::Task<> yield() override { return real_.yield(); }
+  runtime::Task<bool> give_way() override { return real_.give_way(); }
   std::unique_ptr<runtime::Coroutine> spawn(runtime::Task<> body,
                                             std::function<void(std::exception_ptr)> ended) override {
     return real_.spawn(std::move(body), std::move(ended));

@@ -238,6 +238,7 @@ class Alone : public message::TokenOwner, public script::Host {
       if (!arrival || arrival->mark != flow::Mark::none) return std::nullopt;
       return std::move(arrival->delivery);
     }
+    stage::Task<std::optional<stage::Delivery>> receive_soon() override { co_return receive_more(); }
     stage::Task<> flush() override { co_return; }
     void close() override { alone_.closed = true; }
 
@@ -304,9 +305,9 @@ class Alone : public message::TokenOwner, public script::Host {
   runtime::Waiter wake_{runtime.core()};
   std::unique_ptr<runtime::Coroutine> coroutine_;
   flow::Budget budget_{std::uint64_t{1} << 30};
+  std::vector<std::unique_ptr<message::Token>> tokens_;  // Before who may hold what counts on them.
   flow::Inbox inbox_;
   flow::Edge& edge_ = inbox_.connect("in", {65'536, std::uint64_t{1} << 30}, budget_);
-  std::vector<std::unique_ptr<message::Token>> tokens_;
   std::map<std::string, std::vector<std::string>> out_;
   std::vector<stage::Time> times_;
   std::size_t largest_out_ = 0;

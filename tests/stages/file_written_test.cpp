@@ -52,12 +52,78 @@ BOOST_AUTO_TEST_CASE(what_has_come_is_written_at_once_up_to_64_kib) {
     std::string all;
     for (int i = 0; i < 8; ++i) all += line + "\n";
     BOOST_TEST(file.files().text("out/a.txt") == all);
-    return file.files().writes("out/a.txt");
+    return file.files().writes("out/a.txt").size();
   };
   BOOST_TEST(writes(100, false) == 1U);
   BOOST_TEST(writes(100, true) == 1U);
   BOOST_TEST(writes(16 * 1024, false) == 2U);
   BOOST_TEST(writes(64 * 1024, true) == 8U);
+}
+
+namespace {
+
+/// A file that takes lines of 1,000 bytes, one in each delivery.
+struct Blocks {
+  Blocks(const std::string& yaml, int deliveries, std::uint64_t room = 1'000'000) : file("file", yaml) {
+    file.files().set_capacity(room);
+    file.start();
+    for (int i = 0; i < deliveries; ++i) file.deliver({line(i)});
+  }
+  static std::string line(int number) { return std::to_string(1000 + number) + std::string(995, 'x'); }
+  static std::string lines(std::size_t count) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) all += line(static_cast<int>(i)) + "\n";
+    return all;
+  }
+  Alone file;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_file_that_nobody_reads_yet_is_written_by_whole_blocks) {
+  using Sizes = std::vector<std::size_t>;
+  Blocks blocks("{write: a.txt, format: lines}", 200);
+  blocks.file.end();
+  blocks.file.runtime.run_until_idle();
+  BOOST_TEST(blocks.file.files().writes("a.txt") == (Sizes{65536, 65536, 65536, 200'000 - 3 * 65536}),
+             boost::test_tools::per_element());
+  BOOST_TEST(blocks.file.files().text("a.txt") == Blocks::lines(200));
+  BOOST_TEST(blocks.file.done == 200U);
+
+  // Of one that others read no half line is seen.
+  Blocks lines("{append: a.txt, format: lines}", 200);
+  lines.file.end();
+  lines.file.runtime.run_until_idle();
+  BOOST_TEST(lines.file.files().writes("a.txt") == (Sizes{66'000, 66'000, 66'000, 2'000}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_its_block_is_written_when_nothing_comes) {
+  Blocks blocks("{write: a.txt, format: lines}", 80);
+  blocks.file.runtime.run_until_idle();
+  BOOST_TEST(blocks.file.files().text("a.txt.part") == Blocks::lines(80));
+  BOOST_TEST(blocks.file.done == 80U);
+}
+
+BOOST_AUTO_TEST_CASE(on_a_full_disk_the_line_that_two_blocks_share_is_not_left_there_in_half) {
+  Blocks blocks("{write: a.txt, format: lines}", 200, 65'600);
+  blocks.file.end();
+  blocks.file.runtime.run_for(std::chrono::seconds(1));
+  BOOST_TEST(blocks.file.files().text("a.txt.part") == Blocks::lines(65));
+  BOOST_TEST(blocks.file.done == 65U);
+  blocks.file.files().set_capacity(1'000'000);
+  blocks.file.runtime.run_until_idle();
+  BOOST_TEST(blocks.file.files().text("a.txt") == Blocks::lines(200));
+  BOOST_TEST(blocks.file.done == 200U);
+}
+
+BOOST_AUTO_TEST_CASE(stopped_between_two_blocks_a_file_ends_with_a_whole_line) {
+  Blocks blocks("{write: a.txt, format: lines}", 200, 140'300);
+  blocks.file.runtime.run_for(std::chrono::seconds(1));
+  blocks.file.stop();
+  BOOST_TEST(blocks.file.files().text("a.txt.part") == Blocks::lines(140));
+  BOOST_TEST(blocks.file.done == 140U);
+  BOOST_TEST(blocks.file.failed.size() > 0U);
 }
 
 BOOST_AUTO_TEST_CASE(each_message_of_what_is_written_at_once_has_its_own_verdict) {
