@@ -41,9 +41,12 @@ struct Followed {
   std::uint64_t began_at = 0;   // Where `lines` began to read.
   std::uint64_t seen_size = 0;  // At the last look.
   Beginning beginning;
-  bool named = true;    // It is still found where it is looked for.
-  bool closed = false;  // Nothing more is read of it.
-  Time last_came;       // Bytes; or it lost its name.
+  Beginning ending;             // Of the last bytes before read_to(), where a copy is to be known by them.
+  bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
+  std::uint64_t copied_to = 0;  // Its size when it looked like a copy that is being made.
+  bool named = true;            // It is still found where it is looked for.
+  bool closed = false;          // Nothing more is read of it.
+  Time last_came;               // Bytes; or it lost its name.
   std::size_t open_marks = 0;
   std::uint64_t done_offset = 0;  // What has been answered.
   std::int64_t done_line = 0;
@@ -73,7 +76,10 @@ class Follower {
     auto& files = source_.core.files();
     if (!many_ && files.exists(setting_.pattern) && !files.status(setting_.pattern)) {
       const auto why = files.is_directory(setting_.pattern) ? std::errc::is_a_directory : std::errc::invalid_argument;
-      throw std::system_error(std::make_error_code(why), "file: cannot follow " + setting_.pattern);
+      const bool other = why == std::errc::invalid_argument;
+      throw std::system_error(
+          std::make_error_code(why),
+          "file: cannot follow " + setting_.pattern + (other ? ", no regular file; `read` reads it to its end" : ""));
     }
     auto stored = co_await positions_.read();
     at_end_ = !stored && setting_.from_end;
@@ -96,6 +102,7 @@ class Follower {
   /// One look at all of them.
   Task<> round() {
     co_await look();
+    if (many_) co_await know_copies();
     // Before anything of it goes on: it may be renamed, and weir killed, and then nobody else knew of it.
     if (std::exchange(new_ones_, false)) co_await write_down();
     const auto files = files_;
@@ -225,6 +232,7 @@ class Follower {
     co_await go_on_where_it_was(*file);
     file->beginning = co_await look_at_beginning(*file, Beginning::most_bytes);
     if (at_end_) co_await go_to_end(*file);
+    file->to_be_known = many_ && !starting_;
     files_.push_back(file);
     changed_ = new_ones_ = true;
     co_return file;
@@ -278,12 +286,18 @@ class Follower {
     if (last[0] != '\n') file.lines->begin_inside_a_line();
   }
 
+  Task<Beginning> look_at_beginning(Followed& file, std::uint64_t bytes_most) { return look_at(file, 0, bytes_most); }
+  Task<Beginning> look_at_ending(Followed& file, std::uint64_t end) {
+    constexpr std::uint64_t most_bytes = 128;
+    const std::uint64_t bytes = std::min(end, most_bytes);
+    return look_at(file, end - bytes, bytes);
+  }
   /// Reads what stands there, and goes back to where it was.
-  Task<Beginning> look_at_beginning(Followed& file, std::uint64_t bytes_most) {
+  Task<Beginning> look_at(Followed& file, std::uint64_t offset, std::uint64_t bytes_most) {
     std::array<char, Beginning::most_bytes> bytes;
     const std::size_t most = std::min<std::uint64_t>(bytes_most, bytes.size());
     std::size_t size = 0;
-    file.reader->seek(0);
+    file.reader->seek(offset);
     while (size < most) {
       const std::span<char> room(bytes.data() + size, most - size);
       const std::size_t more = co_await file.reader->read(room);
@@ -292,6 +306,47 @@ class Follower {
     }
     file.reader->seek(file.read_to());
     co_return beginning_of({bytes.data(), size});
+  }
+
+  /// A rotation that copies a file and then cuts it (`copytruncate`) leaves what was read under a name that the pattern
+  /// may find. Before anybody hears of the cut, the copy goes on where the file was, with what it had not come to.
+  Task<> know_copies() {
+    const auto files = files_;
+    for (const auto& file : files) {
+      if (file->to_be_known) co_await know_copy(file);
+    }
+  }
+
+  Task<> know_copy(const std::shared_ptr<Followed>& copy) {
+    const auto status = copy->reader->status();
+    const std::uint64_t size = status ? status->size : 0;
+    if (size == 0) co_return;
+    for (const auto& file : files_) {
+      if (file == copy || file->to_be_known || file->ending.bytes == 0) continue;
+      if (co_await look_at_beginning(*copy, file->beginning.bytes) != file->beginning) continue;
+      if (size < file->read_to()) {
+        if (std::exchange(copy->copied_to, size) == size) continue;
+        co_return;  // It is being copied.
+      }
+      if (co_await look_at_ending(*copy, file->read_to()) != file->ending) continue;
+      source_.log(observe::Level::info, "the file is a copy of another one; it goes on where that was",
+                  {{"path", copy->path}, {"of", file->path}});
+      co_await take_over(copy, file);
+      break;
+    }
+    copy->to_be_known = false;
+  }
+
+  Task<> take_over(const std::shared_ptr<Followed>& copy, const std::shared_ptr<Followed>& file) {
+    co_await source_.flush();
+    begin_at(*copy, file->whole_to(), file->lines->line());
+    copy->beginning = co_await look_at_beginning(*copy, Beginning::most_bytes);
+    changed_ = true;
+    if (file->done_offset == file->whole_to()) co_return;
+    copy->done_offset = file->done_offset;
+    copy->done_line = file->done_line;
+    marks_.push_back({source_.end_stretch(), copy, file->whole_to(), file->lines->line()});
+    ++copy->open_marks;
   }
 
   /// What was followed and is not where it was: renamed while weir did not run, it is in the same folder.
@@ -337,7 +392,7 @@ class Follower {
   }
 
   Task<> read(const std::shared_ptr<Followed>& file) {
-    if (file->closed) co_return;
+    if (file->closed || file->to_be_known) co_return;
     const auto status = file->reader->status();
     const std::uint64_t size = status ? status->size : 0;
     if (size != file->seen_size || size < file->read_to()) {
@@ -348,6 +403,7 @@ class Follower {
     // Of one read, thousands of short lines may come: that much would come again after a kill.
     file->lines->after_flush = [this, of = std::weak_ptr<Followed>(file)] { return note(of.lock()); };
     std::uint64_t left = file->named ? turn_bytes : ~std::uint64_t{0};
+    const std::uint64_t before = file->read_to();
     for (std::uint64_t came = 1; came > 0 && left > 0 && file->read_to() < size;) {
       came = co_await file->lines->read_some(*file->reader);
       left -= std::min(left, came);
@@ -357,6 +413,7 @@ class Follower {
       if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
       source_.origin = file->origin;
     }
+    if (many_ && file->read_to() != before) file->ending = co_await look_at_ending(*file, file->read_to());
     more_to_read_ = more_to_read_ || left == 0;
     if (file->named || source_.core.now() - file->last_came < rest_of_old_file) co_return;
     file->lines->end();
@@ -371,7 +428,7 @@ class Follower {
     if (now != file.beginning || size < file.read_to()) {
       source_.log(observe::Level::info, "the file was cut; it is read from its beginning", {{"path", file.path}});
       begin_at(file, 0, 0);
-      file.beginning = {};
+      file.beginning = file.ending = {};
       // What is still to be answered of its old bytes says nothing of the new ones.
       std::erase_if(marks_, [&file](const Mark& mark) { return mark.file.get() == &file; });
       file.open_marks = 0;

@@ -289,6 +289,67 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_cut_is_read_anew) {
 
 // ------------------------------------------------------------------------------------------------------- going on
 
+BOOST_AUTO_TEST_CASE(the_copy_that_a_rotation_makes_before_it_cuts_is_read_only_behind_what_was_read) {
+  Machine machine("follow: 'app.log*'", named);
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.files().put("app.log.1", "1\n2\n3\n");  // A line came between the last look and the cut.
+  machine.files().put("app.log", "4\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log\",\"4\"]\n[\"app.log.1\",\"3\"]\n");
+  machine.drain();
+  machine.start();
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log\",\"4\"]\n[\"app.log.1\",\"3\"]\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_that_is_being_made_is_waited_for) {
+  Machine machine("follow: 'app.log*'");
+  const std::string head = std::string(2000, 'x') + "\n";
+  machine.files().put("app.log", head + "2\n3\n");
+  machine.start();
+  machine.files().put("app.log.1", "");
+  machine.wait(1s);
+  machine.files().add("app.log.1", head + "2\n");
+  machine.wait(250ms);
+  BOOST_TEST(machine.out() == head + "2\n3\n");
+  machine.files().add("app.log.1", "3\n");
+  machine.files().put("app.log", "");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == head + "2\n3\n");
+  machine.files().add("app.log", "4\n");
+  machine.wait(1s);
+  machine.files().add("app.log.1", "5\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == head + "2\n3\n4\n5\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_only_begins_like_another_is_read_from_its_beginning) {
+  const std::string head = "# the same head\n";
+  Machine machine("follow: '*.log'");
+  machine.files().put("a.log", head + "1\n");
+  machine.start();
+  machine.files().put("b.log", head + "2\n3\n");  // Longer, and something else before that place.
+  machine.files().put("c.log", head);             // Shorter, and stays so.
+  machine.wait(2s);
+  std::string out = machine.out();
+  BOOST_TEST(out == head + "1\n" + head + "2\n3\n" + head);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_not_done_when_its_file_was_copied_and_cut_comes_again_from_the_copy) {
+  Machine machine("follow: 'app.log*'",
+                  "  slow: {from: in, batch: {within: 1h}}\n  out: {from: slow, file: {append: out}}\n");
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.files().put("app.log.1", "1\n2\n");
+  machine.files().put("app.log", "3\n");
+  machine.wait(1s);
+  machine.kill();
+  machine.start();
+  machine.drain();
+  BOOST_TEST(machine.out() == "[3,1,2]\n");
+}
+
 BOOST_AUTO_TEST_CASE(started_again_it_goes_on_where_it_was) {
   Machine machine;
   machine.files().put("app.log", "1\n2\nha");
