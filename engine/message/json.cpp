@@ -267,6 +267,64 @@ class Checker {
   const char* what_ = nullptr;
 };
 
+// How a key stood in the text before, with its quotes and its colon. Most texts have the keys of the one before them,
+// in the same order. To compare what stands there costs a branch that the processor foresees; to look for the end of a
+// key keeps all that comes behind it waiting. (Of 200 bytes with seven members 45 ns instead of 66.)
+class Shape {
+ public:
+  static constexpr std::size_t bytes_most = 32;
+
+  std::uint32_t size() const { return size_; }
+  // That many bytes may be read.
+  bool stands_at(const unsigned char* text) const {
+    const std::uint32_t same = size_ <= 16 ? same_as(text, 0) : same_as(text, 0) | same_as(text, 16) << 16;
+    return size_ != 0 && (same & mask_) == mask_;
+  }
+  void note(const unsigned char* text, std::size_t size) {
+    size_ = 0;
+    if (size > bytes_most) return;
+    std::memcpy(bytes_, text, bytes_most);
+    size_ = static_cast<std::uint32_t>(size);
+    mask_ = static_cast<std::uint32_t>((std::uint64_t{1} << size) - 1);
+  }
+
+ private:
+  std::uint32_t same_as(const unsigned char* text, std::size_t from) const {
+    const __m128i there = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + from));
+    const __m128i known = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes_ + from));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(there, known)));
+  }
+
+  alignas(16) unsigned char bytes_[bytes_most]{};
+  std::uint32_t size_ = 0;  // 0: nothing is known.
+  std::uint32_t mask_ = 0;  // A bit for each byte that counts.
+};
+static_assert(padding >= Shape::bytes_most);
+
+// Of a thread's last text, in the order of its keys. The next one may lack some.
+struct Shapes {
+  static constexpr std::size_t most = 64, lacking_most = 3;
+
+  void begin() { next_ = 0; }
+  // The size of the key that stands there and its colon; 0: it is none of those that are expected.
+  std::size_t find(const unsigned char* text) {
+    for (std::size_t at = next_; at <= next_ + lacking_most; ++at) {
+      if (!known_[at].stands_at(text)) continue;
+      next_ = std::min(at + 1, most);
+      return known_[at].size();
+    }
+    return 0;
+  }
+  // After find() has said 0.
+  void note(const unsigned char* text, std::size_t size) {
+    if (next_ < most) known_[next_++].note(text, size);
+  }
+
+ private:
+  std::size_t next_ = 0;
+  Shape known_[most + lacking_most + 1];  // Those behind `most` stay empty.
+};
+
 // The same grammar without a word on what is wrong, a string sixteen bytes at a time.
 // `padded`: sixteen bytes behind the text may be read.
 template <bool padded>
@@ -275,7 +333,7 @@ struct Quick {
   // Where they are to be `noted`, its members are put where `to` says, and `to` left behind the last of them; or set to
   // null, if a key is written with escapes. Half as many as the text has bytes are enough.
   template <bool noted>
-  static bool accepts(std::string_view text, Member*& to) {
+  static bool accepts(std::string_view text, Member*& to, Shapes& shapes) {
     const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
     const auto* at = begin;
     const auto* end = begin + text.size();
@@ -295,17 +353,25 @@ struct Quick {
       at = behind_blanks(at);
       if (closing == '}') {
         if (*at != '"') return false;
-        if (noted && depth == 1) {
-          member->key = offset(at + 1);
-          at = behind_key(at + 1, end, escapes);
-          member->key_end = offset(at - 1);
+        if (noted && depth == 1) member->key = offset(at + 1);
+        if (const std::size_t size = padded ? shapes.find(at) : 0) {
+          at += size;
+          if (at >= end) return false;
+          if (noted && depth == 1) member->key_end = offset(at - 2);
         } else {
-          at = behind_string(at + 1, end);
+          const auto* const key = at;
+          bool odd = false;
+          at = behind_key(at + 1, end, odd);
+          if (at == end) return false;
+          if (noted && depth == 1) {
+            member->key_end = offset(at - 1);
+            escapes |= odd;
+          }
+          if (padded && *at == ':' && !odd) shapes.note(key, static_cast<std::size_t>(at + 1 - key));
+          at = behind_blanks(at);
+          if (*at++ != ':') return false;
         }
-        if (at == end) return false;
         at = behind_blanks(at);
-        if (*at != ':') return false;
-        at = behind_blanks(at + 1);
       } else if (noted && depth == 1) {
         member->key = member->key_end = 0;
       }
@@ -463,8 +529,10 @@ struct Quick {
 
 template <bool padded>
 bool quickly_accepts(std::string_view text, Members* found) {
+  thread_local Shapes shapes;
+  shapes.begin();
   Member* to = nullptr;
-  if (!found || text.size() > noted_bytes) return Quick<padded>::template accepts<false>(text, to);
+  if (!found || text.size() > noted_bytes) return Quick<padded>::template accepts<false>(text, to, shapes);
   thread_local std::unique_ptr<Member[]> members;
   thread_local std::size_t bytes = 0;
   if (bytes < text.size()) {
@@ -472,7 +540,7 @@ bool quickly_accepts(std::string_view text, Members* found) {
     members = std::make_unique_for_overwrite<Member[]>(bytes / 2 + 1);
   }
   to = members.get();
-  if (!Quick<padded>::template accepts<true>(text, to)) return false;
+  if (!Quick<padded>::template accepts<true>(text, to, shapes)) return false;
   if (to) *found = {members.get(), static_cast<std::uint32_t>(to - members.get())};
   return true;
 }

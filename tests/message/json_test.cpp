@@ -266,6 +266,38 @@ BOOST_AUTO_TEST_CASE(the_quick_check_says_of_any_text_what_the_plain_loop_says_a
   }));
 }
 
+BOOST_AUTO_TEST_CASE(keys_of_the_text_before_are_no_keys_of_this_one) {
+  const auto members_of = [](const std::string& text) {
+    const Padded padded(text);
+    Members found;
+    BOOST_TEST(!check_json_padded(padded.view(), &found), text);
+    std::string said;
+    for (const Member* member = found.first; member != found.first + found.count; ++member) {
+      said += text.substr(member->key, member->key_end - member->key) + "=" +
+              text.substr(member->value, member->value_end - member->value) + ";";
+    }
+    return said;
+  };
+  const std::string long_key(40, 'k');
+  BOOST_TEST(members_of(R"({"a":1,"b":{"c":2,"d":3},"a key of 20 bytes..":4,")" + long_key + R"(":5,"e" : 6,"f":7})") ==
+             R"(a=1;b={"c":2,"d":3};a key of 20 bytes..=4;)" + long_key + "=5;e=6;f=7;");
+  BOOST_TEST(members_of(R"({"a":1,"a key of 20 bytes..":4,"f":7})") == "a=1;a key of 20 bytes..=4;f=7;");
+  BOOST_TEST(members_of(R"({"ab":1,"x":2,"a":3,"b":{"d":3},"a key of 20 bytes,,":4,"f"  :7,"f":8})") ==
+             R"(ab=1;x=2;a=3;b={"d":3};a key of 20 bytes,,=4;f=7;f=8;)");
+  std::string many = "{";
+  for (int i = 0; i < 200; ++i) many += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+  many += "}";
+  const std::string all = members_of(many);
+  BOOST_TEST(members_of(many) == all);
+  BOOST_TEST(members_of(R"({"a":1})") == "a=1;");
+
+  // The text ends within a key; with what stands behind it, it would be the one that is expected.
+  BOOST_TEST(members_of(R"({"x}":1})") == "x}=1;");
+  std::string cut = R"({"x}":1})";
+  cut.append(padding, ' ');
+  BOOST_TEST(check_json_padded(std::string_view(cut).substr(0, 4)).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(every_beginning_of_a_text_is_refused) {
   const std::string text = "{\"a\":[1,{\"b\":\"\\u00e9\\\\\"}],\"\xc3\xa4\":\"x\"}";
   for (std::size_t size = 0; size < text.size(); ++size) {
