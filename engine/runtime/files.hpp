@@ -17,7 +17,6 @@ struct FileStatus {
   std::uint64_t device = 0, inode = 0;
   std::uint64_t size = 0;  ///< Bytes.
   WallTime modified{};
-  bool same_file(const FileStatus& other) const noexcept { return device == other.device && inode == other.inode; }
 };
 
 /// An open file, pipe or terminal, read from its beginning. Closed by its destructor. One coroutine at a time.

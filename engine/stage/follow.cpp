@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <system_error>
@@ -44,6 +45,7 @@ struct Followed {
   Beginning ending;             // Of the last bytes before read_to(), where a copy is to be known by them.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
   std::uint64_t copied_to = 0;  // Its size when it looked like a copy that is being made.
+  bool found = true;            // By the look that is under way.
   bool named = true;            // It is still found where it is looked for.
   bool closed = false;          // Nothing more is read of it.
   Time last_came;               // Bytes; or it lost its name.
@@ -162,17 +164,18 @@ class Follower {
       complain(looking, "file: cannot look for " + setting_.pattern, error);
       co_return;  // What is open is read on under its name.
     }
-    All named;
+    for (const auto& file : files_) file->found = false;
     for (const auto& path : paths) {
       if (many_ && is_packed(path)) continue;
-      std::shared_ptr<Followed> file = known(path, named);
-      if (!file) file = co_await open(path);
-      if (file && std::find(named.begin(), named.end(), file) == named.end()) named.push_back(file);
+      if (const auto file = known(path)) {
+        if (!std::exchange(file->found, true)) rename(*file, path);
+      } else {
+        co_await open(path);
+      }
     }
     for (const auto& file : files_) {
-      const bool found = std::find(named.begin(), named.end(), file) != named.end();
-      if (file->named && !found) file->last_came = source_.core.now();
-      file->named = found;
+      if (file->named && !file->found) file->last_came = source_.core.now();
+      file->named = file->found;
     }
     // The rest of a file comes before what took its name.
     std::stable_partition(files_.begin(), files_.end(), [](const auto& file) { return !file->named; });
@@ -189,8 +192,8 @@ class Follower {
     return packed;
   }
 
-  /// That which is open already, by whatever name it was. One of `named` has two names, and keeps the first.
-  std::shared_ptr<Followed> known(const std::string& path, const All& named) {
+  /// That which is open already, by whatever name it was.
+  std::shared_ptr<Followed> known(const std::string& path) const {
     std::optional<FileStatus> status;
     try {
       status = source_.core.files().status(path);
@@ -198,17 +201,15 @@ class Follower {
       return nullptr;  // To open it will say why.
     }
     if (!status) return nullptr;
-    for (const auto& file : files_) {
-      if (file->closed || !file->file.same_file(*status)) continue;
-      const bool has_a_name = std::find(named.begin(), named.end(), file) != named.end();
-      if (file->path != path && !has_a_name) {
-        file->path = path;
-        if (many_) file->origin = origin_of(path);
-        changed_ = true;
-      }
-      return file;
-    }
-    return nullptr;
+    const auto found = open_.find({status->device, status->inode});
+    return found == open_.end() ? nullptr : found->second;
+  }
+
+  void rename(Followed& file, const std::string& path) {
+    if (file.path == path) return;
+    file.path = path;
+    if (many_) file.origin = origin_of(path);
+    changed_ = true;
   }
 
   Task<std::shared_ptr<Followed>> open(const std::string& path) {
@@ -234,6 +235,7 @@ class Follower {
     if (at_end_) co_await go_to_end(*file);
     file->to_be_known = many_ && !starting_;
     files_.push_back(file);
+    open_[{file->file.device, file->file.inode}] = file;
     changed_ = new_ones_ = true;
     co_return file;
   }
@@ -360,11 +362,16 @@ class Follower {
           const auto status = source_.core.files().status(directory + name);
           if (!status || status->inode != position.inode || status->device != position.device) continue;
           const std::string path = directory + name;
-          if (known(path, {})) continue;
+          if (const auto file = known(path)) {
+            rename(*file, path);
+            continue;
+          }
           stored_ = {position};
           const auto file = co_await open(path);
           found = file && stored_.empty();
-          if (file && !found) files_.pop_back();  // Another one, that is none of ours.
+          if (!file || found) continue;
+          files_.pop_back();  // Another one, that is none of ours.
+          open_.erase({file->file.device, file->file.inode});
         }
       } catch (const std::system_error&) {
         // It is gone with its folder.
@@ -419,6 +426,7 @@ class Follower {
     file->lines->end();
     co_await mark(file);
     file->closed = true;
+    open_.erase({file->file.device, file->file.inode});
     changed_ = true;
     file->reader.reset();
   }
@@ -492,6 +500,8 @@ class Follower {
   bool told_packed_ = false;
   bool starting_ = false, at_end_ = false;
   All files_;  // Those without a name first.
+  // What is open, by device and number.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Followed>> open_;
   std::deque<Mark> marks_;
   bool changed_ = false;   // Since it was written down.
   bool new_ones_ = false;  // Among files_, since then.
