@@ -60,7 +60,8 @@ Task<> collect(Child& child, std::string& text) {
 
 bool alive(pid_t pid) {
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  std::string text;
+  std::getline(stat, text, '\0');  // Where it ends meanwhile this reads nothing; an iterator would throw.
   const auto name_end = text.rfind(')');
   return name_end != std::string::npos && text.at(name_end + 2) != 'Z';  // Whoever inherits it may reap it late.
 }
