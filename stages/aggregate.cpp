@@ -193,6 +193,26 @@ double as_double(const message::Number& number) {
   return std::visit([](auto known) { return static_cast<double>(known); }, number);
 }
 
+/// Of a number of seconds, and how it is written. Its digits are taken as they are: a double has steps of a quarter of
+/// a microsecond there, so that 1700000012.1 would lie before the window of 100 ms that begins then.
+Duration since_1970(std::string_view written, double seconds) {
+  constexpr std::size_t digits_most = 9;  // Of a nanosecond.
+  const auto point = written.find('.');
+  if (point == written.npos || written.find_first_of("eE") != written.npos) {
+    const double whole = std::floor(seconds);
+    return Duration(static_cast<std::int64_t>(whole) * 1'000'000'000 +
+                    static_cast<std::int64_t>(std::llround((seconds - whole) * 1e6)) * 1'000);
+  }
+  const bool negative = written.starts_with('-');
+  const std::string_view digits = written.substr(point + 1, digits_most);
+  std::int64_t whole = 0, part = 0;
+  for (const char digit : written.substr(negative ? 1 : 0, point - (negative ? 1 : 0)))
+    whole = whole * 10 + (digit - '0');
+  for (std::size_t i = 0; i < digits_most; ++i) part = part * 10 + (i < digits.size() ? digits[i] - '0' : 0);
+  const std::int64_t all = whole * 1'000'000'000 + part;
+  return Duration(negative ? -all : all);
+}
+
 /// Only a number that is not smaller can make a finite sum infinite: it is half of the largest double's last place.
 constexpr double overflowing_least = 0x1p970;
 
@@ -219,16 +239,14 @@ struct Cell {
     switch (function.what) {
       case What::count:
         break;
-      case What::sum: {
+      case What::sum:
+      case What::mean: {
         const auto* const integer = std::get_if<std::int64_t>(&number);
         whole = whole && integer;
         if (integer) integers += *integer;
         sum += as_double(number);
         break;
       }
-      case What::mean:
-        sum += as_double(number);
-        break;
       case What::min:
       case What::max:
         if (count == 1 || (function.what == What::min ? message::less(number, best) : message::less(best, number))) {
@@ -261,7 +279,9 @@ struct Cell {
         message::append_float(out, whole ? static_cast<double>(integers) : sum);
         break;
       case What::mean:
-        if (count > 0) message::append_float(out, sum / static_cast<double>(count));
+        if (count == 0) break;
+        message::append_float(out, whole ? static_cast<double>(static_cast<long double>(integers) / count)
+                                         : sum / static_cast<double>(count));
         break;
       case What::percentile:
         if (values) message::append_number(out, values->percentile(function.percent));
@@ -687,7 +707,7 @@ class Aggregate : public stage::Operator {
       const double seconds = as_double(*number);
       if (!script::held(seconds)) return Failure(Reason::type, "'" + time_->text + "' " + script::not_held);
       if (const auto* const whole = std::get_if<std::int64_t>(&*number)) return Duration(std::chrono::seconds(*whole));
-      return Duration(static_cast<std::int64_t>(std::llround(seconds * 1e9)));
+      return since_1970(value.json(), seconds);
     }
     std::string scratch;
     if (const auto text = value.text(scratch)) {

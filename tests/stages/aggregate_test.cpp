@@ -413,6 +413,30 @@ BOOST_AUTO_TEST_CASE(times_are_numbers_or_texts) {
              "'t' lies outside the years 1678 to 2261, which is all that weir holds");
 }
 
+BOOST_AUTO_TEST_CASE(a_time_on_the_edge_of_a_window_is_in_the_one_that_begins_then) {
+  const auto start = [](const std::string& time, const std::string& window) {
+    Alone aggregate("aggregate", "{window: " + window + ", time: t, fields: {n: count()}}");
+    aggregate.hold = true;
+    aggregate.give({"{\"t\":" + time + "}"});
+    aggregate.finish();
+    return aggregate.held.at(0)->metadata(0)->own.at("window_start");
+  };
+  for (const char* time : {"1700000012.250", "1700000012.25", "1.70000001225e9", "\"2023-11-14T22:13:32.250Z\""}) {
+    BOOST_TEST(start(time, "250ms") == R"("2023-11-14T22:13:32.250Z")", time);
+  }
+  BOOST_TEST(start("1700000012.1", "100ms") == R"("2023-11-14T22:13:32.100Z")");
+  BOOST_TEST(start("1700000012.001", "1ms") == R"("2023-11-14T22:13:32.001Z")");
+  BOOST_TEST(start("1700000012.0009999999999", "1ms") == R"("2023-11-14T22:13:32.000Z")");
+  BOOST_TEST(start("-1.5", "250ms") == R"("1969-12-31T23:59:58.500Z")");
+}
+
+BOOST_AUTO_TEST_CASE(the_mean_of_integers_is_as_exact_as_their_sum) {
+  Alone aggregate("aggregate", "{window: 1s, fields: {m: mean(v)}}");
+  aggregate.give({R"({"v":9007199254740993})", R"({"v":1})", R"({"v":-9007199254740993})"});
+  aggregate.finish();
+  BOOST_TEST(aggregate.out() == (Lines{R"({"m":0.3333333333333333})"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_window_that_weir_cannot_hold_is_said_to_be_one) {
   Alone aggregate("aggregate", "{window: 365d, time: t, fields: {n: count()}}");
   aggregate.give({R"({"t":9214646399})", R"({"t":-9214560000})"});
