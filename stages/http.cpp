@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <system_error>
 
 #include "engine/io/binary_text.hpp"
 #include "engine/io/http_client.hpp"
+#include "engine/io/tls.hpp"
 #include "engine/message/document.hpp"
 #include "engine/script/text.hpp"
 #include "engine/script/url.hpp"
@@ -109,6 +111,19 @@ void verify_headers(const HttpConfig& config, config::Written& written) {
   }
 }
 
+void verify_tls(const TlsConfig& tls, config::Written& written) {
+  if (tls.cert.empty() != tls.key.empty()) {
+    return written.error("tls", "a certificate and its key go together", "write both `cert` and `key`");
+  }
+  try {
+    io::try_tls_client({tls.cert, tls.key}, tls.ca);
+  } catch (const io::TlsError& error) {
+    written.error("tls", error.what());
+  } catch (const std::system_error&) {
+    // What is not there may come until it is called; then it is looked for again.
+  }
+}
+
 void verify(const HttpConfig& config, config::Written& written) {
   const Role role = role_of(config);
   verify_url(role, written);
@@ -131,9 +146,7 @@ void verify(const HttpConfig& config, config::Written& written) {
   if (config.public_only && !config.proxy.empty()) {
     written.error("public_only", "behind a proxy nobody sees the addresses", "let the proxy refuse them");
   }
-  if (config.tls && config.tls->cert.empty() != config.tls->key.empty()) {
-    written.error("tls", "a certificate and its key go together", "write both `cert` and `key`");
-  }
+  if (config.tls) verify_tls(*config.tls, written);
   if (!config.every) return;
   if (config.forward) return written.error("every", "without a message there is nothing to forward");
   const auto refuse = [&](const char* key) {
@@ -173,7 +186,9 @@ const auto pages_spec =
     config::Spec<PagesConfig>("pages", "Where the next page is.")
         .field("next", &PagesConfig::next,
                "Where a reply says it: `link`, the header of that name (rel=\"next\"), or the field of its JSON that "
-               "holds the URL, or with `query` the token.",
+               "holds the URL, or with `query` the token. Missing, null or empty: there is none. A name with a point "
+               "in it "
+               "is written as it is.",
                config::not_empty(), config::sample("paging.next"))
         .field("query", &PagesConfig::query, "The token is sent as this parameter of the URL.",
                config::sample("cursor"))
@@ -181,6 +196,9 @@ const auto pages_spec =
         .verify([](const PagesConfig& pages, config::Written& written) {
           if (pages.by_link()) {
             if (!pages.query.empty()) written.error("query", "a link is a whole URL", "say where the token is: `next`");
+          } else if (pages.next.find_first_of("[]") != std::string::npos) {
+            written.error("next", "'" + pages.next + "' is no path of a field",
+                          "a place in a list stands behind a point: links.0.href");
           } else if (!config::parse_path(pages.next)) {
             written.error("next", "'" + pages.next + "' is no path of a field", config::path_advice(pages.next));
           }
@@ -218,7 +236,9 @@ const auto spec =
                "counted. The stage then takes no `from`.",
                config::above(0), config::sample("10s"))
         .group("pages", &HttpConfig::pages, pages_spec,
-               "With `every`: each reply is a page, and says where the next one is. Each becomes a message.")
+               "With `every`: each reply is a page, and says where the next one is. Each becomes a message. One behind "
+               "the first that fails and may yet come is asked for three times more, after 0.5, 2 and 8 s or when the "
+               "server says, up to a minute.")
         .needs({"every"}, "a call brings one reply: pages are for a stage with `every`")
         .needs({"get"}, "pages are turned by `get`")
         .field("headers", &HttpConfig::headers, "Headers of the request.",
@@ -503,7 +523,7 @@ std::shared_ptr<const message::Result> result_of(io::HttpReply& reply, bool forw
 
 // ------------------------------------------------------------------------------------------------------------ the call
 
-io::HttpClientOptions client_options(const HttpConfig& config) {
+io::HttpClientOptions client_options(const HttpConfig& config, std::optional<stage::Duration> timeout) {
   io::HttpClientOptions options;
   options.redirects = config.redirects.value_or(config.forward ? 0 : options.redirects);
   options.max_body = config.max_body.bytes;
@@ -517,7 +537,7 @@ io::HttpClientOptions client_options(const HttpConfig& config) {
   }
   options.connect_time = config.connect_timeout;
   options.first_byte_time = config.first_byte_timeout;
-  if (config.every) options.whole_time = default_timeout;  // Else the engine has its eye on it.
+  if (config.every) options.whole_time = timeout;  // Else the engine has its eye on it.
   return options;
 }
 
@@ -567,16 +587,20 @@ class Http : public stage::Call {
     }
   }
 
-  stage::Task<message::Done> call(stage::Message message) override { return ask(message, {}); }
-  /// As call(), but for another URL, unless that is empty.
-  stage::Task<message::Done> ask(stage::Message message, std::string url) {
+  stage::Task<message::Done> call(stage::Message message) override {
+    std::string url;
+    co_return co_await ask(message, url);
+  }
+  /// As call(), but for this URL, unless that is empty. Then it is where the reply came from.
+  stage::Task<message::Done> ask(stage::Message message, std::string& url) {
     io::HttpCall call;
     std::string body;
     message::Done failure = fill(message, call, body);
     if (failure) co_return failure;
-    if (!url.empty()) call.url = std::move(url);
-    if (!client_) client_.emplace(context_.core, client_options(config_));
+    if (!url.empty()) call.url = url;
+    if (!client_) client_.emplace(context_.core, client_options(config_, context_.timeout));
     io::HttpReply reply = co_await client_->call(std::move(call));
+    url = std::move(reply.url);
     failure = std::move(reply.failure);
     if (failure) failure->of_peer = is_of_peer(failure->reason);
     if (!failure || reply.status != 0) message.edit_metadata().result = result_of(reply, config_.forward.has_value());
@@ -710,7 +734,7 @@ bool is_next(std::string_view parameters) {
     auto [name, relations] = *parameter;
     if (name != "rel") continue;
     while (!relations.empty()) {
-      const auto end = std::min(relations.find(' '), relations.size());
+      const auto end = std::min(relations.find_first_of(" \t"), relations.size());
       if (relations.substr(0, end) == "next") return true;
       relations.remove_prefix(std::min(end + 1, relations.size()));
     }
@@ -719,17 +743,28 @@ bool is_next(std::string_view parameters) {
   return false;
 }
 
+/// Where the next link begins, behind what is quoted.
+std::size_t find_link(std::string_view text) {
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '"') quoted = !quoted;
+    if (quoted && text[at] == '\\') ++at;
+    if (!quoted && text[at] == '<') return at;
+  }
+  return text.npos;
+}
+
 /// `<URL>; rel="next"` among the links of a reply; empty where there is none.
 std::string next_link(const message::Result& result) {
   for (const auto& [name, value] : result.headers) {
     if (name != "link") continue;
     std::string_view rest = value;
-    for (auto open = rest.find('<'); open != std::string_view::npos; open = rest.find('<')) {
+    for (auto open = find_link(rest); open != rest.npos; open = find_link(rest)) {
       const auto close = rest.find('>', open);
-      if (close == std::string_view::npos) break;
+      if (close == rest.npos) break;
       const auto url = rest.substr(open + 1, close - open - 1);
       rest.remove_prefix(close + 1);
-      if (is_next(io::http_lower(rest.substr(0, rest.find('<'))))) return std::string(url);
+      if (is_next(io::http_lower(rest.substr(0, find_link(rest))))) return std::string(url);
     }
   }
   return {};
@@ -757,40 +792,71 @@ std::string without_parameter(std::string_view url, std::string_view name) {
   return kept;
 }
 
+/// What the field of a page says of the next one; empty where it is missing or null, or says nothing.
+message::Outcome<std::string> next_field(const std::string& path, const stage::Message& page) {
+  auto& document = page.document();
+  if (!document.valid()) {
+    return stage::Failure(stage::Reason::decode, "the page is not JSON, so it does not say where the next one is");
+  }
+  // A name with a dot, as `@odata.nextLink`, is one all the same.
+  const bool object = document.kind(document.root()) == message::Kind::object;
+  auto node = object ? document.find(document.root(), path) : message::Node();
+  if (!node) node = document.find_path(path);
+  if (!node) return std::string();
+  switch (document.kind(node)) {
+    case message::Kind::null:
+      return std::string();
+    case message::Kind::string:
+      return std::string(*document.string(node));
+    case message::Kind::integer:
+    case message::Kind::number:
+      return std::string(document.raw(node));
+    default:
+      return stage::Failure(stage::Reason::type,
+                            "'" + path + "' of the page is neither text nor a number, so it names no next one");
+  }
+}
+
+/// Whoever may be told what the server of `one` is told: himself, also where he has sent the asker to https.
+bool same_server(const std::string& one, const std::string& other) {
+  const std::string from = origin_of(one), to = origin_of(other);
+  const bool default_ports = from.find(':', from.find("://") + 3) == from.npos;
+  return from == to || (default_ports && from.starts_with("http://") && to == "https" + from.substr(4));
+}
+
 /// Where the page behind this one is; empty: there is none. `first`: where the first one was, `here`: this one.
 message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::Message& page, const std::string& first,
                                         const std::string& here) {
-  std::string next;
-  if (pages.by_link()) {
-    next = next_link(*page.metadata()->result);
-  } else {
-    auto& document = page.document();
-    if (!document.valid()) {
-      return stage::Failure(stage::Reason::decode, "the page is not JSON, so it does not say where the next one is");
-    }
-    const auto node = document.find_path(pages.next);
-    if (const auto text = document.string(node)) {
-      next = *text;
-    } else if (const auto number = document.integer(node)) {
-      next = std::to_string(*number);
-    }
-  }
-  if (next.empty()) return next;
+  auto next = pages.by_link() ? next_link(*page.metadata()->result) : next_field(pages.next, page);
+  if (!next || next->empty()) return next;
   std::string url;
   if (!pages.query.empty()) {
     std::string parameter;
-    append_pair(parameter, pages.query, next);
+    append_pair(parameter, pages.query, *next);
     url = without_parameter(first, std::string_view(parameter).substr(0, parameter.find('=')));
     append_query(url, parameter);
   } else {
-    url = script::url_join(here, next).value_or("");
+    url = script::url_join(here, *next).value_or("");
   }
   if (url == here) return stage::Failure(stage::Reason::type, "the page says that it is its own next one");
   // Whoever writes the pages must not learn what is said to the server of the first.
-  if (origin_of(url) != origin_of(first)) {
+  if (!same_server(first, url)) {
     return stage::Failure(stage::Reason::type, "the next page is said to lie on another server");
   }
   return url;
+}
+
+/// Between the tries to get a page behind the first, unless the server wants to be left alone for longer.
+constexpr std::array<stage::Duration, 3> page_pauses{500ms, 2s, 8s};
+constexpr stage::Duration longest_page_pause = 1min;
+
+/// How long to wait before a page is asked for again; nothing: that would not help.
+std::optional<stage::Duration> pause_before(std::size_t again, const stage::Failure& failure) {
+  const bool may_pass = failure.may_pass || message::transient(failure.reason);
+  if (failure.lasts || !may_pass || again >= page_pauses.size()) return std::nullopt;
+  const auto pause = std::max(page_pauses[again], failure.retry_after.value_or(0s));
+  if (pause > longest_page_pause) return std::nullopt;
+  return pause;
 }
 
 /// One reply, or a page. It becomes a message, or is refused. The URL of the next page, where there is one; `pause`:
@@ -799,9 +865,18 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
                                   std::optional<stage::Duration>& pause) {
   const auto batch = message::Batch::make();
   const stage::Message asked(*batch, batch->append({}, source.core.now()));
-  source.waited_outside();
-  message::Done failure = co_await http.ask(asked, url);
-  source.waited_outside();
+  std::string here;
+  message::Done failure;
+  for (std::size_t again = 0;; ++again) {
+    here = url;
+    source.waited_outside();
+    failure = co_await http.ask(asked, here);
+    source.waited_outside();
+    // Who gives up here begins with the first page at the next tick. (That comes by itself if the first one fails.)
+    const auto wait = failure && !url.empty() ? pause_before(again, *failure) : std::nullopt;
+    if (!wait || source.abandoned()) break;
+    co_await source.sleep(*wait);
+  }
   const auto* metadata = asked.metadata();
   const auto result = metadata ? metadata->result : nullptr;
   if (failure) {
@@ -817,8 +892,7 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   source.emit(result->text).edit_metadata().result = result;
   if (!config.pages) co_return std::string();
   asked.replace(result->text);
-  const std::string first = http.url(asked);
-  auto next = next_page(*config.pages, asked, first, url.empty() ? first : url);
+  auto next = next_page(*config.pages, asked, http.url(asked), here);
   if (next) co_return std::move(*next);
   source.refuse(result->text, std::move(next.failure()));
   co_return std::string();
@@ -858,6 +932,7 @@ const stage::Register registered(spec, [](auto config) {
   if (config->every) {
     auto configured = stage::source_of(config, ask_every).touching(stage::Touches::net);
     configured.instead_of_from = "without `every` it is asked once for each message";
+    configured.default_timeout = default_timeout;
     return configured;
   }
   auto configured = stage::call_of<Http>(config).touching(stage::Touches::net);

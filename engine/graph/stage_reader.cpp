@@ -377,7 +377,9 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   check_policies(node, planned);
   if (shape != Shape::call && !planned.configured.answers) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
-    if (written("timeout")) refuse("timeout", "only a stage that calls can take too long");
+    if (written("timeout") && !planned.configured.default_timeout) {
+      refuse("timeout", "only a stage that calls can take too long");
+    }
   }
   const bool lanes = planned.common.order == stage::Order::by_key;
   if (lanes && shape == Shape::operation) {

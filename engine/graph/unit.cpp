@@ -66,6 +66,7 @@ void Unit::equip(const PlannedStage& planned, stage::Context& context) {
   const auto index = static_cast<std::size_t>(&planned - setting_.plan->stages.data());
   context.memory = setting_.memory;
   if (planned.common.state) context.state = &*planned.common.state;
+  context.timeout = planned.common.timeout;
   if (planned.configured.opens_groups) context.opens = setting_.groups(index);
   if (planned.gathers) {
     context.gathers = setting_.groups(*planned.gathers);

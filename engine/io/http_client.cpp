@@ -344,7 +344,10 @@ class Transfer {
       set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Nobody else is believed then.
     }
     if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
-    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
+    if (!options.key.empty()) {
+      set(CURLOPT_SSLKEY, options.key.c_str());
+      set(CURLOPT_KEYPASSWD, "");  // OpenSSL would ask for one on the terminal, and all would wait.
+    }
     set(CURLOPT_OPENSOCKETFUNCTION, static_cast<curl_opensocket_callback>(&Transfer::open));
     set(CURLOPT_PREREQFUNCTION, static_cast<curl_prereq_callback>(&Transfer::before_sending));
     set(CURLOPT_HEADERFUNCTION, static_cast<curl_write_callback>(&Transfer::take_header));
@@ -943,6 +946,7 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
     }
   }
   reply.time = core.now() - begun;
+  reply.url = std::move(call.url);
   co_return reply;
 }
 

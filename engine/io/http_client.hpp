@@ -48,6 +48,7 @@ struct HttpReply {
   int status = 0;         ///< 0: no head came.
   HttpFields headers;     ///< Names in lower case, in the order sent, those of the last response. What was true of the
                           ///< compressed body only (content-encoding, its length) is left out.
+  std::string url;        ///< What was asked for last: behind redirects another than the call's.
   std::string body;       ///< Decompressed, but for a part (206) and what is compressed by other than gzip.
   bool unpacked = false;  ///< It was compressed.
   runtime::Duration time{0};
@@ -69,8 +70,8 @@ class HttpClient {
   /// stream is (HTTP/2). Failures: connect (name, refused, unreachable), tls, timeout (of the three times),
   /// robots, size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP),
   /// status (too many redirects), type (what can be no request). A request on a kept connection that the server has
-  /// closed meanwhile is sent again, once, if no byte of a reply came, and if that is harmless: nothing had gone out, or
-  /// the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has no body.
+  /// closed meanwhile is sent again, once, if no byte of a reply came, and if that is harmless: nothing had gone out,
+  /// or the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has no body.
   runtime::Task<HttpReply> call(HttpCall call);
 
   std::size_t calls() const;  ///< Under way now.

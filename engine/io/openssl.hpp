@@ -22,7 +22,7 @@ namespace weir::io::openssl {
   each(SSL_do_handshake) each(SSL_free) each(SSL_get1_peer_certificate) each(SSL_get_error) \
   each(SSL_get_servername) each(SSL_get_verify_result) each(SSL_is_init_finished) each(SSL_load_client_CA_file) \
   each(SSL_new) each(SSL_read_ex) each(SSL_set_SSL_CTX) each(SSL_set_accept_state) each(SSL_set_bio) \
-  each(SSL_shutdown) each(SSL_write_ex) each(TLS_server_method) each(X509_NAME_free) each(X509_NAME_print_ex) \
+  each(SSL_shutdown) each(SSL_write_ex) each(TLS_client_method) each(TLS_server_method) each(X509_NAME_free) each(X509_NAME_print_ex) \
   each(X509_check_host) each(X509_free) each(X509_get_subject_name) each(X509_verify_cert_error_string)
 // clang-format on
 #define WEIR_OPENSSL_DECLARE(name) extern decltype(&::name) name;

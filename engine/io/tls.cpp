@@ -65,6 +65,26 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+void use(SSL_CTX* context, const TlsCertificate& files) {
+  SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
+  look_for(files.certificate);
+  look_for(files.key);
+  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1) {
+    ERR_clear_error();
+    throw TlsError(files.certificate, "this is no certificate in PEM");
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const auto code = ERR_peek_last_error();
+    ERR_clear_error();
+    if (ERR_GET_LIB(code) == ERR_LIB_X509) throw TlsError(files.key, "this is not the key of " + files.certificate);
+    throw TlsError(files.key, "this is no key in PEM, or it has a pass phrase");
+  }
+  if (SSL_CTX_check_private_key(context) != 1) {
+    ERR_clear_error();
+    throw TlsError(files.key, "this is not the key of " + files.certificate);
+  }
+}
+
 Context context_of(const TlsCertificate& files, const std::string& clients) {
   Context context(SSL_CTX_new(TLS_server_method()));
   if (!context) throw std::bad_alloc();
@@ -76,27 +96,11 @@ Context context_of(const TlsCertificate& files, const std::string& clients) {
   SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);  // Tickets hold what is needed, and need no room here.
-  SSL_CTX_set_default_passwd_cb(made, no_pass_phrase);
   SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
   static constexpr std::array<unsigned char, 4> name{'w', 'e', 'i', 'r'};
   SSL_CTX_set_session_id_context(made, name.data(), name.size());
 
-  look_for(files.certificate);
-  look_for(files.key);
-  if (SSL_CTX_use_certificate_chain_file(made, files.certificate.c_str()) != 1) {
-    ERR_clear_error();
-    throw TlsError(files.certificate, "this is no certificate in PEM");
-  }
-  if (SSL_CTX_use_PrivateKey_file(made, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    const auto code = ERR_peek_last_error();
-    ERR_clear_error();
-    if (ERR_GET_LIB(code) == ERR_LIB_X509) throw TlsError(files.key, "this is not the key of " + files.certificate);
-    throw TlsError(files.key, "this is no key in PEM, or it has a pass phrase");
-  }
-  if (SSL_CTX_check_private_key(made) != 1) {
-    ERR_clear_error();
-    throw TlsError(files.key, "this is not the key of " + files.certificate);
-  }
+  use(made, files);
   if (clients.empty()) return context;
   look_for(clients);
   std::unique_ptr<STACK_OF(X509_NAME), void (*)(STACK_OF(X509_NAME)*)> names(
@@ -112,6 +116,18 @@ Context context_of(const TlsCertificate& files, const std::string& clients) {
 }
 
 }  // namespace
+
+void try_tls_client(const TlsCertificate& own, const std::string& issuers) {
+  load();
+  const Context context(SSL_CTX_new(TLS_client_method()));
+  if (!context) throw std::bad_alloc();
+  if (!own.certificate.empty()) use(context.get(), own);
+  if (issuers.empty()) return;
+  look_for(issuers);
+  if (SSL_CTX_load_verify_locations(context.get(), issuers.c_str(), nullptr) == 1) return;
+  ERR_clear_error();
+  throw TlsError(issuers, "these are no certificates in PEM");
+}
 
 // ---------------------------------------------------------------------------------------------------------- the server
 

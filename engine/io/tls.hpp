@@ -29,6 +29,10 @@ struct TlsFiles {
   std::string clients;
 };
 
+/// Throws as the TlsServer does where a client could not use these: a certificate with its key, issuers whom it
+/// believes. Each may be empty.
+void try_tls_client(const TlsCertificate& own, const std::string& issuers);
+
 class TlsSession;
 
 /// What all connections of a server share. TLS 1.2 and 1.3; of ALPN only http/1.1. Not thread-safe.

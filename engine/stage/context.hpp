@@ -52,9 +52,11 @@ class Context {
   const std::string pipeline;
   const std::string& name() const noexcept { return out.stage(); }
   const StateConfig* state = nullptr;  ///< Where the stage has a `state`.
+  std::optional<Duration> timeout;     ///< How long one call may take. Of a stage that calls the engine sees to it.
   /// Where a `gather` waits for what this stage makes: its groups; and of a `gather` those that it waits for.
   std::shared_ptr<message::Groups> opens, gathers;
-  /// The lists are a source's own: what is sent again comes when its list has left, so that nothing is to be gained by it.
+  /// The lists are a source's own: what is sent again comes when its list has left, so that nothing is to be gained by
+  /// it.
   bool gathers_once = false;
   std::function<void()> wake;  ///< Has tick() called soon, of a kind that collects. Any thread, while the stage lives.
   /// The program's, on which what the stage holds for others draws (semantics 10). Null: nobody counts.

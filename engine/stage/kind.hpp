@@ -84,7 +84,8 @@ struct Configured {
   bool answers = false;
   /// Of a duplex stage: what it puts out is new, so it is a source as well, and takes note of how that ends.
   bool creates = false;
-  /// Of a call: the `timeout` of a stage that names none.
+  /// Of a call, or of a source that makes calls of its own (Context::timeout): the `timeout` of a stage that names
+  /// none.
   std::optional<Duration> default_timeout;
   /// Of a call that brings a status: whether that is a failure. `weir test` asks it about what a `fake` answers.
   std::function<message::Done(const message::Result&, runtime::WallTime now)> judge;

@@ -414,6 +414,75 @@ BOOST_AUTO_TEST_CASE(pages_are_turned_by_a_field_that_holds_a_url_or_a_token) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_link_is_found_behind_what_looks_like_one) {
+  std::size_t page = 0;
+  Peer peer(replies([&](const std::string&) {
+    const Lines links{
+        "link: <?page=0>; title=\"a \\\"<b>\"; rel=prev, <?page=2>; title=\"a < b\"; rel=\"last\tnext\"\r\n", ""};
+    ++page;
+    return ok(std::to_string(page), links.at(page - 1));
+  }));
+  const Paged called(peer, "{next: link}", 2);
+  BOOST_TEST(lines_of(peer.requests()) == (Lines{"GET /list?a=1", "GET /list?page=2"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(behind_a_redirect_a_link_is_one_of_where_the_page_came_from) {
+  Peer peer(replies([](const std::string& request) {
+    if (request.starts_with("GET /list")) return ok("", "location: /v2/items\r\n", "302 Found");
+    return ok("{}", request.starts_with("GET /v2/items ") ? "link: <items?page=2>; rel=next\r\n" : "");
+  }));
+  const Paged called(peer, "{next: link}", 2);
+  BOOST_TEST(lines_of(peer.requests()) == (Lines{"GET /list?a=1", "GET /v2/items", "GET /v2/items?page=2"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_token_is_sent_as_the_page_writes_it_and_what_is_none_is_told) {
+  std::size_t page = 0;
+  Peer tokens(replies([&](const std::string&) {
+    const Lines next{"18446744073709551616", "1.50", "1e3", "null"};
+    return ok("{\"@odata.nextLink\":" + next.at(page++) + "}");
+  }));
+  const Paged by_token(tokens, "{next: '@odata.nextLink', query: from}", 4);
+  BOOST_TEST(lines_of(tokens.requests()) == (Lines{"GET /list?a=1", "GET /list?a=1&from=18446744073709551616",
+                                                   "GET /list?a=1&from=1.50", "GET /list?a=1&from=1e3"}),
+             boost::test_tools::per_element());
+  for (const char* none : {"true", "[\"a\"]", "{\"href\":\"/b\"}"}) {
+    Peer peer(replies([&](const std::string&) { return ok(std::string("{\"next\":") + none + "}"); }));
+    const Paged called(peer, "{next: next}", 2);
+    BOOST_TEST(has(called.failed, "\"kind\":\"type\""), called.failed);
+    BOOST_TEST(has(called.failed, "'next' of the page is neither text nor a number, so it names no next one"), none);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_page_behind_the_first_that_fails_for_now_is_asked_for_again) {
+  std::size_t asked = 0;
+  Peer peer(replies([&](const std::string&) {
+    ++asked;
+    if (asked == 2) return ok("not now", "", "503 Busy");
+    return ok(std::to_string(asked), asked == 1 ? "link: <?page=2>; rel=next\r\n" : "");
+  }));
+  const Paged called(peer, "{next: link}", 2);
+  BOOST_TEST(called.out == "1\n3\n");
+  BOOST_TEST(called.failed == "");
+  BOOST_TEST(lines_of(peer.requests()) == (Lines{"GET /list?a=1", "GET /list?page=2", "GET /list?page=2"}),
+             boost::test_tools::per_element());
+  // One that is gone is not.
+  asked = 0;
+  Peer gone(replies([&](const std::string&) {
+    return ++asked == 1 ? ok("1", "link: <?page=2>; rel=next\r\n") : ok("no", "", "404 Not Found");
+  }));
+  const Paged once(gone, "{next: link}", 2);
+  BOOST_TEST(gone.requests().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(with_every_a_call_may_take_as_long_as_timeout_says) {
+  Peer silent(replies([](const std::string&) { return std::string("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"); }));
+  const Called called(silent, "{get: URL/, every: 1h}", "", "    timeout: 50ms\n",
+                      [](const auto& snapshot) { return stage_of(snapshot, "told").in >= 1; });
+  BOOST_TEST(has(called.failed, "\"kind\":\"timeout\""), called.failed);
+}
+
 BOOST_AUTO_TEST_CASE(pages_end_at_their_number_and_never_lead_to_another_server) {
   int page = 0;
   Peer endless(replies([&](const std::string&) { return ok("{\"next\":\"/list?" + std::to_string(++page) + "\"}"); }));
@@ -526,6 +595,22 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name) {
   BOOST_TEST(mistake("{get: 'http://a/', every: 1s, pages: {query: a}}") ==
              "a link is a whole URL; say where the token is: `next`");
   BOOST_TEST(!Read("http", "{get: 'http://a/', every: 1s, pages: {next: a..b}}").diagnostics.empty());
+  BOOST_TEST(mistake("{get: 'http://a/', every: 1s, pages: {next: 'links[0].href'}}") ==
+             "'links[0].href' is no path of a field; a place in a list stands behind a point: links.0.href");
+  const TemporaryFolder folder;
+  const auto pem = [&](const char* arguments) {
+    const int code = std::system(("cd " + folder.path("") + " && openssl " + arguments + " 2>/dev/null >&2").c_str());
+    BOOST_REQUIRE(code == 0);
+  };
+  pem("req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout key.pem -out cert.pem");
+  pem("rsa -aes128 -passout pass:secret -in key.pem -out locked.pem");
+  const auto with_key = [&](const std::string& key) {
+    return mistake("{get: 'https://a/', tls: {cert: " + folder.path("cert.pem") + ", key: " + folder.path(key) + "}}");
+  };
+  BOOST_TEST(with_key("locked.pem") == folder.path("locked.pem") + ": this is no key in PEM, or it has a pass phrase");
+  BOOST_TEST(Read("http", "{get: 'https://a/', tls: {cert: " + folder.path("cert.pem") +
+                              ", key: " + folder.path("key.pem") + "}}")
+                 .diagnostics.empty());
   BOOST_TEST(mistake("{forward: 'http://a/', every: 1s}") == "without a message there is nothing to forward");
   BOOST_TEST(mistake("{get: 'http://a/{{ msg.a }}', every: 1s}") ==
              "`{{ }}` has nothing to speak of: there is no message here; what is known at start is written `${name}`");
