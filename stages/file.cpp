@@ -201,7 +201,9 @@ const auto spec =
             "failed for good: when weir is killed the last ones come again, and none is lost. A file is known again "
             "by its number on the disk and its first 1,024 bytes. Without that file of positions all is begun again.\n"
             "Written with json or whole, each message is a file of its own "
-            "that takes the place of the one before. A message is done when its bytes are written. While the disk "
+            "that takes the place of the one before. A message is done when its bytes are written: what stands in NAME.part "
+            "when weir is killed, or when the stage fails, nobody sends again, so it is put aside as NAME-TIME.part when "
+            "the file is begun anew. While the disk "
             "is full, messages wait. A compressed file that is added to is read through first. To one that is damaged, "
             "and to a file of CSV whose columns are not those of `columns`, nothing is added. Where weir is killed in "
             "the middle of a write, half a line may stay, which is ended before anything is added. A file that "
@@ -231,8 +233,11 @@ const auto spec =
 
 /// What the role names: one file, or all that match, in order of name.
 std::vector<std::string> paths_of(const std::string& pattern, stage::Source& source) {
+  const auto refuse = [&](const std::string& path, const std::system_error& error) {
+    source.refuse({}, {stage::Reason::io, "file: cannot look into " + path + ": " + error.code().message()});
+  };
   try {
-    return io::glob(source.core.files(), pattern);
+    return io::glob(source.core.files(), pattern, refuse);
   } catch (const std::system_error& error) {
     throw std::system_error(error.code(), "file: cannot look for " + pattern);
   }

@@ -35,29 +35,48 @@ bool matches_byte(std::string_view pattern, std::size_t& at, char byte) {
   return pattern[at++] == byte;
 }
 
-void look(runtime::Files& files, const std::string& found, std::string_view rest, std::vector<std::string>& paths) {
-  const auto slash = rest.find('/');
-  const std::string_view part = rest.substr(0, slash);
-  const bool last = slash == rest.npos;
-  const auto go_on = [&](std::string_view name) {
-    const std::string path = found + std::string(name);
-    if (last) {
-      if (files.exists(path) && !files.is_directory(path)) paths.push_back(path);
-    } else if (name.empty() || files.is_directory(path)) {
-      look(files, path + '/', rest.substr(slash + 1), paths);
+class Search {
+ public:
+  Search(runtime::Files& files, const Unseen& unseen) : files_(files), unseen_(unseen) {}
+
+  std::vector<std::string> paths;
+
+  /// What the rest of the pattern finds in `found`, which is empty or ends with a slash. `guessed`: by a pattern.
+  void look(const std::string& found, std::string_view rest, bool guessed) {
+    const std::string_view part = rest.substr(0, rest.find('/'));
+    if (!is_pattern(part)) return go_on(found, part, rest, guessed);
+    std::vector<std::string> names;
+    try {
+      names = files_.list(found.empty() ? "." : found);
+    } catch (const std::system_error& error) {
+      if (error.code() == std::errc::no_such_file_or_directory) return;
+      if (!guessed) throw;
+      unseen_(found, error);
     }
-  };
-  if (!is_pattern(part)) return go_on(part);
-  std::vector<std::string> names;
-  try {
-    names = files.list(found.empty() ? "." : found);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::no_such_file_or_directory) throw;
+    for (const auto& name : names) {
+      if (!matches(part, name)) continue;
+      try {
+        go_on(found, name, rest, true);
+      } catch (const std::system_error& error) {
+        unseen_(found + name, error);
+      }
+    }
   }
-  for (const auto& name : names) {
-    if (matches(part, name)) go_on(name);
+
+ private:
+  void go_on(const std::string& found, std::string_view name, std::string_view rest, bool guessed) {
+    const std::string path = found + std::string(name);
+    const auto slash = rest.find('/');
+    if (slash == rest.npos) {
+      if (files_.exists(path) && !files_.is_directory(path)) paths.push_back(path);
+    } else if (name.empty() || files_.is_directory(path)) {
+      look(path + '/', rest.substr(slash + 1), guessed);
+    }
   }
-}
+
+  runtime::Files& files_;
+  const Unseen& unseen_;
+};
 
 }  // namespace
 
@@ -86,12 +105,12 @@ bool matches(std::string_view pattern, std::string_view name) {
   return at == pattern.size();
 }
 
-std::vector<std::string> glob(runtime::Files& files, const std::string& pattern) {
+std::vector<std::string> glob(runtime::Files& files, const std::string& pattern, const Unseen& unseen) {
   if (!is_pattern(pattern) || files.exists(pattern)) return {pattern};
-  std::vector<std::string> paths;
-  look(files, {}, pattern, paths);
-  std::sort(paths.begin(), paths.end());
-  return paths;
+  Search search(files, unseen);
+  search.look({}, pattern, false);
+  std::sort(search.paths.begin(), search.paths.end());
+  return std::move(search.paths);
 }
 
 }  // namespace weir::io

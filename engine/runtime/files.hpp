@@ -57,7 +57,9 @@ class Files {
   /// no_such_file_or_directory.
   virtual std::unique_ptr<Reader> open_below(const std::string& directory, const std::string& path) = 0;
   virtual std::unique_ptr<Reader> standard_input() = 0;
-  enum class Mode { truncate, append };
+  /// truncate, alone: nobody else may have opened it so, or it is device_or_resource_busy; its name is no link, or it
+  /// is too_many_symbolic_link_levels. alone and append leave what it holds.
+  enum class Mode { truncate, append, alone };
   virtual std::unique_ptr<Writer> create(const std::string& path, Mode mode) = 0;
   virtual std::unique_ptr<Writer> standard_output() = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;  ///< Replaces `to`; syncs the directory.

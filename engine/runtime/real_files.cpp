@@ -189,13 +189,13 @@ bool same_file(int fd, const std::string& path) {
          ours.st_ino == named.st_ino;
 }
 
-/// Made anew, and ours alone while it is open: two that write one file, in one weir or in two, would each take the
+/// Ours alone while it is open: two that write one file, in one weir or in two, would each take the
 /// other's lines for its own. Locked before it is emptied; what was renamed between opening and locking is another's
 /// finished work.
-UniqueFd create_anew(const std::string& path) {
+UniqueFd create_alone(const std::string& path, bool emptied) {
   Reserve::of_all().keep();
   for (int tries = 1;; ++tries) {
-    UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
+    UniqueFd fd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOFOLLOW));
     if (fd.get() < 0) throw_errno(path);
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) throw_errno(path);
@@ -204,7 +204,7 @@ UniqueFd create_anew(const std::string& path) {
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
       throw std::system_error(EBUSY, std::generic_category(), path);
     if (tries < 100 && !same_file(fd.get(), path)) continue;  // Some file systems number a file anew each time.
-    if (::ftruncate(fd.get(), 0) != 0) throw_errno(path);
+    if (emptied && ::ftruncate(fd.get(), 0) != 0) throw_errno(path);
     return fd;
   }
 }
@@ -265,9 +265,9 @@ std::unique_ptr<Writer> RealFiles::create(const std::string& path, Mode mode) {
     if (::access(path.c_str(), W_OK) != 0) throw_errno(path);
     return std::make_unique<FileWriter>(io_, core_, path);
   }
-  // O_APPEND in both modes: after truncate() the next write goes to the new end.
-  UniqueFd fd = mode == Mode::truncate ? create_anew(path)
-                                       : UniqueFd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK));
+  // O_APPEND in all modes: after truncate() the next write goes to the new end.
+  UniqueFd fd = mode == Mode::append ? UniqueFd(open_retrying(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK))
+                                     : create_alone(path, mode == Mode::truncate);
   if (fd.get() < 0) throw_errno(path);
   return std::make_unique<FileWriter>(io_, core_, std::move(fd), Sharing::own, path, true);
 }

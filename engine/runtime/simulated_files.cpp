@@ -21,7 +21,7 @@ struct SimulatedFiles::File {
 
 struct SimulatedFiles::Disk {
   std::map<std::string, std::shared_ptr<File>> files;
-  std::set<std::string> directories;
+  std::set<std::string> directories, locked;
   std::shared_ptr<File> input = std::make_shared<File>();
   std::shared_ptr<File> output = std::make_shared<File>();
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -167,7 +167,7 @@ std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mod
   auto& file = disk_->files[path];
   if (!file) file = disk_->make();
   if (!file->readable) fail(std::errc::permission_denied, path);
-  if (mode == Mode::truncate) {
+  if (mode == Mode::truncate) {  // (It does not know who else has opened it.)
     file->bytes.clear();
     file->synced = 0;
   }
@@ -229,6 +229,7 @@ std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   if (directory != "." && !is_directory(directory)) fail(std::errc::no_such_file_or_directory, directory);
   const std::string wanted =
       directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
+  if (disk_->locked.contains(wanted)) fail(std::errc::permission_denied, directory);
   const auto add = [&](const std::string& path) {
     if (path.starts_with('/') != directory.starts_with('/')) return;  // Of the two, none has a directory in its path.
     if (path != "/" && directory_of(path) == wanted) names.push_back(path.substr(path.rfind('/') + 1));
@@ -236,6 +237,10 @@ std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   for (const auto& [path, file] : disk_->files) add(path);
   for (const auto& path : disk_->directories) add(path);
   return names;
+}
+
+void SimulatedFiles::lock_directory(const std::string& path, bool locked) {
+  locked ? void(disk_->locked.insert(path)) : void(disk_->locked.erase(path));
 }
 
 void SimulatedFiles::put(const std::string& path, std::string bytes) {

@@ -157,9 +157,17 @@ class Follower {
 
   Task<> look() {
     std::vector<std::string> paths;
+    std::set<std::string> unseen;
+    const auto note = [&](const std::string& path, const std::system_error& error) {
+      if (!unseen_.contains(path)) {
+        source_.refuse({}, {Reason::io, "file: cannot look into " + path + ": " + error.code().message()});
+      }
+      unseen.insert(path);
+    };
     try {
-      paths = io::glob(source_.core.files(), setting_.pattern);
+      paths = io::glob(source_.core.files(), setting_.pattern, note);
       complained_.erase(looking);
+      unseen_ = std::move(unseen);
     } catch (const std::system_error& error) {
       complain(looking, "file: cannot look for " + setting_.pattern, error);
       co_return;  // What is open is read on under its name.
@@ -173,7 +181,12 @@ class Follower {
         co_await open(path);
       }
     }
+    // What can't be looked at now has not gone.
+    const auto hidden = [this](const Followed& file) {
+      return std::any_of(unseen_.begin(), unseen_.end(), [&](const auto& path) { return file.path.starts_with(path); });
+    };
     for (const auto& file : files_) {
+      if (!file->found && file->named && hidden(*file)) file->found = true;
       if (file->named && !file->found) file->last_came = source_.core.now();
       file->named = file->found;
     }
@@ -510,6 +523,7 @@ class Follower {
   // Paths that can't be read, and `looking`: each is told once until it can be again. A pattern may be a path as well.
   static constexpr const char* looking = "";
   std::set<std::string> complained_;
+  std::set<std::string> unseen_;  // What the pattern led to and could not be looked at, the last time.
 };
 
 Task<> write_down_at_the_end(std::shared_ptr<Follower> follower) { co_await follower->write_down_at_the_end(); }

@@ -125,8 +125,21 @@ WrittenFiles::~WrittenFiles() {
 // ------------------------------------------------------------------------------------------------------------- opening
 
 std::unique_ptr<runtime::Writer> WrittenFiles::make(const std::string& path, bool in_place) {
-  return in_place ? create(path, runtime::Files::Mode::append, path, driver_)
-                  : create(unfinished(path), runtime::Files::Mode::truncate, path, driver_);
+  using Mode = runtime::Files::Mode;
+  if (in_place) return create(path, Mode::append, path, driver_);
+  const std::string part = unfinished(path);
+  auto writer = create(part, Mode::alone, path, driver_);
+  if (writer->size() == 0) return writer;
+  // Left by who was killed, or failed: its messages are done, and nobody will send them again.
+  const std::string aside = put_aside_name(part, driver_.core.wall());
+  try {
+    driver_.core.files().rename(part, aside);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), "file: cannot put aside " + part + ", which an earlier run left,");
+  }
+  driver_.log(observe::Level::warn, "an earlier run did not finish the file; what it wrote is put aside",
+              {{"path", aside}});
+  return create(part, Mode::alone, path, driver_);
 }
 
 Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {

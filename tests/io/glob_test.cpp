@@ -7,6 +7,17 @@
 using namespace weir;
 using Paths = std::vector<std::string>;
 
+namespace {
+
+Paths glob(runtime::SimulatedFiles& files, const std::string& pattern, Paths* unseen = nullptr) {
+  return io::glob(files, pattern, [&](const std::string& path, const std::system_error&) {
+    BOOST_REQUIRE_MESSAGE(unseen, path);
+    unseen->push_back(path);
+  });
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(a_name_is_matched_as_a_shell_does) {
   BOOST_TEST(io::matches("*.log", "a.log"));
   BOOST_TEST(io::matches("*", ""));
@@ -42,24 +53,34 @@ BOOST_AUTO_TEST_CASE(what_is_found_comes_in_order_of_name_and_directories_do_not
     files.put(path, "");
   }
   files.make_directory("logs/dir.log");
-  BOOST_TEST(io::glob(files, "logs/*.log") == Paths({"logs/a.log", "logs/b.log"}));
-  BOOST_TEST(io::glob(files, "logs/*/*.log") == Paths({"logs/x/c.log", "logs/y/a.log"}));
-  BOOST_TEST(io::glob(files, "*/y/?.log") == Paths({"logs/y/a.log"}));
-  BOOST_TEST(io::glob(files, "*.log") == Paths({"z.log"}));
-  BOOST_TEST(io::glob(files, "none/*.log") == Paths());
+  BOOST_TEST(glob(files, "logs/*.log") == Paths({"logs/a.log", "logs/b.log"}));
+  BOOST_TEST(glob(files, "logs/*/*.log") == Paths({"logs/x/c.log", "logs/y/a.log"}));
+  BOOST_TEST(glob(files, "*/y/?.log") == Paths({"logs/y/a.log"}));
+  BOOST_TEST(glob(files, "*.log") == Paths({"z.log"}));
+  BOOST_TEST(glob(files, "none/*.log") == Paths());
 }
 
 BOOST_AUTO_TEST_CASE(a_path_below_the_root_is_found_too) {
   runtime::SimulatedFiles files;
   files.put("/var/log/a.log", "");
-  BOOST_TEST(io::glob(files, "/var/*/*.log") == Paths({"/var/log/a.log"}));
-  BOOST_TEST(io::glob(files, "/*/log/a.log") == Paths({"/var/log/a.log"}));
+  BOOST_TEST(glob(files, "/var/*/*.log") == Paths({"/var/log/a.log"}));
+  BOOST_TEST(glob(files, "/*/log/a.log") == Paths({"/var/log/a.log"}));
 }
 
 BOOST_AUTO_TEST_CASE(a_path_that_stands_there_as_written_is_no_pattern) {
   runtime::SimulatedFiles files;
   files.put("a[1].log", "");
   files.put("a1.log", "");
-  BOOST_TEST(io::glob(files, "a[1].log") == Paths({"a[1].log"}));
-  BOOST_TEST(io::glob(files, "plain") == Paths({"plain"}));
+  BOOST_TEST(glob(files, "a[1].log") == Paths({"a[1].log"}));
+  BOOST_TEST(glob(files, "plain") == Paths({"plain"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_others) {
+  runtime::SimulatedFiles files;
+  for (const char* path : {"l/a/x.log", "l/b/x.log", "l/c/x.log"}) files.put(path, "");
+  files.lock_directory("l/b");
+  Paths unseen;
+  BOOST_TEST(glob(files, "l/*/*.log", &unseen) == Paths({"l/a/x.log", "l/c/x.log"}));
+  BOOST_TEST(unseen == Paths({"l/b/"}));
+  BOOST_CHECK_THROW(glob(files, "l/b/*.log", &unseen), std::system_error);
 }

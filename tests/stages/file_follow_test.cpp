@@ -289,6 +289,34 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_cut_is_read_anew) {
 
 // ------------------------------------------------------------------------------------------------------- going on
 
+BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_others) {
+  Machine machine("follow: 'l/*/app.log'");
+  machine.files().put("l/a/app.log", "1\n");
+  machine.files().put("l/b/app.log", "2\n");
+  machine.files().lock_directory("l/c");
+  machine.files().put("l/c/app.log", "3\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n");  // A name that is no pattern needs no list.
+}
+
+BOOST_AUTO_TEST_CASE(what_can_not_be_looked_at_for_a_while_has_not_gone) {
+  Machine machine("follow: 'l/*/*.log'");
+  for (const char* path : {"l/a/app.log", "l/b/app.log"}) machine.files().put(path, "1\n");
+  machine.files().lock_directory("l/c");
+  machine.files().put("l/c/app.log", "not yet\n");
+  machine.start();
+  BOOST_TEST(machine.out() == "1\n1\n");
+  machine.files().lock_directory("l/b");
+  machine.wait(10s);
+  machine.files().lock_directory("l/b", false);
+  machine.files().lock_directory("l/c", false);
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n1\nnot yet\n");
+  machine.files().add("l/b/app.log", "2\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n1\nnot yet\n2\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_copy_that_a_rotation_makes_before_it_cuts_is_read_only_behind_what_was_read) {
   Machine machine("follow: 'app.log*'", named);
   machine.files().put("app.log", "1\n2\n");

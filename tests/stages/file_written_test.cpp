@@ -126,6 +126,21 @@ BOOST_AUTO_TEST_CASE(stopped_between_two_blocks_a_file_ends_with_a_whole_line) {
   BOOST_TEST(blocks.file.failed.size() > 0U);
 }
 
+BOOST_AUTO_TEST_CASE(what_an_earlier_run_wrote_and_did_not_finish_is_put_aside) {
+  Alone file("file", "{write: out/a.txt}");
+  file.files().put("out/a.txt.part", "1\n2\n");
+  file.start();
+  file.deliver({"3"});
+  file.end();
+  file.runtime.run_until_idle();
+  BOOST_TEST(file.files().text("out/a.txt") == "3\n");
+  const auto paths = file.files().paths();
+  BOOST_REQUIRE_EQUAL(paths.size(), 2U);
+  BOOST_TEST(paths[1].starts_with("out/a.txt-20"), paths[1]);
+  BOOST_TEST(paths[1].ends_with("Z.part"), paths[1]);
+  BOOST_TEST(file.files().text(paths[1]) == "1\n2\n");
+}
+
 BOOST_AUTO_TEST_CASE(each_message_of_what_is_written_at_once_has_its_own_verdict) {
   Alone file("file", "{append: a.csv, columns: [a]}");
   file.files().set_capacity(12);
