@@ -201,8 +201,10 @@ const auto spec =
             "failed for good: when weir is killed the last ones come again, and none is lost. A file is known again "
             "by its number on the disk and its first 1,024 bytes. Without that file of positions all is begun again.\n"
             "Written with json or whole, each message is a file of its own "
-            "that takes the place of the one before. A message is done when its bytes are written: what stands in NAME.part "
-            "when weir is killed, or when the stage fails, nobody sends again, so it is put aside as NAME-TIME.part when "
+            "that takes the place of the one before. A message is done when its bytes are written: what stands in "
+            "NAME.part "
+            "when weir is killed, or when the stage fails, nobody sends again, so it is put aside as NAME-TIME.part "
+            "when "
             "the file is begun anew. While the disk "
             "is full, messages wait. A compressed file that is added to is read through first. To one that is damaged, "
             "and to a file of CSV whose columns are not those of `columns`, nothing is added. Where weir is killed in "
@@ -641,6 +643,15 @@ const stage::Register registered(spec, [](auto config) {
                                            : stage::sink_of(config, write_file).in_bulk();
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);
+  if (config->append && !config->append->parts.empty() && !config->append->parts.front().lua &&
+      config->append->parts.size() == 1) {
+    configured.adds_to = config->append->parts.front().text;
+  }
+  // (Of envelopes only those are read that were there.)
+  const auto& read = config->follow ? config->follow : config->read;
+  if (read && format_of(*config, *read) != Format::envelope) {
+    configured.reads = [pattern = *read](const std::string& path) { return io::matches_path(pattern, path); };
+  }
   return configured;
 });
 

@@ -22,7 +22,9 @@ const auto spec =
         .details(
             "Without `return` the edited message goes on; `return t` replaces it. `emit(t)` sends one more, "
             "`emit_to(\"port\", t)` sends one by a port of its own, `drop()` drops the message, `fail(\"text\")` "
-            "fails it.")
+            "fails it. What the code does not touch keeps its digits; a number that it copies or compares is one of "
+            "Lua's, so an integer beyond 64 bits becomes the nearest double (`set` keeps its digits). Text that is not "
+            "UTF-8 becomes JSON with U+FFFD in place of what is none; `decode: {format: text}` fails it.")
         .example(
             "lua: |\n"
             "  if msg.amount <= 0 then fail(\"amount must be above 0\") end\n"

@@ -421,6 +421,15 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
     }
+    const auto feeds_itself = [&](const PlannedStage& other) {
+      return other.configured.reads && other.configured.reads(configured.adds_to);
+    };
+    if (!configured.adds_to.empty() && plan.any_up_to(i, feeds_itself)) {
+      diagnostics.warning(planned.place,
+                          "'" + planned.name + "' adds to " + configured.adds_to +
+                              ", which is read before it: each message comes again and again",
+                          "write to a file that is not read");
+    }
     // (Who asked for a message is told at once that there is no room.)
     const auto asks_nobody = [](const PlannedStage& other) {
       return other.configured.shape == stage::Shape::source && !other.configured.listens;

@@ -105,6 +105,18 @@ bool matches(std::string_view pattern, std::string_view name) {
   return at == pattern.size();
 }
 
+bool matches_path(std::string_view pattern, std::string_view path) {
+  while (true) {
+    const auto pattern_end = pattern.find('/'), path_end = path.find('/');
+    if (pattern == path) return true;
+    if ((pattern_end == pattern.npos) != (path_end == path.npos)) return false;
+    if (!matches(pattern.substr(0, pattern_end), path.substr(0, path_end))) return false;
+    if (pattern_end == pattern.npos) return true;
+    pattern.remove_prefix(pattern_end + 1);
+    path.remove_prefix(path_end + 1);
+  }
+}
+
 std::vector<std::string> glob(runtime::Files& files, const std::string& pattern, const Unseen& unseen) {
   if (!is_pattern(pattern) || files.exists(pattern)) return {pattern};
   Search search(files, unseen);

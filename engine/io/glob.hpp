@@ -17,6 +17,9 @@ bool is_pattern(std::string_view path);
 /// after a backslash each is itself. A name that begins with a dot is only matched by a dot. Linear in name × pattern.
 bool matches(std::string_view pattern, std::string_view name);
 
+/// A whole path, part by part. A path that is no pattern matches itself.
+bool matches_path(std::string_view pattern, std::string_view path);
+
 /// Told of a directory, or of a name, that a pattern has led to and that can't be looked at.
 using Unseen = std::function<void(const std::string& path, const std::system_error& error)>;
 

@@ -47,7 +47,7 @@ constexpr std::array entries{
     ManualEntry{"lines", "lines(text)", "The lines of a text, as a list."},
     ManualEntry{"trim", "trim(text)", "Without blanks at both ends."},
     ManualEntry{"num", "num(\" 1.5 \")", "A number from a text, blanks trimmed; nil where it is none."},
-    ManualEntry{"int", "int(\"42\")", "The same for an integer."},
+    ManualEntry{"int", "int(\"42\")", "The same for an integer. A number is cut: int(42.5) is 42."},
     ManualEntry{"now", "now()", "The time, as 2030-01-01T00:00:00.000Z."},
     ManualEntry{"time.unix", "time.unix(t)", "Seconds since 1970 of such a time."},
     ManualEntry{"time.format", "time.format(t, \"%Y-%m-%d\")",

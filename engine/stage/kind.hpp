@@ -91,6 +91,9 @@ struct Configured {
   std::function<message::Done(const message::Result&, runtime::WallTime now)> judge;
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.
   std::optional<config::Template> goes_to;
+  /// Of a sink: the one file that it adds to, if that is known. Of a source: whether it reads what is added to that.
+  std::string adds_to;
+  std::function<bool(const std::string& path)> reads;
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;

@@ -180,6 +180,20 @@ stages:
   BOOST_TEST(!says(told, "error:"), told);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_added_to_behind_where_it_is_read_is_a_warning) {
+  const auto told = [](const std::string& in, const std::string& out) {
+    return mistakes("stages:\n  in: {file: {" + in +
+                    "}}\n  even: {from: in, where: 'true'}\n  out: {from: even, file: {" + out + "}}\n");
+  };
+  const std::string warning =
+      "warning: 'out' adds to logs/all.log, which is read before it: each message comes again and again";
+  BOOST_TEST(says(told("read: logs/all.log", "append: logs/all.log"), warning));
+  BOOST_TEST(says(told("follow: 'logs/*.log'", "append: logs/all.log"), warning));
+  BOOST_TEST(told("follow: 'logs/*.log'", "append: all.log") == "");
+  BOOST_TEST(told("read: logs/all.log", "write: logs/all.log") == "");
+  BOOST_TEST(told("read: logs/all.log, format: envelope", "append: logs/all.log, format: envelope") == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_stage_that_nothing_reaches_is_a_warning) {
   const auto told = mistakes("stages: {dead: {from: any.failed, drop: {}}}");
   BOOST_TEST(says(told, "warning: nothing reaches 'dead'"), told);

@@ -84,3 +84,12 @@ BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_other
   BOOST_TEST(unseen == Paths({"l/b/"}));
   BOOST_CHECK_THROW(glob(files, "l/b/*.log", &unseen), std::system_error);
 }
+
+BOOST_AUTO_TEST_CASE(a_whole_path_is_matched_part_by_part) {
+  BOOST_TEST(io::matches_path("logs/*.log", "logs/a.log"));
+  BOOST_TEST(io::matches_path("/var/*/a[12].log", "/var/x/a2.log"));
+  BOOST_TEST(io::matches_path("a[1].log", "a[1].log"));
+  BOOST_TEST(!io::matches_path("logs/*.log", "logs/x/a.log"));
+  BOOST_TEST(!io::matches_path("*.log", "logs/a.log"));
+  BOOST_TEST(!io::matches_path("logs/a", "logs"));
+}
