@@ -58,7 +58,22 @@ Beginning beginning_of(std::string_view bytes) {
   return beginning;
 }
 
+/// Two that go on from one place would each read everything, and write down over each other how far they came.
+void Positions::claim() {
+  auto& files = core_.files();
+  try {
+    if (const auto slash = path_.rfind('/'); slash != path_.npos) files.make_directories(path_.substr(0, slash));
+    claim_ = files.create(path_ + ".lock", runtime::Files::Mode::alone);
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::device_or_resource_busy) {
+      throw std::system_error(error.code(), "another weir goes on from " + path_);
+    }
+    // That nothing can be written there is write()'s to say.
+  }
+}
+
 Task<std::optional<std::vector<Position>>> Positions::read() {
+  claim();
   std::string text;
   {
     std::unique_ptr<runtime::Reader> reader;

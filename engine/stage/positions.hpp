@@ -1,6 +1,7 @@
 // How far files have been read, kept on disk so that a weir that is started again goes on there.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,15 +39,18 @@ class Positions {
   Positions(std::string path, runtime::Core& core) : path_(std::move(path)), core_(core) {}
   const std::string& path() const { return path_; }
 
-  /// Nothing where there is no such file yet. Throws std::system_error where it can't be read, and Fault where it is
-  /// not what write() makes.
+  /// Nothing where there is no such file yet. Throws std::system_error where it can't be read, or is another weir's
+  /// that runs, and Fault where it is not what write() makes.
   Task<std::optional<std::vector<Position>>> read();
   /// Durable when it returns. Makes the folder. Throws std::system_error.
   Task<> write(const std::vector<Position>& positions);
 
  private:
+  void claim();
+
   const std::string path_;
   runtime::Core& core_;
+  std::unique_ptr<runtime::Writer> claim_;  // A file beside it that only one may hold.
 };
 
 }  // namespace weir::stage

@@ -83,3 +83,19 @@ BOOST_AUTO_TEST_CASE(weir_is_killed_again_and_again_and_every_line_arrives) {
   BOOST_TEST_MESSAGE("came more than once: " << std::count_if(all.begin(), all.end(), [](int n) { return n > 1; })
                                              << " of " << last + 1);
 }
+
+BOOST_AUTO_TEST_CASE(a_second_weir_does_not_go_on_from_the_same_place) {
+  const TemporaryFolder folder;
+  const auto pipeline = folder.file("p.yaml", following(folder));
+  add(folder.path("app.log"), 0, 1001);
+  Child first(weir_run({pipeline}));
+  BOOST_TEST(first.saw_on_out("1000 "));
+  const auto second = ran({pipeline, "--for", "50ms"});
+  BOOST_TEST(second.code == 69);
+  BOOST_TEST(second.err.find("another weir goes on from ") != std::string::npos, second.err);
+  BOOST_TEST(second.out == "");
+  first.signal(SIGKILL);
+  first.end();
+  const auto third = ran({pipeline, "--for", "50ms"});
+  BOOST_TEST(third.code == 0, third.err);
+}
