@@ -644,10 +644,7 @@ const stage::Register registered(spec, [](auto config) {
                                            : stage::sink_of(config, write_file).in_bulk();
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);
-  if (config->append && !config->append->parts.empty() && !config->append->parts.front().lua &&
-      config->append->parts.size() == 1) {
-    configured.adds_to = config->append->parts.front().text;
-  }
+  if (config->append && config->append->constant()) configured.adds_to = config->append->text();
   // (Of envelopes only those are read that were there.)
   const auto& read = config->follow ? config->follow : config->read;
   if (read && format_of(*config, *read) != Format::envelope) {

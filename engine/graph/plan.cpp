@@ -1,6 +1,7 @@
 #include "engine/graph/plan.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "engine/config/advice.hpp"
 #include "engine/config/words.hpp"
@@ -307,6 +308,21 @@ void refuse_cycles(const Plan& plan, Diagnostics& diagnostics) {
         steps.push_back({before, 0});
       }
     }
+  }
+}
+
+/// A file that is made anew is one stage's as long as it runs; the second would not start.
+void refuse_two_that_make_one_file(const Plan& plan, Diagnostics& diagnostics) {
+  std::map<std::string, std::string> made;  // By whom.
+  for (const auto& planned : plan.stages) {
+    const auto& to = planned.configured.goes_to;
+    if (!to || !to->constant() || !planned.configured.writes_in_bulk || !planned.configured.adds_to.empty()) continue;
+    const std::string path = to->text();
+    const auto [other, first] = made.try_emplace(path, planned.name);
+    if (first || path.starts_with("/dev/")) continue;
+    diagnostics.error(planned.place, "'" + other->second + "' makes the file " + path + " already",
+                      "let one stage write it, `from` all whose messages belong there, or use `append`",
+                      "stages." + planned.name);
   }
 }
 
@@ -633,6 +649,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   let_others_hand_over(plan);
   find_gathered(plan, diagnostics);
   refuse_cycles(plan, diagnostics);
+  refuse_two_that_make_one_file(plan, diagnostics);
   refuse_two_that_read_input(plan, diagnostics);
   refuse_replies_to_nobody(plan, diagnostics);
   refuse_two_that_serve_the_same(plan, diagnostics);

@@ -180,6 +180,17 @@ stages:
   BOOST_TEST(!says(told, "error:"), told);
 }
 
+BOOST_AUTO_TEST_CASE(two_stages_make_no_file_together) {
+  const auto told = [](const std::string& one, const std::string& other) {
+    return mistakes("stages:\n  in: {generate: {range: 1..3}}\n  a: {from: in, file: {" + one +
+                    "}}\n  b: {from: in, file: {" + other + "}}\n");
+  };
+  BOOST_TEST(says(told("write: x.ndjson", "write: x.ndjson"), "error: 'a' makes the file x.ndjson already"));
+  BOOST_TEST(told("write: x.ndjson", "write: y.ndjson") == "");
+  BOOST_TEST(told("append: x.ndjson", "append: x.ndjson") == "");
+  BOOST_TEST(told("write: /dev/null", "write: /dev/null") == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_is_added_to_behind_where_it_is_read_is_a_warning) {
   const auto told = [](const std::string& in, const std::string& out) {
     return mistakes("stages:\n  in: {file: {" + in +
