@@ -199,9 +199,7 @@ Duration since_1970(std::string_view written, double seconds) {
   constexpr std::size_t digits_most = 9;  // Of a nanosecond.
   const auto point = written.find('.');
   if (point == written.npos || written.find_first_of("eE") != written.npos) {
-    const double whole = std::floor(seconds);
-    return Duration(static_cast<std::int64_t>(whole) * 1'000'000'000 +
-                    static_cast<std::int64_t>(std::llround((seconds - whole) * 1e6)) * 1'000);
+    return script::time_of(seconds).time_since_epoch();
   }
   const bool negative = written.starts_with('-');
   const std::string_view digits = written.substr(point + 1, digits_most);

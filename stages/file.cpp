@@ -645,9 +645,12 @@ const stage::Register registered(spec, [](auto config) {
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);
   if (config->append && config->append->constant()) configured.adds_to = config->append->text();
-  // (Of envelopes only those are read that were there.)
+  // (Of envelopes only those are read that were there; what is read whole is read once.)
   const auto& read = config->follow ? config->follow : config->read;
-  if (read && format_of(*config, *read) != Format::envelope) {
+  const auto format = read ? format_of(*config, *read) : Format::lines;
+  const bool once =
+      format == Format::envelope || ((format == Format::json || format == Format::whole) && !config->every);
+  if (read && !once) {
     configured.reads = [pattern = *read](const std::string& path) { return io::matches_path(pattern, path); };
   }
   return configured;

@@ -820,13 +820,15 @@ message::Outcome<std::string> next_field(const std::string& path, const stage::M
 /// Whoever may be told what the server of `one` is told: himself, also where he has sent the asker to https.
 bool same_server(const std::string& one, const std::string& other) {
   const std::string from = origin_of(one), to = origin_of(other);
-  const bool default_ports = from.find(':', from.find("://") + 3) == from.npos;
+  const bool default_ports =
+      from.find(':', from.find(']') == from.npos ? from.find("://") + 3 : from.find(']')) == from.npos;
   return from == to || (default_ports && from.starts_with("http://") && to == "https" + from.substr(4));
 }
 
-/// Where the page behind this one is; empty: there is none. `first`: where the first one was, `here`: this one.
+/// Where the page behind this one is; empty: there is none. `first`: where the first one was; `asked`: where this one
+/// was asked for; `here`: where it came from.
 message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::Message& page, const std::string& first,
-                                        const std::string& here) {
+                                        const std::string& asked, const std::string& here) {
   auto next = pages.by_link() ? next_link(*page.metadata()->result) : next_field(pages.next, page);
   if (!next || next->empty()) return next;
   std::string url;
@@ -838,7 +840,8 @@ message::Outcome<std::string> next_page(const PagesConfig& pages, const stage::M
   } else {
     url = script::url_join(here, *next).value_or("");
   }
-  if (url == here) return stage::Failure(stage::Reason::type, "the page says that it is its own next one");
+  if (url == here || url == asked)
+    return stage::Failure(stage::Reason::type, "the page says that it is its own next one");
   // Whoever writes the pages must not learn what is said to the server of the first.
   if (!same_server(first, url)) {
     return stage::Failure(stage::Reason::type, "the next page is said to lie on another server");
@@ -869,6 +872,7 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   message::Done failure;
   for (std::size_t again = 0;; ++again) {
     here = url;
+    asked.edit_metadata().result = nullptr;  // Of the try before.
     source.waited_outside();
     failure = co_await http.ask(asked, here);
     source.waited_outside();
@@ -892,7 +896,8 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   source.emit(result->text).edit_metadata().result = result;
   if (!config.pages) co_return std::string();
   asked.replace(result->text);
-  auto next = next_page(*config.pages, asked, http.url(asked), here);
+  const std::string first = http.url(asked);
+  auto next = next_page(*config.pages, asked, first, url.empty() ? first : url, here);
   if (next) co_return std::move(*next);
   source.refuse(result->text, std::move(next.failure()));
   co_return std::string();

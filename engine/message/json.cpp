@@ -326,7 +326,7 @@ struct Shapes {
 };
 
 // The same grammar without a word on what is wrong, a string sixteen bytes at a time.
-// `padded`: sixteen bytes behind the text may be read.
+// `padded`: 32 bytes behind the text may be read.
 template <bool padded>
 struct Quick {
   // Whether the text is an array or an object, and nothing else. Of a scalar it says no: those are rare.

@@ -21,7 +21,7 @@ struct SimulatedFiles::File {
 
 struct SimulatedFiles::Disk {
   std::map<std::string, std::shared_ptr<File>> files;
-  std::set<std::string> directories, locked;
+  std::set<std::string> directories, unlistable;
   std::shared_ptr<File> input = std::make_shared<File>();
   std::shared_ptr<File> output = std::make_shared<File>();
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -229,7 +229,7 @@ std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   if (directory != "." && !is_directory(directory)) fail(std::errc::no_such_file_or_directory, directory);
   const std::string wanted =
       directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
-  if (disk_->locked.contains(wanted)) fail(std::errc::permission_denied, directory);
+  if (disk_->unlistable.contains(wanted)) fail(std::errc::permission_denied, directory);
   const auto add = [&](const std::string& path) {
     if (path.starts_with('/') != directory.starts_with('/')) return;  // Of the two, none has a directory in its path.
     if (path != "/" && directory_of(path) == wanted) names.push_back(path.substr(path.rfind('/') + 1));
@@ -239,8 +239,8 @@ std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   return names;
 }
 
-void SimulatedFiles::lock_directory(const std::string& path, bool locked) {
-  locked ? void(disk_->locked.insert(path)) : void(disk_->locked.erase(path));
+void SimulatedFiles::make_unlistable(const std::string& path, bool unlistable) {
+  unlistable ? void(disk_->unlistable.insert(path)) : void(disk_->unlistable.erase(path));
 }
 
 void SimulatedFiles::put(const std::string& path, std::string bytes) {

@@ -37,7 +37,7 @@ class SimulatedFiles final : public Files {
   void add(const std::string& path, std::string_view bytes);   ///< To the end of the file that is there.
   void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes.
   void make_directory(const std::string& path);
-  void lock_directory(const std::string& path, bool locked = true);  ///< Listing it is permission_denied.
+  void make_unlistable(const std::string& path, bool unlistable = true);  ///< Listing it is permission_denied.
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
   void fail_opens(std::errc error);                ///< Of any file, to read; std::errc() ends it.
   void give_standard_input(std::string bytes);     ///< Then the end.

@@ -156,9 +156,7 @@ runtime::WallTime time_argument(lua_State* lua, int index, const char* function)
     if (!std::isfinite(seconds)) raise(lua, Reason::type, "%s: no such time: seconds since 1970 are wanted", function);
     if (!held(seconds)) raise(lua, Reason::type, "%s: %s %s", function, luaL_tolstring(lua, index, nullptr), not_held);
     if (lua_isinteger(lua, index)) return runtime::WallTime(std::chrono::seconds(lua_tointeger(lua, index)));
-    const double whole = std::floor(seconds);
-    return runtime::WallTime(std::chrono::seconds(static_cast<std::int64_t>(whole)) +
-                             std::chrono::microseconds(std::llround((seconds - whole) * 1e6)));
+    return time_of(seconds);
   }
   const auto text = text_argument(lua, index, function);
   const auto time = parse_rfc3339(text);

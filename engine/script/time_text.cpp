@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 
@@ -168,6 +169,12 @@ std::string exact_rfc3339(runtime::WallTime time) {
 bool held(double seconds_since_1970) {
   return seconds_since_1970 >= static_cast<double>(held_first.time_since_epoch().count()) &&
          seconds_since_1970 < static_cast<double>(held_end.time_since_epoch().count());
+}
+
+runtime::WallTime time_of(double seconds_since_1970) {
+  const double whole = std::floor(seconds_since_1970);
+  return runtime::WallTime(std::chrono::seconds(static_cast<std::int64_t>(whole)) +
+                           std::chrono::microseconds(std::llround((seconds_since_1970 - whole) * 1e6)));
 }
 
 bool outside_held_years(std::string_view text) {

@@ -17,6 +17,8 @@ std::string exact_rfc3339(runtime::WallTime time);
 inline constexpr const char* not_held = "lies outside the years 1678 to 2261, which is all that weir holds";
 /// Whether weir holds a time that many seconds from the beginning of 1970. Not of NaN and the infinities.
 bool held(double seconds_since_1970);
+/// One that is held, to the microsecond: there a double has no finer steps.
+runtime::WallTime time_of(double seconds_since_1970);
 /// Whether a text that parse_rfc3339() refuses is a time, only one that weir does not hold.
 bool outside_held_years(std::string_view text);
 

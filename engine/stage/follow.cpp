@@ -32,6 +32,16 @@ std::string positions_path(const Source& source) {
   return source.data + "/" + source.pipeline + "/" + name + ".positions";
 }
 
+/// What a file was, and how far it had been read, when it was cut.
+struct Cut {
+  Fingerprint beginning, ending;
+  std::uint64_t read_to = 0, whole_to = 0;
+  std::int64_t line = 0;
+  std::uint64_t done_offset = 0;
+  std::int64_t done_line = 0;
+  Time at;
+};
+
 /// One file that is followed, by whatever name.
 struct Followed {
   std::string path;
@@ -41,10 +51,11 @@ struct Followed {
   std::shared_ptr<message::Metadata> origin;
   std::uint64_t began_at = 0;   // Where `lines` began to read.
   std::uint64_t seen_size = 0;  // At the last look.
-  Beginning beginning;
-  Beginning ending;             // Of the last bytes before read_to(), where a copy is to be known by them.
+  Fingerprint beginning;
+  Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
+  std::optional<Cut> cut;       // The last time that it was.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
-  std::uint64_t copied_to = 0;  // Its size when it looked like a copy that is being made.
+  std::uint64_t copied_to = 0;  // Its size at the last look at that.
   bool found = true;            // By the look that is under way.
   bool named = true;            // It is still found where it is looked for.
   bool closed = false;          // Nothing more is read of it.
@@ -83,6 +94,7 @@ class Follower {
           std::make_error_code(why),
           "file: cannot follow " + setting_.pattern + (other ? ", no regular file; `read` reads it to its end" : ""));
     }
+    positions_.claim();
     auto stored = co_await positions_.read();
     at_end_ = !stored && setting_.from_end;
     if (stored) stored_ = std::move(*stored);
@@ -183,7 +195,9 @@ class Follower {
     }
     // What can't be looked at now has not gone.
     const auto hidden = [this](const Followed& file) {
-      return std::any_of(unseen_.begin(), unseen_.end(), [&](const auto& path) { return file.path.starts_with(path); });
+      return std::any_of(unseen_.begin(), unseen_.end(), [&](const auto& path) {
+        return file.path == path || file.path.starts_with(path.ends_with('/') ? path : path + '/');
+      });
     };
     for (const auto& file : files_) {
       if (!file->found && file->named && hidden(*file)) file->found = true;
@@ -244,9 +258,10 @@ class Follower {
     if (many_) file->origin = origin_of(path);
     begin_at(*file, 0, 0);
     co_await go_on_where_it_was(*file);
-    file->beginning = co_await look_at_beginning(*file, Beginning::most_bytes);
+    file->beginning = co_await beginning_of(*file, Fingerprint::most_bytes);
     if (at_end_) co_await go_to_end(*file);
-    file->to_be_known = many_ && !starting_;
+    if (many_) file->ending = co_await ending_at(*file, file->read_to());
+    file->to_be_known = many_ && !starting_ && file->read_to() == 0;
     files_.push_back(file);
     open_[{file->file.device, file->file.inode}] = file;
     changed_ = new_ones_ = true;
@@ -268,7 +283,7 @@ class Follower {
     const auto found = std::find_if(stored_.begin(), stored_.end(), same);
     if (found == stored_.end()) co_return;
     const Position position = *found;
-    const Beginning now = co_await look_at_beginning(file, position.beginning.bytes);
+    const Fingerprint now = co_await beginning_of(file, position.beginning.bytes);
     if (now != position.beginning || file.file.size < position.offset) {
       // Still to be looked for by another name, where that is the reason.
       if (now == position.beginning) forget(position);
@@ -301,74 +316,107 @@ class Follower {
     if (last[0] != '\n') file.lines->begin_inside_a_line();
   }
 
-  Task<Beginning> look_at_beginning(Followed& file, std::uint64_t bytes_most) { return look_at(file, 0, bytes_most); }
-  Task<Beginning> look_at_ending(Followed& file, std::uint64_t end) {
-    constexpr std::uint64_t most_bytes = 128;
-    const std::uint64_t bytes = std::min(end, most_bytes);
-    return look_at(file, end - bytes, bytes);
+  Task<Fingerprint> beginning_of(Followed& file, std::uint64_t bytes_most) {
+    const std::string bytes = co_await bytes_at(file, 0, bytes_most);
+    co_return fingerprint_of(bytes);
+  }
+  Task<Fingerprint> ending_at(Followed& file, std::uint64_t end) {
+    const std::uint64_t bytes_most = std::min<std::uint64_t>(end, 128);
+    const std::string bytes = co_await bytes_at(file, end - bytes_most, bytes_most);
+    co_return fingerprint_of(bytes);
   }
   /// Reads what stands there, and goes back to where it was.
-  Task<Beginning> look_at(Followed& file, std::uint64_t offset, std::uint64_t bytes_most) {
-    std::array<char, Beginning::most_bytes> bytes;
-    const std::size_t most = std::min<std::uint64_t>(bytes_most, bytes.size());
+  Task<std::string> bytes_at(Followed& file, std::uint64_t offset, std::uint64_t bytes_most) {
+    std::string bytes(std::min<std::uint64_t>(bytes_most, Fingerprint::most_bytes), '\0');
     std::size_t size = 0;
     file.reader->seek(offset);
-    while (size < most) {
-      const std::span<char> room(bytes.data() + size, most - size);
+    while (size < bytes.size()) {
+      const std::span<char> room(bytes.data() + size, bytes.size() - size);
       const std::size_t more = co_await file.reader->read(room);
       if (more == 0) break;
       size += more;
     }
     file.reader->seek(file.read_to());
-    co_return beginning_of({bytes.data(), size});
+    bytes.resize(size);
+    co_return bytes;
   }
 
   /// A rotation that copies a file and then cuts it (`copytruncate`) leaves what was read under a name that the pattern
-  /// may find. Before anybody hears of the cut, the copy goes on where the file was, with what it had not come to.
+  /// may find. Such a copy goes on where the file was, with what that had not come to. That it looks like one is not
+  /// enough: files may begin alike, and one may have been read to its end. It is one if the other has been cut.
   Task<> know_copies() {
-    const auto files = files_;
-    for (const auto& file : files) {
-      if (file->to_be_known) co_await know_copy(file);
+    All unknown;
+    std::copy_if(files_.begin(), files_.end(), std::back_inserter(unknown),
+                 [](const auto& file) { return file->to_be_known; });
+    if (unknown.empty()) co_return;
+    const ByBeginning others = by_beginning();
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+      if (i % 16 == 15) co_await source_.core.yield();
+      co_await know_copy(unknown[i], others);
     }
   }
 
-  Task<> know_copy(const std::shared_ptr<Followed>& copy) {
+  using ByBeginning = std::map<std::uint64_t, std::map<std::uint64_t, All>>;  // By the bytes and their hash.
+  ByBeginning by_beginning() const {
+    ByBeginning made;
+    for (const auto& file : files_) {
+      if (file->to_be_known) continue;
+      if (file->ending.bytes > 0) made[file->beginning.bytes][file->beginning.hash].push_back(file);
+      if (file->cut) made[file->cut->beginning.bytes][file->cut->beginning.hash].push_back(file);
+    }
+    return made;
+  }
+
+  Task<> know_copy(const std::shared_ptr<Followed>& copy, const ByBeginning& others) {
     const auto status = copy->reader->status();
     const std::uint64_t size = status ? status->size : 0;
-    if (size == 0) co_return;
-    for (const auto& file : files_) {
-      if (file == copy || file->to_be_known || file->ending.bytes == 0) continue;
-      if (co_await look_at_beginning(*copy, file->beginning.bytes) != file->beginning) continue;
-      if (size < file->read_to()) {
-        if (std::exchange(copy->copied_to, size) == size) continue;
-        co_return;  // It is being copied.
-      }
-      if (co_await look_at_ending(*copy, file->read_to()) != file->ending) continue;
-      source_.log(observe::Level::info, "the file is a copy of another one; it goes on where that was",
-                  {{"path", copy->path}, {"of", file->path}});
-      co_await take_over(copy, file);
-      break;
+    const bool grew = std::exchange(copy->copied_to, size) != size;
+    if (size == 0) {
+      copy->to_be_known = copy->named;
+      co_return;
     }
-    copy->to_be_known = false;
+    const std::string first = co_await bytes_at(*copy, 0, Fingerprint::most_bytes);
+    bool may_be = false;
+    for (const auto& [bytes, files] : others) {
+      if (bytes > first.size()) break;
+      const Fingerprint beginning = fingerprint_of(std::string_view(first).substr(0, bytes));
+      const auto alike = files.find(beginning.hash);
+      if (alike == files.end()) continue;
+      for (const auto& file : alike->second) {
+        if (file->cut && file->cut->beginning == beginning && size >= file->cut->read_to &&
+            co_await ending_at(*copy, file->cut->read_to) == file->cut->ending) {
+          source_.log(observe::Level::info, "the file is a copy of one that was cut; it goes on where that was",
+                      {{"path", copy->path}, {"of", file->path}});
+          co_await take_over(copy, *file->cut);
+          co_return;
+        }
+        if (file->ending.bytes == 0 || file->beginning != beginning) continue;
+        const bool whole = size >= file->read_to();
+        may_be = may_be || (whole ? co_await ending_at(*copy, file->read_to()) == file->ending : grew);
+      }
+    }
+    copy->to_be_known = may_be && source_.core.now() - copy->last_came < rest_of_old_file;
   }
 
-  Task<> take_over(const std::shared_ptr<Followed>& copy, const std::shared_ptr<Followed>& file) {
+  Task<> take_over(const std::shared_ptr<Followed>& copy, const Cut& cut) {
     co_await source_.flush();
-    begin_at(*copy, file->whole_to(), file->lines->line());
-    copy->beginning = co_await look_at_beginning(*copy, Beginning::most_bytes);
+    begin_at(*copy, cut.whole_to, cut.line);
+    copy->beginning = co_await beginning_of(*copy, Fingerprint::most_bytes);
+    copy->to_be_known = false;
     changed_ = true;
-    if (file->done_offset == file->whole_to()) co_return;
-    copy->done_offset = file->done_offset;
-    copy->done_line = file->done_line;
-    marks_.push_back({source_.end_stretch(), copy, file->whole_to(), file->lines->line()});
+    if (cut.done_offset == cut.whole_to) co_return;
+    copy->done_offset = cut.done_offset;
+    copy->done_line = cut.done_line;
+    marks_.push_back({source_.end_stretch(), copy, cut.whole_to, cut.line});
     ++copy->open_marks;
   }
 
   /// What was followed and is not where it was: renamed while weir did not run, it is in the same folder.
   Task<> find_renamed() {
     const auto left = std::exchange(stored_, {});
+    std::vector<Position> kept;  // For when their folder is there again.
     for (const auto& position : left) {
-      bool found = false;
+      bool found = false, hidden = false;
       try {
         const std::string directory = directory_of(position.path);
         for (const auto& name : source_.core.files().list(directory.empty() ? "." : directory)) {
@@ -386,15 +434,20 @@ class Follower {
           files_.pop_back();  // Another one, that is none of ours.
           open_.erase({file->file.device, file->file.inode});
         }
-      } catch (const std::system_error&) {
-        // It is gone with its folder.
+      } catch (const std::system_error& error) {
+        hidden = !found;
+        source_.log(observe::Level::warn,
+                    "the folder of a file that was followed can't be looked into; it is waited for",
+                    {{"path", position.path}, {"err", error.code().message()}});
       }
       stored_.clear();
-      if (!found) {
+      if (hidden) kept.push_back(position);
+      if (!found && !hidden) {
         source_.log(observe::Level::warn, "a file that was followed is gone; what it still held is not read",
                     {{"path", position.path}, {"read_bytes", position.offset}});
       }
     }
+    stored_ = std::move(kept);
   }
 
   void complain(const std::string& of, const std::string& what, const std::system_error& error) {
@@ -413,6 +466,7 @@ class Follower {
 
   Task<> read(const std::shared_ptr<Followed>& file) {
     if (file->closed || file->to_be_known) co_return;
+    if (file->cut && source_.core.now() - file->cut->at > rest_of_old_file) file->cut.reset();
     const auto status = file->reader->status();
     const std::uint64_t size = status ? status->size : 0;
     if (size != file->seen_size || size < file->read_to()) {
@@ -433,7 +487,7 @@ class Follower {
       if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
       source_.origin = file->origin;
     }
-    if (many_ && file->read_to() != before) file->ending = co_await look_at_ending(*file, file->read_to());
+    if (many_ && file->read_to() != before) file->ending = co_await ending_at(*file, file->read_to());
     more_to_read_ = more_to_read_ || left == 0;
     if (file->named || source_.core.now() - file->last_came < rest_of_old_file) co_return;
     file->lines->end();
@@ -445,9 +499,13 @@ class Follower {
   }
 
   Task<> look_for_another_beginning(Followed& file, std::uint64_t size) {
-    const Beginning now = co_await look_at_beginning(file, file.beginning.bytes);
+    const Fingerprint now = co_await beginning_of(file, file.beginning.bytes);
     if (now != file.beginning || size < file.read_to()) {
       source_.log(observe::Level::info, "the file was cut; it is read from its beginning", {{"path", file.path}});
+      if (file.ending.bytes > 0) {
+        file.cut = {file.beginning,     file.ending,      file.read_to(), file.whole_to(),
+                    file.lines->line(), file.done_offset, file.done_line, source_.core.now()};
+      }
       begin_at(file, 0, 0);
       file.beginning = file.ending = {};
       // What is still to be answered of its old bytes says nothing of the new ones.
@@ -455,8 +513,8 @@ class Follower {
       file.open_marks = 0;
       changed_ = true;
     }
-    if (file.beginning.bytes < Beginning::most_bytes) {
-      file.beginning = co_await look_at_beginning(file, Beginning::most_bytes);
+    if (file.beginning.bytes < Fingerprint::most_bytes) {
+      file.beginning = co_await beginning_of(file, Fingerprint::most_bytes);
     }
   }
 
@@ -492,7 +550,7 @@ class Follower {
   }
 
   std::vector<Position> done() const {
-    std::vector<Position> positions;
+    std::vector<Position> positions = stored_;
     for (const auto& file : files_) {
       positions.push_back(
           {file->path, file->file.device, file->file.inode, file->beginning, file->done_offset, file->done_line});

@@ -40,7 +40,7 @@ Lineup::~Lineup() {
   try {
     cut(begun_);
   } catch (const std::system_error&) {
-    // Half a line stays behind: whoever adds to the file ends it.
+    // Half a line stays behind, at the end of what was not finished.
   }
 }
 

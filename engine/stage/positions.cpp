@@ -50,12 +50,12 @@ void append_line(std::string& out, const Position& position) {
 
 }  // namespace
 
-Beginning beginning_of(std::string_view bytes) {
-  Beginning beginning{bytes.size(), 14695981039346656037U};
+Fingerprint fingerprint_of(std::string_view bytes) {
+  Fingerprint made{bytes.size(), 14695981039346656037U};
   for (const char byte : bytes) {
-    beginning.hash = (beginning.hash ^ static_cast<unsigned char>(byte)) * 1099511628211U;
+    made.hash = (made.hash ^ static_cast<unsigned char>(byte)) * 1099511628211U;
   }
-  return beginning;
+  return made;
 }
 
 /// Two that go on from one place would each read everything, and write down over each other how far they came.
@@ -73,7 +73,6 @@ void Positions::claim() {
 }
 
 Task<std::optional<std::vector<Position>>> Positions::read() {
-  claim();
   std::string text;
   {
     std::unique_ptr<runtime::Reader> reader;

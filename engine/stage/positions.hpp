@@ -14,20 +14,20 @@ namespace weir::stage {
 
 using runtime::Task;
 
-/// The first bytes of a file: what gets the number of a file that is gone is told from it by them.
-struct Beginning {
+/// Some bytes of a file. By its first ones a file is told from another that gets its number.
+struct Fingerprint {
   static constexpr std::size_t most_bytes = 1024;
   std::uint64_t bytes = 0;  ///< So many of them; a file may grow longer than it was when they were read.
   std::uint64_t hash = 0;   ///< FNV-1a.
-  bool operator==(const Beginning&) const = default;
+  bool operator==(const Fingerprint&) const = default;
 };
-Beginning beginning_of(std::string_view bytes);
+Fingerprint fingerprint_of(std::string_view bytes);
 
 /// How far one file has been read.
 struct Position {
   std::string path;  ///< Where it was last seen.
   std::uint64_t device = 0, inode = 0;
-  Beginning beginning;
+  Fingerprint beginning;
   std::uint64_t offset = 0;  ///< Bytes that are done with: whole lines.
   std::int64_t line = 0;     ///< Lines in them.
 };
@@ -39,15 +39,16 @@ class Positions {
   Positions(std::string path, runtime::Core& core) : path_(std::move(path)), core_(core) {}
   const std::string& path() const { return path_; }
 
-  /// Nothing where there is no such file yet. Throws std::system_error where it can't be read, or is another weir's
-  /// that runs, and Fault where it is not what write() makes.
+  /// Keeps others from going on from the same place as long as this lives, by a file beside it. Throws
+  /// std::system_error where another weir does already; where nothing can be written it does nothing.
+  void claim();
+  /// Nothing where there is no such file yet. Throws std::system_error where it can't be read, and Fault where it is
+  /// not what write() makes.
   Task<std::optional<std::vector<Position>>> read();
   /// Durable when it returns. Makes the folder. Throws std::system_error.
   Task<> write(const std::vector<Position>& positions);
 
  private:
-  void claim();
-
   const std::string path_;
   runtime::Core& core_;
   std::unique_ptr<runtime::Writer> claim_;  // A file beside it that only one may hold.

@@ -116,6 +116,16 @@ std::string put_aside_name(const std::string& path, runtime::WallTime at) {
   return name;
 }
 
+std::string WrittenFiles::free_aside_name(const std::string& path) {
+  auto& files = driver_.core.files();
+  // Always a later one than before, so that the order of the names is that of the files.
+  auto at = std::max(driver_.core.wall(), last_aside_ + std::chrono::milliseconds(1));
+  std::string aside = put_aside_name(path, at);
+  while (files.exists(aside)) aside = put_aside_name(path, at += std::chrono::milliseconds(1));
+  last_aside_ = at;
+  return aside;
+}
+
 WrittenFiles::~WrittenFiles() {
   for (auto& file : files_) {
     if (file.unfinished && file.lineup && file.lineup->holds_messages()) file.unfinished->leave();
@@ -131,14 +141,14 @@ std::unique_ptr<runtime::Writer> WrittenFiles::make(const std::string& path, boo
   auto writer = create(part, Mode::alone, path, driver_);
   if (writer->size() == 0) return writer;
   // Left by who was killed, or failed: its messages are done, and nobody will send them again.
-  const std::string aside = put_aside_name(part, driver_.core.wall());
   try {
+    const std::string aside = free_aside_name(part);
     driver_.core.files().rename(part, aside);
+    driver_.log(observe::Level::warn, "an earlier run did not finish the file; what it wrote is put aside",
+                {{"path", aside}});
   } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), "file: cannot put aside " + part + ", which an earlier run left,");
+    throw std::system_error(error.code(), "file: cannot put aside what an earlier run left, " + part);
   }
-  driver_.log(observe::Level::warn, "an earlier run did not finish the file; what it wrote is put aside",
-              {{"path", aside}});
   return create(part, Mode::alone, path, driver_);
 }
 
@@ -420,13 +430,8 @@ Task<> WrittenFiles::rotate(File& file) {
   const auto warn = [&](std::string_view what, const std::system_error& error) {
     driver_.log(observe::Level::warn, what, {{"path", file.path}, {"err", error.code().message()}});
   };
-  // Always a later one than before, so that the order of the names is that of the files.
-  auto at = std::max(driver_.core.wall(), last_aside_ + std::chrono::milliseconds(1));
   try {
-    std::string aside = put_aside_name(file.path, at);
-    while (files.exists(aside)) aside = put_aside_name(file.path, at += std::chrono::milliseconds(1));
-    last_aside_ = at;
-    files.rename(file.path, aside);
+    files.rename(file.path, free_aside_name(file.path));
   } catch (const std::system_error& error) {
     if (files.exists(file.path)) {
       warn("the file can't be rotated; it is written on", error);

@@ -121,6 +121,7 @@ class WrittenFiles {
   bool csv_line(File& file, Batch& batch, std::size_t row);
   std::int64_t period_now() const;
   Task<> rotate(File& file);
+  std::string free_aside_name(const std::string& path);
   void remove_old(const File& file);
   Task<> sync(File& file);
   Task<> sync_from_time_to_time();

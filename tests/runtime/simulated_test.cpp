@@ -96,6 +96,33 @@ void no_matter(std::exception_ptr) {}
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(who_gives_way_hears_whether_anybody_else_had_a_turn) {
+  const auto told = [](bool beside_one_who_yields, bool beside_one_who_gives_way) {
+    SimulatedRuntime runtime(1);
+    std::vector<bool> said;
+    const auto gives = [](Core& core, std::vector<bool>& notes) -> Task<> {
+      for (int i = 0; i < 3; ++i) {
+        const bool others = co_await core.give_way();
+        notes.push_back(others);
+      }
+    };
+    const auto yields = [](Core& core) -> Task<> {
+      for (int i = 0; i < 50; ++i) co_await core.yield();
+    };
+    std::vector<bool> of_the_other;
+    std::vector<std::unique_ptr<Coroutine>> all;
+    const auto spawn = [&](Task<> body) { all.push_back(runtime.core().spawn(std::move(body), nullptr)); };
+    spawn(gives(runtime.core(), said));
+    if (beside_one_who_yields) spawn(yields(runtime.core()));
+    if (beside_one_who_gives_way) spawn(gives(runtime.core(), of_the_other));
+    runtime.run_until_idle();
+    return std::count(said.begin(), said.end(), true);
+  };
+  BOOST_TEST(told(false, false) == 0);
+  BOOST_TEST(told(false, true) == 0);
+  BOOST_TEST(told(true, false) > 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_run_of_so_many_steps_stops_in_the_middle_and_goes_on) {
   SimulatedRuntime runtime(1);
   int rung = 0;

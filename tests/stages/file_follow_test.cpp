@@ -287,13 +287,11 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_cut_is_read_anew) {
   BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n6\n7\n");
 }
 
-// ------------------------------------------------------------------------------------------------------- going on
-
 BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_others) {
   Machine machine("follow: 'l/*/app.log'");
   machine.files().put("l/a/app.log", "1\n");
   machine.files().put("l/b/app.log", "2\n");
-  machine.files().lock_directory("l/c");
+  machine.files().make_unlistable("l/c");
   machine.files().put("l/c/app.log", "3\n");
   machine.start();
   BOOST_TEST(machine.out() == "1\n2\n3\n");  // A name that is no pattern needs no list.
@@ -302,14 +300,14 @@ BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_other
 BOOST_AUTO_TEST_CASE(what_can_not_be_looked_at_for_a_while_has_not_gone) {
   Machine machine("follow: 'l/*/*.log'");
   for (const char* path : {"l/a/app.log", "l/b/app.log"}) machine.files().put(path, "1\n");
-  machine.files().lock_directory("l/c");
+  machine.files().make_unlistable("l/c");
   machine.files().put("l/c/app.log", "not yet\n");
   machine.start();
   BOOST_TEST(machine.out() == "1\n1\n");
-  machine.files().lock_directory("l/b");
+  machine.files().make_unlistable("l/b");
   machine.wait(10s);
-  machine.files().lock_directory("l/b", false);
-  machine.files().lock_directory("l/c", false);
+  machine.files().make_unlistable("l/b", false);
+  machine.files().make_unlistable("l/c", false);
   machine.wait(1s);
   BOOST_TEST(machine.out() == "1\n1\nnot yet\n");
   machine.files().add("l/b/app.log", "2\n");
@@ -322,7 +320,7 @@ BOOST_AUTO_TEST_CASE(the_copy_that_a_rotation_makes_before_it_cuts_is_read_only_
   machine.files().put("app.log", "1\n2\n");
   machine.start();
   machine.files().put("app.log.1", "1\n2\n3\n");  // A line came between the last look and the cut.
-  machine.files().put("app.log", "4\n");
+  machine.files().overwrite("app.log", "4\n");
   machine.wait(1s);
   BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log\",\"4\"]\n[\"app.log.1\",\"3\"]\n");
   machine.drain();
@@ -342,7 +340,7 @@ BOOST_AUTO_TEST_CASE(a_copy_that_is_being_made_is_waited_for) {
   machine.wait(250ms);
   BOOST_TEST(machine.out() == head + "2\n3\n");
   machine.files().add("app.log.1", "3\n");
-  machine.files().put("app.log", "");
+  machine.files().overwrite("app.log", "");
   machine.wait(1s);
   BOOST_TEST(machine.out() == head + "2\n3\n");
   machine.files().add("app.log", "4\n");
@@ -364,19 +362,45 @@ BOOST_AUTO_TEST_CASE(a_file_that_only_begins_like_another_is_read_from_its_begin
   BOOST_TEST(out == head + "1\n" + head + "2\n3\n" + head);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_begins_with_all_of_another_is_no_copy_while_that_is_not_cut) {
+  Machine machine("follow: '*.log'");
+  machine.files().put("a.log", "Starting\n");
+  machine.start();
+  machine.files().put("b.log", "Starting\n1\n");
+  machine.wait(10s);
+  BOOST_TEST(machine.out() == "Starting\nStarting\n1\n");
+  machine.files().add("a.log", "2\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "Starting\nStarting\n1\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_is_known_also_of_what_was_read_before_a_restart) {
+  Machine machine("follow: 'app.log*'");
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.drain();
+  machine.start();
+  machine.files().put("app.log.1", "1\n2\n");
+  machine.files().overwrite("app.log", "");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_not_done_when_its_file_was_copied_and_cut_comes_again_from_the_copy) {
   Machine machine("follow: 'app.log*'",
                   "  slow: {from: in, batch: {within: 1h}}\n  out: {from: slow, file: {append: out}}\n");
   machine.files().put("app.log", "1\n2\n");
   machine.start();
   machine.files().put("app.log.1", "1\n2\n");
-  machine.files().put("app.log", "3\n");
+  machine.files().overwrite("app.log", "3\n");
   machine.wait(1s);
   machine.kill();
   machine.start();
   machine.drain();
   BOOST_TEST(machine.out() == "[3,1,2]\n");
 }
+
+// ------------------------------------------------------------------------------------------------------- going on
 
 BOOST_AUTO_TEST_CASE(started_again_it_goes_on_where_it_was) {
   Machine machine;
@@ -414,6 +438,26 @@ BOOST_AUTO_TEST_CASE(what_was_renamed_while_weir_did_not_run_is_read_to_its_end_
   machine.files().rename("logs/app.log", "logs/app.log.1");
   machine.files().put("logs/app.log", "3\n");
   machine.start();
+  BOOST_TEST(machine.out() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_is_not_there_at_a_start_is_gone_on_with_when_it_is_back) {
+  Machine machine("follow: 'l/*/*.log'");
+  machine.files().put("l/a/1.log", "1\n");
+  machine.files().put("l/b/2.log", "2\n");
+  machine.start();
+  machine.drain();
+  machine.files().make_unlistable("l/b");
+  machine.start();
+  machine.wait(10s);
+  machine.drain();  // Nor is it forgotten then.
+  machine.start();
+  machine.wait(10s);
+  BOOST_TEST(machine.out() == "1\n2\n");
+  BOOST_TEST(machine.log.find("is gone") == std::string::npos, machine.log);
+  machine.files().make_unlistable("l/b", false);
+  machine.files().add("l/b/2.log", "3\n");
+  machine.wait(1s);
   BOOST_TEST(machine.out() == "1\n2\n3\n");
 }
 

@@ -98,6 +98,28 @@ BOOST_AUTO_TEST_CASE(a_file_that_nobody_reads_yet_is_written_by_whole_blocks) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(in_a_pipeline_blocks_are_whole_while_others_bring_more_and_nothing_waits_for_long) {
+  std::ptrdiff_t whole = 0;  // Of all runs: where turns are shuffled, now and then nobody else has one.
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Bench bench("stages:\n  in: {generate: {range: 1..5000, text: '{{ i }} " + std::string(190, 'x') +
+                    "'}}\n  late: {generate: {every: 1s, count: 3, text: '{{ i }}'}}\n"
+                    "  some: {from: in, where: 'true', edge: {capacity: 64}}\n"
+                    "  out: {from: some, file: {write: out.txt, format: lines}}\n"
+                    "  slow: {from: late, file: {write: slow.txt, format: lines}}\n",
+                seed);
+    bench.start();
+    bench.advance(std::chrono::milliseconds(1500));
+    BOOST_TEST(bench.files().text("slow.txt.part") == "1\n2\n");
+    bench.run();
+    const auto& sizes = bench.files().writes("out.txt");
+    whole += std::count(sizes.begin(), sizes.end(), 65536U);
+    BOOST_TEST(bench.files().text("slow.txt") == "1\n2\n3\n");
+    const std::string text = bench.files().text("out.txt");
+    BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 5000);
+  }
+  BOOST_TEST(whole > 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_waits_for_its_block_is_written_when_nothing_comes) {
   Blocks blocks("{write: a.txt, format: lines}", 80);
   blocks.file.runtime.run_until_idle();
