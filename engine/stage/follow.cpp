@@ -20,6 +20,8 @@ using runtime::FileStatus;
 
 /// How long a file that has lost its name is still read: whoever writes it may not have heard of that yet.
 constexpr Duration rest_of_old_file = std::chrono::seconds(5);
+/// How long a file that looks like a copy may grow, and how soon after that the other is cut.
+constexpr Duration longest_copy = std::chrono::seconds(5), cut_after_copy = std::chrono::seconds(1);
 /// Of one file at once, so that a large one does not keep the others waiting.
 constexpr std::uint64_t turn_bytes = 1 << 20;
 
@@ -55,7 +57,8 @@ struct Followed {
   Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
   std::optional<Cut> cut;       // The last time that it was.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
-  std::uint64_t copied_to = 0;  // Its size at the last look at that.
+  std::uint64_t copied_to = 0;  // Its size at the last look at that,
+  Time grew_at{};               // and when it was another.
   bool found = true;            // By the look that is under way.
   bool named = true;            // It is still found where it is looked for.
   bool closed = false;          // Nothing more is read of it.
@@ -63,6 +66,8 @@ struct Followed {
   std::size_t open_marks = 0;
   std::uint64_t done_offset = 0;  // What has been answered.
   std::int64_t done_line = 0;
+  Fingerprint done_ending;  // Of the last bytes before done_offset, when it was written down.
+  std::uint64_t done_ending_at = 0;
 
   std::uint64_t read_to() const { return began_at + lines->bytes(); }
   std::uint64_t whole_to() const { return began_at + lines->whole_bytes(); }
@@ -97,12 +102,14 @@ class Follower {
     positions_.claim();
     auto stored = co_await positions_.read();
     at_end_ = !stored && setting_.from_end;
+    began_before_ = stored.has_value();
     if (stored) stored_ = std::move(*stored);
     starting_ = true;
     co_await look();
     co_await find_renamed();
     starting_ = at_end_ = false;
     // From here on it is known where it began, whatever happens.
+    if (many_) co_await look_at_endings();
     std::vector<Position> positions = done();
     try {
       co_await positions_.write(positions);
@@ -131,6 +138,7 @@ class Follower {
   Task<> write_down() {
     take_answers();
     if (!changed_) co_return;
+    if (many_) co_await look_at_endings();
     std::vector<Position> positions = done();
     try {
       co_await positions_.write(positions);
@@ -261,7 +269,7 @@ class Follower {
     file->beginning = co_await beginning_of(*file, Fingerprint::most_bytes);
     if (at_end_) co_await go_to_end(*file);
     if (many_) file->ending = co_await ending_at(*file, file->read_to());
-    file->to_be_known = many_ && !starting_ && file->read_to() == 0;
+    file->to_be_known = many_ && (!starting_ || began_before_) && file->read_to() == 0 && !file->cut;
     files_.push_back(file);
     open_[{file->file.device, file->file.inode}] = file;
     changed_ = new_ones_ = true;
@@ -289,6 +297,10 @@ class Follower {
       if (now == position.beginning) forget(position);
       source_.log(observe::Level::info, "the file is another one than it was; it is read from its beginning",
                   {{"path", file.path}});
+      if (position.ending.bytes > 0) {  // It may have been cut meanwhile.
+        file.cut = {position.beginning, position.ending, position.offset, position.offset,
+                    position.line,      position.offset, position.line,   source_.core.now()};
+      }
       co_return;
     }
     std::array<char, 1> before{'\n'};
@@ -370,7 +382,9 @@ class Follower {
   Task<> know_copy(const std::shared_ptr<Followed>& copy, const ByBeginning& others) {
     const auto status = copy->reader->status();
     const std::uint64_t size = status ? status->size : 0;
+    const Time now = source_.core.now();
     const bool grew = std::exchange(copy->copied_to, size) != size;
+    if (grew) copy->grew_at = now;
     if (size == 0) {
       copy->to_be_known = copy->named;
       co_return;
@@ -391,11 +405,14 @@ class Follower {
           co_return;
         }
         if (file->ending.bytes == 0 || file->beginning != beginning) continue;
-        const bool whole = size >= file->read_to();
-        may_be = may_be || (whole ? co_await ending_at(*copy, file->read_to()) == file->ending : grew);
+        if (size < file->read_to()) {
+          may_be = may_be || (grew && now - copy->last_came < longest_copy);
+        } else if (now - copy->grew_at < cut_after_copy) {
+          may_be = may_be || co_await ending_at(*copy, file->read_to()) == file->ending;
+        }
       }
     }
-    copy->to_be_known = may_be && source_.core.now() - copy->last_came < rest_of_old_file;
+    copy->to_be_known = may_be;
   }
 
   Task<> take_over(const std::shared_ptr<Followed>& copy, const Cut& cut) {
@@ -549,11 +566,20 @@ class Follower {
     std::erase_if(files_, over);
   }
 
+  Task<> look_at_endings() {
+    const auto files = files_;
+    for (const auto& file : files) {
+      if (file->closed || std::exchange(file->done_ending_at, file->done_offset) == file->done_offset) continue;
+      file->done_ending = file->ending;
+      if (file->done_offset != file->read_to()) file->done_ending = co_await ending_at(*file, file->done_offset);
+    }
+  }
+
   std::vector<Position> done() const {
     std::vector<Position> positions = stored_;
     for (const auto& file : files_) {
-      positions.push_back(
-          {file->path, file->file.device, file->file.inode, file->beginning, file->done_offset, file->done_line});
+      positions.push_back({file->path, file->file.device, file->file.inode, file->beginning, file->done_offset,
+                           file->done_line, file->done_ending});
     }
     return positions;
   }
@@ -569,7 +595,7 @@ class Follower {
   Positions positions_;
   std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
   bool told_packed_ = false;
-  bool starting_ = false, at_end_ = false;
+  bool starting_ = false, at_end_ = false, began_before_ = false;
   All files_;  // Those without a name first.
   // What is open, by device and number.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Followed>> open_;

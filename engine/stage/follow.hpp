@@ -23,7 +23,7 @@ struct FollowSetting {
 /// - A file that is shorter than what was read of it, or begins otherwise, is read anew.
 /// - Half a line waits for its end.
 /// - Of a pattern: a file that turns up with the first bytes of one that is followed, and with its last that were read
-///   where they were, is a copy if the other is cut within five seconds: only what comes behind those is read of it.
+///   where they were, is a copy if the other is cut within a second: only what comes behind those is read of it.
 Task<> follow(FollowSetting setting, Source& source);
 
 }  // namespace weir::stage

@@ -29,6 +29,10 @@ bool read_line(std::string_view line, Position& position) {
   position.beginning = {static_cast<std::uint64_t>(*bytes), static_cast<std::uint64_t>(*hash)};
   position.offset = static_cast<std::uint64_t>(*offset);
   position.line = *lines;
+  const auto ending_bytes = number("ending_bytes"), ending_hash = number("ending_hash");
+  if (ending_bytes && ending_hash) {
+    position.ending = {static_cast<std::uint64_t>(*ending_bytes), static_cast<std::uint64_t>(*ending_hash)};
+  }
   return true;
 }
 
@@ -45,6 +49,10 @@ void append_line(std::string& out, const Position& position) {
   number("beginning_hash", position.beginning.hash);
   number("offset", position.offset);
   number("line", static_cast<std::uint64_t>(position.line));
+  if (position.ending.bytes > 0) {
+    number("ending_bytes", position.ending.bytes);
+    number("ending_hash", position.ending.hash);
+  }
   out += "}\n";
 }
 

@@ -30,6 +30,7 @@ struct Position {
   Fingerprint beginning;
   std::uint64_t offset = 0;  ///< Bytes that are done with: whole lines.
   std::int64_t line = 0;     ///< Lines in them.
+  Fingerprint ending;        ///< Of the last of those bytes, where a copy is to be known by them.
 };
 
 /// The file of positions of one stage, a JSON object a line. Written whole each time, beside it first and then

@@ -386,6 +386,26 @@ BOOST_AUTO_TEST_CASE(a_copy_is_known_also_of_what_was_read_before_a_restart) {
   BOOST_TEST(machine.out() == "1\n2\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_that_is_made_while_weir_does_not_run_is_known_too) {
+  Machine machine("follow: 'app.log*'");
+  machine.files().put("app.log", "1\n2\n");
+  machine.start();
+  machine.drain();
+  machine.files().put("app.log.1", "1\n2\n3\n");
+  machine.files().overwrite("app.log", "4\n");
+  machine.start();
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n4\n3\n");
+  // And one that was found before its file was cut.
+  machine.files().put("app.log.2", "4\n");
+  machine.wait(1s);
+  machine.kill();
+  machine.files().overwrite("app.log", "5\n");
+  machine.start();
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "1\n2\n4\n3\n5\n");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_not_done_when_its_file_was_copied_and_cut_comes_again_from_the_copy) {
   Machine machine("follow: 'app.log*'",
                   "  slow: {from: in, batch: {within: 1h}}\n  out: {from: slow, file: {append: out}}\n");
