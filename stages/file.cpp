@@ -504,8 +504,9 @@ stage::Task<> write_blocks(stage::WrittenFiles& files, const std::string& path, 
   constexpr std::size_t bytes_most = 16 * stage::block_bytes;  // Then what was written is counted.
   std::size_t bytes = 0;
   std::deque<stage::Delivery> held;  // Whose messages are not all written.
+  Share share{path, {}};
   for (bool last = false;;) {
-    Share share{path, {}};
+    share.messages.clear();
     for (auto& delivery : deliveries) {
       share.add(delivery);
       held.push_back(std::move(delivery));

@@ -68,6 +68,7 @@ Task<std::error_code> Lineup::write(Extent extent) {
       error = failed.code();
     }
     const std::size_t written = error ? from + writer_->written() : end;
+    file_end_ = error || !file_end_ ? std::nullopt : std::optional(*file_end_ + (end - from));
     begun_ = 0;
     if (care_.sync && next_ < ends_.size() && ends_[next_].bytes <= written) co_await make_durable();
     for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
@@ -98,7 +99,8 @@ Task<std::error_code> Lineup::write(Extent extent) {
 std::size_t Lineup::end_of(Extent extent) {
   if (extent == Extent::all) return bytes_.size();
   const std::size_t waiting = bytes_.size() - begun_;
-  const auto beyond = static_cast<std::size_t>((writer_->size() + waiting) % block_bytes);  // The last multiple.
+  if (!file_end_) file_end_ = writer_->size();
+  const auto beyond = static_cast<std::size_t>((*file_end_ + waiting) % block_bytes);  // The last multiple.
   missing_ = block_bytes - beyond;
   return waiting > beyond ? bytes_.size() - beyond : 0;
 }

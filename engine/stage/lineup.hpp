@@ -1,6 +1,7 @@
 // Messages that are brought to a file or a stream, a line each.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -66,7 +67,10 @@ class Lineup {
   std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the lines that were added.
   std::uint64_t size() const { return writer_->size(); }       ///< Of the file, without those.
   /// What is written from here on goes there. Nothing was added.
-  void go_on_with(std::unique_ptr<runtime::Writer> writer) { writer_ = std::move(writer); }
+  void go_on_with(std::unique_ptr<runtime::Writer> writer) {
+    writer_ = std::move(writer);
+    file_end_.reset();
+  }
 
   /// Where nothing was written: what an empty file is, compressed. Throws std::system_error.
   Task<> write_nothing();
@@ -99,9 +103,10 @@ class Lineup {
   std::string bytes_;      // Of the lines that are to be written; reused.
   std::vector<End> ends_;  // Of each of them.
   std::size_t missing_ = 0;
-  std::size_t begun_ = 0;    // So many bytes of the first line are there: of a block.
-  std::size_t blanked_ = 0;  // So many need no further look.
-  std::size_t next_ = 0;     // The first of ends_ that has no verdict.
+  std::optional<std::uint64_t> file_end_;  // Where that is known without asking.
+  std::size_t begun_ = 0;                  // So many bytes of the first line are there: of a block.
+  std::size_t blanked_ = 0;                // So many need no further look.
+  std::size_t next_ = 0;                   // The first of ends_ that has no verdict.
   bool holds_messages_ = false;
 };
 
