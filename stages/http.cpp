@@ -187,8 +187,7 @@ const auto pages_spec =
         .field("next", &PagesConfig::next,
                "Where a reply says it: `link`, the header of that name (rel=\"next\"), or the field of its JSON that "
                "holds the URL, or with `query` the token. Missing, null or empty: there is none. A name with a point "
-               "in it "
-               "is written as it is.",
+               "in it is written as it is.",
                config::not_empty(), config::sample("paging.next"))
         .field("query", &PagesConfig::query, "The token is sent as this parameter of the URL.",
                config::sample("cursor"))
