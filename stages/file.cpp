@@ -232,7 +232,7 @@ const auto spec =
 /// What the role names: one file, or all that match, in order of name.
 std::vector<std::string> paths_of(const std::string& pattern, stage::Source& source) {
   const auto refuse = [&](const std::string& path, const std::system_error& error) {
-    source.refuse({}, {stage::Reason::io, "file: cannot look into " + path + ": " + error.code().message()});
+    stage::refuse_unseen(source, path, error);
   };
   try {
     return io::glob(source.core.files(), pattern, refuse);

@@ -91,7 +91,7 @@ class SinkUnit final : public Unit {
   runtime::Task<std::optional<flow::Delivery>> receive_soon() {
     constexpr int turns_most = 8;
     for (int turns = 0;; ++turns) {
-      if (auto more = receive_more()) co_return std::optional<flow::Delivery>(std::move(more));
+      if (auto more = receive_more()) co_return std::move(more);
       if (turns == turns_most || has_put_back() || ended()) co_return std::nullopt;
       try {
         if (!co_await give_way()) co_return std::nullopt;

@@ -187,7 +187,8 @@ void number_paths(std::vector<Comparison>& comparisons, Paths& paths) {
 struct Condition::Content {
   Program program;
   std::vector<Comparison> comparisons;
-  message::Outcome<bool> by_lua(const Names& names) const;
+  /// `questions`: of this message, where it has been asked some already.
+  message::Outcome<bool> holds(const Names& names, std::optional<Questions>& questions) const;
 };
 
 Condition::Condition() = default;
@@ -207,15 +208,17 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
 }
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
-  if (!content_->comparisons.empty() && names.message) {
-    Questions questions(*names.message);
-    const auto said = questions.answer(content_->comparisons);
-    if (said != Answer::unclear) return said == Answer::yes;
-  }
-  return content_->by_lua(names);
+  std::optional<Questions> questions;
+  return content_->holds(names, questions);
 }
 
-message::Outcome<bool> Condition::Content::by_lua(const Names& names) const {
+message::Outcome<bool> Condition::Content::holds(const Names& names, std::optional<Questions>& questions) const {
+  if (!comparisons.empty() && names.message) {
+    if (!questions) questions.emplace(*names.message);
+    const auto said = questions->answer(comparisons);
+    if (said != Answer::unclear) return said == Answer::yes;
+  }
+  questions.reset();  // Lua may make the view, and what was found is gone.
   State& state = program.state();
   if (!state.run(program.chunk(), names)) return std::move(state.failure());
   const bool holds = lua_toboolean(state.lua(), -1);
@@ -239,19 +242,9 @@ std::optional<CompileError> Choice::compile(Engine& engine, const config::Map<co
 message::Outcome<std::size_t> Choice::first(const message::Message& message) const {
   std::optional<Questions> questions;
   for (std::size_t i = 0; i < conditions_.size(); ++i) {
-    const auto& content = *conditions_[i].content_;
-    Answer said = Answer::unclear;
-    if (!content.comparisons.empty()) {
-      if (!questions) questions.emplace(message);
-      said = questions->answer(content.comparisons);
-    }
-    if (said == Answer::unclear) {
-      questions.reset();  // Lua may make the view, and what was found is gone.
-      auto holds = content.by_lua(message);
-      if (!holds) return std::move(holds.failure());
-      said = *holds ? Answer::yes : Answer::no;
-    }
-    if (said == Answer::yes) return i;
+    auto holds = conditions_[i].content_->holds(message, questions);
+    if (!holds) return std::move(holds.failure());
+    if (*holds) return i;
   }
   return conditions_.size();
 }

@@ -179,9 +179,7 @@ class Follower {
     std::vector<std::string> paths;
     std::set<std::string> unseen;
     const auto note = [&](const std::string& path, const std::system_error& error) {
-      if (!unseen_.contains(path)) {
-        source_.refuse({}, {Reason::io, "file: cannot look into " + path + ": " + error.code().message()});
-      }
+      if (!unseen_.contains(path)) refuse_unseen(source_, path, error);
       unseen.insert(path);
     };
     try {

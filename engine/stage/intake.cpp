@@ -69,6 +69,10 @@ std::shared_ptr<message::Metadata> origin_of(const std::string& path) {
   return metadata;
 }
 
+void refuse_unseen(Source& source, const std::string& path, const std::system_error& error) {
+  source.refuse({}, {Reason::io, "file: cannot look into " + path + ": " + error.code().message()});
+}
+
 LineIntake::LineIntake(Format format, config::Size most, const RecordRules& rules, Source& source)
     : format_(format), most_(most), source_(source), entered_(source.core.now()) {
   if (format == Format::csv) records_ = std::make_unique<Records>(Records::Format::csv, rules, most.bytes);

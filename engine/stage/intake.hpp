@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "engine/config/spec.hpp"
@@ -25,6 +26,8 @@ void check_reading(Format format, const RecordRules& rules, config::Written& wri
 std::string_view without_mark(std::string_view text);
 /// What messages of this file carry: `meta.file`.
 std::shared_ptr<message::Metadata> origin_of(const std::string& path);
+/// Of what a pattern led to and that can't be looked at.
+void refuse_unseen(Source& source, const std::string& path, const std::system_error& error);
 
 /// The lines of one file or stream, made into messages as they are found.
 class LineIntake {

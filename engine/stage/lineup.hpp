@@ -65,7 +65,8 @@ class Lineup {
   /// Bytes up to the end of the block of those that wait. After a write by blocks.
   std::size_t missing_bytes() const { return missing_; }
   std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the lines that were added.
-  std::uint64_t size() const { return writer_->size(); }       ///< Of the file, without those.
+  /// Of the file, without those but for what is there of the first.
+  std::uint64_t size() const { return writer_->size(); }
   /// What is written from here on goes there. Nothing was added.
   void go_on_with(std::unique_ptr<runtime::Writer> writer) {
     writer_ = std::move(writer);
