@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t unmeasured_most = 4096;
 
 // Members that all rows of a batch keep at the most.
-constexpr std::size_t members_most = 2048;
+constexpr std::uint32_t members_most = 2048;
 
 }  // namespace
 
@@ -56,21 +56,30 @@ void Batch::mark_json(std::size_t row, const Members& members) {
   if (!members.first || members.count > row_members_most || (has_documents_ && documents_[row])) return;
   Kept& kept = members_of_[row];
   if (!(placed_ & bit(row)) || members.count > kept.room) {
-    if (members_.size() + members.count > members_most) return;
-    kept.first = static_cast<std::uint32_t>(members_.size());
+    const std::uint32_t used = members_used_ + members.count;
+    if (used > members_room_) {
+      if (used > members_most) return;
+      make_room_for_members(used);
+    }
+    kept.first = std::exchange(members_used_, used);
     kept.room = members.count;
-    members_.insert(members_.end(), members.first, members.first + members.count);
     placed_ |= bit(row);
-  } else {
-    std::copy_n(members.first, members.count, members_.data() + kept.first);
   }
   kept.count = members.count;
+  std::copy_n(members.first, members.count, members_.get() + kept.first);
   listed_ |= bit(row);
+}
+
+void Batch::make_room_for_members(std::uint32_t room) {
+  members_room_ = std::max(room, std::min(2 * members_room_, members_most));
+  auto larger = std::make_unique_for_overwrite<Member[]>(members_room_);
+  std::copy_n(members_.get(), members_used_, larger.get());
+  members_ = std::move(larger);
 }
 
 Members Batch::members(std::size_t row) const noexcept {
   if (!(listed_ & bit(row))) return {};
-  return {members_.data() + members_of_[row].first, members_of_[row].count};
+  return {members_.get() + members_of_[row].first, members_of_[row].count};
 }
 
 std::size_t Batch::edits_of_view(std::size_t row) const noexcept {
@@ -162,11 +171,6 @@ void Batch::hold_from(const Batch& other, const char* bytes) {
     const char* begin = (*held)->data();
     if (bytes >= begin && bytes <= begin + (*held)->capacity()) return hold(*held);
   }
-}
-
-std::size_t Batch::append_shared(const ArenaRef& arena, std::string_view bytes, runtime::Time entered) {
-  hold(arena);
-  return add_row(bytes.data(), bytes.size(), entered);
 }
 
 void Batch::open(Token* token, std::uint64_t first_id) noexcept {
@@ -386,16 +390,29 @@ void Batch::done(std::span<const std::uint8_t> rows) noexcept {
   if (of_run) of_run->done(run);
 }
 
+void Batch::done_run(std::size_t from, std::size_t to) noexcept {
+  if (from == 0 && to == size_) return done_all();
+  if (all_token_) spread();
+  if (!has_tokens_) return;
+  answer_run(from, to);
+  std::fill(token_.begin() + from, token_.begin() + to, nullptr);
+}
+
 void Batch::done_all() noexcept {
   if (Token* const token = std::exchange(all_token_, nullptr)) token->done(static_cast<std::uint32_t>(size_));
   if (!has_tokens_) return;
-  for (std::size_t row = 0; row < size_;) {
+  answer_run(0, size_);
+  has_tokens_ = false;
+}
+
+/// The tokens of the column hear that rows `from` … `to` - 1 are done.
+void Batch::answer_run(std::size_t from, std::size_t to) const noexcept {
+  for (std::size_t row = from; row < to;) {
     Token* const token = token_[row];
     std::uint32_t run = 0;
-    for (; row < size_ && token_[row] == token; ++row) ++run;
+    for (; row < to && token_[row] == token; ++row) ++run;
     if (token) token->done(run);
   }
-  has_tokens_ = false;
 }
 
 void Batch::fail(std::size_t row, Failure failure) noexcept {
@@ -413,7 +430,7 @@ void Batch::fail(std::size_t row, Failure failure) noexcept {
 }
 
 void Batch::clear() noexcept {
-  if (all_token_ || has_tokens_) {
+  if (all_token_ || (has_tokens_ && any_token())) {
     for (std::size_t row = 0; row < size_; ++row) {
       if (token(row)) fail(row, engine_stopped());
     }
@@ -428,7 +445,7 @@ void Batch::clear() noexcept {
   live_bytes_ = 0;
   expected_bytes_ = 0;
   json_ = listed_ = placed_ = originals_ = 0;
-  members_.clear();
+  members_used_ = 0;
   alike_ = true;
   all_token_ = nullptr;
   has_tokens_ = has_metadata_ = has_documents_ = false;

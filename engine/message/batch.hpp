@@ -179,7 +179,10 @@ class Batch : public Recyclable<Batch> {
     return row - first;
   }
   /// A new row whose bytes lie in `arena` already.
-  std::size_t append_shared(const ArenaRef& arena, std::string_view bytes, runtime::Time entered);
+  std::size_t append_shared(const ArenaRef& arena, std::string_view bytes, runtime::Time entered) {
+    if (arenas_.empty() || arenas_.back().get() != arena.get()) hold(arena);
+    return add_row(bytes.data(), bytes.size(), entered);
+  }
   /// Replaces the payload by a copy of `bytes`; the parsed view is forgotten.
   void replace_payload(std::size_t row, std::string_view bytes) {
     rewrite_payload(row, bytes.size(), [bytes](char* to) {
@@ -229,6 +232,7 @@ class Batch : public Recyclable<Batch> {
   }
   /// One atomic operation for each run of rows of one token. The rows stay readable.
   void done(std::span<const std::uint8_t> rows) noexcept;
+  void done_run(std::size_t from, std::size_t to) noexcept;  ///< Of rows `from` … `to` - 1 the same.
   void done_all() noexcept;
   /// The row's asker is told, if it has one, and its token hears of it, with the payload as it is now. Without a token
   /// nobody does.
@@ -304,7 +308,14 @@ class Batch : public Recyclable<Batch> {
     if (all_token_) spread();
     return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr;
   }
+  bool any_token() const noexcept {
+    std::uintptr_t any = 0;
+    for (std::size_t row = 0; row < size_; ++row) any |= reinterpret_cast<std::uintptr_t>(token_[row]);
+    return any != 0;
+  }
+  void answer_run(std::size_t from, std::size_t to) const noexcept;
   std::size_t edits_of_view(std::size_t row) const noexcept;
+  void make_room_for_members(std::uint32_t room);
   void hold(const ArenaRef& arena);
   void hold_from(const Batch& other, const char* bytes);
   void write_edits(std::size_t row) const;
@@ -338,7 +349,8 @@ class Batch : public Recyclable<Batch> {
     std::uint32_t first, count, room;  // In members_; so many may stand there.
   };
   std::array<Kept, batch_rows> members_of_;
-  std::vector<Member> members_;
+  std::unique_ptr<Member[]> members_;
+  std::uint32_t members_used_ = 0, members_room_ = 0;
   std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
   mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.

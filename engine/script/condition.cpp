@@ -187,8 +187,14 @@ void number_paths(std::vector<Comparison>& comparisons, Paths& paths) {
 struct Condition::Content {
   Program program;
   std::vector<Comparison> comparisons;
-  /// `questions`: of this message, where it has been asked some already.
-  message::Outcome<bool> holds(const Names& names, std::optional<Questions>& questions) const;
+
+  /// Without Lua. `questions`: of this message, where it has been asked some already.
+  Answer natively(const message::Message& message, std::optional<Questions>& questions) const {
+    if (comparisons.empty()) return Answer::unclear;
+    if (!questions) questions.emplace(message);
+    return questions->answer(comparisons);
+  }
+  message::Outcome<bool> by_lua(const Names& names) const;
 };
 
 Condition::Condition() = default;
@@ -208,17 +214,15 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
 }
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
-  std::optional<Questions> questions;
-  return content_->holds(names, questions);
-}
-
-message::Outcome<bool> Condition::Content::holds(const Names& names, std::optional<Questions>& questions) const {
-  if (!comparisons.empty() && names.message) {
-    if (!questions) questions.emplace(*names.message);
-    const auto said = questions->answer(comparisons);
+  if (names.message) {
+    std::optional<Questions> questions;
+    const Answer said = content_->natively(*names.message, questions);
     if (said != Answer::unclear) return said == Answer::yes;
   }
-  questions.reset();  // Lua may make the view, and what was found is gone.
+  return content_->by_lua(names);
+}
+
+message::Outcome<bool> Condition::Content::by_lua(const Names& names) const {
   State& state = program.state();
   if (!state.run(program.chunk(), names)) return std::move(state.failure());
   const bool holds = lua_toboolean(state.lua(), -1);
@@ -242,9 +246,15 @@ std::optional<CompileError> Choice::compile(Engine& engine, const config::Map<co
 message::Outcome<std::size_t> Choice::first(const message::Message& message) const {
   std::optional<Questions> questions;
   for (std::size_t i = 0; i < conditions_.size(); ++i) {
-    auto holds = conditions_[i].content_->holds(message, questions);
-    if (!holds) return std::move(holds.failure());
-    if (*holds) return i;
+    const auto& condition = *conditions_[i].content_;
+    Answer said = condition.natively(message, questions);
+    if (said == Answer::unclear) {
+      questions.reset();  // Lua may make the view, and what was found is gone.
+      auto holds = condition.by_lua(message);
+      if (!holds) return std::move(holds.failure());
+      said = *holds ? Answer::yes : Answer::no;
+    }
+    if (said == Answer::yes) return i;
   }
   return conditions_.size();
 }

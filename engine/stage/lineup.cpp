@@ -71,11 +71,7 @@ Task<std::error_code> Lineup::write(Extent extent) {
     file_end_ = error || !file_end_ ? std::nullopt : std::optional(*file_end_ + (end - from));
     begun_ = 0;
     if (care_.sync && next_ < ends_.size() && ends_[next_].bytes <= written) co_await make_durable();
-    for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_) {
-      begin = ends_[next_].bytes;
-      driver_.out.pass(ends_[next_].message);
-      holds_messages_ = true;
-    }
+    begin = pass_until(written, begin);
     if (!error) {
       begun_ = end - begin;
       break;
@@ -93,6 +89,22 @@ Task<std::error_code> Lineup::write(Extent extent) {
   patience_.over();
   keep_from(begin);
   co_return std::error_code();
+}
+
+/// The messages whose lines are there pass. Where those end; `begin`: there are none.
+std::size_t Lineup::pass_until(std::size_t written, std::size_t begin) {
+  while (next_ < ends_.size() && ends_[next_].bytes <= written) {
+    Batch& batch = ends_[next_].message.batch();
+    const std::size_t from = ends_[next_].message.row();
+    std::size_t to = from;
+    for (; next_ < ends_.size() && ends_[next_].bytes <= written; ++next_, ++to) {
+      if (&ends_[next_].message.batch() != &batch || ends_[next_].message.row() != to) break;
+      begin = ends_[next_].bytes;
+    }
+    driver_.out.pass_run(batch, from, to);
+    holds_messages_ = true;
+  }
+  return begin;
 }
 
 /// Of bytes_, where writing ends.

@@ -90,6 +90,7 @@ class Lineup {
   void cut(std::size_t bytes);
   void begin_anew();
   void keep_from(std::size_t begin);
+  std::size_t pass_until(std::size_t written, std::size_t begin);
   std::size_t end_of(Extent extent);
   void pack();
   Task<> make_durable();

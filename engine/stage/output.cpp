@@ -137,6 +137,15 @@ void Output::pass_by_itself(Batch& batch, std::size_t row) {
   to.take_row(batch, row);
 }
 
+void Output::pass_run(Batch& batch, std::size_t from, std::size_t to) {
+  if (&batch == in_ || ports_[main_port].heard || !ends_) {
+    for (std::size_t row = from; row < to; ++row) pass(batch, row);
+    return;
+  }
+  count(delivered, to - from);
+  batch.done_run(from, to);
+}
+
 void Output::send(Port port, Batch& batch, std::size_t row) {
   if (!ports_[port].heard) {
     drop(batch, row, Dropped::unread);
@@ -219,12 +228,6 @@ Message Output::create(Port port, std::string_view payload, const Batch& batch, 
     to.share_metadata(made, std::make_shared<message::Metadata>(*metadata));
   }
   return {to, made};
-}
-
-Message Output::emit_shared(Port port, const message::ArenaRef& arena, std::string_view payload,
-                            runtime::Time entered) {
-  Batch& to = room_for_new(port, payload.size());
-  return {to, to.append_shared(arena, payload, entered)};
 }
 
 }  // namespace weir::stage

@@ -59,6 +59,8 @@ class Output {
   void pass_rest(Batch& batch, std::size_t from) {
     for (std::size_t row = from; row < batch.size(); ++row) pass(batch, row);
   }
+  /// Rows `from` … `to` - 1. They are answered at once where no one reads on.
+  void pass_run(Batch& batch, std::size_t from, std::size_t to);
   void drop_rest(Batch& batch, std::size_t from, Dropped why) {
     for (std::size_t row = from; row < batch.size(); ++row) drop(batch, row, why);
   }
@@ -124,7 +126,10 @@ class Output {
     return made;
   }
   /// The same, of bytes that lie in an arena already: no copy.
-  Message emit_shared(Port port, const message::ArenaRef& arena, std::string_view payload, runtime::Time entered);
+  Message emit_shared(Port port, const message::ArenaRef& arena, std::string_view payload, runtime::Time entered) {
+    Batch& to = room_for_new(port, payload.size());
+    return {to, to.append_shared(arena, payload, entered)};
+  }
 
   /// No more than this should be put out now: return, or flush. (A port has 64 messages or 64 KiB; one more message is
   /// always taken, but a stage that goes on regardless takes memory that nobody granted.)
