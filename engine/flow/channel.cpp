@@ -340,21 +340,45 @@ std::optional<Arrival> Inbox::receive() {
     Lane& lane = lanes_[next_];
     // The next lane gets its turn, whatever this one has.
     next_ = next_ + 1 == lanes_.size() ? 0 : next_ + 1;
-    std::optional<Arrival> arrival;
-    if (Edge& edge = *edges_[lane.first + lane.current]; !edge.ended_) {
-      // The run of this replica comes first, however long it takes.
-      arrival = receive_from(edge);
-      if (arrival && arrival->mark == Mark::run_end) lane.current = (lane.current + lane.step) % lane.count;
-    } else {
-      // Where this one's run should come there is none any more, so no later run either: only marks are left.
-      for (std::size_t i = 0; i < lane.count && !arrival; ++i) {
-        if (Edge& other = *edges_[lane.first + i]; !other.ended_) arrival = receive_from(other);
+    while (auto arrival = receive_from(lane)) {
+      if (arrival->mark == Mark::none) {
+        lane.all_read = told_all_read_ = false;
+      } else if (arrival->mark == Mark::all_read) {
+        lane.all_read = true;
+        if (!all_read_anew()) continue;
+      } else if (arrival->mark == Mark::end && !ended() && all_read_anew()) {
+        arrival->mark = Mark::all_read;
       }
+      return arrival;
     }
-    if (arrival) return arrival;
   }
   if constexpr (planted == 6) seen_ = published_.load(std::memory_order_seq_cst);
   return std::nullopt;
+}
+
+std::optional<Arrival> Inbox::receive_from(Lane& lane) {
+  std::optional<Arrival> arrival;
+  if (Edge& edge = *edges_[lane.first + lane.current]; !edge.ended_) {
+    // The run of this replica comes first, however long it takes.
+    arrival = receive_from(edge);
+    if (arrival && arrival->mark == Mark::run_end) lane.current = (lane.current + lane.step) % lane.count;
+  } else {
+    // Where this one's run should come there is none any more, so no later run either: only marks are left.
+    for (std::size_t i = 0; i < lane.count && !arrival; ++i) {
+      if (Edge& other = *edges_[lane.first + i]; !other.ended_) arrival = receive_from(other);
+    }
+  }
+  return arrival;
+}
+
+/// Whether nothing is to come for now from any edge, which has not been told yet; then it is told.
+bool Inbox::all_read_anew() noexcept {
+  const auto over = [this](const Lane& lane) {
+    const auto begin = edges_.begin() + static_cast<std::ptrdiff_t>(lane.first);
+    return lane.all_read || std::all_of(begin, begin + static_cast<std::ptrdiff_t>(lane.count),
+                                        [](const auto& edge) { return edge->ended_; });
+  };
+  return !told_all_read_ && (told_all_read_ = std::all_of(lanes_.begin(), lanes_.end(), over));
 }
 
 void Inbox::publish() noexcept {

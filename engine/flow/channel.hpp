@@ -30,10 +30,11 @@ struct Bounds {
 
 /// What travels along an edge: messages, or a mark among them.
 enum class Mark : std::uint8_t {
-  none,     ///< A batch.
-  flush,    ///< The source has read everything for now: emit what you hold and pass this on.
-  run_end,  ///< The end of one run of an ordered replica (semantics 9).
-  end       ///< Nothing will follow on this edge.
+  none,      ///< A batch.
+  flush,     ///< A source may keep no more open: emit what you hold and pass this on.
+  all_read,  ///< The source has read everything for now. Where all inputs have, the same.
+  run_end,   ///< The end of one run of an ordered replica (semantics 9).
+  end        ///< Nothing will follow on this edge.
 };
 
 /// One edge: the way from one port of one sender to one receiver, with its own credits. The sender's core calls the
@@ -207,7 +208,9 @@ class Inbox final : public Parking {
   /// For Edge::row_cost().
   void set_row_cost(runtime::Duration cost) noexcept { row_cost_.store(cost.count(), std::memory_order_relaxed); }
 
-  /// The next arrival, or none for now. Ends are handed out like everything else.
+  /// The next arrival, or none for now. Mark::all_read is handed out once all edges have it, or have ended, and a
+  /// message has come since the last time; ends are handed out like everything else, or as that where they were all
+  /// that was missing.
   std::optional<Arrival> receive();
   /// All edges have ended.
   bool ended() const noexcept { return ended_ == edges_.size(); }
@@ -229,8 +232,11 @@ class Inbox final : public Parking {
   struct Queue;
   struct Lane {
     std::size_t first, count, current, step;
+    bool all_read = false;  // Since its last message. Of one replica: those before it have had their turn.
   };
+  std::optional<Arrival> receive_from(Lane& lane);
   std::optional<Arrival> receive_from(Edge& edge);
+  bool all_read_anew() noexcept;
   static bool next_of(Edge& edge, Item& item);
   void publish() noexcept;
 
@@ -239,6 +245,7 @@ class Inbox final : public Parking {
   std::vector<Lane> lanes_;
   std::size_t next_ = 0;
   std::size_t ended_ = 0;
+  bool told_all_read_ = false;  // Since the last message.
   std::atomic<runtime::Duration::rep> row_cost_{0};
   std::uint64_t seen_ = 0;                               // published_ before the last look: what came since is news.
   alignas(64) std::atomic<std::uint64_t> published_{0};  // Items and pokes, by all senders.

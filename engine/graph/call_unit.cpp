@@ -73,8 +73,8 @@ class CallUnit final : public Unit {
       if (abandoned()) give_up();
       if (!taken_) {
         if (flush_due_ && calls_->jobs().empty()) {
-          flush_due_ = false;
-          co_await pass_flush();
+          const flow::Mark mark = *std::exchange(flush_due_, std::nullopt);
+          co_await pass_flush(mark);
         }
         if (inbox_.ended() && calls_->jobs().empty()) break;
       }
@@ -84,8 +84,8 @@ class CallUnit final : public Unit {
       }
       if (!taken_ && calls_->may_begin() && !flush_due_ && !inbox_.ended()) {
         if (auto arrival = inbox_.receive()) {
-          if (arrival->mark == flow::Mark::flush) {
-            flush_due_ = true;
+          if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
+            flush_due_ = arrival->mark;
           } else if (arrival->mark == flow::Mark::none) {
             head().output->arrived(*arrival->delivery);
             taken_ = std::make_shared<flow::Delivery>(std::move(arrival->delivery));
@@ -110,7 +110,7 @@ class CallUnit final : public Unit {
       co_await finished_.wait();
       spent(observe::State::outside);
     }
-    co_await pass_flush(true);
+    co_await finish();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }
@@ -199,7 +199,7 @@ class CallUnit final : public Unit {
   std::shared_ptr<flow::Delivery> taken_;
   std::size_t next_row_ = 0;
   Time taken_at_{};
-  bool flush_due_ = false;
+  std::optional<flow::Mark> flush_due_;  // That is to be passed on when the calls at hand have ended.
   bool waiting_for_input_ = false;
   flow::Event finished_{core_};
   runtime::Waiter ended_{core_};

@@ -88,7 +88,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     driver_->answered = nullptr;
     driver_->on_flush = [this] { heard_.set(); };
     co_await flush();
-    for (co_await pass_flush(true); open_ > 0; co_await flush()) {
+    for (co_await finish(); open_ > 0; co_await flush()) {
       spent(observe::State::busy);
       co_await heard_.wait();
       spent(observe::State::idle);
@@ -103,8 +103,8 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
       auto arrival = inbox_.receive();
       if (!arrival) {
         co_await flow::suspend(core_, inbox_);
-      } else if (arrival->mark == flow::Mark::flush) {
-        marks_.push_back(received_);
+      } else if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
+        marks_.push_back({arrival->mark, received_});
         if (driver_->on_flush) driver_->on_flush();
       } else if (arrival->mark == flow::Mark::none) {
         head().output->arrived(*arrival->delivery);
@@ -122,9 +122,10 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
     if (!work_off()) co_await catch_up();
     end_batch();
     // A mark goes on when all that came before it has: whoever collects downstream has it then.
-    while (!marks_.empty() && (!driver_->answered || driver_->answered() >= marks_.front())) {
+    while (!marks_.empty() && (!driver_->answered || driver_->answered() >= marks_.front().received)) {
+      const flow::Mark mark = marks_.front().mark;
       marks_.pop_front();
-      co_await pass_flush();
+      co_await pass_flush(mark);
     }
     spent_until_clock(observe::State::busy);
     if (turn_is_over()) co_await yield_turn();
@@ -207,7 +208,11 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
   flow::Event heard_{core_};
   int deliveries_ = 0;
   std::uint64_t received_ = 0;       // Messages, so far.
-  std::deque<std::uint64_t> marks_;  // To be passed on when so many have their verdict.
+  struct Passing {
+    flow::Mark mark;
+    std::uint64_t received;
+  };
+  std::deque<Passing> marks_;  // To be passed on when so many have their verdict.
   std::uint64_t next_id_ = 0;
   std::uint64_t open_ = 0;  // Made here and not answered.
   std::atomic<Open*> answered_{nullptr};

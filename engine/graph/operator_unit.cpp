@@ -41,7 +41,8 @@ class OperatorUnit final : public Unit {
           if (abandoned()) inbox_.close();
           break;
         case flow::Mark::flush:
-          co_await pass_flush();
+        case flow::Mark::all_read:
+          co_await pass_flush(arrival->mark);
           break;
         case flow::Mark::run_end:
           end_run();
@@ -51,7 +52,7 @@ class OperatorUnit final : public Unit {
       }
       if (turn_is_over()) co_await yield_turn();
     }
-    co_await pass_flush(true);
+    co_await finish();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }

@@ -41,7 +41,7 @@ class SinkUnit final : public Unit {
       if (!rest) break;
       head().output->drop_rest(**rest, 0, observe::Dropped::gone);
     }
-    co_await pass_flush(true);
+    co_await finish();
     send_mark(flow::Mark::end);
     spent(observe::State::busy);
   }
@@ -61,9 +61,9 @@ class SinkUnit final : public Unit {
         spent(observe::State::idle);
         continue;
       }
-      if (arrival->mark == flow::Mark::flush) {
+      if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
         if (driver_->on_flush) co_await driver_->on_flush();
-        co_await pass_flush();
+        co_await pass_flush(arrival->mark);
       } else if (arrival->mark == flow::Mark::none) {
         if (turn_is_over()) co_await yield_turn();
         // One that writes is asked to once, instead of once for each handful that a route lets through.

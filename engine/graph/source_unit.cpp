@@ -194,7 +194,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       {
         auto pass = co_await gate_.enter();
         co_await pump();
-        co_await pass_flush();
+        co_await pass_flush(flow::Mark::all_read);
       }
       while (collect_acks(), open_ > 0 && rounds_ == before) co_await wait_for_ack();
       while (replayer_ && replayer_->running()) co_await replayer_ended_.wait();

@@ -444,7 +444,17 @@ void Unit::look_for_readers() {
   }
 }
 
-runtime::Task<> Unit::pass_flush(bool over) {
+runtime::Task<> Unit::pass_flush(flow::Mark mark) {
+  co_await let_go(false);
+  if (mark == flow::Mark::all_read || std::exchange(owes_flush_, false)) send_mark(mark);
+}
+
+runtime::Task<> Unit::finish() {
+  co_await let_go(true);
+  send_mark(flow::Mark::all_read);
+}
+
+runtime::Task<> Unit::let_go(bool over) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = *nodes_[i];
     if (!node.op) continue;
@@ -453,7 +463,6 @@ runtime::Task<> Unit::pass_flush(bool over) {
       if (!work_off()) co_await catch_up();
     }
   }
-  if (std::exchange(owes_flush_, false)) send_mark(flow::Mark::flush);
 }
 
 void Unit::send_mark(flow::Mark mark) {

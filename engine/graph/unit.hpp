@@ -126,10 +126,12 @@ class Unit {
   runtime::Task<> pump();
   /// The same after work_off() said no: without a coroutine where it says yes.
   runtime::Task<> catch_up();
-  /// Lets every operator emit what it holds, then passes the mark on, if anything has gone out since the last one:
-  /// where many come together each would be passed on to all who read, who pass on each. `over`: nothing will come any
-  /// more.
-  runtime::Task<> pass_flush(bool over = false);
+  /// Lets every operator emit what it holds, then passes the mark on: Mark::flush if anything has gone out since the
+  /// last one, since where many come together each would be passed on to all who read, who pass on each.
+  runtime::Task<> pass_flush(flow::Mark mark);
+  /// The same where nothing will come any more. Behind it Mark::end is to be sent.
+  runtime::Task<> finish();
+  runtime::Task<> let_go(bool over);
   void send_mark(flow::Mark mark);
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
   void end_run();

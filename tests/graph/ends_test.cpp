@@ -62,6 +62,50 @@ stages:
   BOOST_TEST((bench.runtime.now() < runtime::Time(1s)));
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_for_another_source_is_not_let_go_where_its_own_has_been_read) {
+  // Two halves of each pair, by name, the one all at once and the other from time to time.
+  Bench bench(R"(
+stages:
+  a: {generate: {every: 100ms, count: 3, msg: {id: '{{ i }}', of: a}}}
+  b: {generate: {range: 1..3, msg: {id: '{{ i }}', of: b}}}
+  far: {from: b, pass: {}}
+  pairs: {from: [a, far], batch: {key: '{{ msg.id }}', count: 2, within: 30s}}
+  out: {from: pairs, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() ==
+             "[{\"id\":1,\"of\":\"b\"},{\"id\":1,\"of\":\"a\"}]\n"
+             "[{\"id\":2,\"of\":\"b\"},{\"id\":2,\"of\":\"a\"}]\n"
+             "[{\"id\":3,\"of\":\"b\"},{\"id\":3,\"of\":\"a\"}]\n");
+  BOOST_TEST((bench.runtime.now() < runtime::Time(1s)));
+}
+
+BOOST_AUTO_TEST_CASE(a_window_is_not_closed_by_the_end_of_one_of_its_sources) {
+  Bench bench(R"(
+stages:
+  slow: {generate: {every: 1s, count: 5, msg: {n: 1}}}
+  quick: {generate: {range: 1..5, msg: {n: 1}}}
+  sum: {from: [slow, quick], aggregate: {window: 1m, fields: {n: count()}}}
+  shown: {from: sum, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"n\":10}\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_way_on_which_nothing_came_is_not_waited_for) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..5}}
+  none: {from: a, where: msg > 5}
+  some: {from: a, where: msg > 2}
+  b: {from: [none, some], batch: {count: 100, within: 1h}}
+  c: {from: b, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() == "[3,4,5]\n");
+  BOOST_TEST((bench.runtime.now() < runtime::Time(1s)));
+}
+
 BOOST_AUTO_TEST_CASE(a_batch_waits_no_longer_than_it_may_though_the_one_before_went_early) {
   Bench bench(R"(
 stages:

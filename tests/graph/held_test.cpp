@@ -68,6 +68,20 @@ BOOST_AUTO_TEST_CASE(a_batch_lets_go_where_its_source_may_keep_no_more) {
   BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)));
 }
 
+BOOST_AUTO_TEST_CASE(a_batch_lets_go_where_one_of_its_sources_may_keep_no_more) {
+  Bench bench(
+      "run: {memory: 1MiB}\n"
+      "stages:\n"
+      "  large: {generate: {range: 1..200, msg: {pad: '{{ string.rep(\"x\", 100000) }}'}}}\n"
+      "  rare: {generate: {every: 1h, count: 2}}\n"
+      "  all: {from: [large, rare], pass: {}}\n"
+      "  many: {from: all, batch: {count: 150, within: 30m}}\n"
+      "  gone: {from: many, drop: {}}\n");
+  bench.start();
+  bench.advance(1min);
+  BOOST_TEST(bench.stage("many").in == 201U);
+}
+
 BOOST_AUTO_TEST_CASE(a_list_that_is_gathered_may_be_larger_than_memory) {
   Bench bench(
       "run: {memory: 1MiB}\n"
