@@ -87,13 +87,12 @@ bool is_one_of(std::string_view name, const Names&... names) {
 void verify_url(const Role& role, config::Written& written) {
   const auto& parts = role.url->parts;
   if (parts.empty()) return written.error(role.word, "the URL is empty");
-  if (parts.front().lua || io::http_is_url(parts.front().text)) return;
-  // (A test has the names of variables in their place, where they are not set.)
+  if (parts.front().lua || role.url->unset || io::http_is_url(parts.front().text)) return;
   const std::string& text = parts.front().text;
   if (text.find("://") != std::string::npos) {
     written.error(role.word, "'" + text.substr(0, text.find("://")) + "' is not spoken here",
                   "a URL begins with http:// or https://");
-  } else if (text.find_first_of(".:/") != std::string::npos) {
+  } else {
     written.error(role.word, "'" + text + "' is no whole URL", "write `http://" + text + "`");
   }
 }
@@ -549,6 +548,7 @@ bool is_of_peer(stage::Reason reason) {
 /// Why nobody is called by this URL, as the client says it, for who calls nobody.
 message::Done uncalled(const HttpConfig& config, const std::string& url) {
   if (!io::http_is_url(url)) {
+    if (role_of(config).url->unset) return std::nullopt;
     return stage::Failure(stage::Reason::type, "the URL does not begin with http:// or https://");
   }
   if (!config.public_only) return std::nullopt;

@@ -17,6 +17,7 @@ struct Node {
   std::string text;    ///< A scalar's text, after YAML's own escapes; of a null, as written.
   bool plain = false;  ///< Written without quotes: only then may it be a number, true, false or null.
   bool loose = false;  ///< From the environment: text that takes whatever type is wanted.
+  bool unset = false;  ///< In a test: a name stands in it, in the place of what the environment or a secret would say.
   bool told = false;   ///< A mistake was told about it already: one that follows from it need not be.
   Place place;
   std::vector<Node> items;     ///< Of a list.

@@ -198,6 +198,7 @@ bool read_value(const Node& node, Reader& reader, Template& out) {
   const auto before = reader.diagnostics.error_count();
   out = parse_template(node.text, node.place, reader.diagnostics, reader.path);
   if (reader.diagnostics.error_count() > before) return false;
+  out.unset = node.unset;
   for (const auto& part : out.parts)
     if (part.lua) reader.code.push_back({CodeUse::What::template_part, part.text, part.place, reader.path});
   return true;

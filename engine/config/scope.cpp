@@ -254,6 +254,7 @@ class Filling {
       }
       filled.text += put->text;
       filled.plain = false;
+      filled.unset |= put->unset;
       i = end + 1;
       if (filled.text.size() > text_bytes_most) {
         error(node, fmt::format("what is filled in makes it longer than {} KiB", text_bytes_most / 1024),
@@ -316,7 +317,7 @@ class Filling {
       if (name.has_default)
         value = name.fallback;
       else if (scope.testing && !value)
-        value = name.name;
+        return unset(node, name.name);
       else if (!value || name.has_message) {
         error(node,
               name.has_message && !name.message.empty() ? fmt::format("${{{}}}: {}", name.name, name.message)
@@ -343,7 +344,7 @@ class Filling {
       error(node, "a secret may not stand here", "it stands only where an option says so, such as headers of http");
       return std::nullopt;
     }
-    if (scope.testing) return literal(node, name);
+    if (scope.testing) return unset(node, name);
     const std::string& path = found->second;
     if (const auto known = scope.read->find(path); known != scope.read->end()) return literal(node, known->second);
     std::string why;
@@ -354,6 +355,12 @@ class Filling {
       return std::nullopt;
     }
     return literal(node, scope.read->emplace(path, std::move(*value)).first->second);
+  }
+
+  static Node unset(const Node& node, const std::string& name) {
+    Node made = literal(node, name);
+    made.unset = true;
+    return made;
   }
 
   static Node literal(const Node& node, const std::string& value) {

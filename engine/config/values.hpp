@@ -68,6 +68,7 @@ struct Template {
   };
   std::vector<Part> parts;  ///< No two texts side by side; none at all for the empty text.
   Place place;
+  bool unset = false;  ///< As of its Node.
 
   Template() = default;
   Template(std::string constant);  // NOLINT: a default is written as text

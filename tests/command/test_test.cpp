@@ -84,6 +84,24 @@ BOOST_AUTO_TEST_CASE(every_test_that_must_pass_passes) {
   BOOST_TEST(files >= 4);
 }
 
+BOOST_AUTO_TEST_CASE(a_test_needs_no_environment_to_know_who_is_called) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("p.yaml", R"(
+stages:
+  in: {file: {read: in.ndjson}}
+  far: {from: in, http: {get: '${WEIR_TEST_UNSET}/users/{{ msg.id }}'}, merge: {name: '{{ result.text }}'}}
+  hook: {from: far, http: {post: '${WEIR_TEST_UNSET}'}}
+tests:
+  - name: both are asked
+    fake: {far: [{text: ann}], hook: [{}]}
+    send: [{to: in, msg: {id: 1}}]
+    expect: [{from: hook, msg: {id: 1, name: ann}}, {exit: 0}]
+)");
+  const auto said = said_by({"test", file});
+  BOOST_TEST(said.code == 0, said.out << said.err);
+  BOOST_TEST(said_by({"check", file}).code == 78);
+}
+
 BOOST_AUTO_TEST_CASE(what_fails_is_told_with_its_line_what_was_expected_and_what_came) {
   const auto said = said_by({"test", trials + "failing.yaml"});
   BOOST_TEST(said.code == 2);
