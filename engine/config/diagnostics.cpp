@@ -117,7 +117,19 @@ std::string Place::str() const {
 
 void Diagnostics::add(Diagnostic diagnostic) {
   if (diagnostic.severity == Severity::error) ++errors_;
+  hide_secrets(diagnostic);
   all_.push_back(std::move(diagnostic));
+}
+
+void Diagnostics::redact(std::string_view secret) {
+  secrets_.add(secret);
+  for (auto& diagnostic : all_) hide_secrets(diagnostic);
+}
+
+void Diagnostics::hide_secrets(Diagnostic& diagnostic) const {
+  if (secrets_.empty()) return;
+  diagnostic.what = secrets_.of(diagnostic.what);
+  diagnostic.hint = secrets_.of(diagnostic.hint);
 }
 
 void Diagnostics::error(Place place, std::string what, std::string hint, std::string path) {

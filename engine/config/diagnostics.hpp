@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/config/redaction.hpp"
+
 namespace weir::config {
 
 /// A text that was read, kept whole for as long as anybody may point into it.
@@ -46,6 +48,8 @@ class Diagnostics {
   void error(Place place, std::string what, std::string hint = {}, std::string path = {});
   void warning(Place place, std::string what, std::string hint = {}, std::string path = {});
   void add(Diagnostic diagnostic);
+  /// What is told, before or after, does not show this text.
+  void redact(std::string_view secret);
 
   bool has_errors() const { return errors_ > 0; }
   std::size_t error_count() const { return errors_; }
@@ -59,9 +63,11 @@ class Diagnostics {
   std::string json() const;
 
  private:
+  void hide_secrets(Diagnostic& diagnostic) const;
   std::vector<Diagnostic> sorted() const;
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
+  Redaction secrets_;
 };
 
 /// The candidate that was probably meant: at most two slips away (a swap counts once), or a third of a long name. Empty

@@ -346,7 +346,10 @@ class Filling {
     }
     if (scope.testing) return unset(node, name);
     const std::string& path = found->second;
-    if (const auto known = scope.read->find(path); known != scope.read->end()) return literal(node, known->second);
+    if (const auto known = scope.read->find(path); known != scope.read->end()) {
+      diagnostics_.redact(known->second);
+      return literal(node, known->second);
+    }
     std::string why;
     auto value = read_secret(path, why);
     if (!value) {
@@ -354,6 +357,7 @@ class Filling {
             "it is a file of at most 64 KiB that holds the secret and nothing else");
       return std::nullopt;
     }
+    diagnostics_.redact(*value);
     return literal(node, scope.read->emplace(path, std::move(*value)).first->second);
   }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/config/redaction.hpp"
 #include "engine/runtime/rfc3339.hpp"
 
 namespace weir::observe {
@@ -186,20 +188,13 @@ struct Log::Inside {
 
   mutable std::mutex guard;
   Options options;
-  std::vector<std::string> secrets;  // Longest first: a secret may be part of another one.
+  config::Redaction secrets;
+  std::atomic<bool> any_secrets{false};
   std::unordered_map<std::string, Repeats> equal, similar;
   runtime::WallTime swept{}, sweep_due{};
   std::uint64_t lost = 0;
 
-  std::string clean(std::string_view text) const {
-    std::string cleaned(text);
-    for (const auto& secret : secrets) {
-      for (auto at = cleaned.find(secret); at != std::string::npos; at = cleaned.find(secret, at + 3)) {
-        cleaned.replace(at, secret.size(), "***");
-      }
-    }
-    return cleaned;
-  }
+  std::string clean(std::string_view text) const { return secrets.of(text); }
 
   void put(Entry entry, std::uint64_t suppressed, std::string_view ts) {
     if (suppressed > 0) entry.append("suppressed", std::to_string(suppressed), true);
@@ -312,13 +307,15 @@ void Log::operator()(Level level, std::string_view message, std::initializer_lis
 }
 
 void Log::redact(std::string_view secret) {
-  if (secret.empty()) return;
   const std::lock_guard lock(inside_->guard);
-  auto& secrets = inside_->secrets;
-  if (std::find(secrets.begin(), secrets.end(), secret) != secrets.end()) return;
-  const auto shorter =
-      std::find_if(secrets.begin(), secrets.end(), [&](const auto& known) { return known.size() < secret.size(); });
-  secrets.emplace(shorter, secret);
+  inside_->secrets.add(secret);
+  inside_->any_secrets.store(!inside_->secrets.empty(), std::memory_order_release);
+}
+
+std::string Log::redacted(std::string text) const {
+  if (!inside_->any_secrets.load(std::memory_order_acquire)) return text;
+  const std::lock_guard lock(inside_->guard);
+  return inside_->secrets.of(text);
 }
 
 void Log::flush() noexcept {
@@ -341,5 +338,6 @@ void log(Level level, std::string_view message, std::initializer_list<Field> fie
 }
 
 void redact(std::string_view secret) { program_log().redact(secret); }
+std::string redacted(std::string text) { return program_log().redacted(std::move(text)); }
 
 }  // namespace weir::observe

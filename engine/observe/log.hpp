@@ -77,6 +77,8 @@ class Log {
 
   /// Registers a text that never appears in a line: `***` stands in its place. Empty texts are ignored.
   void redact(std::string_view secret);
+  /// The text as it may be shown anywhere. Any thread.
+  std::string redacted(std::string text) const;
 
   /// Says what is still suppressed. At the end of the run.
   void flush() noexcept;
@@ -93,5 +95,6 @@ Log& program_log();
 /// program_log()(…).
 void log(Level level, std::string_view message, std::initializer_list<Field> fields = {}) noexcept;
 void redact(std::string_view secret);
+std::string redacted(std::string text);
 
 }  // namespace weir::observe

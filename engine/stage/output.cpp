@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/config/words.hpp"
+#include "engine/observe/log.hpp"
 
 namespace weir::stage {
 
@@ -166,6 +167,7 @@ void Output::absorb(Batch& batch, std::size_t row) {
 void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
   if (why.stage.empty()) why.stage = stage_;
   if (why.at == runtime::WallTime{}) why.at = core_.wall();
+  why.text = observe::redacted(std::move(why.text));  // It goes with the message, wherever that goes.
   if (const auto* metadata = batch.metadata(row)) {
     if (!why.line) why.line = metadata->line;
     if (why.attempts < metadata->attempt) why.attempts = metadata->attempt;

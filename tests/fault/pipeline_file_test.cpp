@@ -10,7 +10,9 @@ using namespace weir::tests;
 
 namespace {
 
-ChildEnd checked(const std::string& path) { return Child({WEIR_BINARY, "check", path}).end(); }
+ChildEnd checked(const std::string& path, const std::string& output = "text") {
+  return Child({WEIR_BINARY, "check", path, "--output", output}).end();
+}
 
 /// That the file is refused with 78, in these words.
 void refused(const std::string& path, const std::string& words) {
@@ -96,6 +98,28 @@ BOOST_AUTO_TEST_CASE(a_secret_reaches_the_child_and_never_the_log) {
   BOOST_TEST(end.code == 1, end.err);
   BOOST_TEST(!contains(end.err, "rosebud"), end.err);
   BOOST_TEST(contains(end.err, "`sh` exited with 3: it is ***"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(no_mistake_in_the_file_and_no_message_that_fails_shows_a_secret) {
+  const TemporaryFolder folder;
+  const auto key = folder.file("key", "rosebud-17\n");
+  const auto posting = [&key](const std::string& url) {
+    return "secrets: {key: {file: " + key +
+           "}}\nstages:\n  a: {generate: {range: 1..1, msg: {n: 1}}}\n  b: {from: a, http: {post: '" + url +
+           "'}}\n  c: {from: b, drop: {}}\n  d: {from: b.failed, set: {why: '{{ failed.text }}'}}\n  e: {from: d, "
+           "stdout: {}}\n";
+  };
+  const auto refused = folder.file("refused.yaml", posting("${secret.key}/hook"));
+  for (const auto* output : {"text", "json"}) {
+    const auto end = checked(refused, output);
+    BOOST_TEST(end.code == 78, end.err);
+    BOOST_TEST(contains(end.out + end.err, "'***/hook' is no whole URL"), end.out + end.err);
+    BOOST_TEST(!contains(end.out + end.err, "rosebud"), end.out + end.err);
+  }
+  const auto failing = posting("http://${secret.key}.invalid/");
+  const auto end = ran({folder.file("failing.yaml", failing)});
+  BOOST_TEST(contains(end.out, "***"), end.out + end.err);
+  BOOST_TEST(!contains(end.out + end.err, "rosebud"), end.out + end.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_pipeline_may_come_through_a_pipe) {
