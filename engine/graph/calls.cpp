@@ -335,7 +335,7 @@ void Calls::pass(policy::Turnstile& gate, std::size_t most, Time now) {
     if (ticket != job.ticket) {
       job.second.reset();
     } else {
-      finish(job, waited_long());
+      finish(job, not_again(job, waited_long()));
     }
   }
   for (const auto ticket : through.admitted) {
@@ -386,6 +386,14 @@ void Calls::withdraw(Job& job, Time now) {
   }
 }
 
+/// Where it has failed before, that stays why it failed, with what was answered.
+Failure Calls::not_again(Job& job, Failure why) {
+  if (!job.failed) return why;
+  Failure first = std::move(*job.failed);
+  first.text += " (and not tried again: " + why.text + ")";
+  return first;
+}
+
 Failure Calls::waited_long() const {
   Failure why = limit_->refused(core_.now(), std::nullopt);
   why.text += ", and it has waited for " + config::show(limit_->config().max_wait);
@@ -430,14 +438,15 @@ void Calls::call(Job& job) {
   if (too_late || (breaker_ && !job.permit)) {
     if (limit_) limit_->bucket().give_back(job.toll.key, job.toll.cost, now);
     if (too_late) return finish(job, message::deadline_passed());
-    if (!breaker_->holds()) return finish(job, breaker_->refused(job.circuit, now));
+    if (!breaker_->holds()) return finish(job, not_again(job, breaker_->refused(job.circuit, now)));
     return hold(job);
   }
   if (!call_) return finish(job, std::nullopt);
   if (retry_budget_ && job.attempt == 1) retry_budget_->called();
   if (hedge_budget_) hedge_budget_->called();
   job.step = Step::calling;
-  job.failed.reset();
+  job.called = job.attempt;
+  if (std::exchange(job.failed, std::nullopt)) job.message().forget_result();
   if (job.attempt > 1) job.message().edit_metadata().attempt = job.attempt;
   start(job, std::exchange(job.permit, std::nullopt), false, now);
   if (hedge_budget_ && call_->may_be_doubled(job.message())) {
@@ -627,7 +636,6 @@ bool Calls::pause(Job& job, Time now) {
 
 void Calls::again(Job& job, Time now) {
   job.alarm.reset();
-  job.message().forget_result();
   if (limit_) {
     enter(*again_gate_, job.ticket, job, now);
   } else {
@@ -642,7 +650,7 @@ void Calls::finish(Job& job, message::Done failed) {
   job.deadline_alarm.reset();
   std::erase(rung_, &job);
   job.failed = std::move(failed);
-  if (job.failed) job.failed->attempts = std::max(job.failed->attempts, job.attempt);
+  if (job.failed) job.failed->attempts = std::max(job.failed->attempts, job.called ? job.called : job.attempt);
   if (job.permit) breaker_->circuits().withdrawn(job.circuit, *std::exchange(job.permit, std::nullopt), now);
   if (std::exchange(job.working, false)) {
     count(now);

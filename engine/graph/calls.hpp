@@ -52,6 +52,7 @@ struct Job {
   message::Done failed;
   std::optional<runtime::Time> deadline;
   int attempt = 1;
+  int called = 0;  // The attempt of the last call that was made.
   std::optional<policy::Backoff> backoff;
   runtime::Duration left_alone{0};  ///< As long as it was asked to wait (Retry-After), in all.
 
@@ -119,6 +120,7 @@ class Calls {
   void seek(Job& job);
   void enter(policy::Turnstile& gate, std::uint64_t ticket, Job& job, runtime::Time now);
   void pass_gates(runtime::Time now);
+  static message::Failure not_again(Job& job, message::Failure why);
   void pass(policy::Turnstile& gate, std::size_t most, runtime::Time now);
   Job& leave(std::uint64_t ticket, runtime::Time now);
   void withdraw(Job& job, runtime::Time now);

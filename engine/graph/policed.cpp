@@ -76,9 +76,12 @@ void StageBreaker::judge(const std::string& key, policy::Breaker::Permit permit,
   } else {
     // One that asks to be left alone is well, and so is one that says the mistake is ours.
     const bool well = failed->reason == Reason::status && (!failed->may_pass || failed->retry_after);
+    // What was left of its time may have been too short for anybody: `slow` says what is.
+    const auto& slow = breakers_->rule().slow;
+    const bool hung = failed->reason == Reason::deadline && (!slow || took > *slow);
     if (well) {
       breakers_->succeeded(key, permit, took, now);
-    } else if (of_the_other_side(*failed)) {
+    } else if (hung || of_the_other_side(*failed)) {
       breakers_->failed(key, permit, now);
     } else {
       breakers_->withdrawn(key, permit, now);

@@ -301,19 +301,23 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
     if (!entry) return;
     diagnostics_.error(entry->key_place, what, std::move(hint), "stages." + node.name + "." + key);
   };
-  if (!calls && planned.common.workers == stage::adaptive_workers) {
+  if (!(calls && configured.brings_result) && planned.common.workers == stage::adaptive_workers) {
     refuse("workers", "only how long calls take says how many are best", "write a number");
   }
   if (configured.shape == stage::Shape::duplex) {
     refuse("retry", "what this stage talks to stays, and is not called again",
            "its own `attempts` and `restart` say how often a message is tried");
     refuse("breaker", "what this stage talks to stays, and is not called", "");
+    refuse("cache", "what this stage talks to stays: each message is told to it", "`exec: {run: …}` has one");
+    refuse("hedge", "what this stage talks to stays: each message is told to it once", "");
   } else if (!calls || !configured.brings_result) {
     const std::string what = calls ? "'" + planned.kind->name() + "' calls nobody" : "this stage calls nobody";
     refuse("retry", what + ": there is nothing to try again", "");
     refuse("breaker", what + ": there is nothing to stop calling", "");
     refuse("cache", what + ": there is nothing to remember", "");
     refuse("hedge", what + ": there is nothing to do twice", "");
+    if (calls)
+      refuse("timeout", what + ": nothing can take too long", "`max_wait` of its limit says how long one waits");
   } else if (!configured.not_twice.empty()) {
     refuse("hedge", configured.not_twice + " that is made twice does its work twice",
            "`retry` makes a call again only after it has failed");
@@ -336,6 +340,15 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
                                                 : std::string("a stage that computes with several workers");
     refuse("limit", who + " has none before it in this version of weir", cure);
     refuse("deadline", who + " has none in this version of weir", "put a stage `pass: {}` with it before this one");
+  } else if (planned.common.on_error == stage::OnError::pass && planned.kind->name() != "pass") {
+    const bool refuses =
+        planned.common.limit && planned.common.limit->over.value_or(stage::Over::wait) == stage::Over::fail;
+    if (refuses || planned.common.deadline) {
+      refuse("on_error",
+             "what comes too early or too late would pass through '" + planned.kind->name() + "' all the same",
+             "put a stage `pass: {}` with the " + std::string(refuses ? "limit" : "deadline") +
+                 " and `on_error: pass` before this one");
+    }
   }
 }
 

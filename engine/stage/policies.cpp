@@ -64,13 +64,10 @@ policy::BreakerRule BreakerConfig::rule() const {
 double RetryConfig::budget_share() const { return parse_share(budget).value_or(0); }
 
 bool RetryConfig::again_after(const message::Failure& failure) const {
-  using message::Reason;
-  // What the policies themselves say is no failure of the call.
-  if (failure.reason == Reason::open || failure.reason == Reason::limit || failure.reason == Reason::deadline) {
-    return false;
-  }
+  const auto word = message::word(failure.reason);
+  if (std::find(never_again.begin(), never_again.end(), word) != never_again.end()) return false;
   if (!on) return failure.may_pass || message::transient(failure.reason);
-  return std::find(on->begin(), on->end(), message::word(failure.reason)) != on->end();
+  return std::find(on->begin(), on->end(), word) != on->end();
 }
 
 namespace {
@@ -165,7 +162,10 @@ const config::Spec<BreakerConfig>& breaker_spec() {
           .field("min_calls", &BreakerConfig::min_calls,
                  "So many calls in the window before a share means anything. Left out: 10.", config::at_least(1))
           .needs({"failure_rate"}, "'min_calls' is of `failure_rate`, which is not there")
-          .field("slow", &BreakerConfig::slow, "A call that took longer counts as a failure.", config::above(0))
+          .field("slow", &BreakerConfig::slow,
+                 "A call that took longer counts as a failure; one that a deadline cuts off counts only if it did, and "
+                 "always where this is left out.",
+                 config::above(0))
           .field("recover_after", &BreakerConfig::recover_after, "So long it stays open; then it tries.",
                  config::above(0))
           .field("probes", &BreakerConfig::probes, "So many calls try at once. Do all go well, it closes.",
@@ -199,7 +199,7 @@ const config::Spec<RetryConfig>& retry_spec() {
                  config::sample("500ms..30s"))
           .field("on", &RetryConfig::on,
                  "The kinds of failure after which it tries again. Left out: those that may pass, among them a status "
-                 "of 429 and from 500 on.",
+                 "of 429 and from 500 on. Never limit, open or deadline.",
                  config::sample("[connect, timeout]"))
           .field("budget", &RetryConfig::budget,
                  "Of the calls such a share is made again at the most, beside ten a second, so that a service that is "
@@ -214,6 +214,11 @@ const config::Spec<RetryConfig>& retry_spec() {
             if (!retry.on) return;
             const auto words = message::reason_words();
             for (const auto& word : *retry.on) {
+              const auto& never = RetryConfig::never_again;
+              if (std::find(never.begin(), never.end(), word) != never.end()) {
+                written.error("on", "nothing is tried again after '" + word + "': it is no failure of a call",
+                              "a limit and a breaker let messages wait where they are not told otherwise");
+              }
               if (std::find(words.begin(), words.end(), word) != words.end()) continue;
               written.error("on", "'" + word + "' is no kind of failure", "they are " + config::listed(words));
             }

@@ -1,8 +1,10 @@
 // `cache`, `limit`, `breaker`, `retry` and `hedge`: what is written around calls.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/config/spec.hpp"
@@ -71,6 +73,9 @@ struct RetryConfig {
   config::DurationRange backoff{std::chrono::milliseconds(100), std::chrono::seconds(10)};
   std::optional<std::vector<std::string>> on;
   std::string budget = "10%";
+
+  /// What the policies themselves say is no failure of the call.
+  static constexpr std::array<std::string_view, 3> never_again{"limit", "open", "deadline"};
 
   /// Of the calls, as a share.
   double budget_share() const;

@@ -260,6 +260,15 @@ BOOST_AUTO_TEST_CASE(policies_stand_on_stages_that_call) {
   };
   BOOST_TEST(says(call("breaker: {recover_after: 1s}"), "it does not say what opens it"));
   BOOST_TEST(says(call("breaker: shop"), "there is no 'shop' under `breakers:`"));
+  BOOST_TEST(says(call("retry: {on: [status, open]}"), "nothing is tried again after 'open'"));
+  const auto passing = [](const std::string& policy) {
+    return mistakes("stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, lua: 'msg.n = 1', on_error: pass, " +
+                    policy + "}\n  c: {from: b, stdout: {}}\n");
+  };
+  BOOST_TEST(
+      says(passing("limit: {rate: 3/s, over: fail}"), "what comes too early or too late would pass through 'lua'"));
+  BOOST_TEST(says(passing("deadline: 3s"), "put a stage `pass: {}` with the deadline"));
+  BOOST_TEST(passing("limit: 3/s") == "");
   BOOST_TEST(says(call("retry: {on: [conect]}"), "'conect' is no kind of failure"));
   BOOST_TEST(says(call("retry: {budget: many}"), "expected a share such as 10%, found 'many'"));
   BOOST_TEST(says(call("limit: often"), "a rate is written 10/s, 100/m or 1/10s"));

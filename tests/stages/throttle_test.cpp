@@ -54,11 +54,18 @@ BOOST_AUTO_TEST_CASE(a_named_limit_will_do_and_an_unknown_one_is_told) {
   BOOST_TEST(unknown.mistakes().find("did you mean 'slow'?") != std::string::npos, unknown.mistakes());
 }
 
-BOOST_AUTO_TEST_CASE(nothing_is_called_so_nothing_is_tried_again) {
-  Bench bench(
-      "stages:\n"
-      "  in: {generate: {range: 1..5}}\n"
-      "  paced: {from: in, throttle: 1/s, retry: 3}\n"
-      "  out: {from: paced, stdout: {}}\n");
-  BOOST_TEST(bench.mistakes().find("there is nothing to try again") != std::string::npos, bench.mistakes());
+BOOST_AUTO_TEST_CASE(nothing_is_called_so_nothing_is_tried_again_or_takes_too_long) {
+  const auto tells = [](const std::string& keys, const std::string& what) {
+    Bench bench(
+        "stages:\n"
+        "  in: {generate: {range: 1..5}}\n"
+        "  paced: {from: in, throttle: 1/s, " +
+        keys +
+        "}\n"
+        "  out: {from: paced, stdout: {}}\n");
+    BOOST_TEST(bench.mistakes().find(what) != std::string::npos, bench.mistakes());
+  };
+  tells("retry: 3", "there is nothing to try again");
+  tells("timeout: 1s", "nothing can take too long");
+  tells("workers: adaptive", "only how long calls take says how many are best");
 }
