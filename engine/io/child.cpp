@@ -80,10 +80,10 @@ WatchedChild::WatchedChild(runtime::Core& core, flow::Counters& counters, const 
     : core_(core),
       child_(core.processes().start(command)),
       news_(core),
+      beside_(core),
       counters_(counters),
       input_(input),
       has_input_(command.input),
-      beside_(core),
       began_(core.now()) {
   ++counters_.children;
 }

@@ -113,6 +113,7 @@ class WatchedChild {
   runtime::Waiter news_;
   std::optional<runtime::Exit> exit_;
   bool output_open_ = true, errors_open_ = true;
+  Beside beside_;  // What runs beside through().
 
  private:
   runtime::Task<> await_exit();
@@ -121,7 +122,6 @@ class WatchedChild {
   flow::Counters& counters_;
   std::string_view input_;
   const bool has_input_;
-  Beside beside_;
   runtime::Time began_, ended_{};
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/config/values.hpp"
+
 namespace weir::io {
 namespace {
 
@@ -62,7 +64,12 @@ std::optional<Line> Framer::next_frame() {
     return rest.empty() ? std::nullopt : finish(rest, 0);
   }
   if (!size_ && !read_head()) return std::nullopt;
-  if (*size_ > most_) return pass_by();
+  if (*size_ > most_) {
+    announced_too_much_ = true;
+    wrong_ = "message " + std::to_string(messages_ + 1) + " has " + std::to_string(*size_) + " bytes, more than " +
+             config::show(config::Size{most_});
+    return std::nullopt;
+  }
   const std::size_t size = static_cast<std::size_t>(*size_);
   const std::size_t behind = framing_ == Framing::netstring ? 1 : 0;
   const std::string_view rest = bytes_.rest();
@@ -111,40 +118,10 @@ bool Framer::read_number() {
 std::optional<Line> Framer::finish(std::string_view bytes, std::size_t behind) {
   Line message;
   message.bytes = bytes;
-  message.size = bytes.size();
   message.number = ++messages_;
   bytes_.take(bytes.size() + behind);
   bytes_.expect(0);
   size_.reset();
-  return message;
-}
-
-/// One that is too long: only its first bytes are kept.
-std::optional<Line> Framer::pass_by() {
-  const std::string_view rest = bytes_.rest();
-  const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(rest.size(), *size_ - passed_));
-  if (passed_ == 0) head_.clear();
-  if (head_.size() < LineFramer::head_bytes) {
-    head_.append(rest.substr(0, std::min(size, LineFramer::head_bytes - head_.size())));
-  }
-  passed_ += size;
-  const bool comma = framing_ == Framing::netstring;
-  if (passed_ < *size_ || (comma && rest.size() == size)) {
-    bytes_.take_quietly(size);
-    return std::nullopt;
-  }
-  if (comma && rest[size] != ',') {
-    wrong_ = "behind a netstring stands no comma";
-    return std::nullopt;
-  }
-  bytes_.take_quietly(size + (comma ? 1 : 0));
-  Line message;
-  message.bytes = head_;
-  message.size = *size_;
-  message.number = ++messages_;
-  message.too_long = true;
-  size_.reset();
-  passed_ = 0;
   return message;
 }
 

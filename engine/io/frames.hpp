@@ -24,8 +24,8 @@ bool fits(Framing framing, std::string_view message);
 void append_frame(Framing framing, std::string_view message, std::string& stream);
 
 /// Cuts a stream into messages, without copying them where they stand whole in one arena: like LineFramer, which does
-/// the lines, and used like it. A message longer than `most` comes out once, as too_long, when all of it has passed by.
-/// What is no frame breaks the stream: nothing comes out any more, and wrong() says why. Not thread-safe.
+/// the lines, and used like it. What is no frame breaks the stream, and so does one that announces more than `most`:
+/// nothing comes out any more, and wrong() says why. Not thread-safe.
 class Framer {
  public:
   Framer(Framing framing, std::size_t bytes_most);
@@ -41,23 +41,22 @@ class Framer {
   const message::ArenaRef& arena() const { return framing_ == Framing::lines ? lines_.arena() : bytes_.arena(); }
   /// Why nothing more comes out of what was read; empty where all is well. A stream that ends inside a frame is wrong.
   const std::string& wrong() const { return wrong_; }
+  /// That is that a message announced too much.
+  bool announced_too_much() const { return announced_too_much_; }
 
  private:
   std::optional<Line> next_frame();
   bool read_head();
   bool read_number();
   std::optional<Line> finish(std::string_view bytes, std::size_t behind);
-  std::optional<Line> pass_by();
 
   const Framing framing_;
   const std::size_t most_;
   LineFramer lines_;
   ReadArena bytes_;
-  std::optional<std::uint64_t> size_;  // Of the message that comes, once that is known;
-  std::uint64_t passed_ = 0;           // and how much of it has passed by, where it is too long.
-  std::string head_;
+  std::optional<std::uint64_t> size_;  // Of the message that comes, once that is known.
   std::uint64_t messages_ = 0;
-  bool ended_ = false;
+  bool ended_ = false, announced_too_much_ = false;
   std::string wrong_;
 };
 

@@ -16,7 +16,6 @@ namespace weir::io {
 struct Line {
   std::string_view bytes;    ///< Where it is too long: only its first bytes, LineFramer::head_bytes at the most.
   std::uint64_t number = 0;  ///< From 1.
-  std::uint64_t size = 0;    ///< How long it is, all of it.
   bool too_long = false;
 };
 
@@ -32,8 +31,9 @@ struct Line {
 ///     if (count > 0) framer.filled(count); else framer.end();
 ///   }
 ///
-/// A line longer than `most` comes out once, as too_long, when its end has come; it takes no memory meanwhile. Once a
-/// line was taken from an arena no further byte is written to it: others may read it on other cores. Not thread-safe.
+/// A line longer than `most` comes out once, as too_long, as soon as it is; what follows up to its end is passed over,
+/// and takes no memory. Once a line was taken from an arena no further byte is written to it: others may read it on
+/// other cores. Not thread-safe.
 class LineFramer {
  public:
   explicit LineFramer(std::size_t line_bytes_most);
@@ -53,17 +53,16 @@ class LineFramer {
     const void* const found = std::memchr(rest.data() + looked_, '\n', rest.size() - looked_);
     if (!found) return next_odd(false, 0);
     const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
-    if (discarded_ > 0 || size > most_ || (size > 0 && rest[size - 1] == '\r')) return next_odd(true, size);
+    if (passing_over_ || size > most_ || (size > 0 && rest[size - 1] == '\r')) return next_odd(true, size);
     looked_ = 0;
     Line line;
     line.bytes = rest.substr(0, size);
     line.number = ++lines_;
-    line.size = size;
     bytes_.take(size + 1);
     return line;
   }
   /// end() was said, and every line has come out.
-  bool ended() const { return ended_ && bytes_.rest().empty() && discarded_ == 0; }
+  bool ended() const { return ended_ && bytes_.rest().empty(); }
   /// What the last line stands in, unless it was too long.
   const message::ArenaRef& arena() const { return bytes_.arena(); }
   /// Lines so far.
@@ -73,17 +72,15 @@ class LineFramer {
   /// Of one that is not simply there: with its end at `size`, or without one.
   std::optional<Line> next_odd(bool ends, std::size_t size);
   std::optional<Line> finish(std::size_t size, bool newline);
-  void discard();
+  Line refuse(std::size_t size);
 
   const std::size_t most_;
   ReadArena bytes_;
   std::size_t looked_ = 0;  // So many bytes of the rest hold no end.
   bool ended_ = false;
   std::uint64_t lines_ = 0;
-  // A line that is too long, while it passes by.
-  std::uint64_t discarded_ = 0;
-  char last_discarded_ = 0;
-  std::string head_;
+  bool passing_over_ = false;  // The rest of a line that was too long.
+  std::string head_;           // Its beginning.
 };
 
 }  // namespace weir::io

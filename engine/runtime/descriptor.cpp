@@ -102,6 +102,19 @@ Task<> Descriptor::wait_readable() {
   while (ready(Way::in) == 0) co_await wait(Way::in);
 }
 
+Task<> Descriptor::wait_broken() {
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  asio::error_code error;
+  co_await asio_->async_wait(asio::posix::descriptor_base::wait_error,
+                             asio::redirect_error(asio::use_awaitable, error));
+  throw_if_stopped(co_await asio::this_coro::cancellation_state);
+  if (error && error != asio::error::operation_aborted) throw std::system_error(error, name_);
+}
+
+void Descriptor::stop_waiting() {
+  if (asio_) asio_->cancel();
+}
+
 Task<std::size_t> Descriptor::read(std::span<char> into) {
   throw_if_stopped(co_await asio::this_coro::cancellation_state);
   for (;;) {

@@ -57,6 +57,9 @@ class Descriptor {
   /// `done` counts what has gone out, also when this throws.
   Task<> write(std::span<const char> bytes, std::size_t& done);
   Task<> wait_readable();
+  /// Of a pipe's end that is written, own: returns when nobody reads the other any more, or by stop_waiting().
+  Task<> wait_broken();
+  void stop_waiting();
   int fd() const { return fd_.get(); }
   bool regular() const { return kind_ == Kind::regular; }
 

@@ -39,8 +39,8 @@ struct Command {
 };
 
 /// A running child. Its destructor kills the whole process group (SIGKILL) and reaps the child: no zombie is left.
-/// Each of read_output, read_error, write and wait may be awaited by a coroutine of its own at the same time, on the
-/// core that started it. Stopped out of a wait leaves the child as it was.
+/// Each of read_output, read_error, write, input_broken and wait may be awaited by a coroutine of its own at the same
+/// time, on the core that started it. Stopped out of a wait leaves the child as it was.
 class Child {
  public:
   virtual ~Child() = default;
@@ -50,6 +50,8 @@ class Child {
   virtual Task<std::size_t> read_error(std::span<char> into) = 0;  ///< 0 = the end.
   virtual Task<> write(std::span<const char> bytes) = 0;           ///< Throws std::system_error(broken_pipe).
   virtual void close_input() = 0;
+  /// Returns when nobody reads its input any more, or close_input() was called.
+  virtual Task<> input_broken() = 0;
   virtual Task<Exit> wait() = 0;  ///< Once it has ended, always at once.
   /// To the whole process group: also to what the child left behind when it ended. The child is reaped only by the
   /// destructor, so its number can't meanwhile belong to a stranger.

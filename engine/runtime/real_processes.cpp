@@ -173,7 +173,9 @@ class RealChild final : public Child {
         ended_(io, std::move(pid_fd), Sharing::own, "child process"),
         output_(io, std::move(output), Sharing::own, "output of child process"),
         error_(io, std::move(error), Sharing::own, "error output of child process") {
-    if (input.get() >= 0) input_.emplace(io, std::move(input), Sharing::own, "input of child process");
+    if (input.get() >= 0) {
+      input_ = std::make_shared<Descriptor>(io, std::move(input), Sharing::own, "input of child process");
+    }
   }
 
   ~RealChild() override {
@@ -203,7 +205,14 @@ class RealChild final : public Child {
     std::size_t done = 0;
     co_await input_->write(bytes, done);
   }
-  void close_input() override { input_.reset(); }
+  void close_input() override {
+    if (input_) input_->stop_waiting();
+    input_.reset();
+  }
+  Task<> input_broken() override {
+    const std::shared_ptr<Descriptor> input = input_;
+    if (input) co_await input->wait_broken();
+  }
 
   Task<Exit> wait() override {
     co_await ended_.wait_readable();
@@ -226,7 +235,7 @@ class RealChild final : public Child {
   Descriptor ended_;
   Descriptor output_;
   Descriptor error_;
-  std::optional<Descriptor> input_;
+  std::shared_ptr<Descriptor> input_;  // input_broken() holds it too, until it has heard of the end.
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ class SimulatedChild final : public Child {
         output_ready_(core),
         error_ready_(core),
         input_ready_(core),
+        input_broken_(core),
         has_ended_(core) {
     ++programs_.running_;
     programs_.children_.insert(this);
@@ -64,7 +65,12 @@ class SimulatedChild final : public Child {
   }
   void close_input() override {
     if (std::exchange(input_open_, false) && !ended_ && behaviour_.at_end) print(behaviour_.at_end());
+    input_broken_.wake();
     if (!ended_) go_on();
+  }
+  Task<> input_broken() override {
+    throw_if_stopped(co_await asio::this_coro::cancellation_state);
+    while (input_open_ && !ended_) co_await input_broken_.wait();
   }
   Task<Exit> wait() override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
@@ -96,7 +102,10 @@ class SimulatedChild final : public Child {
     if (!error_.empty()) error_ready_.wake();
     print(reaction.output);
     deaf_ = reaction.deaf;
-    if (reaction.closes_input) input_open_ = false;
+    if (reaction.closes_input) {
+      input_open_ = false;
+      input_broken_.wake();
+    }
     if (reaction.closes_output) {
       output_open_ = false;
       output_ready_.wake();
@@ -139,6 +148,7 @@ class SimulatedChild final : public Child {
     output_ready_.wake();
     error_ready_.wake();
     input_ready_.wake();
+    input_broken_.wake();
     has_ended_.wake();
   }
 
@@ -152,7 +162,7 @@ class SimulatedChild final : public Child {
   Exit exit_;
   bool output_open_ = true, deaf_ = false;
   std::string input_, output_, error_;
-  Waiter output_ready_, error_ready_, input_ready_, has_ended_;
+  Waiter output_ready_, error_ready_, input_ready_, input_broken_, has_ended_;
   std::unique_ptr<Alarm> alarm_;
 };
 

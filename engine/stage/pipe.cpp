@@ -29,18 +29,20 @@ void refuse_to_start(const runtime::Command& command, const std::system_error& e
   throw std::system_error(error.code(), "exec: cannot start `" + command.argv.front() + "`" + where);
 }
 
-Failure too_long(const io::Line& said, io::Framing framing) {
-  const std::string what = framing == io::Framing::lines ? "line " : "message ";
-  Failure why(Reason::size,
-              what + std::to_string(said.number) + " has " + std::to_string(said.size) + " bytes, more than 16MiB");
+Failure too_long(const io::Line& said) {
+  Failure why(Reason::size, "line " + std::to_string(said.number) + " is longer than 16MiB");
   why.line = static_cast<std::int64_t>(said.number);
   return why;
+}
+
+Failure broken(const io::Framer& framer) {
+  return {framer.announced_too_much() ? Reason::size : Reason::decode, framer.wrong()};
 }
 
 Duration pause_before_restart(Context& context, policy::Backoff& backoff, const std::string& because) {
   const Duration pause = backoff.next(context.core.random().fraction());
   context.log(observe::Level::warn, "the child is started again",
-              {{"because", because}, {"seconds", std::chrono::duration<double>(pause).count()}});
+              {{"because", because}, {"pause_s", std::chrono::duration<double>(pause).count()}});
   return pause;
 }
 

@@ -51,8 +51,10 @@ bool is_ok(const std::vector<std::int64_t>& ok, const runtime::Exit& exit);
 Failure not_started(const runtime::Command& command, const std::system_error& error);
 /// The program is missing when the run begins: nothing to wait for.
 [[noreturn]] void refuse_to_start(const runtime::Command& command, const std::system_error& error);
-/// Of a message of a child's that is too long.
-Failure too_long(const io::Line& said, io::Framing framing);
+/// Of a line of a child's that is too long.
+Failure too_long(const io::Line& said);
+/// Of a stream that is wrong.
+Failure broken(const io::Framer& framer);
 
 /// How long a child that has ended is not started again; the log has it.
 Duration pause_before_restart(Context& context, policy::Backoff& backoff, const std::string& because);

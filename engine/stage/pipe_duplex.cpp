@@ -26,13 +26,10 @@ struct Asked {
   std::string input;  // What the child gets, where that is not the payload.
   std::unique_ptr<Failure> failed;
   int attempts = 0;
-  bool over = false;  // It may have its verdict.
+  bool over = false;                  // It may have its verdict.
+  std::vector<std::uint64_t> behind;  // Of its key: they failed before they were given, and have theirs right after it.
 
   Message message() const { return Message(**in, row); }
-  void fail(Failure why) {
-    failed = std::make_unique<Failure>(std::move(why));
-    over = true;
-  }
 };
 
 /// All of them, and the messages between.
@@ -109,40 +106,46 @@ class Children final : public Workplace {
   void took(Worker& worker, std::size_t frames) override {
     if (answers()) return;
     worker.answered = true;
-    for (; frames > 0 && !worker.asked.empty(); --frames) {
-      Asked& asked = at(worker.asked.front());
-      release(worker);
-      asked.over = true;
-    }
+    for (; frames > 0 && !worker.asked.empty(); --frames) end(release(worker));
     wake();
   }
   void time_over(Worker& worker) override {
-    Asked& asked = at(worker.asked.front());
-    release(worker);
-    asked.fail(Failure(Reason::timeout, "it took longer than " + config::show(*timeout())));
+    fail(release(worker), Failure(Reason::timeout, "it took longer than " + config::show(*timeout())));
     worker.blamed = true;
     wake();
   }
 
  private:
   Asked& at(std::uint64_t number) { return asked_[static_cast<std::size_t>(number - first_)]; }
-  /// The worker's oldest message is none of its any more.
-  void release(Worker& worker) {
+  std::uint64_t newest() const { return first_ + asked_.size() - 1; }
+  /// The worker's oldest message is none of its any more. Its number.
+  std::uint64_t release(Worker& worker) {
+    const std::uint64_t number = worker.asked.front();
     worker.asked.pop_front();
     if (worker.given > 0) --worker.given;
-    if (!worker.asked.empty() || !worker.keyed) return;
+    if (!worker.asked.empty() || !worker.keyed) return number;
     worker.idle_since = duplex.core.now();
     room_.wake();  // A key may wait for it.
     if (worker.child) worker.child->look();
+    return number;
+  }
+  /// It may have its verdict, and so may those of its key that waited for that.
+  void end(std::uint64_t number) {
+    Asked& asked = at(number);
+    asked.over = true;
+    if (kept_) return;
+    ready_.push_back(number);
+    for (const std::uint64_t next : asked.behind) end(next);
+  }
+  void fail(std::uint64_t number, Failure why) {
+    at(number).failed = std::make_unique<Failure>(std::move(why));
+    end(number);
   }
   void expire() {
     expired_ = true;
     for (const auto& worker : workers_) {
-      while (!worker->asked.empty()) {
-        Asked& asked = at(worker->asked.front());
-        release(*worker);
-        asked.fail(message::engine_stopped());
-      }
+      worker->cut_short |= !worker->asked.empty();
+      while (!worker->asked.empty()) fail(release(*worker), message::engine_stopped());
     }
     room_.wake();
     wake();
@@ -195,9 +198,9 @@ class Children final : public Workplace {
             co_await room_.wait();
           }
           key_waits_since_.reset();
-          if (worker) give(*worker, first_ + asked_.size() - 1);
+          if (worker) give(*worker, newest());
           if (!worker && !abandoned_) {
-            asked_.back().fail(message::engine_stopped());
+            fail(newest(), message::engine_stopped());
             wake();
           }
         }
@@ -239,11 +242,19 @@ class Children final : public Workplace {
     }
     if (!failure && expired_) failure = message::engine_stopped();
     if (!failure && input_) failure = input_->fill(message, asked.input);
-    if (!failure && key_) failure = key_->fill(message, key);
+    message::Done keyless = key_ ? key_->fill(message, key) : std::nullopt;
+    const bool has_key = !keyless;
+    if (!failure) failure = std::move(keyless);
     if (!failure) failure = check(message, asked.input);
     if (!failure) return key;
-    asked.fail(std::move(*failure));
-    wake();
+    Worker* const before = has_key ? holder_of(key) : nullptr;
+    if (before && !before->asked.empty()) {
+      asked.failed = std::make_unique<Failure>(std::move(*failure));
+      at(before->asked.back()).behind.push_back(newest());
+    } else {
+      fail(newest(), std::move(*failure));
+      wake();
+    }
     return std::nullopt;
   }
   /// Whether it can be framed.
@@ -260,12 +271,17 @@ class Children final : public Workplace {
     return Failure(Reason::type, "it holds a line break, and to the child a line is a message");
   }
 
+  Worker* holder_of(const std::string& key) const {
+    const auto has = [&](const auto& worker) { return worker->keyed && worker->key == key; };
+    const auto found = std::find_if(workers_.begin(), workers_.end(), has);
+    return found == workers_.end() ? nullptr : found->get();
+  }
   /// Who gets the next message: of a key always the same, as long as that has any of it. Null: nobody yet.
   Worker* worker_of(const std::string& key) {
     if (!key_) return least_busy();
+    if (Worker* const holder = holder_of(key)) return holder;
     Worker* free = nullptr;
     for (const auto& worker : workers_) {
-      if (worker->keyed && worker->key == key) return worker.get();
       const bool idle = worker->asked.empty();
       if (idle && (!free || worker->idle_since < free->idle_since)) free = worker.get();
     }
@@ -328,7 +344,7 @@ class Children final : public Workplace {
       if (finished(worker) && (started_ || key_)) co_return;
       std::string because;
       worker.given = 0;
-      worker.blamed = worker.answered = false;
+      worker.blamed = worker.answered = worker.cut_short = false;
       try {
         worker.child = std::make_unique<TalkingChild>(*this, worker);
         started_ = true;
@@ -342,7 +358,7 @@ class Children final : public Workplace {
         const std::unique_ptr<TalkingChild> child = std::move(worker.child);
         because = told(*child);
         const bool as_told = child->closes() || (child->let_go() && worker.asked.empty());
-        if (finished(worker) || as_told) judge(*child, because);
+        if (finished(worker) || as_told) judge(worker, *child, because);
         if (finished(worker) || abandoned_) co_return;
         if (child->ran() / 10 >= pipe.restart->from || worker.answered || worker.blamed) backoff.reset();
         needed = !as_told && !(worker.keyed && worker.asked.empty());
@@ -382,10 +398,13 @@ class Children final : public Workplace {
     return text;
   }
   /// At the end of everything: who never answers tells only by this whether all went well.
-  void judge(const TalkingChild& child, const std::string& because) {
+  void judge(const Worker& worker, const TalkingChild& child, const std::string& because) {
     if (abandoned_ || !child.exit() || is_ok(pipe.ok, *child.exit())) return;
     if (!answers()) return duplex.refuse(child.errors.tail(), Failure(Reason::exit, because));
-    duplex.log(observe::Level::warn, "the child has answered all and ended badly", {{"because", because}});
+    const char* const what = worker.cut_short
+                                 ? "the child had not answered all when the drain was over, and ended badly"
+                                 : "the child has answered all and ended badly";
+    duplex.log(observe::Level::warn, what, {{"because", because}});
   }
   /// The message whose turn it was may have killed the child; where it does so again and again, it fails. Where the
   /// child was `mute` up to the end of its input, all that it was given fail at once: another one would say no more.
@@ -393,13 +412,12 @@ class Children final : public Workplace {
     if (worker.blamed || worker.given == 0 || worker.asked.empty()) return;
     if (!mute && ++at(worker.asked.front()).attempts < pipe.attempts) return;
     for (std::size_t given = mute ? worker.given : 1; given > 0 && !worker.asked.empty(); --given) {
-      Asked& asked = at(worker.asked.front());
-      release(worker);
+      const std::uint64_t number = release(worker);
       Failure why(Reason::exit, because);
       why.text += mute ? ", having answered nothing up to the end of its input; one that may leave out an answer is "
                          "written with `reply: free`"
-                       : ", and it was this message's turn each of " + std::to_string(asked.attempts) + " times";
-      asked.fail(std::move(why));
+                       : ", and it was this message's turn each of " + std::to_string(at(number).attempts) + " times";
+      fail(number, std::move(why));
     }
   }
 
@@ -423,6 +441,7 @@ class Children final : public Workplace {
 
   /// False: the output was full before all was out.
   bool put_out() {
+    if (!settle()) return false;  // Of a key what ended before anything else of it is heard.
     for (const auto& worker : workers_) {
       TalkingChild* const child = worker->child.get();
       if (!child) continue;
@@ -450,28 +469,36 @@ class Children final : public Workplace {
     }
     if (!child.framer.wrong().empty() && child.ended_because().empty()) {
       child.end(child.framer.wrong(), true);
-      if (!answers()) duplex.refuse({}, Failure(Reason::decode, child.framer.wrong()));
+      if (!answers()) {
+        duplex.refuse({}, broken(child.framer));
+      } else if (child.framer.announced_too_much() && worker.given > 0) {
+        worker.blamed = true;
+        fail(release(worker), broken(child.framer));
+      }
     }
     child.heard();
     return true;
   }
   void emit(TalkingChild& child, const io::Line& said) {
-    if (said.too_long) return duplex.refuse(said.bytes, too_long(said, pipe.framing));
+    if (said.too_long) return duplex.refuse(said.bytes, too_long(said));
     duplex.out.emit_shared(main_port, child.framer.arena(), said.bytes, child.read_at());
   }
   /// False: nobody asked.
   bool answer(Worker& worker, const io::Line& said) {
     if (worker.given == 0) return false;
-    Asked& asked = at(worker.asked.front());
-    release(worker);
+    const std::uint64_t number = release(worker);
+    const Asked& asked = at(number);
     worker.answered = true;
     ++answers_;
     worker.waits_since = worker.child->read_at();
     if (key_waits_since_) look_at_all();  // Another may be the one that is silent the longest.
-    asked.over = true;
     if (said.too_long) {
-      asked.fail(too_long(said, pipe.framing));
-    } else if (merge_) {
+      worker.blamed = true;
+      worker.child->end("an answer is longer than 16MiB", true);
+      fail(number, too_long(said));
+      return true;
+    }
+    if (merge_) {
       auto result = std::make_shared<message::Result>();
       result->text = said.bytes;
       asked.message().edit_metadata().result = std::move(result);
@@ -479,12 +506,18 @@ class Children final : public Workplace {
       asked.message().forget_result();
       asked.message().replace(said.bytes);
     }
-    if (!kept_) verdict(asked);
+    end(number);
+    if (!kept_) settle();
     return true;
   }
 
-  /// Verdicts, the oldest first. False: the output was full before all that may had theirs.
+  /// Verdicts, the oldest first, or in the order in which they may have them. False: the output was full before all
+  /// that may had theirs.
   bool settle() {
+    for (; !ready_.empty(); ready_.pop_front()) {
+      if (duplex.out.full()) return false;
+      verdict(at(ready_.front()));
+    }
     while (!asked_.empty() && asked_.front().over) {
       if (asked_.front().in) {
         if (duplex.out.full()) return false;
@@ -528,6 +561,7 @@ class Children final : public Workplace {
     }
     first_ += asked_.size();
     asked_.clear();
+    ready_.clear();
     held_bytes_ = 0;
     for (const auto& worker : workers_) {
       worker->asked.clear();
@@ -545,6 +579,8 @@ class Children final : public Workplace {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Asked> asked_;  // In the order of coming.
   std::uint64_t first_ = 0;  // Its first one's number.
+  // Where the order of coming is not kept: those that are over, until they have their verdict. Of a key in its order.
+  std::deque<std::uint64_t> ready_;
   std::size_t held_bytes_ = 0;
   std::size_t living_ = 0;  // Workers that have not ended.
   bool room_wanted_ = false;

@@ -18,6 +18,11 @@ class Staying final : public io::WatchedChild {
         asked_(core_),
         read_at_(core_.now()) {}
 
+  /// How it ended, and why it was ended, where it was.
+  std::string told() const {
+    const auto end = io::describe_end(pipe_.command.argv.front(), *exit_, errors_.tail());
+    return closed_its_output_ ? "it closed its output: " + end : end;
+  }
   std::string_view errors() const { return errors_.tail(); }
 
  private:
@@ -25,6 +30,7 @@ class Staying final : public io::WatchedChild {
   Task<> through() override {
     look_after();
     bool group_ended = false;
+    std::optional<Time> mute_since;
     while (true) {
       const bool more = put_out();
       co_await source_.flush();
@@ -39,14 +45,26 @@ class Staying final : public io::WatchedChild {
       if (ask()) continue;
       if (errors_.pending()) news_.wake();
       bool news = true;
-      if (exit_ && !given_up_)
+      if (exit_ && !given_up_) {
         news = co_await news_.wait_until(core_.now() + patience);
-      else
+      } else if (!exit_ && !output_open_ && !closed_its_output_) {
+        if (!mute_since) mute_since = core_.now();
+        co_await news_.wait_until(*mute_since + patience);
+        if (!exit_ && *mute_since + patience <= core_.now()) co_await end_mute();
+      } else {
         co_await news_.wait();
+      }
       source_.waited_outside();
       if (!news) give_up();
       take_in();
     }
+  }
+  /// Nothing more can come of it, and it lives on.
+  Task<> end_mute() {
+    closed_its_output_ = true;
+    source_.log(observe::Level::warn, "the child has closed its output and lives on: it is ended");
+    co_await persuade();
+    if (!exit_) end_group();
   }
   Task<> part(bool broken_off) override {
     if (!exit_) co_await persuade();
@@ -74,10 +92,10 @@ class Staying final : public io::WatchedChild {
       source_.out.emit_shared(main_port, framer_.arena(), said.bytes, read_at_);
       return;
     }
-    source_.refuse(said.bytes, too_long(said, pipe_.framing));
+    source_.refuse(said.bytes, too_long(said));
   }
   /// Nobody knows where the next message would begin.
-  void refuse_stream() { source_.refuse({}, Failure(Reason::decode, framer_.wrong())); }
+  void refuse_stream() { source_.refuse({}, broken(framer_)); }
   bool reading() const { return !into_.empty() || read_ > 0; }
   /// True: there is more to put out already.
   bool ask() {
@@ -133,12 +151,12 @@ class Staying final : public io::WatchedChild {
   std::size_t read_ = 0;  // and how many it put there.
   Time read_at_;          // When the last of them came.
   bool given_up_ = false;
+  bool closed_its_output_ = false;  // And was ended for it.
 };
 
 }  // namespace
 
 Task<> read_pipe(const Pipe& pipe, Source& source) {
-  const std::string& program = pipe.command.argv.front();
   const std::string input = pipe.input ? pipe.input->text() : std::string();
   std::optional<policy::Backoff> backoff;
   if (pipe.restart) backoff.emplace(pipe.restart->from, pipe.restart->to);
@@ -154,7 +172,7 @@ Task<> read_pipe(const Pipe& pipe, Source& source) {
     if (child) {
       co_await child->finish();
       if (source.abandoned()) co_return;
-      if (child->exit()) end = io::describe_end(program, *child->exit(), child->errors());
+      if (child->exit()) end = child->told();
       if (!backoff) {
         const bool failed = child->exit() && !is_ok(pipe.ok, *child->exit());
         if (failed) source.refuse(child->errors(), Failure(Reason::exit, end));

@@ -42,6 +42,7 @@ void TalkingChild::end(std::string why, bool at_once) {
 
 Task<> TalkingChild::through() {
   look_after();
+  if (all_.answers()) beside_.start(watch_input());
   all_.wake();
   bool group_ended = false;
   while (true) {
@@ -79,7 +80,7 @@ std::optional<Time> TalkingChild::due() const {
     by(worker_.waits_since + *timeout);
   }
   if (worker_.keyed && worker_.asked.empty() && !closes_) by(worker_.idle_since + idle_most);
-  if (const auto since = all_.flushed_at(worker_); since && listening_ && !lets_go_ && !closed_) {
+  if (const auto since = all_.flushed_at(worker_); since && listening_ && !lets_go_ && !closed_ && !input_broken_) {
     by(std::max(*since, worker_.waits_since) + hold_most);
   }
   return when;
@@ -95,7 +96,7 @@ void TalkingChild::ring() {
   }
   if (worker_.keyed && worker_.asked.empty() && !closes_ && worker_.idle_since + idle_most <= now) close();
   if (const auto since = all_.flushed_at(worker_);
-      since && listening_ && std::max(*since, worker_.waits_since) + hold_most <= now) {
+      since && listening_ && !input_broken_ && std::max(*since, worker_.waits_since) + hold_most <= now) {
     lets_go_ = true;
     tell();
   }
@@ -105,7 +106,7 @@ void TalkingChild::ring() {
     return end("a message took longer than " + config::show(*timeout), true);
   }
   if (!stranded_since_ || *stranded_since_ + patience > now) return;
-  if ((lets_go_ || all_.hurries()) && worker_.given > 0 && output_open_) {  // It still answers.
+  if ((lets_go_ || all_.hurries()) && worker_.given > 0 && output_open_ && !input_broken_) {  // It still answers.
     stranded_since_ = now;
     return;
   }
@@ -169,15 +170,24 @@ Task<> TalkingChild::feed() {
       if (pieces % turn == 0) co_await core_.yield();
     }
   } catch (const std::system_error&) {
-    // It closed its input, or has ended. What it was given already it may still answer.
-    input_broken_ = true;
-    if (!exit_) stranded_since_ = core_.now();
-    look();
-    co_return;
+    co_return lose_input();
   }
   closed_ = true;
   child_->close_input();
   hurry();
+}
+
+/// It may close its input and live on, owing answers, while nothing is written that would tell.
+Task<> TalkingChild::watch_input() {
+  co_await child_->input_broken();
+  if (!closed_ && worker_.given > 0) lose_input();
+}
+
+/// It closed its input, or has ended. What it was given already it may still answer.
+void TalkingChild::lose_input() {
+  input_broken_ = true;
+  if (!exit_ && !stranded_since_) stranded_since_ = core_.now();
+  look();
 }
 
 }  // namespace weir::stage

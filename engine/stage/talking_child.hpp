@@ -20,6 +20,7 @@ struct Worker {
   Time waits_since{};               // Of the oldest: given, or the answer before it came.
   bool blamed = false;              // Why its child ends is known, and no message's fault.
   bool answered = false;            // Its child has taken or answered something.
+  bool cut_short = false;           // Its child was waited for no longer, and owed answers.
   std::string key;
   bool keyed = false;
   Time idle_since{};
@@ -112,6 +113,8 @@ class TalkingChild final : public io::WatchedChild {
   std::span<char> error_space() override { return errors.space(); }
   void errors_came(std::size_t count) override;
   Task<> feed() override;
+  Task<> watch_input();
+  void lose_input();
   std::optional<Time> due() const;
   void ring();
 

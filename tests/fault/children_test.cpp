@@ -65,12 +65,21 @@ BOOST_AUTO_TEST_CASE(a_child_that_is_killed_is_told_and_what_it_said_is_kept) {
   BOOST_TEST(contains(end.err, "`sh` was killed by SIGKILL"), end.err);
 }
 
-BOOST_AUTO_TEST_CASE(a_child_that_closes_its_output_and_lives_on_ends_with_the_run) {
+BOOST_AUTO_TEST_CASE(a_child_that_closes_its_output_and_lives_on_is_told_and_ended) {
   const TemporaryFolder folder;
-  Child child(weir_run({folder.file("p.yaml", source("pipe: [sh, -c, 'echo 1; exec >&- 2>&-; sleep 1000']"))}));
-  BOOST_TEST(child.saw_on_out("1\n"));
+  const auto end = ran({folder.file("p.yaml", source("pipe: [sh, -c, 'echo 1; exec >&- 2>&-; sleep 1000']"))});
+  BOOST_TEST(end.code == 1, end.err);
+  BOOST_TEST(end.out == "1\n");
+  BOOST_TEST(contains(end.err, "the child has closed its output and lives on: it is ended"), end.err);
+  BOOST_TEST(contains(end.err, "it closed its output: `sh` was killed by SIGTERM"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_never_ends_is_told_and_the_child_ends_with_the_run) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("p.yaml", source("pipe: [cat, /dev/zero]"))}));
+  BOOST_TEST(child.saw_on_err("line 1 is longer than 16MiB"), child.err());
   child.signal(SIGTERM);
-  BOOST_TEST(child.end().code == 0);
+  BOOST_TEST(child.end().code == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_child_that_is_deaf_to_sigterm_is_killed) {

@@ -134,6 +134,27 @@ std::error_code start_error(Command command) {
   return {};
 }
 
+Task<> await_closed_input(Core& core, bool& told) {
+  Command command = shell("exec <&-; exec sleep 1000");
+  command.input = true;
+  const auto child = core.processes().start(command);
+  co_await child->input_broken();
+  told = true;
+}
+
+Task<> close_awaited_input(Core& core, Exit& exit, bool& told) {
+  Command command;
+  command.argv = {"cat"};
+  command.input = true;
+  const auto child = core.processes().start(command);
+  const auto waits = core.spawn(child->input_broken(), [&](std::exception_ptr error) { told = !error; });
+  co_await core.yield();
+  BOOST_TEST(!told);
+  child->close_input();
+  exit = co_await child->wait();
+  while (waits->running()) co_await core.yield();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(an_exit_code_a_signal_and_both_outputs_are_told) {
@@ -179,6 +200,21 @@ BOOST_AUTO_TEST_CASE(writing_to_a_child_that_has_ended_is_a_broken_pipe) {
   std::error_code error;
   on_core([&](Core& core) { return write_to_the_dead(core, error); });
   BOOST_TEST((error == std::errc::broken_pipe));
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_closes_its_input_is_noticed_without_a_write) {
+  bool told = false;
+  on_core([&](Core& core) { return await_closed_input(core, told); });
+  BOOST_TEST(told);
+}
+
+BOOST_AUTO_TEST_CASE(who_awaits_the_end_of_an_input_hears_of_its_being_closed_here) {
+  bool told = false;
+  Exit exit;
+  exit.code = 1;
+  on_core([&](Core& core) { return close_awaited_input(core, exit, told); });
+  BOOST_TEST(told);
+  BOOST_TEST(exit.ok());
 }
 
 BOOST_AUTO_TEST_CASE(environment_and_directory_are_the_childs_own) {

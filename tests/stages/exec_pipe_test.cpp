@@ -322,30 +322,63 @@ BOOST_AUTO_TEST_CASE(a_child_that_says_more_than_it_was_asked_is_replaced) {
   BOOST_TEST(talk.bench.out("talk", "failed") == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_that_is_too_long_fails_its_message_and_one_that_is_no_frame_ends_the_child) {
+BOOST_AUTO_TEST_CASE(an_answer_that_announces_too_much_fails_its_message_and_ends_the_child_as_does_what_is_no_frame) {
   Talked talk("{pipe: [odd], framing: netstring}", five);
   int children = 0;
   talk.program("odd", [&](const Command&) {
-    const bool first = ++children == 1;
-    return reads(
-        [first](const std::string& message, Reaction& reaction) {
+    const int number = ++children;
+    auto behaviour = reads(
+        [number](const std::string& message, Reaction& reaction) {
           if (message == "b") {
-            reaction.output += "20000000:" + std::string(20'000'000, 'x') + ",";
-          } else if (message == "d" && first) {
+            reaction.output += "20000000:xxx";
+          } else if (message == "d" && number == 2) {
             reaction.output += "hello";
           } else {
             weir::io::append_frame(weir::io::Framing::netstring, message + "!", reaction.output);
           }
         },
         weir::io::Framing::netstring);
+    behaviour.forever = number < 3;
+    behaviour.ignores = {SIGTERM};
+    return behaviour;
   });
   talk.run();
   BOOST_TEST(talk.out() == "a!\nc!\nd!\ne!\n");
   BOOST_TEST(talk.failed() ==
              "{\"attempts\":1,\"kind\":\"size\",\"text\":\"b\",\"why\":\"message 2 has 20000000 bytes, more than "
              "16MiB\"}\n");
-  BOOST_TEST(children == 2);
+  BOOST_TEST(children == 3);
   BOOST_TEST(talk.bench.log.find("what should be a netstring begins with no length") != std::string::npos);
+  BOOST_TEST((talk.bench.runtime.now() < Time(2s)));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_without_an_end_fails_its_message_as_soon_as_it_is_too_long_and_ends_the_child) {
+  Talked talk("{pipe: [flood]}", five);
+  Lines got;
+  talk.program("flood", [&](const Command&) {
+    const bool first = got.empty();
+    auto behaviour = reads([&got, first](const std::string& line, Reaction& reaction) {
+      got.push_back(line);
+      if (line == "b") {
+        reaction.output += std::string(17'000'000, 'x');
+        reaction.deaf = true;
+      } else {
+        reaction.output += line + "!\n";
+      }
+    });
+    behaviour.forever = first;
+    behaviour.ignores = {SIGTERM};
+    return behaviour;
+  });
+  talk.run();
+  BOOST_TEST(talk.out() == "a!\nc!\nd!\ne!\n");
+  BOOST_TEST(talk.failed() ==
+             "{\"attempts\":1,\"kind\":\"size\",\"text\":\"b\",\"why\":\"line 2 is longer than 16MiB\"}\n");
+  BOOST_TEST(got == (Lines{"a", "b", "c", "d", "e"}));
+  BOOST_TEST(talk.bench.log.find("because=\"an answer is longer than 16MiB: `flood` was killed by SIGKILL\"") !=
+                 std::string::npos,
+             talk.bench.log);
+  BOOST_TEST((talk.bench.runtime.now() < Time(2s)));
 }
 
 BOOST_AUTO_TEST_CASE(a_child_that_closes_one_of_its_streams_is_ended_a_second_later_and_replaced) {
@@ -366,6 +399,36 @@ BOOST_AUTO_TEST_CASE(a_child_that_closes_one_of_its_streams_is_ended_a_second_la
     BOOST_TEST(talk.out() == "1!\n2!\n3!\n4!\n", input);
     BOOST_TEST(children == 2);
     BOOST_TEST(talk.bench.log.find(input ? "it closed its input" : "it closed its output") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_closes_its_input_and_owes_answers_is_ended_though_nothing_more_is_written_to_it) {
+  // Its source has read everything, or goes on a day later.
+  for (const std::string payloads : {"range: 1..4", "lua: 'for i = 1, 4 do yield(\"\" .. i) end sleep(\"24h\")'"}) {
+    Talked talk("{pipe: [shy]}", payloads);
+    Lines got;
+    int children = 0;
+    talk.program("shy", [&](const Command&) {
+      const bool first = ++children == 1;
+      auto behaviour = reads([&got, first](const std::string& line, Reaction& reaction) {
+        got.push_back(line);
+        reaction.output += line + "!\n";
+        if (first && line == "2") reaction.closes_input = reaction.deaf = true;
+      });
+      behaviour.forever = first;
+      return behaviour;
+    });
+    talk.bench.start();
+    talk.bench.advance(3s);
+    BOOST_TEST(talk.bench.out("talk") == 4U, payloads);
+    BOOST_TEST(got == (Lines{"1", "2", "3", "4"}), payloads);
+    BOOST_TEST(children == 2);
+    BOOST_TEST(talk.bench.log.find("because=\"it closed its input: `shy` was killed by SIGTERM\"") != std::string::npos,
+               talk.bench.log);
+    talk.bench.run();
+    talk.over();
+    BOOST_TEST(talk.out() == "1!\n2!\n3!\n4!\n");
+    BOOST_TEST(talk.failed() == "");
   }
 }
 
@@ -578,6 +641,41 @@ BOOST_AUTO_TEST_CASE(a_key_that_finds_no_free_child_waits_and_the_order_of_each_
     }
     BOOST_TEST(seen.size() == 200U);
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_of_a_key_leaves_before_what_of_it_is_answered_later_whatever_another_key_waits_for) {
+  Talked talk("{pipe: [job], restart: 1ms..2ms, attempts: 1}", "range: 1..8, text: '{{ i % 2 }}{{ i }}'",
+              "    workers: 2\n    order: {key: '{{ string.sub(text, 1, 1) }}'}\n    on_error: pass\n");
+  talk.program("job", [](const Command&) {
+    return reads([](const std::string& line, Reaction& reaction) {
+      if (line == "13") {
+        reaction.deaf = true;  // Up to the end of its input.
+      } else if (line == "04") {
+        reaction.exit = exit_of(1);
+      } else {
+        reaction.output += line + "!\n";
+      }
+    });
+  });
+  talk.run();
+  std::map<char, std::string> by_key;
+  std::istringstream out(talk.out());
+  for (std::string line; out >> line;) by_key[line.front()] += line.substr(1) + ' ';
+  BOOST_TEST(by_key['0'] == "2! 4 6! 8! ");
+  BOOST_TEST(by_key['1'] == "1! 3 5! 7! ");
+}
+
+BOOST_AUTO_TEST_CASE(what_no_child_can_be_given_leaves_in_its_place_among_those_of_its_key) {
+  Talked talk("{pipe: [held], stdin: '{{ string.sub(text, 2) == \"b\" and \"two\\nlines\" or text }}'}",
+              "each: [1a, 2b, 1b, 1c, 2a], text: '{{ item }}'",
+              "    workers: 2\n    order: {key: '{{ string.sub(text, 1, 1) }}'}\n    on_error: pass\n");
+  talk.program("held", [](const Command&) { return hoards(2, "!\n"); });
+  talk.run();
+  std::map<char, std::string> by_key;
+  std::istringstream out(talk.out());
+  for (std::string line; out >> line;) by_key[line.front()] += line.substr(1) + ' ';
+  BOOST_TEST(by_key['1'] == "a! b c! ");
+  BOOST_TEST(by_key['2'] == "b a! ");
 }
 
 BOOST_AUTO_TEST_CASE(a_key_that_waits_gets_the_place_of_one_that_keeps_its_answers_back) {
@@ -838,6 +936,36 @@ BOOST_AUTO_TEST_CASE(a_drain_closes_its_input_and_takes_its_answers) {
   BOOST_TEST(bench.has_ended());
   BOOST_TEST(bench.files().text("out") == "{}\n{}\n{}\n{}\n{}\n");
   BOOST_TEST(bench.ending().left == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(of_one_that_owes_answers_when_the_drain_is_over_the_log_does_not_say_that_it_has_answered_all) {
+  for (const bool answers : {true, false}) {
+    Bench bench(
+        "stages:\n"
+        "  in: {generate: {range: 1..10}}\n"
+        "  talk: {from: in, exec: {pipe: [stays]}}\n"
+        "  out: {from: talk, drop: {}}\n");
+    bench.runtime.programs().script("stays", [answers](const Command&) {
+      auto behaviour = answers ? echo() : reads([](const std::string&, Reaction&) {});
+      behaviour.forever = true;
+      return behaviour;
+    });
+    bench.start();
+    bench.advance(100ms);
+    bench.drain();
+    if (!answers) {
+      bench.advance(30s);
+      bench.running().expire();
+    }
+    bench.advance(5s);
+    BOOST_TEST(bench.has_ended());
+    const std::string because = " because=\"it did not end with its input: `stays` was killed by SIGTERM\"";
+    const std::string all = "msg=\"the child has answered all and ended badly\"";
+    const std::string not_all = "msg=\"the child had not answered all when the drain was over, and ended badly\"";
+    BOOST_TEST((bench.log.find(all) != std::string::npos) == answers, bench.log);
+    BOOST_TEST((bench.log.find(not_all) != std::string::npos) == !answers, bench.log);
+    BOOST_TEST(bench.log.find(because) != std::string::npos, bench.log);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(stopped_it_leaves_no_child_and_tells_what_is_left) {

@@ -424,8 +424,104 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_too_long_is_refused_and_the_rest_read) {
   BOOST_TEST(exec.out() == (Lines{"a", "b"}));
   BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
   BOOST_TEST((exec.refused[0].second.reason == Reason::size));
-  BOOST_TEST(exec.refused[0].second.text == "line 2 has 18000000 bytes, more than 16MiB");
+  BOOST_TEST(exec.refused[0].second.text == "line 2 is longer than 16MiB");
   BOOST_TEST(exec.refused[0].second.line.value() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_without_an_end_is_refused_as_soon_as_it_is_too_long) {
+  Alone exec("exec", "{pipe: [job]}");
+  exec.runtime.programs().script("job", [](const Command&) {
+    Behaviour behaviour;
+    behaviour.steps.push_back(says("a\n"));
+    for (int i = 0; i < 300; ++i) behaviour.steps.push_back(says(std::string(60'000, 'x')));
+    behaviour.forever = true;
+    return behaviour;
+  });
+  exec.start();
+  exec.run_for(1s);
+  BOOST_TEST(exec.running());
+  BOOST_TEST(exec.out() == Lines{"a"});
+  BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
+  BOOST_TEST(exec.refused[0].first == std::string(1024, 'x'));
+  BOOST_TEST((exec.refused[0].second.reason == Reason::size));
+  BOOST_TEST(exec.refused[0].second.text == "line 2 is longer than 16MiB");
+  exec.stop();
+  BOOST_TEST(exec.refused.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_frame_that_announces_too_much_is_refused_and_ends_the_child) {
+  Alone exec("exec", "{pipe: [job], framing: length}");
+  exec.runtime.programs().script("job", [](const Command&) {
+    auto behaviour = that({says(std::string("\0\0\0\1a\xff\xff\xff\xff", 9))});
+    behaviour.forever = true;
+    return behaviour;
+  });
+  exec.run();
+  BOOST_TEST(exec.out() == Lines{"a"});
+  BOOST_REQUIRE(!exec.refused.empty());
+  BOOST_TEST((exec.refused[0].second.reason == Reason::size));
+  BOOST_TEST(exec.refused[0].second.text == "message 2 has 4294967295 bytes, more than 16MiB");
+  BOOST_TEST(exec.runtime.programs().running() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_closes_its_output_and_lives_on_is_ended_a_second_later) {
+  for (const bool stubborn : {false, true}) {
+    Alone exec("exec", "{pipe: [job], stdin: x}");
+    exec.runtime.programs().script("job", [stubborn](const Command&) {
+      Behaviour behaviour;
+      behaviour.reacts = [](std::string_view) {
+        Behaviour::Reaction reaction;
+        reaction.output = "a\n";
+        reaction.closes_output = true;
+        return reaction;
+      };
+      behaviour.forever = true;
+      if (stubborn) behaviour.ignores = {SIGTERM};
+      return behaviour;
+    });
+    exec.run();
+    BOOST_TEST(exec.out() == Lines{"a"});
+    BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
+    BOOST_TEST((exec.refused[0].second.reason == Reason::exit));
+    BOOST_TEST(exec.refused[0].second.text ==
+               std::string("it closed its output: `job` was killed by ") + (stubborn ? "SIGKILL" : "SIGTERM"));
+    BOOST_TEST((exec.core().now() == Time(stubborn ? 2s : 1s)));
+    BOOST_TEST(exec.runtime.programs().running() == 0U);
+    BOOST_TEST(exec.runtime.alarms() == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(with_restart_one_that_closed_its_output_is_started_again_and_the_log_says_why) {
+  Bench bench(
+      "stages:\n"
+      "  job: {exec: {pipe: [job], stdin: x, restart: 100ms..100ms}}\n"
+      "  out: {from: job, file: {write: out, format: lines}}\n");
+  int children = 0;
+  bench.runtime.programs().script("job", [&](const Command&) {
+    Behaviour behaviour;
+    behaviour.reacts = [first = ++children == 1](std::string_view) {
+      Behaviour::Reaction reaction;
+      reaction.output = first ? "a\n" : "b\n";
+      reaction.closes_output = first;
+      return reaction;
+    };
+    behaviour.forever = true;
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(10s);
+  BOOST_TEST(children == 2);
+  const std::string told = "the child has closed its output and lives on: it is ended";
+  const auto place = bench.log.find(told);
+  BOOST_REQUIRE_MESSAGE(place != std::string::npos, bench.log);
+  BOOST_TEST(bench.log.find(told, place + 1) == std::string::npos, bench.log);
+  BOOST_TEST(
+      bench.log.find("because=\"it closed its output: `job` was killed by SIGTERM\" pause_s=0.1") != std::string::npos,
+      bench.log);
+  bench.drain();
+  bench.advance(2s);
+  BOOST_TEST(bench.has_ended());
+  BOOST_TEST(bench.files().text("out") == "a\nb\n");
 }
 
 BOOST_AUTO_TEST_CASE(it_is_given_its_standard_input_once) {
