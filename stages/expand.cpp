@@ -1,4 +1,5 @@
 // expand: makes a message of each element of a list.
+#include "engine/message/expanded.hpp"
 #include "engine/message/json.hpp"
 #include "engine/message/paths.hpp"
 #include "engine/message/payload.hpp"
@@ -79,7 +80,7 @@ class Expand : public stage::Operator {
           continue;
         }
         element_ = *first;
-        list_.begin(groups_.get());
+        if (groups_) list_.begin(groups_.get(), std::make_shared<const message::Expanded>(message));
       }
       // One message may become more than may be put out at once: then it goes on here when called again.
       message::Document& document = message.document();

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "engine/message/expanded.hpp"
 #include "engine/message/group.hpp"
 #include "engine/message/json.hpp"
 #include "engine/message/payload.hpp"
@@ -30,7 +31,8 @@ const auto spec =
         .details(
             "It leaves once every message of one `expand`, or of one tick of `generate`, has arrived here, has been "
             "dropped or has failed: those that arrived, in the order in which they were made, whatever overtook what "
-            "on the way. A list of which nothing arrives leaves as an empty one. To have the failed ones in it, read "
+            "on the way. A list of which nothing arrives leaves as an empty one, with the metadata of the message that "
+            "was expanded, which is done with it. To have the failed ones in it, read "
             "`STAGE.failed` as well, or say `on_error: pass`. The new message has the metadata of the one that arrived "
             "first; when it is done, so are all of which it was made. At most 1,000 lists are open at once: messages "
             "of further ones fail here, as do those that belong to no list of that stage, or to one that has left: a "
@@ -78,7 +80,7 @@ class Gather : public stage::Operator, private message::Groups::Listener {
   bool finish(stage::Output& out) override {
     if (!flush(out)) return false;
     // Nothing comes any more.
-    while (!open_.empty() && !out.full()) send(open_.begin()->first, out, out.core().now());
+    while (!open_.empty() && !out.full()) send(open_.begin(), out);
     return open_.empty();
   }
 
@@ -91,6 +93,10 @@ class Gather : public stage::Operator, private message::Groups::Listener {
     std::vector<Part> parts;
     std::unique_ptr<stage::Joint> joint = std::make_unique<stage::Joint>();
     message::Metadata metadata;  // Of the first.
+  };
+  struct Complete {
+    std::uint64_t group = 0;
+    std::shared_ptr<const message::Expanded> made_of;
   };
 
   const message::GroupMark* mark_of(const stage::Message& message) const {
@@ -120,24 +126,30 @@ class Gather : public stage::Operator, private message::Groups::Listener {
   bool send_complete(stage::Output& out, runtime::Time now) {
     for (;;) {
       if (out.full()) return false;
-      std::uint64_t group = 0;
+      Complete next;
       {
         const std::lock_guard lock(mutex_);
         if (complete_.empty()) return true;
-        group = complete_.front();
+        next = std::move(complete_.front());
         complete_.pop_front();
       }
-      send(group, out, now);
+      const auto found = open_.find(next.group);
+      if (found != open_.end()) {
+        send(found, out);
+      } else {
+        send_empty(next, out, now);
+      }
     }
   }
 
-  void send(std::uint64_t group, stage::Output& out, runtime::Time now) {
-    const auto found = open_.find(group);
+  void send_empty(const Complete& list, stage::Output& out, runtime::Time now) {
+    const auto& made_of = list.made_of;
+    const stage::Message made = out.emit(stage::main_port, opening_ + "]}", made_of ? made_of->entered() : now);
+    if (made_of) made_of->carry(made);
+  }
+
+  void send(std::map<std::uint64_t, Open>::iterator found, stage::Output& out) {
     payload_ = opening_;
-    if (found == open_.end()) {
-      out.emit(stage::main_port, payload_ + "]}", now);
-      return;
-    }
     Open& open = found->second;
     std::stable_sort(open.parts.begin(), open.parts.end(),
                      [](const Part& one, const Part& other) { return one.position < other.position; });
@@ -153,10 +165,10 @@ class Gather : public stage::Operator, private message::Groups::Listener {
     open_.erase(found);
   }
 
-  void completed(std::uint64_t group) noexcept override {
+  void completed(std::uint64_t group, const std::shared_ptr<const message::Expanded>& made_of) noexcept override {
     {
       const std::lock_guard lock(mutex_);
-      complete_.push_back(group);
+      complete_.push_back({group, made_of});
     }
     wake_();
   }
@@ -168,7 +180,7 @@ class Gather : public stage::Operator, private message::Groups::Listener {
   std::string opening_, payload_;
   std::map<std::uint64_t, Open> open_;  // By number, so by age.
   std::mutex mutex_;
-  std::deque<std::uint64_t> complete_;  // Told by whoever let go of the last message, on any core.
+  std::deque<Complete> complete_;  // Told by whoever let go of the last message, on any core.
 };
 
 const stage::Register registered(spec, [](auto config) {

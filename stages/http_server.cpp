@@ -1,8 +1,10 @@
 // http_server: takes HTTP requests, one message each; who asks is answered.
 #include <algorithm>
+#include <array>
 
 #include "engine/io/address.hpp"
 #include "engine/io/http_files.hpp"
+#include "engine/io/http_server.hpp"
 #include "engine/io/http_site.hpp"
 #include "engine/io/tls.hpp"
 #include "engine/message/json.hpp"
@@ -14,6 +16,9 @@ namespace {
 
 using stage::Failure;
 using stage::Reason;
+
+/// What weir tells clients of itself. Counted from 0 on; what a page may tell besides when it comes.
+constexpr std::array refusals{400, 401, 404, 405, 408, 413, 414, 415, 417, 431, 501, 503, 505};
 
 enum class Format : std::uint8_t { text, json };
 
@@ -195,7 +200,11 @@ const auto spec =
             "no room is lost: who asked is "
             "told 503, and its `reply` counts it as gone. On one address 1,000 requests may be at work, beside those "
             "that wait; the next is told 503. What is told 503 so is an error of the stage, of the kind full or "
-            "memory, and has a Retry-After.")
+            "memory, and has a Retry-After.\n"
+            "Of who is told an error before a message comes of it, a stranger's 401 say, there is only "
+            "weir_http_refused_total, by status; where no stage serves it, or it could not be read, on the stage of "
+            "the "
+            "address with the most specific path. A request whose client has left before the stage takes it is none.")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
         .example("http_server: {listen: 127.0.0.1:8080, path: /, files: chat.html}")
@@ -264,6 +273,7 @@ void look_for(runtime::Files& files, const std::string& path, io::HttpFiles::Of 
 }
 
 stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
+  for (const int status : refusals) observe::add(source.out.counters().http_refused, std::to_string(status), 0);
   std::string why;
   const auto address = io::parse_address(config.listen);
   auto path = io::HttpPath::parse(config.path, why);
@@ -281,8 +291,11 @@ stage::Task<> serve(const HttpServerConfig& config, stage::Source& source) {
   service.terms = terms_of(config);
   service.memory = source.memory;
   // The desk outlives the coroutine, not the stage.
-  service.on_refused = [counters = &source.out.counters()](stage::Reason why) {
-    ++counters->errors[static_cast<std::size_t>(why)];
+  service.on_refused = [&source](const io::HttpRefused& refused) {
+    auto& counters = source.out.counters();
+    if (refused.status != 0) observe::add(counters.http_refused, std::to_string(refused.status), 1);
+    if (refused.why) ++counters.errors[static_cast<std::size_t>(*refused.why)];
+    if (!refused.words.empty()) source.log(observe::Level::warn, refused.words);
   };
   if (config.files) {
     const auto of = service.path.takes_rest() ? io::HttpFiles::Of::folder : io::HttpFiles::Of::page;

@@ -51,6 +51,7 @@ struct Counters {
   observe::HistogramCells end_to_end;  ///< Sinks: from the source's reading to when the sink was done with it.
   std::int64_t children = 0;
   std::uint64_t child_restarts = 0;
+  observe::Counts http_refused;  ///< As StageSnapshot::http_refused.
 
   void drop(observe::Dropped reason, std::uint64_t messages = 1) {
     dropped[static_cast<std::size_t>(reason)] += messages;

@@ -535,6 +535,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     for (std::size_t state = 0; state < observe::states; ++state) {
       cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
+    cells.http_refused = counters.http_refused;
     const auto shape = node->planned->configured.shape;
     const bool duplex = shape == stage::Shape::duplex;
     // Its steps are done by the same one.

@@ -95,7 +95,10 @@ std::optional<HttpResponse> http_unpack(HttpRequest& request, std::size_t most) 
     const auto bound = std::min(most, std::max(packed_free, request.body.size() * packed_ratio_most));
     const auto unpacked = unpack_gzip(request.body, bound, body);
     if (unpacked == Unpacked::damaged) return http_refusal(400, "the body is damaged, or no gzip");
-    if (unpacked == Unpacked::too_large) return http_refusal(413, "the body is too large when it is unpacked");
+    if (unpacked == Unpacked::too_large) {
+      return http_refusal(413, bound < most ? "the body is more than 200 times as large when it is unpacked"
+                                            : "the body is too large when it is unpacked");
+    }
   }
   request.body = std::move(body);
   std::erase_if(request.headers, [](const auto& header) { return header.first == "content-encoding"; });

@@ -270,7 +270,8 @@ Task<HttpResponse> HttpFiles::answer(runtime::Core& core, HttpRequest request, s
       co_return response;
   }
   const bool packs = response.status == 200 && http_takes_gzip(request) && http_is_compressible(type);
-  if (range.count > (packs ? packed_bytes_most : whole_bytes)) {
+  // An empty one too: what is a file has a length, to HEAD as well (http_head).
+  if (range.count == 0 || range.count > (packs ? packed_bytes_most : whole_bytes)) {
     response.file = file;
     response.file_bytes = range.count;
   } else {

@@ -582,6 +582,11 @@ HttpRequest HttpReader::take() {
   return request;
 }
 
+void HttpReader::drop() {
+  inside_->refuse({});
+  inside_->request = HttpRequest();
+}
+
 const HttpRequest& HttpReader::head() const { return inside_->request; }
 std::size_t HttpReader::body_bytes() const { return inside_->request.body.size(); }
 std::optional<std::size_t> HttpReader::said_bytes() const {

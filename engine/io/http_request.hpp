@@ -51,6 +51,8 @@ class HttpRequest {
   /// answer. Whoever takes the body on takes this with it, and a handler that held something for the answer leaves it
   /// here. The server's; may be null.
   flow::Share* memory = nullptr;
+  /// Where a handler leaves who serves it (HttpRefused::served_by). The server's; may be null.
+  std::uint64_t* served_by = nullptr;
 
   std::string_view sent_path() const;  ///< Of the target, without a host: `/a%20b`; `*` as it is.
   /// The value of a field, its name in lower case; nothing where it does not stand. Of several, the first.
@@ -112,6 +114,8 @@ class HttpReader {
   bool wants_continue();  ///< The same, once.
   /// The whole request. The reader goes on with what was sent after it: call feed({}).
   HttpRequest take();
+  /// Lets go of all that is here; nothing more is read.
+  void drop();
 
   int status() const;            ///< 400, 413, 414, 417, 431, 501 or 505.
   std::string_view why() const;  ///< In words, for a person.

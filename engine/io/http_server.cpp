@@ -105,17 +105,18 @@ struct Connection {
       buffer;                       ///< Of what is read. Here, since Asio keeps no frame so large for the next time.
   std::unique_ptr<TlsSession> tls;  ///< Null: in the clear.
   Waits waits = Waits::next_request;
-  Time since{};          ///< When it began to wait for that.
-  Time deadline{};       ///< When its patience ends.
-  HttpPace pace;         ///< Of the body or the response that is on its way.
-  int on_the_way = 0;    ///< Of what was written, when some of it was written last.
-  bool late = false;     ///< It has ended.
-  bool evicted = false;  ///< Another connection needs the place or the memory, or the server ends.
-  bool left = false;     ///< Its sender went while the handler was at work.
-  bool ending = false;   ///< The server drains: what lies there is read, and nothing more is waited for,
-  bool fresh = false;    ///< but the first words of one that has just come.
-  bool turned = false;   ///< There was no place for it.
-  flow::Share memory;    ///< For the body that it reads or the response that it writes.
+  Time since{};                 ///< When it began to wait for that.
+  Time deadline{};              ///< When its patience ends.
+  HttpPace pace;                ///< Of the body or the response that is on its way.
+  int on_the_way = 0;           ///< Of what was written, when some of it was written last.
+  bool late = false;            ///< It has ended.
+  bool evicted = false;         ///< Another connection needs the place or the memory, or the server ends.
+  bool left = false;            ///< Its sender went while the handler was at work.
+  bool ending = false;          ///< The server drains: what lies there is read, and nothing more is waited for,
+  bool fresh = false;           ///< but the first words of one that has just come.
+  bool turned = false;          ///< There was no place for it.
+  flow::Share memory;           ///< For the body that it reads or the response that it writes.
+  std::uint64_t served_by = 0;  ///< Whose the request at hand is, or the response (HttpRefused).
   std::function<void()> on_gone;
 
   bool given_up() const { return late || evicted; }
@@ -298,13 +299,14 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       connection->memory.hold(0);
       connection->evicted = true;
       interrupt(*connection);
-      refused(Reason::memory, "a client that took its answer too slowly was closed, for want of memory");
+      refused({0, Reason::memory, "a client that took its answer too slowly was closed, for want of memory",
+               connection->served_by});
     }
   }
 
-  void refused(Reason why, std::string_view words) {
-    observe::log(observe::Level::warn, words);
-    if (options.on_refused) options.on_refused(why);
+  void refused(const HttpRefused& what) const {
+    if (options.on_refused) return options.on_refused(what);
+    if (!what.words.empty()) observe::log(observe::Level::warn, what.words);
   }
 
   // ------------------------------------------------------------------------------------------------------- coroutines
@@ -335,7 +337,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   void without_descriptors(tcp::acceptor& acceptor) {
     if (evict()) return;
     const bool turned = reserve.turn_one_away(acceptor.native_handle(), !options.tls);
-    if (turned && options.on_refused) options.on_refused(Reason::full);
+    if (turned) refused({options.tls ? 0 : 503, Reason::full});
   }
 
   /// Those who are connected, and whom the server has not heard of yet.
@@ -355,7 +357,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     socket.set_option(tcp::no_delay(true), ignored);
     const auto connected = coroutines.size() - acceptors.size() - turning;
     if (connected < options.connections || evict()) return start(converse(shared_from_this(), std::move(socket)));
-    refused(Reason::full, "a connection was turned away, since all there may be are at work");
+    refused({503, Reason::full, "a connection was turned away, since all there may be are at work"});
     if (turning < turning_most) {
       ++turning;
       start(turn_away(shared_from_this(), std::move(socket)));
@@ -375,7 +377,9 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     if (inside.options.tls && !co_await shake_hands(inside, connection, peer)) co_return;
     inside.wait(connection, Connection::Waits::rest_of_request, linger_pause);
     auto reading = connection.tls ? read_tls(connection, connection.buffer) : read_raw(connection, connection.buffer);
-    if (co_await std::move(reading) > 0) co_await refuse(inside, connection, 503, http_no_place);
+    if (co_await std::move(reading) == 0) co_return;
+    auto telling = tell(inside, connection, http_refusal(503, http_no_place), false);
+    co_await std::move(telling);
   }
 
   struct Turning {
@@ -513,9 +517,22 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     }
   }
 
-  static Task<> refuse(Inside& inside, Connection& connection, int status, std::string_view why) {
-    auto told = http_refusal(status, why);
-    auto telling = tell(inside, connection, std::move(told), false);
+  /// `lack`: it is for want of that.
+  static Task<> refuse(Inside& inside, Connection& connection, HttpReader& reader, int status, std::string_view why,
+                       std::optional<Reason> lack = std::nullopt) {
+    auto refusing = refuse(inside, connection, reader, http_refusal(status, why), lack);
+    co_await std::move(refusing);
+  }
+  /// Whoever is told may linger, and shall not keep from others what he was refused for: it goes before.
+  static Task<> refuse(Inside& inside, Connection& connection, HttpReader& reader, HttpResponse told,
+                       std::optional<Reason> lack = std::nullopt) {
+    const bool head = reader.head().method == "HEAD";
+    reader.drop();
+    connection.memory.hold(0);
+    HttpRefused refused{told.status, lack, {}, connection.served_by};
+    if (lack) refused.words = "a request was turned away for want of memory";
+    inside.refused(refused);
+    auto telling = tell(inside, connection, std::move(told), head);
     co_await std::move(telling);
   }
   /// The last that is said on the connection.
@@ -550,9 +567,10 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         } else if (state == HttpReader::State::body) {
           inside.wait_for_body(connection, Connection::Waits::rest_of_request, inside.options.body_time);
           auto look = first_look(inside, reader);
+          connection.served_by = look.served_by;
           if (look.refused) {
-            auto telling = tell(inside, connection, std::move(*look.refused), reader.head().method == "HEAD");
-            co_await std::move(telling);
+            auto refusing = refuse(inside, connection, reader, std::move(*look.refused));
+            co_await std::move(refusing);
             co_return false;
           }
           state = reader.narrow_body(look.body_bytes);
@@ -560,8 +578,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         }
       }
       if (state == HttpReader::State::body && !inside.memory->hold(connection.memory, reader.body_bytes())) {
-        inside.refused(Reason::memory, "a request was turned away for want of memory");
-        co_await refuse(inside, connection, 503, http_no_memory);
+        co_await refuse(inside, connection, reader, 503, http_no_memory, Reason::memory);
         co_return false;
       }
       if (reader.wants_continue()) {
@@ -585,12 +602,13 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       if (connection.evicted) {
         if (!inside.draining || state == HttpReader::State::idle) co_return false;
         connection.evicted = connection.ending = false;  // What is told now is still to be sent.
-        co_await refuse(inside, connection, 503, "the server is ending");
+        co_await refuse(inside, connection, reader, 503, "the server is ending");
         co_return false;
       }
       if (connection.late) {
         connection.late = false;  // What is told now has a time of its own.
-        if (state != HttpReader::State::idle) co_await refuse(inside, connection, 408, "the request took too long");
+        if (state == HttpReader::State::idle) co_return false;
+        co_await refuse(inside, connection, reader, 408, "the request took too long");
         co_return false;
       }
       if (count == 0) co_return false;
@@ -598,7 +616,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       state = reader.feed(std::string_view(connection.buffer.data(), count));
     }
     if (state == HttpReader::State::whole) co_return true;
-    co_await refuse(inside, connection, reader.status(), reader.why());
+    co_await refuse(inside, connection, reader, reader.status(), reader.why());
     co_return false;
   }
 
@@ -639,6 +657,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     auto patience = connection.fresh ? runtime::Duration(first_words_time) : inside.options.head_time;
     for (bool keep = true; keep && !inside.closing; patience = inside.options.idle_time) {
       inside.wait(connection, Connection::Waits::next_request, patience);
+      connection.served_by = 0;
       if (!co_await receive(inside, connection, reader)) co_return;
       connection.fresh = false;
       auto request = reader.take();
@@ -649,6 +668,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
       request.on_gone = &connection.on_gone;
       request.memory = &connection.memory;
+      request.served_by = &connection.served_by;
       inside.wait(connection, Connection::Waits::handler, look_time);
       HttpResponse response;
       std::string fault;
@@ -667,8 +687,9 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       connection.on_gone = nullptr;
       if (connection.left) co_return;
       request.body = std::string();
-      if (!inside.memory->hold(connection.memory, response.file ? file_bytes : response.body.size())) {
-        inside.refused(Reason::memory, "an answer was lost for want of memory");
+      const auto held = response.file ? std::min<std::uint64_t>(response.file_bytes, file_bytes) : response.body.size();
+      if (!inside.memory->hold(connection.memory, held)) {
+        inside.refused({503, Reason::memory, "an answer was lost for want of memory", connection.served_by});
         response = http_refusal(503, http_no_memory);
         connection.memory.hold(0);
       }
@@ -775,7 +796,6 @@ std::uint16_t HttpServer::listen(const std::string& address, std::uint16_t port)
   }
 }
 void HttpServer::close() { inside_->close(); }
-void HttpServer::set_limits(HttpLimits limits) { inside_->options.limits = limits; }
 void HttpServer::set_connections(std::size_t most) { inside_->options.connections = most; }
 std::shared_ptr<HttpMemory> HttpServer::memory() const { return inside_->memory; }
 void HttpServer::drain() { inside_->drain(); }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/io/http_memory.hpp"
 #include "engine/io/http_request.hpp"
@@ -26,6 +27,16 @@ using HttpHandler = std::function<runtime::Task<HttpResponse>(HttpRequest&)>;
 struct HttpFirstLook {
   std::optional<HttpResponse> refused;       ///< What its sender is told, whatever follows.
   std::size_t body_bytes = std::size_t(-1);  ///< As HttpLimits::body_bytes, for this one.
+  std::uint64_t served_by = 0;               ///< As HttpRefused::served_by.
+};
+
+/// What a sender was told by the server itself, in place of its handler.
+struct HttpRefused {
+  int status = 0;  ///< 0: nothing, but he was cut off.
+  /// Where it is a loss for want of room: `full` of connections, or `memory`.
+  std::optional<message::Reason> why = std::nullopt;
+  std::string_view words = {};  ///< For the log; empty where it is not worth a line.
+  std::uint64_t served_by = 0;  ///< As the first look or the handler has named whose the request is; 0: nobody knows.
 };
 
 struct HttpServerOptions {
@@ -42,8 +53,8 @@ struct HttpServerOptions {
   /// Asked before the rest of a body is read that does not come with its head. Empty: the handler alone decides.
   std::function<HttpFirstLook(const HttpRequest&)> first_look;
   flow::Budget* memory = nullptr;  ///< Outlives the server, and what is answered by it. Null: nobody counts.
-  /// Told of each request or answer that is lost for want of room: `full` of connections, `memory`.
-  std::function<void(message::Reason)> on_refused;
+  /// Told of each; the words are its to log. Empty: the server logs them.
+  std::function<void(const HttpRefused&)> on_refused;
 };
 
 /// All members on the core's thread, or before the core runs. Slow senders hold nobody up but themselves. The core
@@ -60,8 +71,6 @@ class HttpServer {
   /// called for several addresses. Throws std::system_error (address_in_use, permission_denied …).
   std::uint16_t listen(const std::string& address, std::uint16_t port);
 
-  /// Of requests on connections that come from now on.
-  void set_limits(HttpLimits limits);
   void set_connections(std::size_t most);
 
   /// What whoever keeps an answer before the handler returns it asks.

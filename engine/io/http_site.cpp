@@ -46,7 +46,9 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   /// Nobody is there any more who could be answered.
   void go() noexcept {
-    if (leave(State::gone)) slot_.wake();
+    if (!leave(State::gone)) return;
+    note_gone();
+    slot_.wake();
   }
   bool ended() const noexcept {
     const auto state = state_.load(std::memory_order_seq_cst);
@@ -105,6 +107,7 @@ message::Request request_of(HttpRequest& sent, HttpPath::Found params) {
 struct HttpDesk::Inside {
   explicit Inside(runtime::Core& core, HttpService serves) : service(std::move(serves)), news(core) {}
   const HttpService service;
+  std::uint64_t number = 0;  // Among all that its site has had, from 1 (HttpRefused::served_by).
   std::shared_ptr<HttpSite> site;
   std::deque<HttpAsked> pending;
   std::vector<Exchange*> open;  // Each lives in the frame of its handler.
@@ -141,18 +144,14 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     const auto behind = std::find_if(desks_.begin(), desks_.end(), [&](const Desk& other) {
       return desk->service.path.stands_before(other->service.path);
     });
+    desk->number = ++last_number_;
     desks_.insert(behind, desk);
     set_bounds();
   }
   /// As wide as the desks that there are.
   void set_bounds() {
     std::size_t waiting = 0;
-    limits_.body_bytes = 0;
-    for (const auto& desk : desks_) {
-      waiting += desk->service.waiting;
-      limits_.body_bytes = std::max(limits_.body_bytes, desk->service.body_bytes);
-    }
-    server_->set_limits(limits_);
+    for (const auto& desk : desks_) waiting += desk->service.waiting;
     server_->set_connections(at_work_most + waiting);
   }
 
@@ -202,9 +201,9 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     HttpServerOptions options;
     options.tls = service.tls;
     options.memory = service.memory;
-    options.on_refused = [weak = weak_from_this()](message::Reason why) {
-      const auto site = weak.lock();
-      if (site && !site->desks_.empty()) tell(*site->desks_.front(), why);
+    options.limits.body_bytes = std::size_t(-1);  // Each desk has its own: first_look().
+    options.on_refused = [weak = weak_from_this()](const HttpRefused& refused) {
+      if (const auto site = weak.lock()) site->tell(refused);
     };
     options.first_look = [weak = weak_from_this()](const HttpRequest& request) {
       const auto site = weak.lock();
@@ -268,14 +267,20 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       const auto& service = desk->service;
       look.refused = http_refuse_stranger(request, service.token, service.user, service.password);
       look.body_bytes = service.body_bytes;
+      look.served_by = desk->number;
     } else {
       look.refused = std::move(refused);
     }
     return look;
   }
 
-  static void tell(const HttpDesk::Inside& desk, message::Reason why) {
-    if (desk.site && desk.service.on_refused) desk.service.on_refused(why);  // Not after its stage has ended.
+  /// Whose the request is; where nobody is known, or is there any more, the first. None of a stage that has ended.
+  void tell(const HttpRefused& refused) const {
+    if (desks_.empty()) return;
+    const auto whose =
+        std::find_if(desks_.begin(), desks_.end(), [&](const Desk& desk) { return desk->number == refused.served_by; });
+    const Desk& desk = whose == desks_.end() ? desks_.front() : *whose;
+    if (desk->service.on_refused) desk->service.on_refused(refused);
   }
 
   static std::optional<HttpResponse> refuse(const HttpDesk::Inside& desk, const HttpRequest& request) {
@@ -326,17 +331,23 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       return nullptr;
     }
     auto desk = site->find(request, params, response);
-    if (!desk) return nullptr;
-    auto refused = refuse(*desk, request);
-    if (!refused && !desk->service.files) {
-      refused = http_unpack(request, desk->service.body_bytes);
-      if (!refused && !site->server_->memory()->hold(*request.memory, request.body.size())) {
-        tell(*desk, message::Reason::memory);
-        refused = http_refusal(503, http_no_memory);
+    HttpRefused why;
+    if (desk) {
+      why.served_by = *request.served_by = desk->number;
+      auto refused = refuse(*desk, request);
+      if (!refused && !desk->service.files) {
+        refused = http_unpack(request, desk->service.body_bytes);
+        if (!refused && !site->server_->memory()->hold(*request.memory, request.body.size())) {
+          why.why = message::Reason::memory;
+          why.words = "a request was turned away for want of memory";
+          refused = http_refusal(503, http_no_memory);
+        }
       }
+      if (!refused) return desk;
+      response = std::move(*refused);
     }
-    if (!refused) return desk;
-    response = std::move(*refused);
+    why.status = response.status;
+    if (why.status >= 400) site->tell(why);  // OPTIONS of all is none.
     return nullptr;
   }
 
@@ -347,6 +358,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     auto answering = desk->service.files->answer(site->core_, std::move(request), rest);
     auto response = co_await std::move(answering);
     if (!response.file) http_pack(takes_gzip, response);
+    if (response.status >= 400) site->tell({response.status, std::nullopt, {}, desk->number});
     co_return response;
   }
 
@@ -372,10 +384,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       *request.memory = exchange->take_share();
       http_pack(takes_gzip, response);
     } else if (exchange->crowded()) {
-      tell(*desk, message::Reason::full);
+      site->tell({503, message::Reason::full, {}, desk->number});
       response = http_refusal(503, http_no_place);
     } else if (exchange->lost()) {
-      tell(*desk, message::Reason::memory);
+      site->tell({503, message::Reason::memory, "an answer was lost for want of memory", desk->number});
       response = http_refusal(503, http_no_memory);
     } else {
       response.close = true;
@@ -385,9 +397,9 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
 
   runtime::Core& core_;
   std::unique_ptr<HttpServer> server_;
-  HttpLimits limits_;
   std::vector<Desk> desks_;  // The most specific path first.
   std::string terms_;
+  std::uint64_t last_number_ = 0;
   std::uint16_t port_ = 0;
   bool draining_ = false;
 };
@@ -402,11 +414,14 @@ HttpDesk::~HttpDesk() { close(); }
 std::uint16_t HttpDesk::port() const { return inside_->site ? inside_->site->port() : 0; }
 
 std::optional<HttpAsked> HttpDesk::take() {
-  if (inside_->pending.empty()) return std::nullopt;
-  std::optional<HttpAsked> asked(std::move(inside_->pending.front()));
-  inside_->pending.pop_front();
-  ++inside_->taken;
-  return asked;
+  auto& pending = inside_->pending;
+  while (!pending.empty()) {
+    std::optional<HttpAsked> asked(std::move(pending.front()));
+    pending.pop_front();
+    ++inside_->taken;
+    if (!asked->asker->gone()) return asked;
+  }
+  return std::nullopt;
 }
 runtime::Task<> HttpDesk::wait() {
   if (inside_->pending.empty()) co_await inside_->news.wait();

@@ -20,6 +20,7 @@ namespace weir::io {
 
 class HttpFiles;
 class HttpSite;
+struct HttpRefused;
 class TlsServer;
 
 /// What one stage serves.
@@ -38,9 +39,9 @@ struct HttpService {
   /// Bodies and answers of more than 16 KiB draw on it; the first desk's is its address's. Outlives all that asks.
   /// Null: nobody counts.
   flow::Budget* memory = nullptr;
-  /// Told of each request that is turned away for want of room: `full`, or `memory`, of which an answer may be lost as
-  /// well. What was not read is told to the first desk of the address. May be empty.
-  std::function<void(message::Reason)> on_refused;
+  /// Told of each whom its address told something in place of the stage: of its own requests, and the first desk of the
+  /// address of those that were not read, or that nobody serves. May be empty.
+  std::function<void(const HttpRefused&)> on_refused;
 };
 
 /// A request and who waits for its answer. Move-only.
@@ -71,6 +72,7 @@ class HttpDesk {
 
   std::uint16_t port() const;  ///< The kernel's choice, where 0 was asked for.
 
+  /// Whose asker has gone by now is passed over.
   std::optional<HttpAsked> take();
   runtime::Task<> wait();  ///< Until something lies there, perhaps already gone again. Throws runtime::Stopped.
 

@@ -12,12 +12,14 @@
 
 namespace weir::message {
 
+class Expanded;
 class Groups;
 
 /// What one list became. Lives as long as somebody has a mark of it.
 class Group {
  public:
-  Group(std::shared_ptr<Groups> of, std::uint64_t number) : of_(std::move(of)), number_(number) {}
+  Group(std::shared_ptr<Groups> of, std::uint64_t number, std::shared_ptr<const Expanded> made_of)
+      : of_(std::move(of)), number_(number), made_of_(std::move(made_of)) {}
   const Groups* of() const noexcept { return of_.get(); }
   std::uint64_t number() const noexcept { return number_; }
   /// No message of it is under way any more.
@@ -30,6 +32,7 @@ class Group {
 
   std::shared_ptr<Groups> of_;
   std::uint64_t number_;
+  std::shared_ptr<const Expanded> made_of_;  // Until it is complete.
   std::atomic<std::uint32_t> live_{0};
 };
 
@@ -75,7 +78,8 @@ class Groups : public std::enable_shared_from_this<Groups> {
   /// Who waits for complete groups.
   class Listener {
    public:
-    virtual void completed(std::uint64_t group) noexcept = 0;  ///< Any thread. Must not block, nor touch a group.
+    /// Any thread. Must not block, nor touch a group. `made_of`: null of a list that was made of no message.
+    virtual void completed(std::uint64_t group, const std::shared_ptr<const Expanded>& made_of) noexcept = 0;
 
    protected:
     ~Listener() = default;
@@ -90,19 +94,19 @@ class Groups : public std::enable_shared_from_this<Groups> {
   }
 
   /// A new group; null where so many are open already.
-  std::shared_ptr<Group> open() {
+  std::shared_ptr<Group> open(std::shared_ptr<const Expanded> made_of) {
     const std::lock_guard lock(mutex_);
     if (open_ == most_open) return nullptr;
     ++open_;
-    return std::make_shared<Group>(shared_from_this(), next_++);
+    return std::make_shared<Group>(shared_from_this(), next_++, std::move(made_of));
   }
 
  private:
   friend class Group;
-  void complete(std::uint64_t group) noexcept {
+  void complete(std::uint64_t group, const std::shared_ptr<const Expanded>& made_of) noexcept {
     const std::lock_guard lock(mutex_);
     --open_;
-    for (auto* listener : listeners_) listener->completed(group);
+    for (auto* listener : listeners_) listener->completed(group, made_of);
   }
 
   std::mutex mutex_;
@@ -114,9 +118,10 @@ class Groups : public std::enable_shared_from_this<Groups> {
 /// The list that a stage makes messages of just now: while it is not ended its group can't be complete.
 class OpenList {
  public:
-  /// `groups`: null where nobody gathers; then, and where too many are open, the messages are of no group.
-  void begin(Groups* groups) {
-    auto group = groups ? groups->open() : nullptr;
+  /// `groups`: null where nobody gathers; then, and where too many are open, the messages are of no group. `made_of`:
+  /// null where the list was made of no message.
+  void begin(Groups* groups, std::shared_ptr<const Expanded> made_of = nullptr) {
+    auto group = groups ? groups->open(std::move(made_of)) : nullptr;
     if (group) first_.emplace(std::move(group), 0);
     next_ = 0;
   }
@@ -131,7 +136,9 @@ class OpenList {
 };
 
 inline void Group::count_down() noexcept {
-  if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) of_->complete(number_);
+  if (live_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const auto made_of = std::move(made_of_);  // Let go of behind the lock: its end may complete a wider group.
+  of_->complete(number_, made_of);
 }
 
 }  // namespace weir::message

@@ -132,6 +132,9 @@ void write_stage(Exposition& to, const std::string& pipeline, const StageSnapsho
   to.add(metric("weir_end_to_end_seconds"), labels, stage.end_to_end);
   to.add(metric("weir_ack_pending_messages"), labels, stage.ack_pending);
   to.add(metric("weir_ack_replayed_total"), labels, stage.ack_replayed);
+  for (const auto& [status, count] : stage.http_refused) {
+    to.add(metric("weir_http_refused_total"), with(labels, "status", status), count);
+  }
   to.add(metric("weir_child_up"), labels, stage.children);
   to.add(metric("weir_child_restarts_total"), labels, stage.child_restarts);
   if (stage.breaker) {

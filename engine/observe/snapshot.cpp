@@ -61,6 +61,7 @@ void StageSnapshot::merge(const StageSnapshot& other) {
   merge_cells(end_to_end, other.end_to_end);
   merge_number(ack_pending, other.ack_pending);
   merge_number(ack_replayed, other.ack_replayed);
+  for (const auto& [status, count] : other.http_refused) add(http_refused, status, count);
   merge_number(children, other.children);
   merge_number(child_restarts, other.child_restarts);
 }

@@ -79,7 +79,10 @@ struct StageSnapshot {
   std::optional<HistogramCells> end_to_end;   ///< From the source's reading until the sink was done with it.
   std::optional<std::int64_t> ack_pending;    ///< Open messages of a source.
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
-  std::optional<std::int64_t> children;       ///< Child processes that run now. Stands on what starts some.
+  /// Requests that the stage's server answered itself, so that no message came of them, by the status that it told.
+  /// Empty of a stage that has none.
+  Counts http_refused;
+  std::optional<std::int64_t> children;  ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
   std::optional<std::string> breaker;               ///< closed, open or half_open: the worst of its keys.
   std::optional<std::int64_t> breaker_not_closed;   ///< So many of its keys are not closed.

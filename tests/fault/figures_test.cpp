@@ -28,6 +28,8 @@ std::string everything(const TemporaryFolder& folder) {
          "  known: {from: bearable, exec: {run: ['true']}, cache: {key: '{{ msg.n % 3 }}', fresh: 20ms, stale: 1s},\n"
          "          hedge: 1ms}\n"
          "  broken: {from: words, set: {a: 1}}\n"
+         "  desk: {http_server: {listen: '127.0.0.1:0', path: /}}\n"
+         "  told: {from: desk, reply: {}}\n"
          "  together: {from: [asked, size.large, size.else, load], edge: {capacity: 64}, workers: 2, pass: {}}\n"
          "  bundles: {from: size.else, batch: {count: 5, within: 50ms}}\n"
          "  screen: {from: bundles, stdout: {format: json}}\n"

@@ -82,6 +82,7 @@ class Pages {
     folder_.file("pages/index.html", "<p>hello");
     folder_.file("pages/sub/index.html", "<p>below");
     folder_.file("pages/sp ace.txt", "0123456789");
+    folder_.file("pages/empty.txt", "");
     folder_.file("pages/.secret", "secret");
     folder_.file("pages/.git/config", "secret");
     folder_.file("elsewhere/secret", "secret");
@@ -135,6 +136,8 @@ BOOST_AUTO_TEST_CASE(pages_are_served_with_their_types_and_nothing_outside_of_th
   const auto head = pages.get("/large.bin", {"-I"});
   BOOST_TEST(header(head, "Content-Length") == "300000");
   BOOST_TEST(body(pages.get("/large.bin")) == std::string(300'000, 'b'));
+  BOOST_TEST(header(pages.get("/empty.txt"), "Content-Length") == "0");
+  BOOST_TEST(header(pages.get("/empty.txt", {"-I"}), "Content-Length") == "0");
   BOOST_TEST(code(pages.get("/api/ask")) == "200");
 
   for (const auto* path :
@@ -254,7 +257,9 @@ BOOST_AUTO_TEST_CASE(bodies_are_unpacked_within_limits_and_answers_packed) {
   BOOST_TEST(code(post(folder.file("damaged", text_of(good).substr(0, 40)))) == "400");
   BOOST_TEST(code(post(folder.file("no gzip", "abc"))) == "400");
   BOOST_TEST(code(post(packed("large", std::string(3'000'000, 'x')))) == "413");
-  BOOST_TEST(code(post(packed("bomb", std::string(1'900'000, '\0')))) == "413");  // Within max_body, but 1,000 to 1.
+  const auto bomb = post(packed("bomb", std::string(1'900'000, '\0')));  // Within max_body, but 1,000 to 1.
+  BOOST_TEST(code(bomb) == "413");
+  BOOST_TEST(body(bomb) == "the body is more than 200 times as large when it is unpacked\n");
   const auto unknown = post(good, "br");
   BOOST_TEST(code(unknown) == "415", unknown);
   BOOST_TEST(header(unknown, "Accept-Encoding") == "gzip");

@@ -307,6 +307,44 @@ BOOST_AUTO_TEST_CASE(answers_that_nobody_reads_take_no_more_than_the_memory) {
   BOOST_TEST(end.code == 0, end.err);
 }
 
+BOOST_AUTO_TEST_CASE(who_is_refused_is_counted_by_what_he_was_told_on_the_stage_he_came_to) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml",
+                                    "run: {memory: 1MiB}\n"
+                                    "stages:\n"
+                                    "  first: {http_server: {listen: '127.0.0.1:0', path: /some/thing}}\n"
+                                    "  told: {from: first, reply: {}}\n"
+                                    "  strict: {http_server: {listen: '127.0.0.1:0', path: '/{x}', max_body: 8MiB, "
+                                    "auth: {token: abc}}}\n"
+                                    "  back: {from: strict, reply: {}}\n"),
+                        "--admin", "127.0.0.1:0"}));
+  const auto port = port_of(child), admin = admin_port(child);
+  BOOST_REQUIRE(child.saw_on_err("stage=strict msg=listening"));
+  const std::string shown = "Authorization: Bearer abc\r\n";
+  for (int i = 0; i < 3; ++i) BOOST_TEST(asked(port, request("GET", "/a")).starts_with("HTTP/1.1 401 "));
+  BOOST_TEST(asked(port, request("GET", "/not/there")).starts_with("HTTP/1.1 404 "));
+  BOOST_TEST(asked(port, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  BOOST_TEST(asked(port, request("POST", "/a", std::string(4 << 20, 'x'), shown)).starts_with("HTTP/1.1 503 "));
+  const auto figures = http_get(admin, "/metrics").body;
+  const auto counts = [&](const std::string& stage, const std::string& status, const std::string& count) {
+    return contains(figures, "\nweir_http_refused_total{pipeline=\"a\",stage=\"" + stage +
+                                 "\",kind=\"http_server\",status=\"" + status + "\"} " + count + "\n");
+  };
+  BOOST_TEST(counts("strict", "401", "3"), figures);
+  BOOST_TEST(counts("strict", "503", "1"), figures);
+  BOOST_TEST(counts("strict", "404", "0"), figures);
+  BOOST_TEST(counts("first", "404", "1"), figures);
+  BOOST_TEST(counts("first", "400", "1"), figures);
+  BOOST_TEST(counts("first", "503", "0"), figures);
+  BOOST_TEST(contains(figures, R"(weir_stage_errors_total{pipeline="a",stage="strict",kind="memory"} 1)"), figures);
+  BOOST_TEST(contains(figures, R"(weir_stage_errors_total{pipeline="a",stage="first",kind="memory"} 0)"), figures);
+  BOOST_TEST(!contains(figures, R"(stage="told",kind="reply",status=)"), figures);
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err, "stage=strict msg=\"a request was turned away for want of memory\""), end.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_certificate_that_is_not_there_at_the_start_ends_it) {
   const TemporaryFolder folder;
   const auto end = ran(

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -581,7 +582,7 @@ BOOST_AUTO_TEST_CASE(answers_that_nobody_takes_fill_no_more_than_the_memory) {
   std::atomic<int> refused = 0;
   io::HttpServerOptions options;
   options.memory = &budget;
-  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::memory ? 1 : 0; };
+  options.on_refused = [&](const io::HttpRefused& told) { refused += told.why == message::Reason::memory ? 1 : 0; };
   Server server(options, much(20 * mib), false);
   std::vector<Client> slow;
   for (int i = 0; i < 3; ++i) {
@@ -612,7 +613,7 @@ BOOST_AUTO_TEST_CASE(uploads_that_do_not_end_fill_no_more_than_the_memory_and_sm
   std::atomic<int> refused = 0;
   io::HttpServerOptions options;
   options.memory = &budget;
-  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::memory ? 1 : 0; };
+  options.on_refused = [&](const io::HttpRefused& told) { refused += told.why == message::Reason::memory ? 1 : 0; };
   {
     Server server(options, much(2), true);
     std::vector<Client> slow;
@@ -644,13 +645,60 @@ BOOST_AUTO_TEST_CASE(uploads_that_do_not_end_fill_no_more_than_the_memory_and_sm
   BOOST_TEST(budget.used() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_refused_holds_no_memory_while_its_sender_is_told_why) {
+  flow::Budget budget(mib);
+  std::map<int, int> told;
+  io::HttpServerOptions options;
+  options.memory = &budget;
+  options.limits.body_bytes = 2 * mib;
+  options.on_refused = [&](const io::HttpRefused& refused) { ++told[refused.status]; };
+  Server server(options, answer_at_once, false);  // Time stands still: whoever lingers stays.
+  const std::string piece(500'000, 'x');
+  const std::string chunked = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7a120\r\n";
+  const auto holds = [&](std::size_t bytes) {
+    until([&] { return budget.used() == static_cast<std::int64_t>(bytes); });
+  };
+
+  Client crowded(server.port());
+  crowded.send(posting(2 * mib) + piece);
+  holds(piece.size());
+  crowded.send(piece + piece);
+  BOOST_TEST(statuses(crowded.receive("moment\n")) == "503");
+  holds(0);
+
+  Client long_one(server.port());
+  long_one.send(chunked + piece);
+  holds(piece.size());
+  long_one.send("\r\n200000\r\n");
+  BOOST_TEST(statuses(long_one.receive("too large\n")) == "413");
+  holds(0);
+
+  Client slow(server.port());
+  slow.send(posting(mib) + piece);
+  holds(piece.size());
+  until([&] {  // What it has sent has bought it time.
+    server.advance(10min);
+    return slow.is_told();
+  });
+  BOOST_TEST(statuses(slow.receive("too long\n")) == "408");
+  holds(0);
+
+  Client last(server.port());
+  last.send(posting(mib) + piece);
+  holds(piece.size());
+  server.on_core([&] { server.get().drain(); });
+  BOOST_TEST(statuses(last.receive("ending\n")) == "503");
+  holds(0);
+  server.on_core([&] { BOOST_TEST((told == std::map<int, int>{{408, 1}, {413, 1}, {503, 2}})); });
+}
+
 // --------------------------------------------------------------------------------------------------- too many, the end
 
 BOOST_AUTO_TEST_CASE(where_all_are_at_work_the_next_is_told_so) {
   std::atomic<int> refused = 0;
   io::HttpServerOptions options;
   options.connections = 2;
-  options.on_refused = [&](message::Reason why) { refused += why == message::Reason::full ? 1 : 0; };
+  options.on_refused = [&](const io::HttpRefused& told) { refused += told.why == message::Reason::full ? 1 : 0; };
   Server server(options, false);
   Client one(server.port()), other(server.port());
   one.send(get);

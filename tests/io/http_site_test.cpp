@@ -2,6 +2,7 @@
 #include "engine/io/http_site.hpp"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <boost/test/unit_test.hpp>
 #include <future>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/http_server.hpp"
 #include "engine/runtime/real.hpp"
 #include "engine/runtime/wait.hpp"
 #include "tests/support/http_get.hpp"
@@ -78,12 +80,103 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_is_seen_to_have_gone) {
     auto asked = co_await next(desk);
     BOOST_TEST(asked.request->params.front().second == "7");
     BOOST_TEST(asked.asker->waits());
+    BOOST_TEST(!asked.asker->gone());
     client.reset();
     while (asked.asker->waits()) co_await core.sleep(20ms);
+    BOOST_TEST(asked.asker->gone());
     BOOST_TEST(!asked.asker->answer(message::Answer(200)));
     co_await desk.ended();
   };
   on.run(story(on.core()));
+}
+
+BOOST_AUTO_TEST_CASE(who_had_an_answer_has_not_gone_before_it) {
+  OnCore on;
+  const auto story = [](runtime::Core& core) -> runtime::Task<> {
+    io::HttpDesk desk(core, "127.0.0.1", 0, service("/a/{id}"));
+    LoopbackSocket client;
+    BOOST_REQUIRE(client.connect(desk.port()));
+    client.send(get + "Connection: close\r\n\r\n");
+    auto asked = co_await next(desk);
+    BOOST_TEST(asked.asker->answer(message::Answer(204)));
+    std::function<void()> receive = [&] { client.receive_all(); };
+    co_await core.blocking(std::move(receive));
+    co_await desk.ended();
+    BOOST_TEST(!asked.asker->gone());
+  };
+  on.run(story(on.core()));
+}
+
+BOOST_AUTO_TEST_CASE(a_request_is_not_taken_any_more_once_its_client_has_left) {
+  OnCore on;
+  flow::Budget budget(1 << 20);
+  const auto story = [](runtime::Core& core, flow::Budget& memory) -> runtime::Task<> {
+    auto serves = service("/a/{id}");
+    serves.memory = &memory;
+    io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
+    LoopbackSocket stays;
+    auto leaves = std::make_unique<LoopbackSocket>();
+    BOOST_REQUIRE(leaves->connect(desk.port()));
+    leaves->send(get + "Content-Length: 100000\r\n\r\n" + std::string(100'000, 'x'));
+    while (memory.used() < 100'000) co_await core.yield();
+    co_await desk.wait();
+    leaves.reset();
+    co_await core.sleep(1500ms);  // It is looked for once a second, by an alarm of the same core.
+    BOOST_REQUIRE(stays.connect(desk.port()));
+    stays.send("GET /a/8 HTTP/1.1\r\nHost: a\r\n\r\n");
+    auto asked = co_await next(desk);
+    BOOST_TEST(asked.request->path == "/a/8");
+    BOOST_TEST(memory.used() == 0);
+    co_await desk.ended();
+  };
+  on.run(story(on.core(), budget));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused_is_told_to_the_stage_whose_request_it_was) {
+  OnCore on;
+  flow::Budget budget(1 << 20);
+  const auto story = [](runtime::Core& core, flow::Budget& memory) -> runtime::Task<> {
+    std::string first, second;
+    const auto desk_of = [&](const std::string& path, std::string& told) {
+      auto serves = service(path, {"POST"});
+      serves.memory = &memory;
+      serves.body_bytes = 4 << 20;
+      serves.token = "t";
+      serves.on_refused = [&told](const io::HttpRefused& refused) {
+        told += std::to_string(refused.status) + (refused.why ? " " + std::string(message::word(*refused.why)) : "");
+        told += (refused.words.empty() ? "" : ", " + std::string(refused.words)) + "; ";
+      };
+      return serves;
+    };
+    io::HttpDesk one(core, "127.0.0.1", 0, desk_of("/one/thing", first));
+    io::HttpDesk other(core, "127.0.0.1", 0, desk_of("/{any}", second));
+    const auto ask = [port = one.port()](const std::string& bytes) {
+      LoopbackSocket client;
+      BOOST_REQUIRE(client.connect(port));
+      client.send(bytes);
+      ::shutdown(client.descriptor(), SHUT_WR);
+      client.receive_all();
+    };
+    const std::string shown = " HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\n";
+    const std::string unknown = " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
+    std::function<void()> all = [&] {
+      ask("POST /x" + shown + "Content-Length: 3000000\r\n\r\n" + std::string(2 << 20, 'x'));
+      ask("POST /x" + unknown + "\r\n");                              // Its head alone,
+      ask("POST /x" + unknown + "Content-Length: 1000000\r\n\r\nx");  // or before a body.
+      ask("POST /x" + shown + "Content-Length: 9000000\r\n\r\nx");    // More than any desk takes.
+      ask("GET /x" + unknown + "\r\n");
+      ask("POST /no/where" + unknown + "\r\n");
+      ask("nonsense\r\n\r\n");
+      ask("OPTIONS *" + unknown + "\r\n");
+    };
+    co_await core.blocking(std::move(all));
+    BOOST_TEST(second == "503 memory, a request was turned away for want of memory; 401; 401; 413; ");
+    BOOST_TEST(first == "405; 404; 400; ");
+    other.close();
+    co_await one.ended();
+    co_await other.ended();
+  };
+  on.run(story(on.core(), budget));
 }
 
 BOOST_AUTO_TEST_CASE(desks_of_one_address_share_its_port_until_the_last_is_closed) {
@@ -168,7 +261,7 @@ BOOST_AUTO_TEST_CASE(an_answer_for_which_there_is_no_memory_is_lost_and_told_so)
                         std::map<message::Reason, int>& told) -> runtime::Task<> {
     auto serves = service("/a/*");
     serves.memory = &memory;
-    serves.on_refused = [&told](message::Reason why) { ++told[why]; };
+    serves.on_refused = [&told](const io::HttpRefused& refused) { ++told[refused.why.value()]; };
     io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
     for (const bool elsewhere : {false, true}) {
       LoopbackSocket client;
@@ -231,7 +324,9 @@ BOOST_AUTO_TEST_CASE(as_many_may_wait_as_a_desk_has_room_for_and_the_next_are_to
     int refused = 0;
     auto serves = service("/a/*");
     serves.waiting = many;
-    serves.on_refused = [&refused](message::Reason why) { refused += why == message::Reason::full ? 1 : 0; };
+    serves.on_refused = [&refused](const io::HttpRefused& told) {
+      refused += told.why == message::Reason::full ? 1 : 0;
+    };
     io::HttpDesk desk(core, "127.0.0.1", 0, std::move(serves));
     std::vector<std::unique_ptr<LoopbackSocket>> clients;
     std::function<void()> come = [&clients, port = desk.port()] {

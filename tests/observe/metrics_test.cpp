@@ -46,6 +46,7 @@ StageSnapshot full_stage() {
   stage.end_to_end = some_cells();
   stage.ack_pending = 3;
   stage.ack_replayed = 2;
+  stage.http_refused = {{"401", 3}};
   stage.children = 1;
   stage.child_restarts = 9;
   stage.breaker = "open";

@@ -120,6 +120,48 @@ stages:
 )") == "{\"all\":[]}\n");
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_list_carries_what_the_message_carried_that_was_expanded) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [{l: [1, 2]}]}}
+  b: {from: a, meta: {of: mine}}
+  c: {from: b, expand: {each: l}}
+  d: {from: c, where: msg > 2}
+  e: {from: d, gather: {of: c, into: all}}
+  f: {from: e, set: {of: '{{ meta.of }}'}}
+  g: {from: f, stdout: {}}
+)") == "{\"all\":[],\"of\":\"mine\"}\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_within_a_list_is_in_it_though_nothing_of_it_is_left) {
+  BOOST_TEST(gathered(R"(
+stages:
+  a: {generate: {each: [{l: [[1, 2], [9], [1]]}]}}
+  outer: {from: a, expand: {each: l, as: m}}
+  inner: {from: outer, expand: {each: m, as: n}}
+  high: {from: inner, where: msg.n > 5}
+  one: {from: high, gather: {of: inner, into: in}}
+  two: {from: one, gather: {of: outer, into: out}}
+  e: {from: two, stdout: {}}
+)") == "{\"out\":[{\"in\":[]},{\"in\":[{\"n\":9}]},{\"in\":[]}]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_expanded_is_sent_again_where_its_empty_list_fails) {
+  Bench bench(R"(
+stages:
+  a: {generate: {each: [{l: [1, 2]}]}}
+  b: {from: a, expand: {each: l}}
+  c: {from: b, where: msg > 2}
+  d: {from: c, gather: {of: b, into: all}}
+  e: {from: d, exec: {run: [work, fails]}}
+  f: {from: a.failed, stdout: {}}
+)");
+  work(bench);
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"l\":[1,2]}\n");
+  BOOST_TEST(bench.stage("e").in_flight == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_message_of_no_list_fails) {
   BOOST_TEST(gathered(R"(
 stages:

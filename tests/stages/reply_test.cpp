@@ -49,6 +49,44 @@ BOOST_AUTO_TEST_CASE(a_reply_anywhere_behind_one_that_listens_is_good) {
   BOOST_TEST(!contains(said, "nobody"), said);
 }
 
+BOOST_AUTO_TEST_CASE(a_list_of_which_nothing_is_left_is_the_answer_to_who_asked) {
+  const auto said = test_of(R"(stages:
+  ask: {http_server: {listen: 127.0.0.1:8080, path: /, format: json}}
+  each: {from: ask, expand: {}}
+  high: {from: each, where: msg > 5}
+  list: {from: high, gather: {of: each, into: items}}
+  answer: {from: list, reply: {}}
+tests:
+  - name: a
+    send: [{to: ask, text: '[1]'}, {to: ask, text: '[1, 2, 3]'}, {to: ask, text: '[9, 1]'}, {to: ask, text: '[]'}]
+    expect:
+      - {answered: ask, status: 200, msg: {items: []}, times: 2}
+      - {answered: ask, status: 200, msg: {items: [9]}}
+      - {answered: ask, status: 204}
+      - {of: answer, in: 3, errors: 0}
+      - {exit: 0}
+)");
+  BOOST_TEST(contains(said, "1 test: 1 passed"), said);
+}
+
+BOOST_AUTO_TEST_CASE(a_list_whose_asker_was_told_that_one_of_it_failed_is_dropped) {
+  const auto said = test_of(R"(stages:
+  ask: {http_server: {listen: 127.0.0.1:8080, path: /, format: json}}
+  each: {from: ask, expand: {}}
+  sure: {from: each, lua: 'if msg == 2 then fail("two") end if msg == 3 then drop() end'}
+  list: {from: sure, gather: {of: each, into: items}}
+  answer: {from: list, reply: {}}
+tests:
+  - name: a
+    send: [{to: ask, text: '[2, 3]'}, {to: ask, text: '[1, 2]'}]
+    expect:
+      - {answered: ask, status: 500, failed: {kind: user, stage: sure}, times: 2}
+      - {of: answer, in: 2, dropped: 2, errors: 0}
+      - {exit: 0}
+)");
+  BOOST_TEST(contains(said, "1 test: 1 passed"), said);
+}
+
 BOOST_AUTO_TEST_CASE(what_nobody_asked_for_fails) {
   const auto said = test_of(R"(stages:
   ask: {http_server: {listen: 127.0.0.1:8080, path: /}}
