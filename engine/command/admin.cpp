@@ -141,6 +141,21 @@ std::string live_json(const observe::PipelineSnapshot& live) {
 
 }  // namespace
 
+std::optional<AdminMistake> listen_at(const std::string& listen, AdminRules& rules) {
+  const auto address = io::parse_address(listen);
+  if (!address) {
+    return AdminMistake{"'" + listen + "' is no address with a port, and not 'off'",
+                        "such as 127.0.0.1:9797 or [::1]:9797", exit_code::usage};
+  }
+  if (!address->is_loopback() && rules.token.empty()) {
+    return AdminMistake{address->text() + " can be reached from other machines and there is no token",
+                        "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1"};
+  }
+  rules.address = *address;
+  rules.as_written = true;
+  return std::nullopt;
+}
+
 std::optional<HttpResponse> refusal(const HttpRequest& request, const AdminRules& rules) {
   // A page of a stranger may let its own name point to 127.0.0.1; a name that is ours it can't have. On a public
   // address nobody knows by what name it is called, and the token, which a stranger's page can't show, stands in.

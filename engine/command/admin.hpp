@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/command/exit_code.hpp"
 #include "engine/command/supervisor.hpp"
 #include "engine/io/address.hpp"
 #include "engine/io/http_server.hpp"
@@ -15,6 +16,16 @@ struct AdminRules {
   bool as_written = false;  ///< Taken: an error. Otherwise the next free port is as good.
   std::string token;        ///< Empty: none is asked for.
 };
+
+/// Why there can be no such admin port.
+struct AdminMistake {
+  std::string what, hint;
+  int exit_code = exit_code::configuration;  ///< Where the command line says it.
+};
+
+/// Makes the rules, whose token is known, those of a port that listens at "ADDRESS:PORT"; or says why they can't be.
+/// Pure.
+std::optional<AdminMistake> listen_at(const std::string& listen, AdminRules& rules);
 
 /// Who may ask at all: nothing for a request that may be answered, otherwise the answer it gets. Pure.
 std::optional<io::HttpResponse> refusal(const io::HttpRequest& request, const AdminRules& rules);

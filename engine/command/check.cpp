@@ -2,13 +2,36 @@
 
 #include <ostream>
 
+#include "engine/command/admin.hpp"
 #include "engine/command/exit_code.hpp"
 #include "engine/command/pipelines.hpp"
 
 namespace weir::command {
 
+namespace {
+
+/// As `run` would refuse it. Files that run as one share a token, too; their addresses are compared there.
+void check_admin(std::vector<CheckedFile>& files) {
+  AdminRules rules;
+  for (const auto& file : files) {
+    if (file.plan && rules.token.empty()) rules.token = file.plan->pipeline.admin.token;
+  }
+  for (auto& file : files) {
+    if (!file.plan) continue;
+    const auto& admin = file.plan->pipeline.admin;
+    if (!admin.listen || *admin.listen == "off") continue;
+    const auto mistake = listen_at(*admin.listen, rules);
+    if (!mistake) continue;
+    file.diagnostics.error(admin.place, mistake->what, mistake->hint, "admin.listen");
+    file.plan.reset();
+  }
+}
+
+}  // namespace
+
 int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
-  const auto checked = check_files(arguments.files, arguments.overrides, catalog, Tests::checked);
+  auto checked = check_files(arguments.files, arguments.overrides, catalog, Tests::checked);
+  check_admin(checked.files);
   if (arguments.output == Output::json) {
     const auto text = checked.json();
     streams.out << text << (text.ends_with('\n') ? "" : "\n");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <set>
 #include <system_error>
 
@@ -29,14 +28,11 @@ Failure failure_of(const std::string& kind, const std::string& text) {
   return {message::reason_named(kind).value_or(Reason::fault), text.empty() ? "the test says so" : text};
 }
 
-/// `KILL`, `SIGKILL`, `9`.
-int signal_of(const std::string& word) {
-  const std::string name = word.starts_with("SIG") ? word.substr(3) : word;
-  for (int number = 1; number < NSIG; ++number) {
-    const char* const known = ::sigabbrev_np(number);
-    if (name == std::to_string(number) || (known && name == known)) return number;
-  }
-  return SIGKILL;
+/// Of a name that was checked when it was read.
+int signal_of(const std::string& name) {
+  int number = 1;
+  while (number < NSIG && io::name_of_signal(number) != name) ++number;
+  return number;
 }
 
 Came came_of(const Message& message) {
@@ -183,10 +179,13 @@ struct Doubles::Inside {
 
   void refuse(const std::string& what,
               const std::string& hint = "add an entry to `fake`, such as {text: '…'} or {failed: timeout}") {
-    const std::pair told(what, hint);
-    if (std::find(record.refused.begin(), record.refused.end(), told) == record.refused.end()) {
-      record.refused.push_back(told);
-    }
+    refuse(trial.config.place, what, hint);
+  }
+  void refuse(const config::Place& place, const std::string& what, const std::string& hint) {
+    const bool told = std::any_of(record.refused.begin(), record.refused.end(), [&](const auto& other) {
+      return other.what == what && other.place.line == place.line && other.place.column == place.column;
+    });
+    if (!told) record.refused.push_back({config::Severity::error, place, {}, what, hint});
   }
 
   static runtime::Exit exit_of(const FakeConfig& fake) {
@@ -287,7 +286,7 @@ struct Doubles::Inside {
       if (event.at + began > source.core.now()) co_await source.sleep_until(event.at + began);
       ++played.next;
       if (event.send) {
-        send(played, event, source);
+        send(inside, played, event, source);
       } else {
         co_await read(inside, played, *event.fake, source);
       }
@@ -365,7 +364,7 @@ struct Doubles::Inside {
     return message;
   }
 
-  static void send(const Source& played, const Event& event, stage::Source& source) {
+  static void send(Inside& inside, const Source& played, const Event& event, stage::Source& source) {
     const SendConfig& sent = *event.send;
     script::Names names;
     names.i = event.number;
@@ -384,7 +383,10 @@ struct Doubles::Inside {
     } else {
       payload = "{}";
     }
-    if (failure) return source.refuse({}, std::move(*failure));
+    if (failure) {
+      return inside.refuse(sent.place, "what is to be sent can't be made: " + failure->text,
+                           sent.times > 1 ? "with i = " + std::to_string(event.number) : std::string());
+    }
     const auto message = give(played, sent.request.value_or(RequestConfig()), payload, source);
     if (!message) return;
     for (const auto& [name, value] : sent.meta) {
@@ -523,7 +525,7 @@ struct Doubles::Inside {
       if (!chosen) co_return failure;
       const FakeConfig& fake = (*faked_.entries)[*chosen];
       failure = fill(entries_[*chosen], message, text, errors);
-      if (failure) co_return failure;
+      if (failure) co_return refuse(fake, message, "what it answers can't be made: " + failure->text);
       if (faked_.program && !fake.failed) {
         inside_.next_child = behaviour(fake, true, std::move(text), std::move(errors));
         failure = co_await real_->call(message);
@@ -557,7 +559,7 @@ struct Doubles::Inside {
         if (text.find('\n') != std::string::npos) {
           inside_.refuse("the `fake` of '" + faked_.name + "' answers one message with several lines",
                          "a child with `framing: lines` answers each message with one");
-          return Failure(Reason::fault, "the test has no answer to this call");
+          return no_answer();
         }
       }
       auto result = std::make_shared<message::Result>();
@@ -577,9 +579,9 @@ struct Doubles::Inside {
         const FakeConfig& fake = (*faked_.entries)[i];
         if (fake.times && faked_.used[i] >= *fake.times) continue;
         if (entries_[i].where) {
-          auto holds = entries_[i].where->holds(message);
+          const auto holds = entries_[i].where->holds(message);
           if (!holds) {
-            failure = std::move(holds.failure());
+            failure = refuse(fake, message, "`where` can't be answered: " + holds.failure().text);
             return std::nullopt;
           }
           if (!*holds) continue;
@@ -587,14 +589,24 @@ struct Doubles::Inside {
         ++faked_.used[i];
         return i;
       }
+      inside_.refuse(faked_.entries
+                         ? "no entry under `fake: " + faked_.name + "` answers this message: " + start_of(message)
+                         : "'" + faked_.name +
+                               "' calls outside, and the test has no `fake` for it: " + start_of(message));
+      failure = no_answer();
+      return std::nullopt;
+    }
+
+    /// Of an entry whose own code fails: the mistake is the test's, and no answer of the outside.
+    Failure refuse(const FakeConfig& fake, const Message& message, const std::string& what) {
+      inside_.refuse(fake.place, what, "for the message " + start_of(message));
+      return no_answer();
+    }
+    static Failure no_answer() { return {Reason::fault, "the test has no answer to this call"}; }
+    static std::string start_of(const Message& message) {
       constexpr std::size_t shown_bytes = 200;
       const std::string_view text = message.text();
-      const std::string shown = std::string(text.substr(0, shown_bytes)) + (text.size() > shown_bytes ? "…" : "");
-      inside_.refuse(faked_.entries
-                         ? "no entry under `fake: " + faked_.name + "` answers this message: " + shown
-                         : "'" + faked_.name + "' calls outside, and the test has no `fake` for it: " + shown);
-      failure = Failure(Reason::fault, "the test has no answer to this call");
-      return std::nullopt;
+      return std::string(text.substr(0, shown_bytes)) + (text.size() > shown_bytes ? "…" : "");
     }
 
     static message::Done fill(const Compiled& entry, const Message& message, std::string& text, std::string& errors) {

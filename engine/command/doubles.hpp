@@ -30,8 +30,9 @@ struct Record {
   /// By source: what those who asked there got, in the order of getting it. A failure that weir told is in `metadata`.
   std::map<std::string, std::vector<Came>> answered;
   std::map<std::string, std::int64_t> calls;  ///< By stage, those begun.
-  /// Calls that no fake answers, in words, each with a cure; each once.
-  std::vector<std::pair<std::string, std::string>> refused;
+  /// What the test does not provide for or gets wrong itself: calls that no fake answers, what can't be made of its own
+  /// templates. Each once.
+  std::vector<config::Diagnostic> refused;
   runtime::Duration began{0};  ///< When the test did, by the clock of its runtime.
 
   runtime::Time since_start(const runtime::Core& core) const { return core.now() - began; }

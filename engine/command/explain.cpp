@@ -4,10 +4,10 @@
 #include <ostream>
 
 #include "engine/command/exit_code.hpp"
+#include "engine/command/file_words.hpp"
 #include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
-#include "engine/config/loader.hpp"
 #include "engine/script/manual.hpp"
 #include "engine/stage/common.hpp"
 
@@ -17,15 +17,6 @@ namespace {
 constexpr const char* common_name = "stage";
 constexpr const char* test_name = "test";
 constexpr const char* functions_name = "functions";
-
-/// What else a file says, beside its stages.
-const std::vector<std::pair<std::string, const config::Declaration*>>& file_declarations() {
-  static const std::vector<std::pair<std::string, const config::Declaration*>> all{
-      {"run", &config::run_declaration()},
-      {"admin", &config::admin_declaration()},
-      {"secrets", &config::secret_declaration()}};
-  return all;
-}
 
 /// Of code's names, and of the functions in them: `re`, `time.format`.
 bool is_of_code(const std::string& word) {
@@ -61,7 +52,7 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
 std::vector<std::string> explained_words(const stage::Catalog& catalog) {
   auto words = catalog.names();
   for (const auto* word : {common_name, stage::do_key.data(), test_name, functions_name}) words.emplace_back(word);
-  for (const auto& [word, declaration] : file_declarations()) words.push_back(word);
+  for (const auto& of_file : file_words()) words.push_back(of_file.name);
   for (const auto* policy : explained_policies()) words.push_back(policy->name);
   return words;
 }
@@ -85,8 +76,8 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   }
   if (word == stage::do_key) declaration = &stage::do_declaration();
   if (!declaration && word == test_name) declaration = &test_declaration();
-  for (const auto& [name, of_file] : file_declarations()) {
-    if (!declaration && word == name) declaration = of_file;
+  for (const auto& of_file : file_words()) {
+    if (!declaration && word == of_file.name) declaration = &of_file;
   }
   if (!declaration && is_of_code(word)) {
     streams.out << (output == Output::json ? manual_json() : script::manual_text());

@@ -33,13 +33,13 @@ struct AdminChoice {
   int exit_code = exit_code::done;
 };
 
-int refuse_admin(CheckedFile* file, const std::string& what, const std::string& hint, int exit_code, Streams& streams) {
+int refuse_admin(CheckedFile* file, const AdminMistake& mistake, Streams& streams) {
   if (!file) {
-    streams.err << "weir: --admin: " << what << "\n  = " << hint << "\n";
-    return exit_code;
+    streams.err << "weir: --admin: " << mistake.what << "\n  = " << mistake.hint << "\n";
+    return mistake.exit_code;
   }
   config::Diagnostics diagnostics;
-  diagnostics.error(file->plan->pipeline.admin.place, what, hint, "admin.listen");
+  diagnostics.error(file->plan->pipeline.admin.place, mistake.what, mistake.hint, "admin.listen");
   streams.err << diagnostics.render(streams.color);
   return exit_code::configuration;
 }
@@ -56,8 +56,9 @@ AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& 
     for (const auto& secret : file.plan->pipeline.scope.secrets_read()) observe::redact(secret);
     if (arguments.admin || !admin.listen) continue;
     if (listen && *listen != *admin.listen) {
-      choice.exit_code = refuse_admin(&file, "another file says '" + *listen + "': there is one admin port",
-                                      "say it in one file, or with --admin", exit_code::configuration, streams);
+      const AdminMistake two{"another file says '" + *listen + "': there is one admin port",
+                             "say it in one file, or with --admin"};
+      choice.exit_code = refuse_admin(&file, two, streams);
       return choice;
     }
     listen = admin.listen;
@@ -65,20 +66,10 @@ AdminChoice choose_admin(Checked& checked, const Arguments& arguments, Streams& 
   }
   if (listen && *listen == "off") return choice;
   if (listen) {
-    const auto address = io::parse_address(*listen);
-    if (!address) {
-      choice.exit_code = refuse_admin(said_by, "'" + *listen + "' is no address with a port, and not 'off'",
-                                      "such as 127.0.0.1:9797 or [::1]:9797", exit_code::usage, streams);
+    if (const auto mistake = listen_at(*listen, rules)) {
+      choice.exit_code = refuse_admin(said_by, *mistake, streams);
       return choice;
     }
-    rules.address = *address;
-    rules.as_written = true;
-  }
-  if (!rules.address.is_loopback() && rules.token.empty()) {
-    choice.exit_code =
-        refuse_admin(said_by, rules.address.text() + " can be reached from other machines and there is no token",
-                     "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1", exit_code::configuration, streams);
-    return choice;
   }
   choice.rules = std::move(rules);
   return choice;
@@ -223,7 +214,7 @@ void log_found(const std::vector<CheckedFile>& files) {
                     {"line", place.line},
                     {"column", place.column},
                     {"path", found.path},
-                    {"hint", found.hint}});
+                    {"hint", found.notes()}});
     }
   }
 }

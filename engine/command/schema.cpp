@@ -1,5 +1,6 @@
 #include "engine/command/schema.hpp"
 
+#include "engine/command/file_words.hpp"
 #include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
@@ -13,12 +14,15 @@ namespace {
 using config::json_text;
 
 /// `"stage": {…}`: the common keys, and exactly one of the kinds; in a file with kinds of its own perhaps one of those,
-/// whose names no schema knows.
+/// whose names no schema knows. One that takes the place of weir's own has its name and other options: an editor still
+/// offers those of weir's.
 std::string stage_schema(const stage::Catalog& catalog, bool own_kinds) {
   std::string properties = config::json_schema_properties(stage::common_spec().declaration());
   std::string one_of;
   for (const auto& [name, kind] : catalog.all()) {
-    properties += ",\n        " + json_text(name) + ": {\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
+    const std::string kind_schema = "{\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
+    properties +=
+        ",\n        " + json_text(name) + ": " + (own_kinds ? "{\"anyOf\": [" + kind_schema + ", {}]}" : kind_schema);
     one_of += (one_of.empty() ? "" : ", ") + ("{\"required\": [" + json_text(name) + "]}");
   }
   properties += ",\n        \"do\": {\"description\": " + json_text(stage::do_declaration().summary) +
@@ -52,7 +56,7 @@ std::string kinds_schema(const stage::Catalog& catalog) {
 std::string own_kind_schema() {
   return "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"stages\"], \"properties\": {"
          "\"description\": {}, "
-         "\"options\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"object\", "
+         "\"options\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": {\"type\": \"object\", "
          "\"additionalProperties\": false, \"required\": [\"type\"], \"properties\": {\"type\": {}, \"default\": {}, "
          "\"description\": {}}}}, "
          "\"stages\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": {\"$ref\": "
@@ -79,31 +83,29 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "  \"title\": \"A weir pipeline\",\n"
          "  \"type\": \"object\",\n"
          "  \"additionalProperties\": false,\n"
-         "  \"required\": [\"stages\"],\n"
+         "  \"anyOf\": [{\"required\": [\"stages\"]}, {\"required\": [\"include\"]}],\n"
          "  \"properties\": {\n"
          "    \"stages\": " +
          stages +
          ",\n"
          "    \"vars\": " +
-         named("Constants: ${name} in texts, vars.name in Lua.", "{}") +
+         named(file_word("vars").summary, "{}") +
          ",\n"
          "    \"secrets\": " +
-         named("Secrets by their names: ${secret.name} where an option allows it.",
-               config::json_schema(config::secret_declaration())) +
+         named(file_word("secrets").summary, config::json_schema(config::secret_declaration())) +
          ",\n"
          "    \"limits\": " +
-         named("Limits by their names: `limit: NAME` on a stage; all who name one share it.",
-               config::json_schema(stage::limit_spec().declaration())) +
+         named(file_word("limits").summary, config::json_schema(stage::limit_spec().declaration())) +
          ",\n"
          "    \"breakers\": " +
-         named("Breakers by their names: `breaker: NAME` on a stage; all who name one share it.",
-               config::json_schema(stage::breaker_spec().declaration())) +
+         named(file_word("breakers").summary, config::json_schema(stage::breaker_spec().declaration())) +
          ",\n"
          "    \"kinds\": " +
-         named("Kinds of one's own, by their names: options, and stages that use them as ${name}.", own_kind_schema()) +
+         named(file_word("kinds").summary, own_kind_schema()) +
          ",\n"
-         "    \"include\": {\"description\": \"Files that this one takes stages, vars, secrets and kinds from.\", "
-         "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}}]},\n"
+         "    \"include\": {\"description\": " +
+         json_text(file_word("include").summary) +
+         ", \"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}}]},\n"
          "    \"run\": " +
          config::json_schema(config::run_declaration()) +
          ",\n"
@@ -114,7 +116,7 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          config::json_schema(test_declaration()) +
          "}\n"
          "  },\n"
-         "  \"if\": {\"required\": [\"kinds\"]},\n"
+         "  \"if\": {\"anyOf\": [{\"required\": [\"kinds\"]}, {\"required\": [\"include\"]}]},\n"
          "  \"then\": {\"properties\": {\"stages\": {\"additionalProperties\": {\"$ref\": "
          "\"#/definitions/stage_or_instance\"}}}},\n"
          "  \"else\": {\"properties\": {\"stages\": {\"additionalProperties\": {\"$ref\": "

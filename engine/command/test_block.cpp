@@ -1,6 +1,8 @@
 #include "engine/command/test_block.hpp"
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 #include <map>
 
 #include "engine/config/spec.hpp"
@@ -103,6 +105,15 @@ const auto failure_kinds = [] {
   return kinds;
 }();
 
+const auto signal_names = [] {
+  config::Extra names;
+  for (int number = 1; number < NSIG; ++number) {
+    // The real-time ones have no name.
+    if (const char* const name = ::sigabbrev_np(number)) names.choices.emplace_back(name);
+  }
+  return names;
+}();
+
 const auto fake_spec =
     config::Spec<FakeConfig>("an entry of `fake`", "What the outside answers, or what is read from it.")
         .field("where", &FakeConfig::where, "Of a call: only for messages for which this holds, in Lua.",
@@ -116,7 +127,8 @@ const auto fake_spec =
         .field("code", &FakeConfig::code, "Of a program: what it exits with; 0 unless written.", config::at_least(0),
                config::at_most(255), config::sample("1"))
         .excludes({"signal"}, "who is killed by a signal exits with no code")
-        .field("signal", &FakeConfig::signal, "Of a program: what it is killed by.", config::sample("KILL"))
+        .field("signal", &FakeConfig::signal, "Of a program: what it is killed by, as `result.signal` tells it.",
+               signal_names)
         .field("headers", &FakeConfig::headers, "Of HTTP.", config::sample("{content-type: text/html}"))
         .field("msg", &FakeConfig::msg, "What comes, as a mapping; in a call it may speak of the message.",
                config::sample("{score: '{{ msg.n * 2 }}'}"))
@@ -441,7 +453,8 @@ void check_code(const config::Reader& reader, const std::string& path, Diagnosti
       continue;
     }
     const bool sent = inside.starts_with("send");
-    const auto wrong = script::check(use, sent ? script::Setting::generate : script::Setting::message);
+    auto wrong = script::check(use, sent ? script::Setting::generate : script::Setting::message);
+    if (!wrong) wrong = script::check_vars(use, reader.scope.names());
     if (wrong) diagnostics.error(wrong->place, wrong->what, wrong->hint, use.path);
   }
 }

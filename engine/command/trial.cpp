@@ -15,6 +15,10 @@ using runtime::Time;
 /// A test that takes more steps than this, or so many without time moving, does not end by itself.
 constexpr std::uint64_t steps_most = 5'000'000;
 constexpr std::uint64_t steps_at_once = 500'000;
+/// But each message may take so many in each stage, unless more are made than these and those that the test sends: then
+/// no end is to be seen.
+constexpr std::uint64_t steps_a_message = 50;
+constexpr std::uint64_t messages_most = 100'000;
 
 /// Without what nobody would miss.
 std::string roughly(runtime::Duration time) {
@@ -130,16 +134,27 @@ class Run {
 
   /// All that happens up to and at `limit`. False: that was too much.
   bool run_until(Time limit) {
-    for (bool over = false; !over && !tired_;) {
+    std::uint64_t at_once = 0;
+    while (!tired_) {
       const Time before = runtime_.now();
-      over = runtime_.run_steps(steps_at_once, limit);
-      stuck_ = !over && runtime_.now() == before;
-      tired_ = stuck_ || (!over && runtime_.steps() > steps_most);
+      if (runtime_.run_steps(steps_at_once, limit)) break;
+      at_once = runtime_.now() == before ? at_once + steps_at_once : 0;
+      const auto more = steps_for_messages();
+      stuck_ = at_once > more;
+      tired_ = stuck_ || runtime_.steps() > steps_most + more;
     }
     if (!ended_) last_ = runtime_.now();
     if (!tired_ && limit != Time::max() && limit > runtime_.now()) runtime_.run_for(limit - runtime_.now());
     if (!ended_) last_ = runtime_.now();
     return !tired_;
+  }
+
+  /// How many more than usual the messages of this test may take.
+  std::uint64_t steps_for_messages() {
+    std::uint64_t made = 0, most = messages_most;
+    for (const auto& stage : figures().stages.stages) made += stage.created;
+    for (const auto& send : trial_.config.send) most += static_cast<std::uint64_t>(send.times);
+    return made > most ? 0 : made * steps_a_message * trial_.plan->stages.size();
   }
 
   Figures figures() {

@@ -45,7 +45,7 @@ void judge(const Trial& trial, const graph::Ending& ending, Seen& seen, Verdict&
   if (!exit_expected) verdict.unheard = ending.unheard;
   const auto lost = ending.fault ? 0 : observe::unaccounted(seen.end.stages);
   if (lost != 0) verdict.tell(trial, std::to_string(lost) + " messages are not accounted for", "this is a bug in weir");
-  for (const auto& [what, hint] : seen.record->refused) verdict.tell(trial, what, hint);
+  for (const auto& refused : seen.record->refused) verdict.failures.add(refused);
   compare(trial, seen, verdict.failures);
 }
 

@@ -209,6 +209,7 @@ std::optional<std::string> bare_lua_advice(std::string_view code) {
     while (end < code.size() && (is_letter(code[end]) || is_digit(code[end]) || code[end] == '.')) ++end;
     if (end == i + 2 || end >= code.size() || (code[end] != '}' && code[end] != ':')) continue;
     const std::string name(code.substr(i + 2, end - i - 2));
+    if (name.starts_with("secret.")) return "bare Lua here: " + std::string(no_secret_in_lua);
     if (name[0] >= 'A' && name[0] <= 'Z')
       return fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name);
     return fmt::format("bare Lua here: write `vars.{}`", name);

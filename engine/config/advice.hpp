@@ -19,6 +19,10 @@ std::optional<std::string> subtraction_trap(std::string_view code);
 /// `msg.items.length`. A payload may really have such a field: warn, never refuse.
 std::optional<std::string> length_trap(std::string_view code);
 
+/// The cure for a `${secret.x}` in code.
+inline constexpr std::string_view no_secret_in_lua =
+    "a secret can't be read in Lua; it stands only where an option says so, such as headers of http";
+
 /// What is neither Lua nor filled in there: `${x}` or `{{ msg.x }}` inside bare code.
 std::optional<std::string> bare_lua_advice(std::string_view code);
 

@@ -141,7 +141,9 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
       said.insert(said.begin(), type_of(field));
       out += below;
       add_wrapped(out, listed(said, "; "), below.size(), below);
-      if (field.nested && !field.any_name) explain_fields(*field.nested, out, below);
+      // One name of several says what the others say; where names are all there is, what stands under each is.
+      if (field.nested && (!field.any_name || declaration.fields.size() == 1))
+        explain_fields(*field.nested, out, below);
     }
   };
   if (roles) {

@@ -115,6 +115,15 @@ std::string Place::str() const {
   return line > 0 ? fmt::format("{}:{}:{}", name, line, column) : name;
 }
 
+std::string Diagnostic::notes() const {
+  if (place.used_line <= 0) return hint;
+  Place used;
+  used.source = place.used_source;
+  used.line = place.used_line;
+  used.column = place.used_column;
+  return "used at " + used.str() + (hint.empty() ? "" : "\n") + hint;
+}
+
 void Diagnostics::add(Diagnostic diagnostic) {
   if (diagnostic.severity == Severity::error) ++errors_;
   hide_secrets(diagnostic);
@@ -165,10 +174,8 @@ std::string Diagnostics::render(bool color) const {
     text += fmt::format("{}{}:{} {}{}:{} {}\n", paint.bold, found.place.str(), paint.reset,
                         error ? paint.red : paint.yellow, error ? "error" : "warning", paint.reset, found.what);
     text += excerpt(found.place, paint);
-    if (found.place.used_line > 0)
-      text += fmt::format("      = used at {}:{}:{}\n", found.place.source ? found.place.source->name : "weir",
-                          found.place.used_line, found.place.used_column);
-    for (std::string_view rest = found.hint; !rest.empty();) {
+    const std::string notes = found.notes();
+    for (std::string_view rest = notes; !rest.empty();) {
       const auto end = std::min(rest.find('\n'), rest.size());
       text += fmt::format("      = {}\n", rest.substr(0, end));
       rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -186,7 +193,7 @@ std::string Diagnostics::json() const {
         R"({{"file":{},"line":{},"column":{},"length":{},"severity":"{}","path":{},"message":{},"hint":{}}})",
         json_text(found.place.source ? found.place.source->name : ""), found.place.line, found.place.column,
         found.place.length, found.severity == Severity::error ? "error" : "warning", json_text(found.path),
-        json_text(found.what), json_text(found.hint));
+        json_text(found.what), json_text(found.notes()));
   }
   return text + "]";
 }

@@ -24,7 +24,9 @@ struct Place {
   int line = 0;                          ///< From 1; 0 when the whole file is meant.
   int column = 0;                        ///< From 1, in characters, not bytes.
   int length = 1;                        ///< In characters; at least 1.
-  int used_line = 0;                     ///< Where an alias or ${name} brought this text in; 0 when nothing did.
+  /// Where an alias or ${name} brought this text in; its line is 0 when nothing did.
+  std::shared_ptr<const Source> used_source;
+  int used_line = 0;
   int used_column = 0;
 
   /// "file:line:column"; only the file where no line is meant.
@@ -40,6 +42,9 @@ struct Diagnostic {
   std::string path;  ///< Dotted, such as "stages.limiter.rate"; empty where no key is meant.
   std::string what;
   std::string hint;  ///< The cure, in a few words; may be empty.
+
+  /// What stands below the mistake, line by line: where its text is used, if that is elsewhere, and the cure.
+  std::string notes() const;
 };
 
 /// Everything that is wrong. Reading goes on after a mistake, so that all are told at once. Not thread-safe.

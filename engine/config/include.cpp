@@ -12,7 +12,7 @@
 namespace weir::config {
 namespace {
 
-constexpr std::array<std::string_view, 4> joined{"stages", "vars", "secrets", "kinds"};
+constexpr std::array<std::string_view, 6> joined{"stages", "vars", "secrets", "limits", "breakers", "kinds"};
 constexpr std::array<std::string_view, 2> of_a_run{"run", "admin"};
 
 bool is_one_of(const auto& words, std::string_view word) {

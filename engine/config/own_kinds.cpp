@@ -75,6 +75,12 @@ void put_in_code(Node& node, const std::string& name, const Node& code) {
 
 }  // namespace
 
+std::vector<std::string> option_types() {
+  std::vector<std::string> known;
+  for (const auto& type : types) known.emplace_back(type.name);
+  return known;
+}
+
 OwnKinds::OwnKinds(const Node* kinds, Diagnostics& diagnostics) : diagnostics_(diagnostics) {
   if (!kinds || kinds->is_null()) return;
   if (!kinds->is_map()) {
@@ -166,8 +172,7 @@ void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
   option.type = word(entry.value, "type");
   option.fallback = entry.value.find("default");
   if (!type_named(option.type)) {
-    std::vector<std::string> known;
-    for (const auto& type : types) known.emplace_back(type.name);
+    const auto known = option_types();
     const Node* node = entry.value.find("type");
     const std::string one = "one of " + listed(known);
     diagnostics_.error(

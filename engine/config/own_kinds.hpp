@@ -10,6 +10,9 @@
 
 namespace weir::config {
 
+/// What an option of such a kind may be.
+std::vector<std::string> option_types();
+
 /// Reads what stands under `kinds:`; every mistake in it is told once, whether or not anybody uses the kind. Outlives
 /// its use only as long as the tree does.
 class OwnKinds {

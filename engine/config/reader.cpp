@@ -183,8 +183,8 @@ bool read_value(const Node& node, Reader& reader, Lua& out) {
   out.code = node.text;
   out.place = code_place(node);
   if (auto advice = bare_lua_advice(node.text)) {
-    const bool dollar = advice->find("vars") != std::string::npos && node.text.find("${") != std::string::npos;
-    reader.error(node.place, dollar ? "`${…}` is not filled in here" : "`{{ }}` is not filled in here",
+    const bool braces = advice->ends_with("without the braces");
+    reader.error(node.place, braces ? "`{{ }}` is not filled in here" : "`${…}` is not filled in here",
                  std::move(*advice));
     return false;
   }

@@ -378,6 +378,7 @@ class Filling {
 
   static void mark(Node& node, const Place& user) {
     if (node.place.line != user.line || node.place.source != user.source) {
+      node.place.used_source = user.source;
       node.place.used_line = user.line;
       node.place.used_column = user.column;
     }

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/advice.hpp"
+
 namespace weir::config {
 
 namespace {
@@ -489,7 +491,8 @@ Template parse_template(std::string_view text, const Place& place, Diagnostics& 
       const bool upper = !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
       diagnostics.error(here, "`${…}` inside `{{ }}`: this is Lua",
                         upper ? fmt::format("under vars: write `x: '${{{}}}'`, and here `vars.x`", name)
-                              : fmt::format("write `vars.{}`", name),
+                        : name.starts_with("secret.") ? std::string(no_secret_in_lua)
+                                                      : fmt::format("write `vars.{}`", name),
                         path);
     }
     flush();

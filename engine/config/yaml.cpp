@@ -527,10 +527,12 @@ class Builder : public YAML::EventHandler {
   }
 
   static void mark_use(Node& node, const Place& here) {
+    node.place.used_source = here.source;
     node.place.used_line = here.line;
     node.place.used_column = here.column;
     for (auto& item : node.items) mark_use(item, here);
     for (auto& entry : node.entries) {
+      entry.key_place.used_source = here.source;
       entry.key_place.used_line = here.line;
       entry.key_place.used_column = here.column;
       mark_use(entry.value, here);
@@ -748,6 +750,25 @@ void Builder::syntax_error(const YAML::Exception& exception) {
   }
   for (std::size_t at = line_start; at < line_end && is_blank(map_.at(at)); ++at)
     if (map_.at(at) == '\t') return say(at, at + 1, "a tab in the indentation", "indent with spaces");
+  if (!at_end && map_.at(position) == '?' &&
+      (message == "unknown token" || message.find("flow not found") != std::string::npos)) {
+    const auto follows_a_key = [&](std::size_t at) {
+      return at > line_start + 1 && is_blank(map_.at(at - 1)) && map_.at(at - 2) == ':';
+    };
+    std::size_t start = position;
+    while (start > line_start && std::string_view("{[,").find(map_.at(start - 1)) == std::string_view::npos &&
+           !follows_a_key(start)) {
+      --start;
+    }
+    const bool is_value = follows_a_key(start);
+    while (is_blank(map_.at(start))) ++start;
+    if (start < position) {
+      std::size_t end = rest_of_value(start);
+      if (!is_value) end = std::min({end, text.find(": ", position), text.find(":\n", position)});
+      return say(start, end, "inside braces a ? ends a text that is not quoted",
+                 fmt::format("quote it: {}", quoted(text.substr(start, end - start))));
+    }
+  }
   if (message == "unknown token" && !at_end) {
     const std::size_t end = std::min({rest_of_value(position), text.find(": ", position), text.find(":\n", position)});
     return say(position, end,

@@ -1,6 +1,7 @@
 #include "engine/graph/plan.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "engine/config/advice.hpp"
@@ -166,8 +167,10 @@ class Wiring {
 
   std::vector<PortRef> port_of_instance(const config::Instance& instance, const std::string& port, const Place& place) {
     const bool main = port == config::main_word;
+    const auto inside = members(instance.name);
+    if (inside.empty()) return {};  // What keeps it from being made is told.
     std::vector<std::string> givers;
-    for (const auto& name : members(instance.name)) {
+    for (const auto& name : inside) {
       const std::string own = name.substr(instance.name.size() + 1);
       if (read_inside(instance.name, main ? own : own + "." + port)) continue;
       const auto stage = plan_.find(name);
@@ -317,10 +320,10 @@ void refuse_two_that_make_one_file(const Plan& plan, Diagnostics& diagnostics) {
   for (const auto& planned : plan.stages) {
     const auto& to = planned.configured.goes_to;
     if (!to || !to->constant() || !planned.configured.writes_in_bulk || !planned.configured.adds_to.empty()) continue;
-    const std::string path = to->text();
+    const std::string path = std::filesystem::path(to->text()).lexically_normal().string();
     const auto [other, first] = made.try_emplace(path, planned.name);
     if (first || path.starts_with("/dev/")) continue;
-    diagnostics.error(planned.place, "'" + other->second + "' makes the file " + path + " already",
+    diagnostics.error(planned.place, "'" + other->second + "' makes the file " + to->text() + " already",
                       "let one stage write it, `from` all whose messages belong there, or use `append`",
                       "stages." + planned.name);
   }

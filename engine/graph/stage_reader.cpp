@@ -10,7 +10,7 @@ using config::Node;
 
 StageReader::StageReader(const stage::Catalog& catalog, const config::Pipeline& pipeline,
                          config::Diagnostics& diagnostics)
-    : catalog_(catalog), diagnostics_(diagnostics) {
+    : catalog_(catalog), diagnostics_(diagnostics), vars_(pipeline.scope.names()) {
   read_named(pipeline.limits, stage::limit_spec(), "limits", pipeline.scope, named_.limits);
   read_named(pipeline.breakers, stage::breaker_spec(), "breakers", pipeline.scope, named_.breakers);
 }
@@ -121,7 +121,9 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
 
 void StageReader::check_code(config::Reader& reader, script::Setting setting) {
   for (const auto& use : reader.code) {
-    if (const auto wrong = script::check(use, setting)) {
+    auto wrong = script::check(use, setting);
+    if (!wrong) wrong = script::check_vars(use, vars_);
+    if (wrong) {
       diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
     } else if (const auto trap = config::length_trap(use.code)) {
       diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);

@@ -49,6 +49,7 @@ class StageReader {
 
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;
+  const std::vector<std::string> vars_;  // Their names.
   NamedPolicies named_;
   std::vector<std::string> others_;  // Keys of the stage at hand that are no common ones.
 };

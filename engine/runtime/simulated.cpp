@@ -245,6 +245,7 @@ bool SimulatedContext::run_until_idle(Time limit) {
 }
 
 bool SimulatedContext::run_steps(std::uint64_t most, Time limit) {
+  steps_at_this_time_ = 0;  // Who asks for so many at a time counts them.
   for (const std::uint64_t end = steps + most; steps < end; run_one()) {
     if (!ready_.empty()) continue;
     const auto next = next_alarm();

@@ -35,7 +35,8 @@ class SimulatedRuntime final : public Runtime {
   /// Runs until nothing is ready and no alarm is due up to `limit`. True: no alarm is left at all. The clock stays at
   /// the last thing that happened. Throws std::runtime_error if ten million steps pass without time moving.
   bool run_until_idle(Time limit = Time::max());
-  /// The same, but no more than about so many steps. False: there is more to do up to `limit`.
+  /// The same, but no more than about so many steps, which the caller counts: it never throws. False: there is more to
+  /// do up to `limit`.
   bool run_steps(std::uint64_t most, Time limit);
   /// Runs all that happens within `time`, then sets the clock to the end of it.
   void run_for(Duration time);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/config/reader.hpp"
 #include "engine/config/values.hpp"
@@ -70,5 +71,8 @@ std::optional<CompileError> check(const config::Template& text, Setting setting 
 std::optional<CompileError> check(const config::Value& tree, Setting setting = Setting::message);
 /// What a reader found, whatever it is.
 std::optional<CompileError> check(const config::CodeUse& use, Setting setting = Setting::message);
+/// Of code that is good otherwise: the first `vars.NAME` or `vars["NAME"]` that is none of these. Nothing can be said
+/// of a name that is worked out, or where `vars` stands alone and so may be a local.
+std::optional<CompileError> check_vars(const config::CodeUse& use, const std::vector<std::string>& known);
 
 }  // namespace weir::script

@@ -446,4 +446,29 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
   return std::nullopt;
 }
 
+std::optional<CompileError> check_vars(const config::CodeUse& use, const std::vector<std::string>& known) {
+  const auto tokens = tokens_of(use.code);
+  const auto is_at = [&](std::size_t at, std::string_view text) { return at < tokens.size() && tokens[at].is(text); };
+  std::optional<CompileError> wrong;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const bool is_field = i > 0 && (tokens[i - 1].is(".") || tokens[i - 1].is(":"));
+    if (!tokens[i].is_name("vars") || is_field) continue;
+    std::string name;
+    if (is_at(i + 1, ".") && i + 2 < tokens.size()) {
+      name = tokens[i + 2].text;
+    } else if (!is_at(i + 1, "[")) {
+      return std::nullopt;
+    } else if (!is_at(i + 3, "]") || !string_value(tokens[i + 2], name)) {
+      continue;
+    }
+    if (wrong || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto near = config::nearest(name, known);
+    wrong = at_token(use.place, use.code, tokens[i + 2], "no var is called '" + name + "'",
+                     !near.empty()   ? "did you mean 'vars." + near + "'?"
+                     : known.empty() ? "write it under vars:"
+                                     : "known are " + config::listed(known));
+  }
+  return wrong;
+}
+
 }  // namespace weir::script

@@ -127,6 +127,26 @@ BOOST_AUTO_TEST_CASE(what_goes_on_without_time_passing_is_given_up_too, *boost::
   BOOST_TEST(contains(said.out, "it goes on and on at 0s, and no time passes"), said.out);
 }
 
+BOOST_AUTO_TEST_CASE(twenty_thousand_messages_through_five_calls_at_one_moment_have_an_end,
+                     *boost::unit_test::enable_if<!sanitized>()) {
+  const TemporaryFolder folder;
+  std::string stages, fakes, before = "in";
+  for (const std::string name : {"a", "b", "c", "d", "e"}) {
+    stages += "  " + name + ": {from: " + before + ", exec: {run: [x]}}\n";
+    fakes += (fakes.empty() ? "" : ", ") + name + ": [{text: x}]";
+    before = name;
+  }
+  stages += "  out: {from: e, drop: {}}\ntests:\n  - name: many\n    fake: {" + fakes + "}\n";
+  const std::string expect = "    expect: [{of: out, in: 20000}]\n";
+  const auto sent = folder.file("sent.yaml", "stages:\n  in: {stdin: {format: lines}}\n" + stages +
+                                                 "    send: [{to: in, times: 20000, text: x}]\n" + expect);
+  const auto made = folder.file("made.yaml", "stages:\n  in: {generate: {range: 1..20000}}\n" + stages + expect);
+  for (const auto& path : {sent, made}) {
+    const auto said = said_by({"test", path});
+    BOOST_TEST(said.out == path + "\n  passed  many (0s)\n1 test: 1 passed\n", said.err);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_mistake_in_the_block_is_told_at_once_by_check_and_by_test) {
   const auto checked = said_by({"check", trials + "mistakes.yaml"});
   BOOST_TEST(checked.code == 78);

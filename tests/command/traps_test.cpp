@@ -250,3 +250,25 @@ BOOST_AUTO_TEST_CASE(a_trap_in_what_a_kind_cannot_do_without_is_told_and_no_more
   }
   BOOST_TEST(check("  s: {http_server: {listen: yes, path: yes}}\n  t: {from: s, reply: {status: yes}}\n").code == 78);
 }
+
+BOOST_AUTO_TEST_CASE(a_var_that_is_not_there_is_found_in_code_too) {
+  const std::string what = "no var is called 'mx'", cure = "did you mean 'vars.max'?";
+  const std::string vars = "vars: {max: 3, names: [a]}\n";
+  refused(where_line("msg.n > vars.mx") + vars, "6:25", what, cure);
+  refused(set("x: '{{ vars.mx }}'") + vars, "4:35", what, cure);
+  refused(lua("msg.x = vars['mx']") + vars, "7:20", what, cure);
+  refused(lua("msg.x = vars.other") + vars, "7:20", "no var is called 'other'", "known are max, names");
+  refused(lua("msg.x = vars.other"), "7:20", "no var is called 'other'", "write it under vars:");
+  for (const auto* fine : {"msg.x = vars.max", "msg.x = vars[msg.k]", "msg.x = vars['ma' .. 'x']", "msg.vars.mx = 1",
+                           "local vars = {mx = 1} msg.x = vars.mx", "for k in pairs(vars) do msg[k] = 1 end"}) {
+    const auto said = check(lua(fine) + vars);
+    BOOST_TEST(said.code == 0, fine << said.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_secret_in_code_is_not_told_to_be_a_var) {
+  const std::string cure =
+      "a secret can't be read in Lua; it stands only where an option says so, such as headers of http";
+  refused(where_line("msg.key == \"${secret.api}\""), "6:12", "`${…}` is not filled in here", "bare Lua here: " + cure);
+  refused(set("x: '{{ \"${secret.api}\" }}'"), "4:27", "`${…}` inside `{{ }}`: this is Lua", cure);
+}

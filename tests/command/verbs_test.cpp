@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/command/command.hpp"
@@ -193,6 +194,37 @@ BOOST_AUTO_TEST_CASE(explain_functions_and_the_reference_say_what_numbers_and_ti
   }
 }
 
+BOOST_AUTO_TEST_CASE(explain_says_of_each_word_of_a_file_what_may_stand_there) {
+  for (const auto& [word, begins, says] :
+       {std::tuple("limits", "limits: Limits by their names: `limit: NAME` on a stage", "max_wait"),
+        std::tuple("breakers", "breakers: Breakers by their names", "recover_after"),
+        std::tuple("kinds", "kinds: Kinds of one's own, by their names", "one of text, integer, number, boolean"),
+        std::tuple("include", "include: Files that this one takes stages", "such as [kinds.yaml, limits.yaml]"),
+        std::tuple("vars", "vars: Constants: ${name} in texts, vars.name in Lua.\n\nKeys:\n  NAME  A text",
+                   "${ENVIRONMENT:-default}"),
+        std::tuple("secrets", "secrets: Secrets by their names", "The file that holds it, and nothing else."),
+        std::tuple("tests", "tests: A list of tests, for `weir test`", "restart")}) {
+    const auto said = said_by({"explain", word});
+    BOOST_TEST(said.code == 0, word);
+    BOOST_TEST(said.out.starts_with(begins), said.out);
+    BOOST_TEST(contains(said.out, says), said.out);
+    const auto json = said_by({"explain", word, "--output", "json"});
+    BOOST_TEST(!weir::message::check_json(json.out).has_value(), json.out);
+  }
+  const auto near = said_by({"explain", "limts"});
+  BOOST_TEST(near.err == "weir: there is no kind 'limts'\n  = did you mean 'limits'?\n");
+}
+
+BOOST_AUTO_TEST_CASE(explain_of_order_names_its_words_and_which_it_is_unless_written) {
+  const auto said = said_by({"explain", "order"});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(contains(said.out,
+                      "  order        Whether several workers keep the order of the messages. kept, unless written: as "
+                      "they\n               came. free: as they are ready. `{key: TEXT}`: those of one key as they "
+                      "came.\n"),
+             said.out);
+}
+
 BOOST_AUTO_TEST_CASE(explain_of_a_policy_that_takes_more_than_a_line_says_it_alone) {
   const auto said = said_by({"explain", "cache"});
   BOOST_TEST(said.code == 0);
@@ -327,4 +359,31 @@ BOOST_AUTO_TEST_CASE(an_admin_address_is_checked_before_anything_runs) {
   const auto written = said_by({"run", file});
   BOOST_TEST(written.code == 78);
   BOOST_TEST(contains(written.err, file + ":7:8: error: [::]:9797 can be reached"), written.err);
+}
+
+BOOST_AUTO_TEST_CASE(check_says_of_an_admin_address_what_run_says) {
+  const TemporaryFolder folder;
+  const std::string nowhere = " is no address with a port, and not 'off'\n";
+  for (const auto& [listen, what, cure] :
+       {std::tuple("nonsense", "'nonsense'" + nowhere, "such as 127.0.0.1:9797 or [::1]:9797"),
+        std::tuple("127.0.0.1:99999", "'127.0.0.1:99999'" + nowhere, "such as 127.0.0.1:9797 or [::1]:9797"),
+        std::tuple(":9900", "':9900'" + nowhere, "such as 127.0.0.1:9797 or [::1]:9797"),
+        std::tuple("0.0.0.0:9797",
+                   std::string("0.0.0.0:9797 can be reached from other machines and there is no token\n"),
+                   "admin: {token: '${secret.NAME}'}, or listen on 127.0.0.1")}) {
+    const std::string line = "admin: {listen: '" + std::string(listen) + "'}";
+    const auto path = folder.file("a.yaml", good_file + line + "\n");
+    const auto said = said_by({"check", path});
+    BOOST_TEST(said.code == 78);
+    BOOST_TEST(said.out == "");
+    BOOST_TEST(said.err ==
+               path + ":7:8: error: " + what + "    7 | " + line + "\n      |        ^\n      = " + cure + "\n");
+    BOOST_TEST(said_by({"run", path}).err == said.err);
+    BOOST_TEST(contains(said_by({"check", path, "--output", "json"}).out, R"("path":"admin.listen")"));
+  }
+  const auto secret = folder.file("secret", "s3cret");
+  const auto guarded = folder.file("b.yaml", std::string(good_file) + "secrets: {a: {file: '" + secret +
+                                                 "'}}\nadmin: {listen: '0.0.0.0:9797', token: '${secret.a}'}\n");
+  BOOST_TEST(said_by({"check", guarded}).code == 0);
+  BOOST_TEST(said_by({"check", folder.file("c.yaml", std::string(good_file) + "admin: {listen: 'off'}\n")}).code == 0);
 }

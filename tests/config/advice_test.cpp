@@ -62,6 +62,9 @@ BOOST_AUTO_TEST_CASE(texts_and_comments_are_no_code) {
 BOOST_AUTO_TEST_CASE(what_is_not_filled_in_inside_bare_lua) {
   BOOST_TEST(bare("msg.n > ${limit}") == "bare Lua here: write `vars.limit`");
   BOOST_TEST(bare("msg.n > ${LIMIT:-5}") == "bare Lua here: under vars: write `x: '${LIMIT}'`, and here `vars.x`");
+  BOOST_TEST(bare("\"x\" == \"${secret.api}\"") ==
+             "bare Lua here: a secret can't be read in Lua; it stands only where an option says so, such as headers of "
+             "http");
   BOOST_TEST(bare("{{ msg.n }} > 3") == "bare Lua here: write `msg.n` without the braces");
   for (const char* fine : {"local t = {{1}, {2}}", "return {{a = msg.a}}", "{{msg.a}, {msg.b}}", "x = {{msg.a, 1}}",
                            "re.match([[^\\d{2}$]], text)", "\"$\" .. \"{\""})

@@ -268,6 +268,38 @@ BOOST_AUTO_TEST_CASE(a_file_is_one_however_it_is_spelt_and_two_that_are_included
   BOOST_TEST(told.find("'a' is also in") == told.npos, told);
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_and_a_breaker_of_one_name_in_several_files_are_refused_like_a_var) {
+  const weir::tests::TemporaryFolder folder;
+  const auto got = load_first(folder, {{"main.yaml",
+                                        "include: [one.yaml, two.yaml]\nlimits: {shop: 1/s}\n"
+                                        "stages: {a: {generate: {range: 1..3}}, b: {from: a, drop: {}}}\n"},
+                                       {"one.yaml", "limits: {shop: 2/s, mail: 1/s}\nbreakers: {b: {failures: 1}}\n"},
+                                       {"two.yaml", "breakers:\n  b: {failures: 5}\n  c: {failures: 5}\n"}});
+  BOOST_TEST(got.told == folder.path("one.yaml") + ":1:10: error: 'shop' is also in " + folder.path("main.yaml") +
+                             ":2:10\n    1 | limits: {shop: 2/s, mail: 1/s}\n      |          ^~~~\n"
+                             "      = one of them needs another name\n" +
+                             folder.path("two.yaml") + ":2:3: error: 'b' is also in " + folder.path("one.yaml") +
+                             ":2:12\n    2 |   b: {failures: 5}\n      |   ^\n"
+                             "      = one of them needs another name\n");
+  BOOST_REQUIRE(got.pipeline.has_value());
+  BOOST_TEST(got.pipeline->limits.find("mail"));
+  BOOST_TEST(got.pipeline->breakers.find("c"));
+}
+
+BOOST_AUTO_TEST_CASE(what_another_file_uses_is_told_with_that_file) {
+  const weir::tests::TemporaryFolder folder;
+  folder.file("lib.yaml",
+              "kinds: {k: {options: {n: {type: text}}, stages: {s: {set: {a: 1}}}}}\nsecrets: {s: {file: '${n}'}}\n");
+  folder.file("main.yaml", "include: lib.yaml\nvars: {n: [1]}\nstages: {a: {generate: {range: 1..3}}}\n");
+  Diagnostics diagnostics;
+  load_file(folder.path("main.yaml"), {}, {}, diagnostics);
+  BOOST_TEST(diagnostics.render() == folder.path("main.yaml") +
+                                         ":2:11: error: expected a text, found a list\n    2 | vars: {n: [1]}\n"
+                                         "      |           ^\n      = used at " +
+                                         folder.path("lib.yaml") + ":2:21\n");
+  BOOST_TEST(diagnostics.json().find("\"hint\":\"used at " + folder.path("lib.yaml") + ":2:21\"") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(mistakes_of_an_included_file_are_told_where_they_stand) {
   const weir::tests::TemporaryFolder folder;
   const auto told =

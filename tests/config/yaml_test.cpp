@@ -231,6 +231,21 @@ BOOST_AUTO_TEST_CASE(a_text_that_begins_with_a_question_mark) {
   BOOST_TEST(told("v: '?x'") == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_text_with_a_question_mark_inside_braces_is_quoted_whole) {
+  BOOST_TEST(told("s: {where: a ?? b, w: 1}") == R"(f.yaml:1:12: error: inside braces a ? ends a text that is not quoted
+    1 | s: {where: a ?? b, w: 1}
+      |            ^~~~~~
+      = quote it: 'a ?? b'
+)");
+  for (const char* text : {"{v: a ?? b}", "[a ?? b]", "[1, a ?? b, 2]", "{v: {w: a ?? b}}", "v: [{w: a ?? b}]",
+                           "{v:   a ?? b}", "{a ?? b: 1}", "{v: 1, a ?? b: 1}"}) {
+    BOOST_TEST(told(text).ends_with("= quote it: 'a ?? b'\n"), told(text));
+  }
+  BOOST_TEST(told("{v: c?d}").ends_with("= quote it: 'c?d'\n"));
+  BOOST_TEST(told("{v: c ? d : e}").ends_with("= quote it: 'c ? d : e'\n"));
+  BOOST_TEST(told("v: a ?? b") == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_list_with_a_hole) {
   BOOST_TEST(told("v: [a, , b]") == R"(f.yaml:1:8: error: nothing stands before this comma
     1 | v: [a, , b]

@@ -89,6 +89,25 @@ BOOST_AUTO_TEST_CASE(every_pipeline_and_everything_that_weir_new_prints_passes_t
   BOOST_TEST(refused_by(packages, files).said == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_file_with_kinds_of_its_own_or_of_another_passes_the_schema_as_it_passes_check) {
+  const auto packages = validator();
+  if (packages.empty()) return;
+  const TemporaryFolder folder;
+  const std::string made = "stages: {n: {generate: {range: 1..3}}, a: ";
+  folder.file("lib.yaml",
+              "kinds: {half: {options: {of: {type: integer}}, stages: {w: {where: 'true'}}}}\nlimits: {shop: 1/s}\n");
+  folder.file("whole.yaml", made + "{from: n, drop: {}}}\n");
+  const std::vector<std::string> files{
+      folder.file("a.yaml", "include: lib.yaml\n" + made + "{from: n, half: {of: 2}}, b: {from: a, drop: {}}}\n"),
+      folder.file("b.yaml", "include: whole.yaml\n"),
+      folder.file("c.yaml", "kinds: {drop: {options: {n: {type: integer}}, stages: {w: {where: 'false'}}}}\n" + made +
+                                "{from: n, drop: {n: 2}}, b: {from: a, stdout: {}}}\n"),
+      folder.file("d.yaml", "kinds: {k: {options: null, stages: {w: {where: 'false'}}}}\n" + made +
+                                "{from: n, k: {}}, b: {from: a, stdout: {}}}\n")};
+  for (const auto& path : files) BOOST_TEST(said_by({"check", path}).code == 0, said_by({"check", path}).err);
+  BOOST_TEST(refused_by(packages, files).said == "");
+}
+
 BOOST_AUTO_TEST_CASE(every_broken_file_fails_weir_check_at_a_line) {
   const auto files = files_in(repository / "tests/config/broken");
   BOOST_TEST(files.size() >= 25u);

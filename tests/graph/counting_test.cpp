@@ -62,9 +62,8 @@ stages:
 
 BOOST_AUTO_TEST_CASE(what_goes_out_of_a_stage_goes_into_the_next_joined_or_not) {
   for (const std::string edge : {"", ", edge: {capacity: 4}"}) {
-    Bench bench(
-        "stages:\n  a: {generate: {range: 10..19}}\n  b: {from: a, do: [where: msg > 10, where: msg < 15]" + edge +
-        "}\n  c: {from: b, drop: {}" + edge + "}\n");
+    Bench bench("stages:\n  a: {generate: {range: 10..19}}\n  b: {from: a, do: [where: msg > 10, where: msg < 15]" +
+                edge + "}\n  c: {from: b, drop: {}" + edge + "}\n");
     bench.run();
     BOOST_TEST(bench.stage("a").bytes_out == 20U);
     BOOST_TEST(bench.stage("b").bytes_in == 20U);

@@ -141,3 +141,16 @@ BOOST_AUTO_TEST_CASE(mistakes_in_a_kind_are_told_though_nobody_uses_it) {
   BOOST_TEST(mistakes("kinds: {drop: {stages: {p: {pass: {}}}}}\n" + end)
                  .starts_with("test.yaml:1:9: warning: this 'drop' takes the place of weir's own\n"));
 }
+
+BOOST_AUTO_TEST_CASE(an_instance_with_a_mistake_in_its_options_is_not_said_to_put_out_nothing) {
+  BOOST_TEST(mistakes("kinds: {k: {options: {w: {type: duration}}, stages: {s: {pass: {}, deadline: '${w}'}}}}\n"
+                      "stages:\n" +
+                      numbers +
+                      "  a: {from: n, k: {w: '{{ 1 }}'}}\n"
+                      "  o: {from: a, stdout: {}}\n"
+                      "  f: {from: a.failed, stdout: {}}\n") ==
+             "test.yaml:4:23: error: expected a duration such as 250ms, found `{{ }}`: it is read once, at the start\n"
+             "    4 |   a: {from: n, k: {w: '{{ 1 }}'}}\n"
+             "      |                       ^~~~~~~~~\n"
+             "      = a constant, or '${name}'\n");
+}

@@ -186,6 +186,8 @@ BOOST_AUTO_TEST_CASE(two_stages_make_no_file_together) {
                     "}}\n  b: {from: in, file: {" + other + "}}\n");
   };
   BOOST_TEST(says(told("write: x.ndjson", "write: x.ndjson"), "error: 'a' makes the file x.ndjson already"));
+  BOOST_TEST(says(told("write: x.ndjson", "write: ./x.ndjson"), "error: 'a' makes the file ./x.ndjson already"));
+  BOOST_TEST(says(told("write: s/../x.ndjson", "write: x.ndjson"), "error: 'a' makes the file x.ndjson already"));
   BOOST_TEST(told("write: x.ndjson", "write: y.ndjson") == "");
   BOOST_TEST(told("append: x.ndjson", "append: x.ndjson") == "");
   BOOST_TEST(told("write: /dev/null", "write: /dev/null") == "");
