@@ -106,8 +106,10 @@ void verify(const FileConfig& config, config::Written& written) {
 
 const auto rotate_spec =
     config::Spec<stage::Rotation>("rotate", "When a file is put aside.")
-        .field("size", &stage::Rotation::size, "Before a line that would make it longer than this.", config::above(0),
-               config::sample("100MiB"))
+        .field("size", &stage::Rotation::size,
+               "Before a line that would make it longer than this. Of a compressed file its bytes on the disk count, "
+               "and what is still to be added to them as long as it is before it is compressed: so it stays shorter.",
+               config::above(0), config::sample("100MiB"))
         .field("every", &stage::Rotation::every,
                "With the first message after each step of this length, counted from 1970 in UTC: `1d` is midnight.",
                config::above(0), config::sample("1d"))
@@ -206,8 +208,10 @@ const auto spec =
             "the disk is full, messages wait. A compressed file that is added to is read through first. To one that is "
             "damaged, and to a file of CSV whose columns are not those of `columns`, nothing is added. Where weir is "
             "killed in the middle of a write, half a line may stay, which is ended before anything is added. A file "
-            "that somebody else renames or removes meanwhile is written on, whatever it is called: `rotate` does it "
-            "here, and what copies a file and empties it does as well.\n"
+            "that somebody else renames meanwhile is written on, whatever it is called: `rotate` puts it aside here, "
+            "and what copies a file and empties it does as well. One that is added to and that somebody removes is "
+            "begun anew by the next message, where another has taken its place that one is added to, and the log says "
+            "so.\n"
             "Directories that are missing on the way to a file are made. What a message fills into a path stays below "
             "the directory that is written before its first `{{`; a path that would leave it fails (type). No more "
             "than 256 files are written at "

@@ -78,8 +78,9 @@ const auto spec =
                config::sample("Europe/Berlin"))
         .needs({"cron"})
         .field("overlap", &GenerateConfig::overlap,
-               "What happens to a tick while the messages of the one before still wait for room. skip: it is left out "
-               "and counted as dropped (slow).",
+               "What happens to a tick while a message of the one before is not done: it, or what was made of it, is "
+               "still worked on, waits for room or is to be tried again. skip: it is left out and counted as dropped "
+               "(slow). Before a `batch`, which waits for more, only what has no room counts.",
                config::one_of({{"skip", Skip::skip}}))
         .needs({"cron"})
         .field("missed", &GenerateConfig::missed,
@@ -331,7 +332,7 @@ class Calendar {
     zone_ = std::move(*zone);
   }
 
-  /// Until the next tick. Those that nobody could see to are counted.
+  /// Until the next tick. Those that nobody could see to, and those before all of the last one is done, are counted.
   stage::Task<> wait() {
     std::uint64_t lost = 0;
     for (;;) {
@@ -341,7 +342,7 @@ class Calendar {
       if (due && *due <= now) {
         last_ = *due;
         // Of those since the wait began only one that is late by little is made up for.
-        if (waiting_ && now - *due <= late_most && !is_due_again(now)) break;
+        if (waiting_ && now - *due <= late_most && !is_due_again(now) && source_.stretches_answered() >= made_) break;
         ++lost;
         continue;
       }
@@ -352,6 +353,10 @@ class Calendar {
     }
     count(lost);
     waiting_ = false;
+  }
+  /// What the tick gives has been emitted and flushed.
+  void made() {
+    if (!source_.batched) made_ = source_.end_stretch();
   }
 
  private:
@@ -366,7 +371,7 @@ class Calendar {
     auto& counters = source_.out.counters();
     counters.created += ticks * messages_;
     counters.drop(stage::Dropped::slow, ticks * messages_);
-    source_.log(observe::Level::warn, "ticks were left out, because nobody took their messages or the machine slept",
+    source_.log(observe::Level::warn, "ticks were left out, because the one before was not done or the machine slept",
                 {{"ticks", ticks}});
   }
 
@@ -376,6 +381,7 @@ class Calendar {
   runtime::Zone zone_;
   runtime::WallTime last_;  // Up to here all ticks have been seen to.
   bool waiting_ = false;
+  std::uint64_t made_ = 0;  // The stretch of the last one.
 };
 
 stage::Task<> by_calendar(Maker& maker, Calendar& calendar, stage::Source& source) {
@@ -383,6 +389,7 @@ stage::Task<> by_calendar(Maker& maker, Calendar& calendar, stage::Source& sourc
     co_await calendar.wait();
     while (!maker.tick(source.core.now())) co_await source.flush();
     co_await source.flush();
+    calendar.made();
   }
 }
 
@@ -413,6 +420,7 @@ stage::Task<> run_code(const GenerateConfig& config, stage::Source& source) {
     const stage::Time made = source.core.now();
     source.out.emit(stage::main_port, step.payload, made);
     co_await source.flush();
+    if (calendar) calendar->made();
     waited_seconds = std::chrono::duration<double>(source.core.now() - made).count();
     --left;
     due = !calendar;

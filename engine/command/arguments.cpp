@@ -152,6 +152,9 @@ void add_overrides(CLI::App& app, Arguments& arguments) {
       ->allow_extra_args(false);
 }
 void add_running(CLI::App& app, Arguments& arguments) {
+  app.add_option("--for", "Begins the drain after this time.")
+      ->type_name("DURATION")
+      ->check(CLI::Validator(DurationText(arguments.run_for), ""));
   app.add_option("--admin", arguments.admin, "Where metrics and health are served; 127.0.0.1:9797 unless told.")
       ->type_name("ADDRESS:PORT|off");
   choice<observe::Log::Format>(app, "--log-format", arguments.log_format,
@@ -182,9 +185,6 @@ void describe(CLI::App& app, const VerbWord& verb, Arguments& arguments) {
     case Verb::run:
       add_files(app, arguments);
       add_overrides(app, arguments);
-      app.add_option("--for", "Begins the drain after this time.")
-          ->type_name("DURATION")
-          ->check(CLI::Validator(DurationText(arguments.run_for), ""));
       add_running(app, arguments);
       break;
     case Verb::replay:

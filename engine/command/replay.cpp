@@ -1,10 +1,12 @@
 #include "engine/command/replay.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <ostream>
 #include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -181,6 +183,32 @@ Node dropping(const Node& body) {
   return drops;
 }
 
+/// What would spoil files: to add to the very one that is replayed is refused, that one is made anew is told.
+void look_at_files(CheckedFile& file, const std::string& envelopes) {
+  std::error_code none;  // What can't be looked at is told when it is opened.
+  const bool may_be_added_to = std::filesystem::is_regular_file(envelopes, none);
+  for (const auto& planned : file.plan->stages) {
+    const std::string& adds_to = planned.configured.adds_to;
+    const auto& goes_to = planned.configured.goes_to;
+    const std::string path = "stages." + planned.name;
+    if (may_be_added_to && !adds_to.empty() && std::filesystem::equivalent(envelopes, adds_to, none)) {
+      file.diagnostics.error(planned.place,
+                             "'" + planned.name + "' adds to " + adds_to +
+                                 ", the file that is replayed: what fails again would stand there twice",
+                             "move it aside first, and replay that: mv " + envelopes + " " + envelopes + ".again",
+                             path);
+    }
+    if (!goes_to || !goes_to->constant() || !planned.configured.writes_in_bulk || !adds_to.empty()) continue;
+    const std::string made = goes_to->text();
+    if (!std::filesystem::is_regular_file(made, none) || std::filesystem::file_size(made, none) == 0) continue;
+    const bool can_be_set = planned.name.find('/') == std::string::npos;  // (Not inside an instance.)
+    file.diagnostics.warning(
+        planned.place, "'" + planned.name + "' makes " + made + " anew: what stands there now is lost",
+        can_be_set ? "to keep it, write another: --set " + path + ".file.write=PATH" : "to keep it, move it aside",
+        path);
+  }
+}
+
 /// All that `--to` may name.
 std::vector<std::string> names_in(const config::Pipeline& pipeline) {
   std::vector<std::string> names;
@@ -284,6 +312,7 @@ int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& s
                 << "\n  = " << config::did_you_mean(arguments.to, *others, "one of " + config::listed(*others)) << "\n";
     return exit_code::usage;
   }
+  if (!checked.has_errors()) look_at_files(checked.files.front(), arguments.envelopes);
   return run(std::move(checked), arguments, streams);
 }
 

@@ -67,6 +67,11 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   void prepare() override {
     equip(*head().planned, driver_);
+    const auto& plan = *setting_.plan;
+    const auto is_this = [this](const PlannedStage& planned) { return &planned == head().planned; };
+    for (std::size_t i = 0; i < plan.stages.size() && !driver_.batched; ++i) {
+      driver_.batched = plan.stages[i].configured.collects_most > 0 && plan.any_up_to(i, is_this);
+    }
     const auto& common = head().planned->common;
     if (common.limit) limit_.emplace(*common.limit, setting_.limit(*common.limit), driver_, true);
     if (common.limit || common.deadline) {

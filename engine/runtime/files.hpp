@@ -44,6 +44,8 @@ class Writer {
   /// Cuts what a failed write left behind: the file ends `size` bytes after its beginning. Regular files only.
   virtual void truncate(std::uint64_t size) = 0;
   virtual std::uint64_t size() const = 0;  ///< Bytes in the file now; 0 for what is no regular file.
+  /// Whether nobody will find what is written: a regular file that has lost its last name. (Renamed, it has another.)
+  virtual bool removed() const = 0;
   virtual std::optional<std::size_t> columns() const { return std::nullopt; }  ///< Of a terminal, where that is known.
 };
 

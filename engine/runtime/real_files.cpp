@@ -116,6 +116,13 @@ void sync_file(int fd, const std::string& path, bool directory_too) {
   if (directory_too) sync_directory_of(path);
 }
 
+bool same_file(int fd, const std::string& path) {
+  struct stat ours {
+  }, named{};
+  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
+         ours.st_ino == named.st_ino;
+}
+
 class FileWriter final : public Writer {
  public:
   FileWriter(asio::io_context& io, Core& core, UniqueFd fd, Sharing sharing, const std::string& path, bool named)
@@ -161,6 +168,11 @@ class FileWriter final : public Writer {
     if (!descriptor_ || !descriptor_->regular() || ::fstat(descriptor_->fd(), &status) != 0) return 0;
     return static_cast<std::uint64_t>(status.st_size);
   }
+  bool removed() const override {
+    struct stat status {};
+    if (!descriptor_ || !descriptor_->regular() || ::fstat(descriptor_->fd(), &status) != 0) return false;
+    return status.st_nlink == 0 && !same_file(descriptor_->fd(), path_);  // Some file systems count no links.
+  }
   std::optional<std::size_t> columns() const override {
     winsize window{};
     if (!descriptor_ || ::ioctl(descriptor_->fd(), TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return std::nullopt;
@@ -180,13 +192,6 @@ UniqueFd duplicate(int fd, const std::string& name) {
   UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (copy.get() < 0) throw_errno(name);
   return copy;
-}
-
-bool same_file(int fd, const std::string& path) {
-  struct stat ours {
-  }, named{};
-  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
-         ours.st_ino == named.st_ino;
 }
 
 /// Ours alone while it is open: two that write one file, in one weir or in two, would each take the

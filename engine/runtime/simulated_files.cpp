@@ -121,6 +121,11 @@ class SimulatedFiles::FileWriter final : public Writer {
     file_->synced = std::min(file_->synced, size);
   }
   std::uint64_t size() const override { return file_->regular ? file_->bytes.size() : 0; }
+  bool removed() const override {
+    if (!file_->regular || file_ == disk_->output) return false;
+    return std::none_of(disk_->files.begin(), disk_->files.end(),
+                        [&](const auto& named) { return named.second == file_; });
+  }
   std::optional<std::size_t> columns() const override {
     return file_ == disk_->output ? disk_->output_columns : std::nullopt;
   }

@@ -458,7 +458,8 @@ class Follower {
       stored_.clear();
       if (hidden) kept.push_back(position);
       if (!found && !hidden) {
-        source_.log(observe::Level::warn, "a file that was followed is gone; what it still held is not read",
+        source_.log(observe::Level::warn,
+                    "a file that was followed is gone; what may have come after what was read is not",
                     {{"path", position.path}, {"read_bytes", position.offset}});
       }
     }

@@ -67,6 +67,7 @@ class Lineup {
   std::size_t waiting_bytes() const { return bytes_.size(); }  ///< Of the lines that were added.
   /// Of the file, without those but for what is there of the first.
   std::uint64_t size() const { return writer_->size(); }
+  bool removed() const { return writer_->removed(); }
   /// What is written from here on goes there. Nothing was added.
   void go_on_with(std::unique_ptr<runtime::Writer> writer) {
     writer_ = std::move(writer);

@@ -153,12 +153,18 @@ std::unique_ptr<runtime::Writer> WrittenFiles::make(const std::string& path, boo
 }
 
 Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
-  if (const auto found = by_path_.find(path); found != by_path_.end()) {
+  const auto found = by_path_.find(path);
+  if (found != by_path_.end() && !(setting_.append && found->second->lineup->removed())) {
     // Not while they are gone through to be made durable.
     if (const auto pass = gate_.try_enter()) files_.splice(files_.begin(), files_, found->second);
     co_return &*found->second;
   }
   auto pass = co_await gate_.enter();
+  if (found != by_path_.end()) {
+    driver_.log(observe::Level::warn, "the file was removed; it is begun anew", {{"path", path}});
+    files_.erase(found->second);
+    by_path_.erase(found);
+  }
   if (files_.size() == most) {
     if (!setting_.append) co_return nullptr;
     co_await close_longest_unused();

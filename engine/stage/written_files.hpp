@@ -97,7 +97,8 @@ class WrittenFiles {
     std::int64_t period = 0;  // Of rotation by time, that it was begun in.
   };
 
-  /// Throws std::system_error where it can't be made; null: too many are open.
+  /// Throws std::system_error where it can't be made; null: too many are open. One that is added to and that somebody
+  /// has removed is begun anew.
   Task<File*> open(const std::string& path);
   /// Gives each of these messages, and those that wait for their block, its verdict. Throws std::system_error where
   /// what was written can't be made durable. By blocks, where nobody reads the file yet, those after the last whole

@@ -1,6 +1,8 @@
 // weir replay: what failed is sent to a stage again.
 #include "engine/command/replay.hpp"
 
+#include <filesystem>
+
 #include "tests/support/weir.hpp"
 
 using namespace weir::tests;
@@ -32,7 +34,7 @@ std::string orders(const TemporaryFolder& folder) {
          "tests: [{name: none, expect: []}]\n";
 }
 
-/// It has run once, with 20 and 30 failed.
+/// It has run once, with 20 and 30 failed; what failed is moved aside.
 struct AfterARun {
   AfterARun() {
     folder.file("in.ndjson", "{\"n\":1}\n{\"n\":20}\n{\"n\":30}\n");
@@ -41,12 +43,14 @@ struct AfterARun {
     BOOST_TEST(end.code == 0, end.err);
     BOOST_TEST(text_of(folder.path("out")) == "{\"n\":1,\"seen\":1}\n");
     dead = folder.path("dead.ndjson");
+    aside = folder.path("again.ndjson");
+    std::filesystem::rename(dead, aside);
   }
   ChildEnd replay(const std::string& to, const std::string& most, const std::string& file = {}) {
-    return Child(weir_replay({file.empty() ? dead : file, pipeline, "--to", to}), {"MOST=" + most}).end();
+    return Child(weir_replay({file.empty() ? aside : file, pipeline, "--to", to}), {"MOST=" + most}).end();
   }
   TemporaryFolder folder;
-  std::string pipeline, dead;
+  std::string pipeline, dead, aside;
 };
 
 }  // namespace
@@ -61,13 +65,81 @@ BOOST_AUTO_TEST_CASE(what_failed_goes_to_the_stage_again_with_its_meta_and_on_fr
 
 BOOST_AUTO_TEST_CASE(what_fails_again_goes_where_failures_go_and_does_not_come_round) {
   AfterARun after;
-  const auto before = text_of(after.dead);
+  const auto before = text_of(after.aside);
   const auto end = after.replay("checked", "25");
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n");
+  BOOST_TEST(text_of(after.aside) == before);
   const auto now = text_of(after.dead);
-  BOOST_TEST(now.starts_with(before));
-  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 3);
+  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 1);
+  BOOST_TEST(contains(now, R"("text":"{\"n\":30}")"), now);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_the_pipeline_adds_to_is_not_replayed_by_whatever_name) {
+  AfterARun after;
+  std::filesystem::rename(after.aside, after.dead);
+  std::filesystem::create_symlink(after.dead, after.folder.path("link"));
+  const auto before = text_of(after.dead);
+  for (const auto& name : {after.dead, after.folder.path("./dead.ndjson"), after.folder.path("link")}) {
+    const auto end = after.replay("checked", "25", name);
+    BOOST_TEST(end.code == 78, name << ": " << end.err);
+    BOOST_TEST(contains(end.err, "'dead' adds to " + after.dead +
+                                     ", the file that is replayed: what fails again would stand there twice"),
+               end.err);
+    BOOST_TEST(contains(end.err, "move it aside first, and replay that: mv " + name + " " + name + ".again"), end.err);
+  }
+  BOOST_TEST(text_of(after.dead) == before);
+  BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":1}\n");
+}
+
+BOOST_AUTO_TEST_CASE(of_envelopes_that_are_read_and_added_to_none_comes_round) {
+  const TemporaryFolder folder;
+  const auto dead = folder.file("dead.ndjson", "{\"text\":\"1\"}\n{\"text\":\"2\"}\n");
+  const auto end = ran({folder.file("p.yaml", "stages:\n  in: {file: {read: '" + dead +
+                                                  "', format: envelope}}\n  never: {from: in, lua: fail('no')}\n"
+                                                  "  out: {from: never, drop: {}}\n  dead: {from: any.failed, file: "
+                                                  "{append: '" +
+                                                  dead + "', format: envelope}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  const auto now = text_of(dead);
+  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 4, now);
+}
+
+BOOST_AUTO_TEST_CASE(that_it_makes_a_file_anew_which_holds_something_is_told) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  const auto out = folder.file("out.txt", "2\n"), other = folder.path("other.txt");
+  const auto pipeline = folder.file("p.yaml",
+                                    "stages:\n  in: {generate: {range: 2..3}}\n  work: {from: in, pass: {}}\n"
+                                    "  out: {from: work, file: {write: '" +
+                                        out + "', format: lines}}\n");
+  const auto kept =
+      Child(weir_replay({file, pipeline, "--to", "work", "--set", "stages.out.file.write=" + other})).end();
+  BOOST_TEST(kept.code == 0, kept.err);
+  BOOST_TEST(!contains(kept.err, "anew"), kept.err);
+  BOOST_TEST(text_of(out) == "2\n");
+  BOOST_TEST(text_of(other) == "1\n");
+
+  auto end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err, "warning: 'out' makes " + out + " anew: what stands there now is lost"), end.err);
+  BOOST_TEST(contains(end.err, "to keep it, write another: --set stages.out.file.write=PATH"), end.err);
+  BOOST_TEST(text_of(out) == "1\n");
+
+  folder.file("out.txt", "");
+  end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
+  BOOST_TEST(!contains(end.err, "anew"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(it_may_be_told_how_long_as_run_may) {
+  AfterARun after;
+  const auto told = [&](const std::string& time) {
+    return Child(weir_replay({after.aside, after.pipeline, "--to", "checked", "--for", time}), {"MOST=100"}).end();
+  };
+  BOOST_TEST(told("1h").code == 0);
+  const auto end = told("long");
+  BOOST_TEST(end.code == 64);
+  BOOST_TEST(contains(end.err, "'long' is no duration: write it as 5s or 250ms"), end.err);
 }
 
 BOOST_AUTO_TEST_CASE(to_a_source_it_is_as_if_that_had_read_it) {
@@ -127,9 +199,9 @@ BOOST_AUTO_TEST_CASE(a_stage_that_is_not_there_and_a_file_that_is_not_there_are_
              "weir: --to: there is no stage 'cheked' in " + after.pipeline + "\n  = did you mean 'checked'?\n");
   end = after.replay("checked", "1", after.folder.path("none"));
   BOOST_TEST(end.code == 69, end.err);
-  end = Child(weir_replay({after.dead, after.folder.path("none.yaml"), "--to", "x"})).end();
+  end = Child(weir_replay({after.aside, after.folder.path("none.yaml"), "--to", "x"})).end();
   BOOST_TEST(end.code == 78, end.err);
-  end = Child(weir_replay({after.dead, after.pipeline})).end();
+  end = Child(weir_replay({after.aside, after.pipeline})).end();
   BOOST_TEST(end.code == 64);
   BOOST_TEST(contains(end.err, "weir replay needs --to"), end.err);
 }
@@ -163,12 +235,14 @@ struct InstanceAfterARun {
     BOOST_TEST(text_of(folder.path("out")) == "{\"n\":1,\"seen\":true}\n");
     dead = folder.path("dead.ndjson");
     BOOST_TEST(contains(text_of(dead), "\"stage\":\"fe/b\""), text_of(dead));
+    aside = folder.path("again.ndjson");
+    std::filesystem::rename(dead, aside);
   }
   ChildEnd replay(const std::string& to, const std::string& most) {
-    return Child(weir_replay({dead, pipeline, "--to", to}), {"MOST=" + most}).end();
+    return Child(weir_replay({aside, pipeline, "--to", to}), {"MOST=" + most}).end();
   }
   TemporaryFolder folder;
-  std::string pipeline, dead;
+  std::string pipeline, dead, aside;
 };
 
 }  // namespace
@@ -181,7 +255,7 @@ BOOST_AUTO_TEST_CASE(to_a_stage_inside_an_instance_it_goes_through_that_stage_an
   end = after.replay("fe/a", "15");  // As if the source inside had read it: it fails again.
   BOOST_TEST(end.code == 0, end.err);
   const auto now = text_of(after.dead);
-  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 2, now);
+  BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 1, now);
   BOOST_TEST(text_of(after.folder.path("out")) == "{\"n\":1,\"seen\":true}\n{\"n\":20,\"seen\":true}\n");
 }
 

@@ -145,6 +145,24 @@ BOOST_AUTO_TEST_CASE(two_writers_of_one_file_are_one_too_many) {
   BOOST_TEST(std::filesystem::exists(out));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_added_to_a_file_that_somebody_has_removed_is_not_lost) {
+  const TemporaryFolder folder;
+  const auto dead = folder.path("dead.ndjson");
+  Child child(
+      weir_run({folder.file("p.yaml",
+                            "stages:\n  ticks: {generate: {every: 5ms}}\n"
+                            "  never: {from: ticks, lua: fail('no')}\n"
+                            "  dead: {from: never.failed, file: {append: '" +
+                                dead + "', format: envelope}}\n" + "  screen: {from: never.failed, stdout: {}}\n")}));
+  BOOST_TEST(child.saw_on_out("{}\n"));
+  std::filesystem::remove(dead);
+  BOOST_TEST(child.saw_on_err("msg=\"the file was removed; it is begun anew\""));
+  child.signal(SIGTERM);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(text_of(dead), "\"stage\":\"never\""), text_of(dead));
+}
+
 BOOST_AUTO_TEST_CASE(a_reader_that_has_enough_ends_the_run_quietly) {
   const TemporaryFolder folder;
   const auto end = ran_by_shell("{ weir --log-level warn \"$1\"; echo $? >\"$2\"; } | head -n 1",

@@ -80,7 +80,12 @@ Task<> round_trip(Core& core, const Folder& folder) {
   files.create(folder / "a", Files::Mode::truncate);
   const auto emptied = files.open(folder / "a");
   BOOST_TEST((emptied->size() == 0u));
-  files.remove(folder / "a");
+  const auto writer = files.create(folder / "a", Files::Mode::append);
+  files.rename(folder / "a", folder / "b");
+  BOOST_TEST(!writer->removed());
+  files.remove(folder / "b");
+  BOOST_TEST(writer->removed());
+  BOOST_TEST(!files.create("/dev/null", Files::Mode::append)->removed());
   BOOST_TEST(!files.exists(folder / "a"));
   BOOST_TEST(!files.exists(folder / "a/b/c"));
 }

@@ -97,7 +97,10 @@ BOOST_AUTO_TEST_CASE(what_is_written_can_be_read_renamed_and_removed) {
   std::string text;
   run(runtime, read_all(*files.open("out/a"), text));
   BOOST_TEST(text == "one\ntwo\n");
+  const auto writer = files.create("out/a", Files::Mode::append);
+  BOOST_TEST(!writer->removed());
   files.remove("out/a");
+  BOOST_TEST(writer->removed());
   BOOST_TEST(!files.exists("out/a"));
 }
 

@@ -180,7 +180,64 @@ BOOST_AUTO_TEST_CASE(each_message_of_what_is_written_at_once_has_its_own_verdict
   for (const auto& failed : file.failed) BOOST_TEST((failed.failure.reason == Reason::type));
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_added_to_and_that_somebody_removes_is_begun_anew) {
+  Bench bench(
+      "stages:\n  in: {generate: {every: 1s, text: '{{ i }}'}}\n"
+      "  out: {from: in, file: {append: logs/out.txt, format: lines}}\n");
+  const auto told = [&bench] {
+    std::size_t times = 0;
+    const std::string line = "msg=\"the file was removed; it is begun anew\"";
+    for (auto at = bench.log.find(line); at != std::string::npos; at = bench.log.find(line, at + 1)) ++times;
+    return times;
+  };
+  bench.start();
+  bench.advance(std::chrono::milliseconds(1500));
+  // As logrotate does it: who has moved it away finds in it what still comes.
+  bench.files().rename("logs/out.txt", "logs/old.txt");
+  bench.advance(std::chrono::seconds(1));
+  BOOST_TEST(bench.files().text("logs/old.txt") == "1\n2\n3\n");
+  BOOST_TEST(!bench.files().exists("logs/out.txt"));
+  BOOST_TEST(told() == 0U, bench.log);
+
+  bench.files().remove("logs/old.txt");
+  bench.advance(std::chrono::seconds(2));
+  BOOST_TEST(bench.files().text("logs/out.txt") == "4\n5\n");
+  BOOST_TEST(told() == 1U, bench.log);
+
+  bench.files().put("logs/out.txt", "other\n");  // As `sed -i` does it: another file of its name.
+  bench.advance(std::chrono::seconds(2));
+  BOOST_TEST(bench.files().text("logs/out.txt") == "other\n6\n7\n");
+  BOOST_TEST(told() == 2U, bench.log);
+}
+
 // ----------------------------------------------------------------------------------------------------- CSV and logfmt
+
+BOOST_AUTO_TEST_CASE(csv_that_is_begun_anew_has_its_header_and_fits_what_took_its_place) {
+  Alone file("file", "{append: a.csv}");
+  file.start();
+  file.deliver({R"({"a":1})"});
+  file.run_for(1s);
+  file.files().remove("a.csv");
+  file.deliver({R"({"a":2})"});
+  file.run_for(1s);
+  BOOST_TEST(file.files().text("a.csv") == "a\n2\n");
+  file.files().put("a.csv", "a,b\n3,4");
+  file.deliver({R"({"a":5,"b":6})"});
+  file.run_for(1s);
+  BOOST_TEST(file.files().text("a.csv") == "a,b\n3,4\n5,6\n");
+  BOOST_TEST(file.done == 3U);
+
+  file.files().put("a.csv", "\"a");  // What cannot be added to fails its messages, until it can.
+  file.deliver({R"({"a":7})"});
+  file.run_for(1s);
+  BOOST_TEST(file.running());
+  BOOST_REQUIRE_EQUAL(file.failed.size(), 1U);
+  BOOST_CHECK(file.failed[0].failure.reason == Reason::io);
+  file.files().remove("a.csv");
+  file.deliver({R"({"a":8})"});
+  file.run_for(1s);
+  BOOST_TEST(file.files().text("a.csv") == "a\n8\n");
+}
 
 BOOST_AUTO_TEST_CASE(the_first_message_says_what_the_columns_of_csv_are) {
   BOOST_TEST(written("{write: a.csv}",

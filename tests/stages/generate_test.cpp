@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "tests/stages/alone.hpp"
+#include "tests/support/bench.hpp"
 
 using namespace weir::tests;
 using Lines = std::vector<std::string>;
@@ -256,6 +257,54 @@ BOOST_AUTO_TEST_CASE(by_the_calendar_a_tick_that_nobody_has_room_for_is_left_out
   BOOST_TEST(generate.dropped(Dropped::slow) == 3U);
   BOOST_CHECK(generate.times() == at({1h, 2h, 6h + 30min, 7h, 8h}));
   BOOST_TEST(generate.balanced());
+}
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_a_tick_before_the_last_one_is_done_is_left_out_and_counted) {
+  for (const auto* what : {"range: 1..100", "lua: 'for n = 1, 100 do yield(n) end'"}) {
+    Alone generate("generate", std::string("{cron: '@hourly', ") + what + "}");
+    generate.hold = true;
+    generate.start();
+    generate.run_for(3h + 30min);
+    BOOST_TEST(generate.out() == Lines{"1"});
+    BOOST_TEST(generate.dropped(Dropped::slow) == 2U);
+    generate.hold = false;
+    generate.run_for(2h);
+    BOOST_TEST(generate.out() == (Lines{"1", "2", "3"}));
+    BOOST_CHECK(generate.times() == at({1h, 4h, 5h}));
+    BOOST_TEST(generate.dropped(Dropped::slow) == 2U);
+    BOOST_TEST(generate.balanced());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_a_job_that_takes_longer_than_its_interval_does_not_pile_up) {
+  Bench bench(
+      "stages:\n  each: {generate: {cron: '*/10 * * * *', text: '{{ i }}'}}\n"
+      "  work: {from: each, exec: {run: [work, '{{ text }}']}, timeout: 1h}\n"
+      "  out: {from: work, file: {append: out, format: lines}}\n");
+  std::vector<weir::runtime::Time> begun;
+  bench.runtime.programs().script("work", [&](const weir::runtime::Command&) {
+    begun.push_back(bench.runtime.now());
+    weir::runtime::Behaviour behaviour;
+    behaviour.steps.emplace_back();
+    behaviour.steps.back().after = 25min;
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(65min);
+  BOOST_CHECK(begun == at({10min, 40min}));
+  bench.drain();
+  bench.run();
+  BOOST_TEST(bench.stage("each").dropped_by(Dropped::slow) == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(by_the_calendar_ticks_that_are_batched_do_not_wait_for_each_other) {
+  Bench bench(
+      "stages:\n  each: {generate: {cron: '@hourly', range: 1..4}}\n"
+      "  pairs: {from: each, batch: {count: 2, within: 1d}}\n"
+      "  out: {from: pairs, stdout: {}}\n");
+  bench.run();
+  BOOST_TEST(bench.output() == "[1,2]\n[3,4]\n");
+  BOOST_TEST(bench.stage("each").dropped_by(Dropped::slow) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_that_is_set_makes_no_tick_come_twice_and_no_flood_of_them) {
