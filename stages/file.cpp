@@ -193,7 +193,8 @@ const auto spec =
         .details(
             "Paths start at the working directory. Where a path is a pattern, `meta.file` is the file that a message "
             "came from. A pattern that no file matches is a mistake, as a missing file is; with `every` it is not. "
-            "A path that stands there as written is no pattern.\n"
+            "A path that stands there as written is no pattern. `failed.line` is the line that a message was "
+            "read from, wherever it fails, but for json, whole and envelope.\n"
             "What is followed may not be there yet, be renamed or removed, or be cut and begun anew. A file that has "
             "lost its name is read on, before the one that took its place, until nothing has come for 5 s. Where it is "
             "copied before it is cut (`copytruncate`) and the pattern finds the copy, of that only what comes behind "

@@ -251,6 +251,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (listens_) return admit_each(batch, port);
     Open& token = open(static_cast<std::uint32_t>(batch.size()), port);
     batch.retain(token.kept);
+    token.came_from(batch.lines());
     token.bytes = static_cast<std::int64_t>(batch.live_bytes());
     open_bytes_ += token.bytes;
     batch.open(&token, token.first_id());
@@ -427,7 +428,9 @@ class SourceUnit final : public Unit, private TokenOwner {
           ++replayed_;
           const Message once_more = output.emit(stage::main_port, payload, entered);
           if (metadata) once_more.edit_metadata() = *metadata;
-          once_more.edit_metadata().attempt = attempt + 1;
+          auto& carried = once_more.edit_metadata();
+          carried.attempt = attempt + 1;
+          if (!carried.line) carried.line = open->line(open->first_id() + row.ordinal);
         } else if (output.heard(stage::failed_port)) {
           const Message failed = output.emit(stage::failed_port, payload, entered);
           if (metadata) failed.edit_metadata() = *metadata;

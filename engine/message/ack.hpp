@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,12 @@ struct FailedRow {
   std::uint64_t beyond = 0;                  ///< So many failures of the same row were not kept.
 };
 
+/// The lines of the input that rows were made of, where they follow each other.
+struct Lines {
+  std::int64_t first = 0;   ///< Of the first row;
+  std::uint64_t known = 0;  ///< holds for the rows whose bit is set.
+};
+
 /// The promise, for a batch of messages of one source, that somebody will say how each of them ended. It counts rows
 /// outstanding: a copy adds, each end subtracts, at zero the owner hears. One atomic operation for a run of rows.
 /// A row and all that was made of it share one ordinal, and each of them may fail.
@@ -56,7 +63,10 @@ class Token {
     failures_.clear();
     kept_.clear();
     bytes_ = 0;
+    lines_ = {};
   }
+  /// By its owner, before the rows are sent.
+  void came_from(const Lines& lines) noexcept { lines_ = lines; }
 
   void add(std::uint32_t rows) noexcept { open_.fetch_add(rows, std::memory_order_relaxed); }
   /// `rows` of those outstanding ended well: delivered, filtered, dropped by policy, or heard on a port.
@@ -69,6 +79,12 @@ class Token {
 
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }
+  /// The line of the input that this row was made of, or the row that it was made of; nothing where that is not known.
+  std::optional<std::int64_t> line(std::uint64_t id) const noexcept {
+    const std::uint64_t ordinal = id - first_id_;
+    if (ordinal >= 64 || ((lines_.known >> ordinal) & 1) == 0) return std::nullopt;
+    return lines_.first + static_cast<std::int64_t>(ordinal);
+  }
   std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
   /// Only once completed() has been called: in the order of failing, but those of one row one after the other. Beyond
   /// `failures_most` of a row, and beyond 64 MiB of all, only the first of a row is kept, and of the others how many
@@ -81,6 +97,7 @@ class Token {
   std::atomic<std::int64_t> open_;
   std::uint64_t first_id_;
   std::uint32_t rows_;
+  Lines lines_;
   std::mutex mutex_;  // Failing is rare; it guards failures_.
   std::vector<FailedRow> failures_;
   std::vector<std::uint32_t> kept_;  // Failures of each row; empty as long as there is none.

@@ -445,6 +445,7 @@ void Batch::clear() noexcept {
   live_bytes_ = 0;
   expected_bytes_ = 0;
   json_ = listed_ = placed_ = originals_ = 0;
+  lines_ = {};
   members_used_ = 0;
   alike_ = true;
   all_token_ = nullptr;

@@ -101,6 +101,19 @@ class Batch : public Recyclable<Batch> {
   /// The row's own metadata, to be changed.
   Metadata& edit_metadata(std::size_t row);
   void share_metadata(std::size_t row, std::shared_ptr<Metadata> metadata);
+  /// The row, which has just been added, was made of this line of the input. What of that lines() can't tell, since
+  /// lines were left out before it, stands in its metadata.
+  void came_from_line(std::size_t row, std::int64_t line) {
+    const std::int64_t first = line - static_cast<std::int64_t>(row);
+    if (lines_.known == 0) lines_.first = first;
+    if (first == lines_.first) {
+      lines_.known |= bit(row);
+    } else {
+      edit_metadata(row).line = line;
+    }
+  }
+  /// Until rows are taken out or put in: for their token.
+  const Lines& lines() const noexcept { return lines_; }
 
   /// The parsed view of the payload, made at the first touch; edits go into it. Never null; ask Document::valid().
   Document& document(std::size_t row);
@@ -327,6 +340,7 @@ class Batch : public Recyclable<Batch> {
   std::size_t expected_bytes_ = 0;
   std::uint64_t json_ = 0;    // Rows that are known to be JSON; no bit beyond size_.
   std::uint64_t listed_ = 0;  // Rows whose members are kept, as long as they have no view; no bit beyond size_.
+  Lines lines_;
   std::uint64_t placed_ = 0;  // Rows that have a place in members_.
   // As a source makes them: ids that rise by id_step_, one time, one token for all rows. Then id_, entered_ and token_
   // mean nothing, and nothing has to be written into them.

@@ -167,6 +167,7 @@ void LineIntake::put(std::string_view line) {
   const auto made = source_.out.emit_shared(main_port, arena_, line, entered_);
   if (format_ == Format::ndjson) made.batch().mark_json(made.row(), members);
   source_.sign(made);
+  made.batch().came_from_line(made.row(), line_);
 }
 
 /// It is JSON.
@@ -193,6 +194,7 @@ void LineIntake::put_state(Records::State state) {
     const auto made = source_.out.emit(main_port, records_->object(), entered_);
     made.batch().mark_json(made.row());
     source_.sign(made);
+    made.batch().came_from_line(made.row(), records_->line());
   } else if (state == Records::State::wrong) {
     Failure why(Reason::decode, records_->why());
     why.line = records_->line();

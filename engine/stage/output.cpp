@@ -172,6 +172,7 @@ void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
     if (!why.line) why.line = metadata->line;
     if (why.attempts < metadata->attempt) why.attempts = metadata->attempt;
   }
+  if (const auto* token = batch.token(row); token && !why.line) why.line = token->line(batch.id(row));
   why.may_pass = !why.lasts && (why.may_pass || message::transient(why.reason));
 }
 

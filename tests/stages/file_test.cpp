@@ -270,6 +270,31 @@ BOOST_AUTO_TEST_CASE(it_knows_how_far_it_has_come) {
   BOOST_TEST(file.source().read_bytes == 8U);
 }
 
+BOOST_AUTO_TEST_CASE(what_fails_further_on_tells_the_line_that_it_was_read_from) {
+  const auto lines_of = [](const std::string& name, const std::string& text, const std::string& reader) {
+    Bench bench("stages:\n  in: {file: {read: " + name +
+                "}}\n"
+                "  most: {from: in, where: tostring(msg.n) ~= '2'}\n"
+                "  parts: {from: most, lua: 'emit(msg)'}\n"
+                "  never: {from: parts, lua: fail('no')}\n"
+                "  out: {from: never, drop: {}}\n"
+                "  told: {from: " +
+                reader +
+                ", lua: return failed.line or 0}\n"
+                "  kept: {from: told, file: {append: kept, format: lines}}\n");
+    BOOST_TEST(bench.mistakes() == "");
+    bench.files().put(name, text);
+    bench.run();
+    return bench.files().text("kept");
+  };
+  for (const std::string reader : {"never.failed", "any.failed"}) {
+    BOOST_TEST(lines_of("a.ndjson", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n\n\n{\"n\":4}\n{\"n\":5}\n", reader) ==
+               "1\n1\n3\n3\n6\n6\n7\n7\n");
+    BOOST_TEST(lines_of("a.csv", "n\n1\n\"x\ny\"\n2\n3\n", reader) == "2\n2\n3\n3\n6\n6\n");
+    BOOST_TEST(lines_of("a.json", "{\"n\":1}", reader) == "0\n0\n");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_decoded_leaves_by_failed_with_its_line_and_text) {
   Bench bench(
       "stages:\n"
