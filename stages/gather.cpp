@@ -49,7 +49,12 @@ class Gather : public stage::Operator, private message::Groups::Listener {
     wake_ = context.wake;
     groups_->listen(*this);
   }
-  ~Gather() override { groups_->leave(*this); }
+  ~Gather() override {
+    groups_->leave(*this);
+    for (const auto& list : complete_) {
+      if (list.made_of && !open_.contains(list.group)) list.made_of->stop();
+    }
+  }
 
   std::size_t process(stage::Batch& in, std::size_t from, stage::Output& out, runtime::Time) override {
     std::size_t row = from;

@@ -203,8 +203,8 @@ const auto spec =
             "memory, and has a Retry-After.\n"
             "Of who is told an error before a message comes of it, a stranger's 401 say, there is only "
             "weir_http_refused_total, by status; where no stage serves it, or it could not be read, on the stage of "
-            "the "
-            "address with the most specific path. A request whose client has left before the stage takes it is none.")
+            "the address with the most specific path. A request whose client has left before the stage takes it is "
+            "none.")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/jobs/{id}', methods: [GET]}")
         .example("http_server: {listen: 127.0.0.1:8080, path: '/orders/*', format: json, max_body: 64KiB}")
         .example("http_server: {listen: 127.0.0.1:8080, path: /, files: chat.html}")

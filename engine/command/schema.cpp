@@ -5,6 +5,7 @@
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
 #include "engine/config/loader.hpp"
+#include "engine/config/own_kinds.hpp"
 #include "engine/config/words.hpp"
 #include "engine/stage/common.hpp"
 
@@ -54,11 +55,14 @@ std::string kinds_schema(const stage::Catalog& catalog) {
 }
 
 std::string own_kind_schema() {
+  std::string types;
+  for (const auto& type : config::option_types()) types += (types.empty() ? "" : ", ") + json_text(type);
   return "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"stages\"], \"properties\": {"
          "\"description\": {}, "
          "\"options\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": {\"type\": \"object\", "
-         "\"additionalProperties\": false, \"required\": [\"type\"], \"properties\": {\"type\": {}, \"default\": {}, "
-         "\"description\": {}}}}, "
+         "\"additionalProperties\": false, \"required\": [\"type\"], \"properties\": {\"type\": {\"enum\": [" +
+         types +
+         "]}, \"default\": {}, \"description\": {}}}}, "
          "\"stages\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": {\"$ref\": "
          "\"#/definitions/stage_or_instance\"}}}}";
 }
@@ -112,8 +116,9 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "    \"admin\": " +
          config::json_schema(config::admin_declaration()) +
          ",\n"
-         "    \"tests\": {\"description\": \"For weir test.\", \"type\": [\"array\", \"null\"], \"items\": " +
-         config::json_schema(test_declaration()) +
+         "    \"tests\": {\"description\": " +
+         json_text(file_word("tests").summary) +
+         ", \"type\": [\"array\", \"null\"], \"items\": " + config::json_schema(test_declaration()) +
          "}\n"
          "  },\n"
          "  \"if\": {\"anyOf\": [{\"required\": [\"kinds\"]}, {\"required\": [\"include\"]}]},\n"

@@ -15,8 +15,8 @@ using runtime::Time;
 /// A test that takes more steps than this, or so many without time moving, does not end by itself.
 constexpr std::uint64_t steps_most = 5'000'000;
 constexpr std::uint64_t steps_at_once = 500'000;
-/// But each message may take so many in each stage, unless more are made than these and those that the test sends: then
-/// no end is to be seen.
+/// So many more for each message in each stage; none once more were made than messages_most and those that the test
+/// sends: then no end is to be seen.
 constexpr std::uint64_t steps_a_message = 50;
 constexpr std::uint64_t messages_most = 100'000;
 

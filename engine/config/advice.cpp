@@ -203,16 +203,20 @@ std::optional<std::string> length_trap(std::string_view code) {
   return std::nullopt;
 }
 
-std::optional<std::string> bare_lua_advice(std::string_view code) {
+std::string no_secret_in_lua() { return "a secret can't be read in Lua; " + std::string(where_secrets_stand); }
+
+std::optional<BareLua> bare_lua_advice(std::string_view code) {
+  constexpr std::string_view no_dollar = "`${…}` is not filled in here", no_braces = "`{{ }}` is not filled in here";
   for (std::size_t i = code.find("${"); i != std::string_view::npos; i = code.find("${", i + 1)) {
     std::size_t end = i + 2;
     while (end < code.size() && (is_letter(code[end]) || is_digit(code[end]) || code[end] == '.')) ++end;
     if (end == i + 2 || end >= code.size() || (code[end] != '}' && code[end] != ':')) continue;
     const std::string name(code.substr(i + 2, end - i - 2));
-    if (name.starts_with("secret.")) return "bare Lua here: " + std::string(no_secret_in_lua);
+    if (name.starts_with("secret.")) return BareLua{no_dollar, "bare Lua here: " + no_secret_in_lua()};
     if (name[0] >= 'A' && name[0] <= 'Z')
-      return fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name);
-    return fmt::format("bare Lua here: write `vars.{}`", name);
+      return BareLua{no_dollar,
+                     fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name)};
+    return BareLua{no_dollar, fmt::format("bare Lua here: write `vars.{}`", name)};
   }
   for (std::size_t i = code.find("{{"); i != std::string_view::npos; i = code.find("{{", i + 1)) {
     std::size_t start = i + 2;
@@ -228,7 +232,7 @@ std::optional<std::string> bare_lua_advice(std::string_view code) {
         inside.find(" = ") == std::string_view::npos) {
       std::string_view shown = inside;
       while (!shown.empty() && shown.back() == ' ') shown.remove_suffix(1);
-      return fmt::format("bare Lua here: write `{}` without the braces", shown);
+      return BareLua{no_braces, fmt::format("bare Lua here: write `{}` without the braces", shown)};
     }
   }
   return std::nullopt;

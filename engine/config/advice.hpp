@@ -19,12 +19,17 @@ std::optional<std::string> subtraction_trap(std::string_view code);
 /// `msg.items.length`. A payload may really have such a field: warn, never refuse.
 std::optional<std::string> length_trap(std::string_view code);
 
-/// The cure for a `${secret.x}` in code.
-inline constexpr std::string_view no_secret_in_lua =
-    "a secret can't be read in Lua; it stands only where an option says so, such as headers of http";
+/// The cure for a secret in the wrong place, and for one in code.
+inline constexpr std::string_view where_secrets_stand =
+    "it stands only where an option says so, such as headers of http";
+std::string no_secret_in_lua();
 
 /// What is neither Lua nor filled in there: `${x}` or `{{ msg.x }}` inside bare code.
-std::optional<std::string> bare_lua_advice(std::string_view code);
+struct BareLua {
+  std::string_view what;
+  std::string cure;
+};
+std::optional<BareLua> bare_lua_advice(std::string_view code);
 
 class Reader;
 /// Refuses a key of the user's, such as the name of a field, that holds `{{ }}` or `${}`: neither is filled in there.

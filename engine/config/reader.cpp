@@ -183,9 +183,7 @@ bool read_value(const Node& node, Reader& reader, Lua& out) {
   out.code = node.text;
   out.place = code_place(node);
   if (auto advice = bare_lua_advice(node.text)) {
-    const bool braces = advice->ends_with("without the braces");
-    reader.error(node.place, braces ? "`{{ }}` is not filled in here" : "`${…}` is not filled in here",
-                 std::move(*advice));
+    reader.error(node.place, std::string(advice->what), std::move(advice->cure));
     return false;
   }
   reader.code.push_back({CodeUse::What::expression, out.code, out.place, reader.path});

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/config/advice.hpp"
 #include "engine/config/reader.hpp"
 
 namespace weir::config {
@@ -341,7 +342,7 @@ class Filling {
       return std::nullopt;
     }
     if (!secret_ok_) {
-      error(node, "a secret may not stand here", "it stands only where an option says so, such as headers of http");
+      error(node, "a secret may not stand here", std::string(where_secrets_stand));
       return std::nullopt;
     }
     if (scope.testing) return unset(node, name);

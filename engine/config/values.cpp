@@ -491,7 +491,7 @@ Template parse_template(std::string_view text, const Place& place, Diagnostics& 
       const bool upper = !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
       diagnostics.error(here, "`${…}` inside `{{ }}`: this is Lua",
                         upper ? fmt::format("under vars: write `x: '${{{}}}'`, and here `vars.x`", name)
-                        : name.starts_with("secret.") ? std::string(no_secret_in_lua)
+                        : name.starts_with("secret.") ? no_secret_in_lua()
                                                       : fmt::format("write `vars.{}`", name),
                         path);
     }

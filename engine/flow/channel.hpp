@@ -32,7 +32,7 @@ struct Bounds {
 enum class Mark : std::uint8_t {
   none,      ///< A batch.
   flush,     ///< A source may keep no more open: emit what you hold and pass this on.
-  all_read,  ///< The source has read everything for now. Where all inputs have, the same.
+  all_read,  ///< All sources behind this edge have been read for now. An inbox hands it out once that is so of all.
   run_end,   ///< The end of one run of an ordered replica (semantics 9).
   end        ///< Nothing will follow on this edge.
 };

@@ -186,8 +186,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
 
   void refuse(std::string_view bytes, Failure why) {
     stage::Output& output = *head().output;
-    if (why.stage.empty()) why.stage = name();
-    why.at = core_.wall();
+    output.complete(why);
     auto& counters = output.counters();
     const auto reason = static_cast<std::size_t>(why.reason);
     ++counters.errors[reason];

@@ -484,8 +484,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   /// Read, but no message.
   void refuse(std::string_view bytes, Failure why) {
     stage::Output& output = *head().output;
-    if (why.stage.empty()) why.stage = name();
-    why.at = core_.wall();
+    output.complete(why);
     auto& counters = output.counters();
     ++counters.errors[static_cast<std::size_t>(why.reason)];
     const auto asker = driver_.origin ? driver_.origin->asker : nullptr;

@@ -446,7 +446,8 @@ void Unit::look_for_readers() {
 
 runtime::Task<> Unit::pass_flush(flow::Mark mark) {
   co_await let_go(false);
-  if (mark == flow::Mark::all_read || std::exchange(owes_flush_, false)) send_mark(mark);
+  const bool owes = std::exchange(owes_flush_, false);
+  if (mark == flow::Mark::all_read || owes) send_mark(mark);
 }
 
 runtime::Task<> Unit::finish() {

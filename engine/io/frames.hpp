@@ -41,7 +41,7 @@ class Framer {
   const message::ArenaRef& arena() const { return framing_ == Framing::lines ? lines_.arena() : bytes_.arena(); }
   /// Why nothing more comes out of what was read; empty where all is well. A stream that ends inside a frame is wrong.
   const std::string& wrong() const { return wrong_; }
-  /// That is that a message announced too much.
+  /// Whether wrong() is that a message announced more than it may have.
   bool announced_too_much() const { return announced_too_much_; }
 
  private:

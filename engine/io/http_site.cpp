@@ -46,9 +46,7 @@ class Exchange final : public message::Asker, public flow::Parking {
   }
   /// Nobody is there any more who could be answered.
   void go() noexcept {
-    if (!leave(State::gone)) return;
-    note_gone();
-    slot_.wake();
+    if (leave(State::gone)) slot_.wake();
   }
   bool ended() const noexcept {
     const auto state = state_.load(std::memory_order_seq_cst);
@@ -207,7 +205,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     };
     options.first_look = [weak = weak_from_this()](const HttpRequest& request) {
       const auto site = weak.lock();
-      return site ? site->first_look(request) : HttpFirstLook();
+      if (site) return site->first_look(request);
+      HttpFirstLook ending;  // Else it would have no limit.
+      ending.refused = http_refusal(503, "the server is ending");
+      return ending;
     };
     terms_ = service.terms;
     server_ = std::make_unique<HttpServer>(
@@ -419,7 +420,7 @@ std::optional<HttpAsked> HttpDesk::take() {
     std::optional<HttpAsked> asked(std::move(pending.front()));
     pending.pop_front();
     ++inside_->taken;
-    if (!asked->asker->gone()) return asked;
+    if (asked->asker->waits()) return asked;  // Nobody could answer it before: else it has gone.
   }
   return std::nullopt;
 }

@@ -79,7 +79,7 @@ class Token {
 
   std::uint64_t first_id() const noexcept { return first_id_; }
   std::uint32_t rows() const noexcept { return rows_; }
-  /// The line of the input that this row was made of, or the row that it was made of; nothing where that is not known.
+  /// The line of the input that this row, or the one it was made of, was read from; nothing where that is not known.
   std::optional<std::int64_t> line(std::uint64_t id) const noexcept {
     const std::uint64_t ordinal = id - first_id_;
     if (ordinal >= 64 || ((lines_.known >> ordinal) & 1) == 0) return std::nullopt;

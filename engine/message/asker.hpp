@@ -39,8 +39,6 @@ class Asker {
 
   bool fail(const Failure& why) noexcept { return waits() && answer(answer_to(why)); }
   bool done() noexcept { return waits() && answer(Answer(204)); }
-  /// It went before it had an answer: what is done for it alone is done in vain.
-  bool gone() const noexcept { return gone_.load(std::memory_order_relaxed); }
   /// A reply has told it that all went well. What fails after that, nobody has told it.
   void note_success() noexcept { succeeded_.store(true, std::memory_order_relaxed); }
   bool succeeded() const noexcept { return succeeded_.load(std::memory_order_relaxed); }
@@ -51,10 +49,9 @@ class Asker {
 
  protected:
   Asker() = default;
-  void note_gone() noexcept { gone_.store(true, std::memory_order_relaxed); }
 
  private:
-  std::atomic<bool> succeeded_ = false, gone_ = false;
+  std::atomic<bool> succeeded_ = false;
 };
 
 /// The same by itself: 400, 404, 429, 503, 504, 502 or 500.

@@ -430,7 +430,7 @@ void Batch::fail(std::size_t row, Failure failure) noexcept {
 }
 
 void Batch::clear() noexcept {
-  if (all_token_ || (has_tokens_ && any_token())) {
+  if (all_token_ || (has_tokens_ && any_token())) {  // A batch whose rows were taken goes home without a call for each.
     for (std::size_t row = 0; row < size_; ++row) {
       if (token(row)) fail(row, engine_stopped());
     }

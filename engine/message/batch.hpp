@@ -322,9 +322,7 @@ class Batch : public Recyclable<Batch> {
     return has_tokens_ ? std::exchange(token_[row], nullptr) : nullptr;
   }
   bool any_token() const noexcept {
-    std::uintptr_t any = 0;
-    for (std::size_t row = 0; row < size_; ++row) any |= reinterpret_cast<std::uintptr_t>(token_[row]);
-    return any != 0;
+    return std::any_of(token_.begin(), token_.begin() + size_, [](const Token* token) { return token != nullptr; });
   }
   void answer_run(std::size_t from, std::size_t to) const noexcept;
   std::size_t edits_of_view(std::size_t row) const noexcept;
@@ -363,7 +361,7 @@ class Batch : public Recyclable<Batch> {
     std::uint32_t first, count, room;  // In members_; so many may stand there.
   };
   std::array<Kept, batch_rows> members_of_;
-  std::unique_ptr<Member[]> members_;
+  std::unique_ptr<Member[]> members_;  // By hand: a vector's insert() was paid twice for each row behind a route.
   std::uint32_t members_used_ = 0, members_room_ = 0;
   std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.

@@ -30,6 +30,12 @@ class Expanded {
     made.batch().set_identity(made.row(), id_, token_);
     if (metadata_) made.edit_metadata() = *metadata_;
   }
+  /// It was not carried, and won't be.
+  void stop() const {
+    if (!token_) return;
+    token_->add(1);
+    token_->fail(id_, engine_stopped(), {}, nullptr);
+  }
 
  private:
   Token* const token_;

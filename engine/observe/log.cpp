@@ -188,13 +188,17 @@ struct Log::Inside {
 
   mutable std::mutex guard;
   Options options;
+  mutable std::mutex secrets_guard;  // Not `guard`: that is held while standard error takes a line.
   config::Redaction secrets;
   std::atomic<bool> any_secrets{false};
   std::unordered_map<std::string, Repeats> equal, similar;
   runtime::WallTime swept{}, sweep_due{};
   std::uint64_t lost = 0;
 
-  std::string clean(std::string_view text) const { return secrets.of(text); }
+  std::string clean(std::string_view text) const {
+    const std::lock_guard lock(secrets_guard);
+    return secrets.of(text);
+  }
 
   void put(Entry entry, std::uint64_t suppressed, std::string_view ts) {
     if (suppressed > 0) entry.append("suppressed", std::to_string(suppressed), true);
@@ -307,15 +311,14 @@ void Log::operator()(Level level, std::string_view message, std::initializer_lis
 }
 
 void Log::redact(std::string_view secret) {
-  const std::lock_guard lock(inside_->guard);
+  const std::lock_guard lock(inside_->secrets_guard);
   inside_->secrets.add(secret);
   inside_->any_secrets.store(!inside_->secrets.empty(), std::memory_order_release);
 }
 
 std::string Log::redacted(std::string text) const {
   if (!inside_->any_secrets.load(std::memory_order_acquire)) return text;
-  const std::lock_guard lock(inside_->guard);
-  return inside_->secrets.of(text);
+  return inside_->clean(text);
 }
 
 void Log::flush() noexcept {

@@ -343,7 +343,7 @@ config::Place place_in(const config::Place& place, std::string_view code, int li
 std::optional<CompileError> examine(std::string_view code, Form form, const config::Place& place, Setting setting,
                                     Findings* findings) {
   const auto tokens = tokens_of(code);
-  if (const auto advice = config::bare_lua_advice(code)) return CompileError(place, *advice);
+  if (const auto advice = config::bare_lua_advice(code)) return CompileError(place, advice->cure);
   std::string dumped, problem;
   {
     const std::unique_ptr<lua_State, void (*)(lua_State*)> lua(luaL_newstate(), lua_close);
@@ -463,6 +463,7 @@ std::optional<CompileError> check_vars(const config::CodeUse& use, const std::ve
     }
     if (wrong || std::find(known.begin(), known.end(), name) != known.end()) continue;
     const auto near = config::nearest(name, known);
+    // Not told yet: where `vars` stands alone further on, it may be a local.
     wrong = at_token(use.place, use.code, tokens[i + 2], "no var is called '" + name + "'",
                      !near.empty()   ? "did you mean 'vars." + near + "'?"
                      : known.empty() ? "write it under vars:"

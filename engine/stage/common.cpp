@@ -120,8 +120,7 @@ const config::Spec<Common>& common_spec() {
                  config::at_least(1), config::at_most(10000), config::or_word("adaptive", adaptive_workers))
           .group("order", &Common::order, order_spec(),
                  "Whether several workers keep the order of the messages. kept, unless written: as they came. free: as "
-                 "they "
-                 "are ready. `{key: TEXT}`: those of one key as they came.")
+                 "they are ready. `{key: TEXT}`: those of one key as they came.")
           .field("merge", &Common::merge,
                  "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
                  config::sample("{code: '{{ result.code }}'}"))

@@ -164,10 +164,14 @@ void Output::absorb(Batch& batch, std::size_t row) {
   ++counters_.absorbed;
 }
 
-void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
+void Output::complete(Failure& why) const {
   if (why.stage.empty()) why.stage = stage_;
   if (why.at == runtime::WallTime{}) why.at = core_.wall();
   why.text = observe::redacted(std::move(why.text));  // It goes with the message, wherever that goes.
+}
+
+void Output::complete(Failure& why, const Batch& batch, std::size_t row) const {
+  complete(why);
   if (const auto* metadata = batch.metadata(row)) {
     if (!why.line) why.line = metadata->line;
     if (why.attempts < metadata->attempt) why.attempts = metadata->attempt;

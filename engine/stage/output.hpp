@@ -187,7 +187,8 @@ class Output {
     marked_row_ = any_row;
     marked_edits_ = 0;
   }
-  /// Notes a failure as it will be told: stage, time, line and attempts filled in.
+  /// Notes a failure as it will be told: stage and time filled in, no secret shown; of a row its line and attempts too.
+  void complete(Failure& why) const;
   void complete(Failure& why, const Batch& batch, std::size_t row) const;
 
  private:

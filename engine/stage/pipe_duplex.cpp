@@ -242,6 +242,7 @@ class Children final : public Workplace {
     }
     if (!failure && expired_) failure = message::engine_stopped();
     if (!failure && input_) failure = input_->fill(message, asked.input);
+    // Its key is wanted though it has failed: it leaves behind what of that came earlier.
     message::Done keyless = key_ ? key_->fill(message, key) : std::nullopt;
     const bool has_key = !keyless;
     if (!failure) failure = std::move(keyless);

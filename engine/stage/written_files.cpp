@@ -160,6 +160,7 @@ Task<WrittenFiles::File*> WrittenFiles::open(const std::string& path) {
     co_return &*found->second;
   }
   auto pass = co_await gate_.enter();
+  // Still there: only this coroutine opens and closes files; who makes them durable erases none.
   if (found != by_path_.end()) {
     driver_.log(observe::Level::warn, "the file was removed; it is begun anew", {{"path", path}});
     files_.erase(found->second);

@@ -276,7 +276,7 @@ BOOST_AUTO_TEST_CASE(a_test_is_explained_and_stands_in_the_schema) {
   BOOST_TEST(contains(said.out, "restart"), said.out);
   const auto schema = said_by({"schema"});
   BOOST_TEST(!weir::message::check_json(schema.out).has_value());
-  BOOST_TEST(contains(schema.out, R"("tests": {"description": "For weir test.")"));
+  BOOST_TEST(contains(schema.out, R"("tests": {"description": "A list of tests, for `weir test`)"));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_outside_is_touched) {

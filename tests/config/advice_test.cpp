@@ -11,7 +11,10 @@ using namespace weir::config;
 
 std::string advice(const char* code) { return lua_advice(code).value_or(""); }
 std::string trap(const char* code) { return lua_trap(code).value_or(""); }
-std::string bare(const char* code) { return bare_lua_advice(code).value_or(""); }
+std::string bare(const char* code) {
+  const auto advice = bare_lua_advice(code);
+  return advice ? advice->cure : "";
+}
 
 BOOST_AUTO_TEST_CASE(words_of_other_languages) {
   BOOST_TEST(advice("msg.a != 1") == "Lua writes `~=`, not `!=`");

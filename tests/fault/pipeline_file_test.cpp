@@ -117,9 +117,15 @@ BOOST_AUTO_TEST_CASE(no_mistake_in_the_file_and_no_message_that_fails_shows_a_se
     BOOST_TEST(!contains(end.out + end.err, "rosebud"), end.out + end.err);
   }
   const auto failing = posting("http://${secret.key}.invalid/");
-  const auto end = ran({folder.file("failing.yaml", failing)});
-  BOOST_TEST(contains(end.out, "***"), end.out + end.err);
-  BOOST_TEST(!contains(end.out + end.err, "rosebud"), end.out + end.err);
+  const auto of_source = "secrets: {key: {file: " + key +
+                         "}}\nstages:\n  a: {exec: {pipe: [sh, -c, 'echo it is $KEY >&2; exit 3'], env: {KEY: "
+                         "'${secret.key}'}}}\n  b: {from: a, drop: {}}\n  c: {from: a.failed, lua: 'return {why = "
+                         "failed.text}'}\n  d: {from: c, stdout: {}}\n";
+  for (const auto& text : {failing, of_source}) {
+    const auto end = ran({folder.file("failing.yaml", text)});
+    BOOST_TEST(contains(end.out, "***"), end.out + end.err);
+    BOOST_TEST(!contains(end.out + end.err, "rosebud"), end.out + end.err);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_pipeline_may_come_through_a_pipe) {
