@@ -11,10 +11,11 @@ void Redaction::add(std::string_view secret) {
   secrets_.emplace(shorter, secret);
 }
 
-std::string Redaction::of(std::string_view text) const {
+std::string Redaction::of(std::string_view text, std::size_t least) const {
   constexpr std::string_view stars = "***";
   std::string shown(text);
   for (const auto& secret : secrets_) {
+    if (secret.size() < least) break;
     for (auto at = shown.find(secret); at != std::string::npos; at = shown.find(secret, at + stars.size())) {
       shown.replace(at, secret.size(), stars);
     }

@@ -11,7 +11,8 @@ class Redaction {
  public:
   /// From now on `***` stands in the place of this text. An empty one is ignored.
   void add(std::string_view secret);
-  std::string of(std::string_view text) const;
+  /// `least`: shorter ones are left: they stand in texts by chance.
+  std::string of(std::string_view text, std::size_t least = 1) const;
   bool empty() const { return secrets_.empty(); }
 
  private:

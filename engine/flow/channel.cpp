@@ -345,7 +345,10 @@ std::optional<Arrival> Inbox::receive() {
         lane.all_read = told_all_read_ = false;
       } else if (arrival->mark == Mark::all_read) {
         lane.all_read = true;
-        if (!all_read_anew()) continue;
+        if (!all_read_anew()) {
+          if (!tells_each_) continue;
+          arrival->mark = Mark::one_read;
+        }
       } else if (arrival->mark == Mark::end && !ended() && all_read_anew()) {
         arrival->mark = Mark::all_read;
       }

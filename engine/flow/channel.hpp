@@ -33,6 +33,7 @@ enum class Mark : std::uint8_t {
   none,      ///< A batch.
   flush,     ///< A source may keep no more open: emit what you hold and pass this on.
   all_read,  ///< All sources behind this edge have been read for now. An inbox hands it out once that is so of all.
+  one_read,  ///< Never sent: what an inbox makes of all_read of one edge, where it was asked to (tell_each()).
   run_end,   ///< The end of one run of an ordered replica (semantics 9).
   end        ///< Nothing will follow on this edge.
 };
@@ -212,6 +213,8 @@ class Inbox final : public Parking {
   /// message has come since the last time; ends are handed out like everything else, or as that where they were all
   /// that was missing.
   std::optional<Arrival> receive();
+  /// From now on it also tells of each edge by itself (Mark::one_read).
+  void tell_each() noexcept { tells_each_ = true; }
   /// All edges have ended.
   bool ended() const noexcept { return ended_ == edges_.size(); }
   /// Tells all senders that nothing is taken any more. Keep receiving until ended(), and drop what still comes.
@@ -246,6 +249,7 @@ class Inbox final : public Parking {
   std::size_t next_ = 0;
   std::size_t ended_ = 0;
   bool told_all_read_ = false;  // Since the last message.
+  bool tells_each_ = false;
   std::atomic<runtime::Duration::rep> row_cost_{0};
   std::uint64_t seen_ = 0;                               // published_ before the last look: what came since is news.
   alignas(64) std::atomic<std::uint64_t> published_{0};  // Items and pokes, by all senders.

@@ -82,6 +82,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
   };
 
   runtime::Task<> run() override {
+    inbox_.tell_each();
     co_await head().planned->configured.run_duplex(*driver_);
     // One that closed early lets what is still on its way come in and go.
     while (auto rest = co_await receive()) head().output->drop_rest(**rest, 0, observe::Dropped::gone);
@@ -106,6 +107,8 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
       } else if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
         marks_.push_back({arrival->mark, received_});
         if (driver_->on_flush) driver_->on_flush();
+      } else if (arrival->mark == flow::Mark::one_read) {
+        if (driver_->on_flush) driver_->on_flush();  // Who waits for the end of all would wait for the longest source.
       } else if (arrival->mark == flow::Mark::none) {
         head().output->arrived(*arrival->delivery);
         received_ += arrival->delivery->size();

@@ -47,6 +47,7 @@ class OperatorUnit final : public Unit {
         case flow::Mark::run_end:
           end_run();
           break;
+        case flow::Mark::one_read:  // Not asked for.
         case flow::Mark::end:
           break;
       }

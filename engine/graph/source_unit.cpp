@@ -70,7 +70,9 @@ class SourceUnit final : public Unit, private TokenOwner {
     const auto& plan = *setting_.plan;
     const auto is_this = [this](const PlannedStage& planned) { return &planned == head().planned; };
     for (std::size_t i = 0; i < plan.stages.size() && !driver_.batched; ++i) {
-      driver_.batched = plan.stages[i].configured.collects_most > 0 && plan.any_up_to(i, is_this);
+      const auto& behind = plan.stages[i].configured;
+      const bool keeps = behind.collects_most > 0 || behind.shape == stage::Shape::duplex;
+      driver_.batched = keeps && plan.any_up_to(i, is_this);
     }
     const auto& common = head().planned->common;
     if (common.limit) limit_.emplace(*common.limit, setting_.limit(*common.limit), driver_, true);

@@ -236,14 +236,18 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     Exchange& exchange;
   };
 
-  /// The desk of a request; without one `refused` says why.
-  Desk find(const HttpRequest& request, HttpPath::Found& params, HttpResponse& refused) const {
+  /// The desk of a request; without one `refused` says why. `whose`: of its path, whatever its method; 0: nobody's.
+  Desk find(const HttpRequest& request, HttpPath::Found& params, HttpResponse& refused, std::uint64_t& whose) const {
     const auto path = request.sent_path();
     std::vector<std::string> allowed;
     for (const auto& desk : desks_) {
       const auto& service = desk->service;
       if (!service.path.match(path, params)) continue;
-      if (http_takes(service.methods, request.method)) return desk;
+      if (whose == 0) whose = desk->number;
+      if (http_takes(service.methods, request.method)) {
+        whose = desk->number;
+        return desk;
+      }
       params.clear();
       for (const auto& method : service.methods) {
         if (std::find(allowed.begin(), allowed.end(), method) == allowed.end()) allowed.push_back(method);
@@ -264,11 +268,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
     HttpFirstLook look;
     HttpPath::Found params;
     HttpResponse refused;
-    if (const Desk desk = find(request, params, refused)) {
+    if (const Desk desk = find(request, params, refused, look.served_by)) {
       const auto& service = desk->service;
       look.refused = http_refuse_stranger(request, service.token, service.user, service.password);
       look.body_bytes = service.body_bytes;
-      look.served_by = desk->number;
     } else {
       look.refused = std::move(refused);
     }
@@ -331,10 +334,10 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.close = true;
       return nullptr;
     }
-    auto desk = site->find(request, params, response);
     HttpRefused why;
+    auto desk = site->find(request, params, response, why.served_by);
+    *request.served_by = why.served_by;
     if (desk) {
-      why.served_by = *request.served_by = desk->number;
       auto refused = refuse(*desk, request);
       if (!refused && !desk->service.files) {
         refused = http_unpack(request, desk->service.body_bytes);

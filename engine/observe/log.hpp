@@ -77,7 +77,7 @@ class Log {
 
   /// Registers a text that never appears in a line: `***` stands in its place. Empty texts are ignored.
   void redact(std::string_view secret);
-  /// The text as it may be shown anywhere. Any thread.
+  /// The text as it may be shown anywhere, but for secrets of less than four characters. Any thread.
   std::string redacted(std::string text) const;
 
   /// Says what is still suppressed. At the end of the run.

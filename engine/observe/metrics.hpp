@@ -65,7 +65,7 @@ inline constexpr MetricFamily metric_families[] = {
      "Messages this source sent again after a failure that may pass."},
     {"weir_http_refused_total", MetricType::counter, "pipeline, stage, kind, status", "requests",
      "HTTP requests that were told an error without becoming a message, by its status; those that no stage serves, or "
-     "that could not be read, on the first stage of their address."},
+     "that could not be read, on the stage of their address with the most specific path."},
     {"weir_child_up", MetricType::gauge, stage_labels, "processes", "Child processes of the stage that run now."},
     {"weir_child_restarts_total", MetricType::counter, stage_labels, "restarts",
      "Child processes started again after their end."},

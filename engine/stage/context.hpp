@@ -114,8 +114,8 @@ class Source : public Context {
   virtual std::uint64_t end_stretch() = 0;
   /// All stretches up to this one have been answered; 0: none.
   virtual std::uint64_t stretches_answered() = 0;
-  /// A stage behind it keeps messages unanswered until more have come: whoever waits for the answers before it emits
-  /// more may wait for ever.
+  /// A stage behind it keeps messages unanswered until more have come, or may do so, as a child that stays does with
+  /// what it prints: whoever waits for the answers before it emits more may wait for ever.
   bool batched = false;
   /// Called once all has been answered, before the stage ends; also when it drains. It is not called when the drain
   /// time runs out. It outlives the source's coroutine, so it owns what it needs.

@@ -18,11 +18,7 @@ class Staying final : public io::WatchedChild {
         asked_(core_),
         read_at_(core_.now()) {}
 
-  /// How it ended, and why it was ended, where it was.
-  std::string told() const {
-    const auto end = io::describe_end(pipe_.command.argv.front(), *exit_, errors_.tail());
-    return closed_its_output_ ? "it closed its output: " + end : end;
-  }
+  std::string told() const { return io::describe_end(pipe_.command.argv.front(), *exit_, errors_.tail()); }
   std::string_view errors() const { return errors_.tail(); }
 
  private:
@@ -47,10 +43,10 @@ class Staying final : public io::WatchedChild {
       bool news = true;
       if (exit_ && !given_up_) {
         news = co_await news_.wait_until(core_.now() + patience);
-      } else if (!exit_ && !output_open_ && !closed_its_output_) {
+      } else if (!exit_ && !output_open_ && !told_of_silence_) {
         if (!mute_since) mute_since = core_.now();
         co_await news_.wait_until(*mute_since + patience);
-        if (!exit_ && *mute_since + patience <= core_.now()) co_await end_mute();
+        if (!exit_ && *mute_since + patience <= core_.now()) tell_of_silence();
       } else {
         co_await news_.wait();
       }
@@ -59,12 +55,10 @@ class Staying final : public io::WatchedChild {
       take_in();
     }
   }
-  /// Nothing more can come of it, and it lives on.
-  Task<> end_mute() {
-    closed_its_output_ = true;
-    source_.log(observe::Level::warn, "the child has closed its output and lives on: it is ended");
-    co_await persuade();
-    if (!exit_) end_group();
+  /// Nothing more can come of it, and it lives on: it may have something to do yet.
+  void tell_of_silence() {
+    told_of_silence_ = true;
+    source_.log(observe::Level::warn, "the child has closed its output and lives on: it is waited for");
   }
   Task<> part(bool broken_off) override {
     if (!exit_) co_await persuade();
@@ -151,7 +145,7 @@ class Staying final : public io::WatchedChild {
   std::size_t read_ = 0;  // and how many it put there.
   Time read_at_;          // When the last of them came.
   bool given_up_ = false;
-  bool closed_its_output_ = false;  // And was ended for it.
+  bool told_of_silence_ = false;
 };
 
 }  // namespace

@@ -8,8 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration idle_most = 1min;   // Of a child of one key.
-constexpr Duration hold_most = 200ms;  // Of answers that are waited for before anything more can come.
+constexpr Duration idle_most = 1min;      // Of a child of one key.
+constexpr Duration hold_most = 200ms;     // Of answers that are waited for before anything more can come.
+constexpr Duration answering_most = 30s;  // By one that has closed its input: it may have read all that it wants.
 
 }  // namespace
 
@@ -170,7 +171,7 @@ Task<> TalkingChild::feed() {
       if (pieces % turn == 0) co_await core_.yield();
     }
   } catch (const std::system_error&) {
-    co_return lose_input();
+    co_return lose_input(Duration(0));
   }
   closed_ = true;
   child_->close_input();
@@ -180,13 +181,14 @@ Task<> TalkingChild::feed() {
 /// It may close its input and live on, owing answers, while nothing is written that would tell.
 Task<> TalkingChild::watch_input() {
   co_await child_->input_broken();
-  if (!closed_ && worker_.given > 0) lose_input();
+  if (!closed_ && worker_.given > 0) lose_input(answering_most - patience);
 }
 
 /// It closed its input, or has ended. What it was given already it may still answer.
-void TalkingChild::lose_input() {
+void TalkingChild::lose_input(Duration patience_more) {
   input_broken_ = true;
-  if (!exit_ && !stranded_since_) stranded_since_ = core_.now();
+  const Time since = core_.now() + patience_more;
+  if (!exit_ && (!stranded_since_ || since < *stranded_since_)) stranded_since_ = since;
   look();
 }
 

@@ -114,7 +114,7 @@ class TalkingChild final : public io::WatchedChild {
   void errors_came(std::size_t count) override;
   Task<> feed() override;
   Task<> watch_input();
-  void lose_input();
+  void lose_input(runtime::Duration patience_more);
   std::optional<Time> due() const;
   void ring();
 

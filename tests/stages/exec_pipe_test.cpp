@@ -419,6 +419,8 @@ BOOST_AUTO_TEST_CASE(one_that_closes_its_input_and_owes_answers_is_ended_though_
       return behaviour;
     });
     talk.bench.start();
+    talk.bench.advance(29s);
+    BOOST_TEST(talk.bench.out("talk") == 2U, payloads);
     talk.bench.advance(3s);
     BOOST_TEST(talk.bench.out("talk") == 4U, payloads);
     BOOST_TEST(got == (Lines{"1", "2", "3", "4"}), payloads);
@@ -813,6 +815,32 @@ BOOST_AUTO_TEST_CASE(whoever_collects_behind_it_gets_all_before_the_end) {
   bench.run();
   BOOST_TEST(bench.files().text("out") ==
              "[{\"all\":[{\"n\":1},{\"n\":2},{\"n\":3}]},{\"all\":[{\"n\":4}]},{\"all\":[{\"n\":5},{\"n\":6}]}]\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_was_let_go_for_one_source_makes_room_for_what_another_sends) {
+  for (const bool stays : {false, true}) {
+    Bench bench(
+        "stages:\n"
+        "  first: {generate: {range: 1..3}}\n"
+        "  later: {generate: {range: 4..6, every: 10s}}\n"
+        "  talk: {from: [first, later], exec: {pipe: [held]}}\n"
+        "  out: {from: talk, file: {write: out, format: lines}}\n");
+    int children = 0;
+    bench.runtime.programs().script("held", [&](const Command&) {
+      ++children;
+      const auto held = std::make_shared<std::string>();
+      auto behaviour = reads([held](const std::string& line, Reaction&) { *held += line + "\n"; });
+      behaviour.at_end = [held] { return *held; };
+      behaviour.forever = stays && children == 1;  // Its input ends, and it does not.
+      return behaviour;
+    });
+    bench.run();
+    auto lines = bench.files().text("out");
+    std::sort(lines.begin(), lines.end());
+    BOOST_TEST(lines == "\n\n\n\n\n\n123456", stays);
+    BOOST_TEST(children >= 2);
+    BOOST_TEST(bench.runtime.programs().running() == 0U);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_child_that_was_let_go_makes_room_for_what_is_sent_again) {

@@ -222,15 +222,6 @@ BOOST_AUTO_TEST_CASE(one_that_stops_reading_and_ignores_everything_is_gone_with_
   BOOST_TEST(!has_children());
 }
 
-BOOST_AUTO_TEST_CASE(one_that_closes_its_input_with_messages_unread_is_ended_and_the_next_gets_these) {
-  const TemporaryFolder folder;
-  const auto script = folder.file("job",
-                                  "read -r line; echo $line; [ $line = 1 ] || exec cat\n"
-                                  "exec <&-; exec sleep 1000\n");
-  BOOST_TEST((talked(folder, 500, "{pipe: [sh, '" + script + "'], restart: 1us..2us}") == numbers(1, 500)));
-  BOOST_TEST(!has_children());
-}
-
 BOOST_AUTO_TEST_CASE(an_answer_that_never_ends_fails_its_message_and_the_others_are_answered) {
   const TemporaryFolder folder;
   const auto script = folder.file("job", "read -r line; echo $line; [ $line = 1 ] || exec cat\nexec cat /dev/zero\n");

@@ -464,45 +464,19 @@ BOOST_AUTO_TEST_CASE(a_frame_that_announces_too_much_is_refused_and_ends_the_chi
   BOOST_TEST(exec.runtime.programs().running() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(a_child_that_closes_its_output_and_lives_on_is_ended_a_second_later) {
-  for (const bool stubborn : {false, true}) {
-    Alone exec("exec", "{pipe: [job], stdin: x}");
-    exec.runtime.programs().script("job", [stubborn](const Command&) {
-      Behaviour behaviour;
-      behaviour.reacts = [](std::string_view) {
-        Behaviour::Reaction reaction;
-        reaction.output = "a\n";
-        reaction.closes_output = true;
-        return reaction;
-      };
-      behaviour.forever = true;
-      if (stubborn) behaviour.ignores = {SIGTERM};
-      return behaviour;
-    });
-    exec.run();
-    BOOST_TEST(exec.out() == Lines{"a"});
-    BOOST_REQUIRE_EQUAL(exec.refused.size(), 1U);
-    BOOST_TEST((exec.refused[0].second.reason == Reason::exit));
-    BOOST_TEST(exec.refused[0].second.text ==
-               std::string("it closed its output: `job` was killed by ") + (stubborn ? "SIGKILL" : "SIGTERM"));
-    BOOST_TEST((exec.core().now() == Time(stubborn ? 2s : 1s)));
-    BOOST_TEST(exec.runtime.programs().running() == 0U);
-    BOOST_TEST(exec.runtime.alarms() == 0U);
-  }
-}
-
-BOOST_AUTO_TEST_CASE(with_restart_one_that_closed_its_output_is_started_again_and_the_log_says_why) {
+BOOST_AUTO_TEST_CASE(of_a_child_that_closes_its_output_and_lives_on_is_told_once_and_it_is_waited_for) {
   Bench bench(
       "stages:\n"
       "  job: {exec: {pipe: [job], stdin: x, restart: 100ms..100ms}}\n"
       "  out: {from: job, file: {write: out, format: lines}}\n");
   int children = 0;
   bench.runtime.programs().script("job", [&](const Command&) {
+    ++children;
     Behaviour behaviour;
-    behaviour.reacts = [first = ++children == 1](std::string_view) {
+    behaviour.reacts = [](std::string_view) {
       Behaviour::Reaction reaction;
-      reaction.output = first ? "a\n" : "b\n";
-      reaction.closes_output = first;
+      reaction.output = "a\n";
+      reaction.closes_output = true;
       return reaction;
     };
     behaviour.forever = true;
@@ -510,18 +484,16 @@ BOOST_AUTO_TEST_CASE(with_restart_one_that_closed_its_output_is_started_again_an
   });
   bench.start();
   bench.advance(10s);
-  BOOST_TEST(children == 2);
-  const std::string told = "the child has closed its output and lives on: it is ended";
+  BOOST_TEST(children == 1);
+  const std::string told = "the child has closed its output and lives on: it is waited for";
   const auto place = bench.log.find(told);
   BOOST_REQUIRE_MESSAGE(place != std::string::npos, bench.log);
   BOOST_TEST(bench.log.find(told, place + 1) == std::string::npos, bench.log);
-  BOOST_TEST(
-      bench.log.find("because=\"it closed its output: `job` was killed by SIGTERM\" pause_s=0.1") != std::string::npos,
-      bench.log);
   bench.drain();
   bench.advance(2s);
   BOOST_TEST(bench.has_ended());
-  BOOST_TEST(bench.files().text("out") == "a\nb\n");
+  BOOST_TEST(bench.files().text("out") == "a\n");
+  BOOST_TEST(bench.runtime.programs().running() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(it_is_given_its_standard_input_once) {
