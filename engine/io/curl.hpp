@@ -11,7 +11,7 @@ struct Curl {
   each(easy_cleanup) each(easy_getinfo) each(easy_init) each(easy_setopt) each(easy_strerror) each(free)  \
       each(global_init) each(multi_add_handle) each(multi_cleanup) each(multi_info_read) each(multi_init) \
           each(multi_remove_handle) each(multi_setopt) each(multi_socket_action) each(slist_append)       \
-              each(slist_free_all) each(url) each(url_cleanup) each(url_get) each(url_set)
+              each(slist_free_all) each(url) each(url_cleanup) each(url_get) each(url_set) each(version_info)
 #define WEIR_CURL_MEMBER(name) decltype(&::curl_##name) name;
   WEIR_CURL_FUNCTIONS(WEIR_CURL_MEMBER)
 #undef WEIR_CURL_MEMBER

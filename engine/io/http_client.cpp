@@ -284,6 +284,15 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
 namespace {
 
+/// Whether libcurl has a file of those whom it believes where nobody says.
+bool has_ca_file() {
+  static const bool has = [] {
+    const auto* const info = curl().version_info(CURLVERSION_NOW);
+    return info->age >= CURLVERSION_SEVENTH && info->cainfo && ::access(info->cainfo, R_OK) == 0;
+  }();
+  return has;
+}
+
 /// One request under way. Taken out of libcurl's hands when it goes, whatever has come of it.
 class Transfer {
  public:
@@ -339,10 +348,10 @@ class Transfer {
     set(CURLOPT_CONNECTTIMEOUT_MS,
         static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(options.connect_time).count()));
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!options.ca.empty()) {
-      set(CURLOPT_CAINFO, options.ca.c_str());
-      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // Nobody else is believed then.
-    }
+    if (!options.ca.empty()) set(CURLOPT_CAINFO, options.ca.c_str());
+    // Nobody else is believed then. And Debian's folder beside Debian's file brings nobody new, but keeps libcurl from
+    // remembering what it has read: 20 ms for each connection.
+    if (!options.ca.empty() || has_ca_file()) set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
     if (!options.key.empty()) {
       set(CURLOPT_SSLKEY, options.key.c_str());

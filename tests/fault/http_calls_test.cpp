@@ -97,6 +97,8 @@ BOOST_AUTO_TEST_CASE(each_way_to_fail_is_told_as_what_it_is_in_time_and_leaves_n
        Arrives::never},
       {"never_accepts", full.url(), ", connect_timeout: 300ms", "", 504, 300ms, "timeout", "no connection after 300ms",
        Arrives::never},
+      {"no_tls", "https" + over(silent).substr(4), ", connect_timeout: 300ms", "", 504, 300ms, "timeout",
+       "no connection after 300ms", Arrives::never},
       {"hole", over(silent), "", limit, 504, 300ms, "timeout", "it took longer than 300ms", Arrives::never},
       {"no_head", over(silent), ", first_byte_timeout: 300ms", "", 504, 300ms, "timeout",
        "no reply had begun after 300ms", Arrives::never},
