@@ -38,7 +38,12 @@ class Asker {
   virtual bool waits() const noexcept = 0;
 
   bool fail(const Failure& why) noexcept { return waits() && answer(answer_to(why)); }
-  bool done() noexcept { return waits() && answer(Answer(204)); }
+  /// Nobody was responsible for it, or for a part of it: then that is what done() tells.
+  void note_unrouted() noexcept { unrouted_.store(true, std::memory_order_relaxed); }
+  bool done() noexcept {
+    if (!waits()) return false;
+    return answer(unrouted_.load(std::memory_order_relaxed) ? answer_to(Failure(Reason::unrouted, {})) : Answer(204));
+  }
   /// A reply has told it that all went well. What fails after that, nobody has told it.
   void note_success() noexcept { succeeded_.store(true, std::memory_order_relaxed); }
   bool succeeded() const noexcept { return succeeded_.load(std::memory_order_relaxed); }
@@ -51,7 +56,7 @@ class Asker {
   Asker() = default;
 
  private:
-  std::atomic<bool> succeeded_ = false;
+  std::atomic<bool> succeeded_ = false, unrouted_ = false;
 };
 
 /// The same by itself: 400, 404, 429, 503, 504, 502 or 500.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/config/words.hpp"
+#include "engine/message/asker.hpp"
 #include "engine/observe/log.hpp"
 
 namespace weir::stage {
@@ -149,6 +150,7 @@ void Output::pass_run(Batch& batch, std::size_t from, std::size_t to) {
 
 void Output::send(Port port, Batch& batch, std::size_t row) {
   if (!ports_[port].heard) {
+    if (const auto* metadata = batch.metadata(row); metadata && metadata->asker) metadata->asker->note_unrouted();
     drop(batch, row, Dropped::unread);
     return;
   }

@@ -102,6 +102,31 @@ tests:
   BOOST_TEST(said_by({"check", file}).code == 78);
 }
 
+BOOST_AUTO_TEST_CASE(who_asks_for_what_no_route_takes_is_told_404) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("p.yaml", R"(
+stages:
+  asked: {http_server: {listen: '127.0.0.1:8080', path: /n, format: json}}
+  sorted: {from: asked, route: {even: msg.n % 2 == 0, large: msg.n > 10}}
+  even: {from: sorted.even, reply: {text: even}}
+  noted: {from: sorted.large, where: msg.n > 20}
+  end: {from: noted, drop: {}}
+tests:
+  - name: by nobody, by one without a reply, and by one who replies
+    send:
+      - {to: asked, msg: {n: 1}}
+      - {to: asked, at: 1s, msg: {n: 11}}
+      - {to: asked, at: 2s, msg: {n: 2}}
+    expect:
+      - {answered: asked, at: 0s, status: 404, text: "nothing here is responsible for this\n"}
+      - {answered: asked, at: 1s, status: 204}
+      - {answered: asked, at: 2s, status: 200, text: even}
+      - {of: sorted, dropped: 1}
+)");
+  const auto said = said_by({"test", file});
+  BOOST_TEST(said.code == 0, said.out << said.err);
+}
+
 BOOST_AUTO_TEST_CASE(what_fails_is_told_with_its_line_what_was_expected_and_what_came) {
   const auto said = said_by({"test", trials + "failing.yaml"});
   BOOST_TEST(said.code == 2);
