@@ -426,8 +426,46 @@ bool edge_may_fail(const stage::Common& common) {
          std::any_of(by_input.begin(), by_input.end(), [&](const auto& one) { return fails(one.second); });
 }
 
+/// Why a stage may take nothing for long; empty where it may not.
+std::string waits_long(const stage::Common& common) {
+  constexpr runtime::Duration long_wait = std::chrono::seconds(10);
+  const auto& limit = common.limit;
+  if (limit && limit->rate && limit->over.value_or(stage::Over::wait) == stage::Over::wait) {
+    const auto rule = limit->rule();
+    if (std::chrono::duration<double>(rule.period) / rule.tokens >= long_wait) return "its limit";
+  }
+  const auto& breaker = common.breaker;
+  if (breaker && breaker->when_open == stage::WhenOpen::hold && breaker->recover_after >= long_wait) {
+    return "its breaker, while it is open";
+  }
+  return {};
+}
+
+/// Of those who read the same, one that makes the others wait.
+void warn_of_siblings(const Plan& plan, stage::Port port, std::size_t from, Diagnostics& diagnostics) {
+  const auto& readers = plan.readers({from, port});
+  for (const std::size_t slow : readers) {
+    const auto& common = plan.stages[slow].common;
+    const std::string why = waits_long(common);
+    const bool blocks = !common.edge || !common.edge->when_full || *common.edge->when_full == stage::WhenFull::block;
+    if (why.empty() || !blocks) continue;
+    const auto other = std::find_if(readers.begin(), readers.end(), [&](std::size_t reader) {
+      return reader != slow && waits_long(plan.stages[reader].common).empty();
+    });
+    if (other == readers.end()) continue;
+    diagnostics.warning(plan.stages[slow].place,
+                        "'" + plan.stages[slow].name + "' may wait long (" + why + "), and '" +
+                            plan.stages[*other].name +
+                            "', which reads the same, waits with it once the edge before it is full",
+                        "`edge: {when_full: drop_newest}` on it loses what it can't take instead");
+  }
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    for (stage::Port port = 0; port < plan.stages[i].visible_ports(); ++port) {
+      warn_of_siblings(plan, port, i, diagnostics);
+    }
     const auto& planned = plan.stages[i];
     const auto& configured = planned.configured;
     if (configured.shape != stage::Shape::source && planned.inputs.empty()) {

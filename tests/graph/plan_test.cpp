@@ -240,6 +240,23 @@ BOOST_AUTO_TEST_CASE(as_many_workers_as_are_best_are_shown_by_that_word_and_are_
   BOOST_TEST(says(mistakes(with("pass: {}")), "only how long calls take says how many are best"));
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_with_a_slow_sibling_is_told) {
+  const auto warned = [](const std::string& keys, const std::string& other = "") {
+    return mistakes("stages:\n  a: {generate: {range: 1..3}}\n  slow: {from: a, exec: {run: ['true']}, merge: {}, " +
+                    keys + "}\n  shown: {from: a, pass: {}" + other + "}\n  out: {from: [slow, shown], stdout: {}}\n");
+  };
+  const std::string sibling = "and 'shown', which reads the same, waits with it once the edge before it is full";
+  BOOST_TEST(says(warned("limit: 1/m"), "'slow' may wait long (its limit), " + sibling));
+  BOOST_TEST(says(warned("breaker: {failures: 3, recover_after: 1m}"),
+                  "'slow' may wait long (its breaker, while it is open), " + sibling));
+  for (const auto* keys :
+       {"limit: 5/s", "limit: {rate: 1/m, over: fail}", "breaker: {failures: 3}",
+        "breaker: {failures: 3, recover_after: 1m, when_open: fail}", "limit: 1/m, edge: {when_full: drop_newest}"}) {
+    BOOST_TEST(warned(keys) == "", keys);
+  }
+  BOOST_TEST(warned("limit: 1/m", ", limit: 1/m") == "");
+}
+
 BOOST_AUTO_TEST_CASE(policies_stand_on_stages_that_call) {
   const auto with = [](const std::string& policy) {
     return "stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, pass: {}, " + policy + "}\n" +
