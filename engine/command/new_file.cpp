@@ -24,7 +24,7 @@ struct Later {
 };
 constexpr std::array later_applications{
     Later{"microservices", "queue and nats"},  Later{"chat", "websocket_server"},
-    Later{"task_automation", "queue"},         Later{"web_crawler", "queue, http and html"},
+    Later{"task_automation", "queue"},         Later{"web_crawler", "queue and html"},
     Later{"iot", "mqtt and websocket_server"},
 };
 

@@ -28,6 +28,7 @@ class Cast {
     runtime::Options machine;
     machine.cores = cores;
     machine.seed = 1;
+    machine.pin = cores > 1;
     runtime_ = runtime::make_real(machine);
   }
   Core& core(int number) { return runtime_->core(number); }

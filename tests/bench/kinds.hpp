@@ -252,6 +252,7 @@ inline Sums run(const std::string& yaml, const Setting& setting = {}) {
   runtime::Options machine;
   machine.cores = setting.cores;
   machine.seed = 1;
+  machine.pin = setting.cores > 1;  // As `run: {pin: true}`: which processor it is must not be chance.
   flow::Budget budget(plan->pipeline.run.memory.bytes);
   const auto runtime = runtime::make_real(machine);
   graph::Running running(std::move(*plan), *runtime, 0, budget, setting.options);

@@ -31,7 +31,7 @@ struct LitmusSetting {
   int senders = 1;
   std::uint64_t messages = 100'000;  ///< Of each sender.
   std::uint64_t close_after = 0;     ///< The receiver closes after so many; 0: never.
-  bool cancel = false;               ///< Parks are now and then taken back by a third thread's request, as a stop does.
+  bool cancel = false;               ///< Parks are now and then taken back by who parks, asked by a third thread, as at a stop.
   std::uint32_t payload_most = 64;
   bool drops_oldest = false;  ///< Full edges drop what has waited the longest; nobody who sends parks.
 };
