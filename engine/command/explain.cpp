@@ -69,10 +69,10 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   const auto* kind = catalog.find(word);
   const auto& common = stage::common_spec().declaration();
   const config::Declaration* declaration = kind ? &kind->declaration() : nullptr;
-  // Somebody who asks for `workers` finds it among its neighbours.
-  if (!declaration && (word == common_name || common.find(word))) declaration = &common;
-  for (const auto* policy : explained_policies()) {
-    if (!kind && policy->name == word) declaration = policy;
+  // Somebody who asks for `workers` finds it among its neighbours; what has keys of its own, as `limit`, has a page.
+  if (!declaration && word == common_name) declaration = &common;
+  if (const auto* key = common.find(word); !declaration && key) {
+    declaration = key->nested && key->nested->name == word ? key->nested.get() : &common;
   }
   if (word == stage::do_key) declaration = &stage::do_declaration();
   if (!declaration && word == test_name) declaration = &test_declaration();

@@ -64,7 +64,7 @@ const config::Spec<EdgeConfig>& edge_spec() {
 const config::Spec<OrderConfig>& order_spec() {
   static const auto spec =
       config::Spec<OrderConfig>("order", "Whether several workers keep the order of the messages.")
-          .scalar(&OrderConfig::word, "kept: as they came. free: as they are ready.",
+          .scalar(&OrderConfig::word, "kept, unless written: as they came. free: as they are ready.",
                   config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
           .field("key", &OrderConfig::key,
                  "Messages of one key keep their order, and one worker at a time has them; other keys do not wait.",

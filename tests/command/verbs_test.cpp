@@ -215,14 +215,16 @@ BOOST_AUTO_TEST_CASE(explain_says_of_each_word_of_a_file_what_may_stand_there) {
   BOOST_TEST(near.err == "weir: there is no kind 'limts'\n  = did you mean 'limits'?\n");
 }
 
-BOOST_AUTO_TEST_CASE(explain_of_order_names_its_words_and_which_it_is_unless_written) {
+BOOST_AUTO_TEST_CASE(a_key_that_has_keys_of_its_own_has_a_page_of_its_own) {
   const auto said = said_by({"explain", "order"});
   BOOST_TEST(said.code == 0);
-  BOOST_TEST(contains(said.out,
-                      "  order        Whether several workers keep the order of the messages. kept, unless written: as "
-                      "they\n               came. free: as they are ready. `{key: TEXT}`: those of one key as they "
-                      "came.\n"),
-             said.out);
+  BOOST_TEST(said.out.starts_with("order: Whether several workers keep the order of the messages.\n"), said.out);
+  BOOST_TEST(contains(said.out, "  kept, unless written: as they came. free: as they are ready.\n"), said.out);
+  BOOST_TEST(contains(said.out, "  key  "), said.out);
+  const auto limit = said_by({"explain", "limit"}).out;
+  BOOST_TEST(limit.starts_with("limit: How often the stage may begin with a message.\n"), limit);
+  BOOST_TEST(contains(limit, "  burst  "), limit);
+  BOOST_TEST(!contains(limit, "workers  "), limit);
 }
 
 BOOST_AUTO_TEST_CASE(explain_of_a_policy_that_takes_more_than_a_line_says_it_alone) {
