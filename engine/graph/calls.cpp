@@ -19,6 +19,9 @@ namespace {
 /// Who asks to be left alone for longer than this, in all, for one message, has in fact refused it.
 constexpr runtime::Duration left_alone_most = std::chrono::hours(1);
 
+/// Who does is neither failing nor tried out: the call after that is no attempt.
+bool asks_to_wait(const Failure& failure) { return failure.reason == Reason::status && failure.retry_after; }
+
 /// Then it is for whoever asked, and for nobody else.
 bool sets_cookies(const message::Result& result) {
   return std::any_of(result.headers.begin(), result.headers.end(),
@@ -442,11 +445,14 @@ void Calls::call(Job& job) {
     return hold(job);
   }
   if (!call_) return finish(job, std::nullopt);
+  if (job.failed) {
+    if (!asks_to_wait(*job.failed)) ++job.attempt;
+    job.failed.reset();
+    job.message().forget_result();
+  }
   if (retry_budget_ && job.attempt == 1) retry_budget_->called();
   if (hedge_budget_) hedge_budget_->called();
   job.step = Step::calling;
-  job.called = job.attempt;
-  if (std::exchange(job.failed, std::nullopt)) job.message().forget_result();
   if (job.attempt > 1) job.message().edit_metadata().attempt = job.attempt;
   start(job, std::exchange(job.permit, std::nullopt), false, now);
   if (hedge_budget_ && call_->may_be_doubled(job.message())) {
@@ -606,17 +612,15 @@ void Calls::adapt(const Attempt& attempt, const message::Done& failed, Time now)
 bool Calls::pause(Job& job, Time now) {
   const stage::RetryConfig& retry = *common_.retry;
   if (!retry.again_after(*job.failed)) return false;
-  const bool asked_to_wait = job.failed->reason == Reason::status && job.failed->retry_after;
+  const bool asked_to_wait = asks_to_wait(*job.failed);
   if (!asked_to_wait) {
     if (job.attempt >= retry.attempts) return false;
     if (!retry_budget_->take(now)) {
       job.failed->text += " (and not tried again: the retry budget is used up)";
       return false;
     }
-    ++job.attempt;
   }
   if (!job.backoff) job.backoff.emplace(retry.backoff.from, retry.backoff.to);
-  // Who asks to be left alone is neither failing nor tried out: no attempt.
   const runtime::Duration wait = asked_to_wait ? std::max(*job.failed->retry_after, retry.backoff.from)
                                                : job.backoff->next(core_.random().fraction());
   const Time when = now + wait;
@@ -650,7 +654,7 @@ void Calls::finish(Job& job, message::Done failed) {
   job.deadline_alarm.reset();
   std::erase(rung_, &job);
   job.failed = std::move(failed);
-  if (job.failed) job.failed->attempts = std::max(job.failed->attempts, job.called ? job.called : job.attempt);
+  if (job.failed) job.failed->attempts = std::max(job.failed->attempts, job.attempt);
   if (job.permit) breaker_->circuits().withdrawn(job.circuit, *std::exchange(job.permit, std::nullopt), now);
   if (std::exchange(job.working, false)) {
     count(now);

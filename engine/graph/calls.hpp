@@ -52,7 +52,6 @@ struct Job {
   message::Done failed;
   std::optional<runtime::Time> deadline;
   int attempt = 1;
-  int called = 0;  // The attempt of the last call that was made.
   std::optional<policy::Backoff> backoff;
   runtime::Duration left_alone{0};  ///< As long as it was asked to wait (Retry-After), in all.
 

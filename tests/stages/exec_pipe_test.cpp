@@ -110,6 +110,14 @@ std::string numbers(int from, int to, const std::string& behind = "\n") {
   return text;
 }
 
+/// What came of each key, in its order; the key is the first letter of a word.
+std::map<char, std::string> by_key(const std::string& out) {
+  std::map<char, std::string> answers;
+  std::istringstream words(out);
+  for (std::string word; words >> word;) answers[word.front()] += word.substr(1) + ' ';
+  return answers;
+}
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------------------------ it answers
@@ -660,11 +668,9 @@ BOOST_AUTO_TEST_CASE(what_fails_of_a_key_leaves_before_what_of_it_is_answered_la
     });
   });
   talk.run();
-  std::map<char, std::string> by_key;
-  std::istringstream out(talk.out());
-  for (std::string line; out >> line;) by_key[line.front()] += line.substr(1) + ' ';
-  BOOST_TEST(by_key['0'] == "2! 4 6! 8! ");
-  BOOST_TEST(by_key['1'] == "1! 3 5! 7! ");
+  auto answers = by_key(talk.out());
+  BOOST_TEST(answers['0'] == "2! 4 6! 8! ");
+  BOOST_TEST(answers['1'] == "1! 3 5! 7! ");
 }
 
 BOOST_AUTO_TEST_CASE(what_no_child_can_be_given_leaves_in_its_place_among_those_of_its_key) {
@@ -673,11 +679,9 @@ BOOST_AUTO_TEST_CASE(what_no_child_can_be_given_leaves_in_its_place_among_those_
               "    workers: 2\n    order: {key: '{{ string.sub(text, 1, 1) }}'}\n    on_error: pass\n");
   talk.program("held", [](const Command&) { return hoards(2, "!\n"); });
   talk.run();
-  std::map<char, std::string> by_key;
-  std::istringstream out(talk.out());
-  for (std::string line; out >> line;) by_key[line.front()] += line.substr(1) + ' ';
-  BOOST_TEST(by_key['1'] == "a! b c! ");
-  BOOST_TEST(by_key['2'] == "b a! ");
+  auto answers = by_key(talk.out());
+  BOOST_TEST(answers['1'] == "a! b c! ");
+  BOOST_TEST(answers['2'] == "b a! ");
 }
 
 BOOST_AUTO_TEST_CASE(a_key_that_waits_gets_the_place_of_one_that_keeps_its_answers_back) {
@@ -828,9 +832,7 @@ BOOST_AUTO_TEST_CASE(a_child_that_was_let_go_for_one_source_makes_room_for_what_
     int children = 0;
     bench.runtime.programs().script("held", [&](const Command&) {
       ++children;
-      const auto held = std::make_shared<std::string>();
-      auto behaviour = reads([held](const std::string& line, Reaction&) { *held += line + "\n"; });
-      behaviour.at_end = [held] { return *held; };
+      auto behaviour = hoards(1000, "\n");
       behaviour.forever = stays && children == 1;  // Its input ends, and it does not.
       return behaviour;
     });
@@ -859,9 +861,7 @@ BOOST_AUTO_TEST_CASE(a_child_that_was_let_go_makes_room_for_what_is_sent_again) 
     });
     bench.runtime.programs().script("held", [&](const Command&) {
       ++children;
-      const auto held = std::make_shared<std::string>();
-      auto behaviour = reads([held](const std::string& line, Reaction&) { *held += line + "\n"; });
-      behaviour.at_end = [held] { return *held; };
+      auto behaviour = hoards(1000, "\n");
       behaviour.forever = stays && children == 1;  // Its input ends, and it does not.
       return behaviour;
     });
@@ -951,12 +951,7 @@ BOOST_AUTO_TEST_CASE(a_drain_closes_its_input_and_takes_its_answers) {
       "  in: {generate: {every: 1s}}\n"
       "  talk: {from: in, exec: {pipe: [held]}, merge: {}}\n"
       "  out: {from: talk, file: {write: out, format: lines}}\n");
-  bench.runtime.programs().script("held", [](const Command&) {
-    const auto held = std::make_shared<std::string>();
-    auto behaviour = reads([held](const std::string& line, Reaction&) { *held += line + "\n"; });
-    behaviour.at_end = [held] { return *held; };
-    return behaviour;
-  });
+  bench.runtime.programs().script("held", [](const Command&) { return hoards(1000, "\n"); });
   bench.start();
   bench.advance(4500ms);
   bench.drain();
