@@ -7,13 +7,11 @@ packages_to_run=(
   libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libssl-dev
 )
 
+# And nginx, which is not installed, since that would start a server: tests/support/fetch_nginx unpacks it into build/.
 packages_to_test=(
   libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3 openssl
   curl python3-h11 python3-aiohttp wrk libtbb-dev
 )
-
-# Never brought by itself, since it starts a server where it is installed; without it tests/bench/run skips those rows.
-packages_to_bench=(nginx-light)
 
 say() { echo "weir: $*" >&2; }
 

@@ -1,8 +1,9 @@
 """The rows of tests/bench/run that speak HTTP: weir as a client, as a gateway, as a server, and under a limit. nginx
-(Debian's nginx-light) is who they ask, wrk who asks them, and neither's time is counted but where nginx is the peer. What
-is not installed is skipped with a word."""
+(Debian's; tests/support/fetch_nginx brings it) is who they ask, wrk who asks them, and neither's time is counted but
+where nginx is the peer. What is not there is skipped with a word."""
 import collections
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -70,7 +71,7 @@ http {{
   }}
 }}
 """)
-        self.process = subprocess.Popen([nginx(), "-p", self.folder, "-c", path], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([nginx(), "-e", "stderr", "-p", self.folder, "-c", path], stdin=subprocess.DEVNULL)
 
     def __enter__(self):
         try:
@@ -92,8 +93,12 @@ http {{
             return [float(line) for line in log]
 
 
+@functools.cache
 def nginx():
-    return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    folder = os.path.join(root, "build", "nginx")
+    subprocess.run([os.path.join(root, "tests", "support", "fetch_nginx"), folder], stdout=sys.stderr, check=True)
+    return next(filter(None, map(shutil.which, ("nginx", "/usr/sbin/nginx", folder + "/usr/sbin/nginx"))), None)
 
 
 def with_children(pid):
@@ -131,7 +136,7 @@ class HttpRows:
         if not named:
             return {}
         if not nginx():
-            self.bench.say("no nginx (nginx-light): the rows that ask a server are skipped")
+            self.bench.say("no nginx: the rows that ask a server are skipped")
             return {}
         posts = 10_000 if self.quick else 50_000
         found = {"Yaml/http_post": lambda: self.weir_post(posts)}

@@ -1,5 +1,6 @@
 // Pipelines of pipelines/ as they stand, with servers and clients of others: nginx, aiohttp, Python's http.server,
 // curl. Only times are shortened. What of these is not installed is said and skipped.
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -37,10 +38,16 @@ std::uint16_t free_port() {
   return port;
 }
 
-/// Debian's nginx with these lines in its `server`.
+/// Debian's nginx with these lines in its `server`: the one that is installed, or else its package unpacked.
 class Nginx {
  public:
-  static bool is_here() { return machine_can("nginx", "command -v nginx || test -x /usr/sbin/nginx"); }
+  static bool is_here() {
+    // (Not a Child: it may take longer than one may be silent.)
+    static const int fetched =
+        std::system(("'" WEIR_SOURCE_DIR "/tests/support/fetch_nginx' '" + folder() + "'").c_str());
+    BOOST_TEST(fetched == 0);
+    return machine_can("nginx", find + "nginx -v");
+  }
 
   Nginx(const TemporaryFolder& folder, std::uint16_t port, const std::string& lines, const std::string& listen = {})
       : port_(port) {
@@ -54,8 +61,8 @@ class Nginx {
                           "events {}\nhttp {\nlog_format asked '$request_method $uri $server_protocol';\naccess_log " +
                           path("access.log") + " asked;\n" + temporary + "server {\nlisten 127.0.0.1:" +
                           std::to_string(port) + " " + listen + ";\n" + lines + "\n}\n}\n");
-    nginx_ = std::make_unique<Child>(
-        std::vector<std::string>{"sh", "-c", "PATH=$PATH:/usr/sbin exec nginx -c \"$0\"", config});
+    nginx_ =
+        std::make_unique<Child>(std::vector<std::string>{"sh", "-c", find + "exec nginx -e stderr -c \"$0\"", config});
     BOOST_REQUIRE(until([&] { return bool(connect_to_loopback(port_)); }));
   }
   void end() {
@@ -64,6 +71,9 @@ class Nginx {
   }
 
  private:
+  static std::string folder() { return std::string(WEIR_SOURCE_DIR) + "/build/nginx"; }
+  inline static const std::string find = "PATH=$PATH:/usr/sbin:'" + folder() + "/usr/sbin'; ";
+
   const std::uint16_t port_;
   std::unique_ptr<Child> nginx_;
 };
