@@ -15,17 +15,7 @@
 #endif
 #endif
 
-#ifndef WEIR_MUTANT
-#define WEIR_MUTANT 0
-#endif
-
 namespace weir::flow {
-namespace {
-
-/// Which fault is planted: none, but in tests/threads/mutant_*_test.cpp, where the litmus must find each of them.
-constexpr int planted = WEIR_MUTANT;
-
-}  // namespace
 
 struct InboxItem {
   /// A slot of the queue is used again after what stood in it was destroyed on another thread. The queue orders the two
@@ -136,13 +126,14 @@ void Edge::send(Mark mark) {
 }
 
 void Edge::put(InboxItem item) {
+  if constexpr (planted == 13) to_.publish();
   if (oldest_) {
     const std::lock_guard lock(oldest_->mutex);
     oldest_->items.push_back(std::move(item));
   } else {
     to_.queue_->items.enqueue(tokens_->producer, std::move(item));
   }
-  to_.publish();
+  if constexpr (planted != 13) to_.publish();
 }
 
 std::uint32_t Edge::room() noexcept {
@@ -210,7 +201,7 @@ bool Edge::room_for_need() const noexcept {
 bool Edge::park(Waiter& waiter) noexcept {
   sender_.put(waiter);
   if constexpr (planted == 4) return true;
-  if (room_for_need() || closed()) return !sender_.take_back();
+  if (room_for_need() || (planted != 11 && closed())) return !sender_.take_back();
   return true;
 }
 
@@ -301,7 +292,8 @@ void Inbox::take_turns(std::size_t first, std::size_t step) {
 
 bool Inbox::next_of(Edge& edge, Item& item) {
   if (!edge.oldest_) return edge.to_.queue_->items.try_dequeue_from_producer(edge.tokens_->producer, item);
-  const std::lock_guard lock(edge.oldest_->mutex);
+  std::unique_lock lock(edge.oldest_->mutex);
+  if constexpr (planted == 14) lock.unlock();
   auto& items = edge.oldest_->items;
   if (items.empty()) return false;
   if (items.front().times > 1) {
@@ -311,8 +303,9 @@ bool Inbox::next_of(Edge& edge, Item& item) {
   }
   item = std::move(items.front());
   items.pop_front();
-  // With the lock held: whoever finds that nothing waits must also find that all is home.
   if (!item.batch) return true;
+  // With the lock held: whoever finds that nothing waits must also find that all is home.
+  if constexpr (planted == 15) lock.unlock();
   edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
                          std::memory_order_relaxed);
   edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
@@ -406,8 +399,9 @@ void Inbox::poke() noexcept { publish(); }
 void Inbox::close() noexcept {
   for (const auto& edge : edges_) {
     if (edge->closed_.load(std::memory_order_relaxed)) continue;
+    if constexpr (planted == 12) edge->sender_.wake();
     edge->closed_.store(true, std::memory_order_seq_cst);
-    if constexpr (planted != 5) edge->sender_.wake();
+    if constexpr (planted != 5 && planted != 12) edge->sender_.wake();
     if (edge->closing_) edge->closing_();
   }
 }

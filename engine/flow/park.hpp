@@ -4,7 +4,14 @@
 
 #include "engine/runtime/core.hpp"
 
+#ifndef WEIR_MUTANT
+#define WEIR_MUTANT 0
+#endif
+
 namespace weir::flow {
+
+/// Which fault is planted in this room: none, but in tests/threads/mutant_*_test.cpp, where the litmus must find each.
+inline constexpr int planted = WEIR_MUTANT;
 
 /// One that waits. Owned by the one that waits; it lives until wake() was called or it was taken back out of its slot.
 struct Waiter {
@@ -18,12 +25,22 @@ struct Waiter {
 /// gets the waiter out of the slot owns the wake-up.
 class WaitSlot {
  public:
-  void put(Waiter& waiter) noexcept { waiter_.store(&waiter, std::memory_order_seq_cst); }
+  void put(Waiter& waiter) noexcept {
+    waiter_.store(&waiter, planted == 7 ? std::memory_order_release : std::memory_order_seq_cst);
+  }
   /// True: the waiter is out again and nobody will wake it. False: a wake-up is on its way.
-  bool take_back() noexcept { return waiter_.exchange(nullptr, std::memory_order_seq_cst) != nullptr; }
+  bool take_back() noexcept {
+    if constexpr (planted == 8) return occupied() && (waiter_.store(nullptr, std::memory_order_seq_cst), true);
+    return waiter_.exchange(nullptr, std::memory_order_seq_cst) != nullptr || planted == 9;
+  }
   bool occupied() const noexcept { return waiter_.load(std::memory_order_seq_cst) != nullptr; }
   bool peek() const noexcept { return waiter_.load(std::memory_order_relaxed) != nullptr; }  ///< Proves nothing.
   void wake() noexcept {
+    if constexpr (planted == 10) {
+      Waiter* const waiter = waiter_.load(std::memory_order_seq_cst);
+      waiter_.store(nullptr, std::memory_order_seq_cst);
+      return waiter ? waiter->wake(*waiter) : void();
+    }
     if (Waiter* waiter = waiter_.exchange(nullptr, std::memory_order_seq_cst)) waiter->wake(*waiter);
   }
 

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -17,12 +19,13 @@ namespace weir::tests {
 
 /// What one run saw.
 struct LitmusResult {
-  bool lost_wake = false;  ///< Somebody waited for 2 s though there was something to do.
-  bool disorder = false;   ///< Messages of one edge arrived out of order, or too many were in flight.
+  bool lost_wake = false;   ///< Somebody waited for 2 s though there was something to do.
+  bool disorder = false;    ///< Messages of one edge arrived out of order, or too many were in flight.
+  bool stray_wake = false;  ///< Somebody was woken twice, or after having left.
   std::uint64_t messages = 0;
   std::uint64_t dropped = 0;
   std::uint64_t parks = 0;
-  bool ok() const { return !lost_wake && !disorder; }
+  bool ok() const { return !lost_wake && !disorder && !stray_wake; }
 };
 
 struct LitmusSetting {
@@ -31,7 +34,7 @@ struct LitmusSetting {
   int senders = 1;
   std::uint64_t messages = 100'000;  ///< Of each sender.
   std::uint64_t close_after = 0;     ///< The receiver closes after so many; 0: never.
-  bool cancel = false;               ///< Parks are now and then taken back by who parks, asked by a third thread, as at a stop.
+  bool cancel = false;               ///< Now and then who parks takes itself out again, as one that is stopped does.
   std::uint32_t payload_most = 64;
   bool drops_oldest = false;  ///< Full edges drop what has waited the longest; nobody who sends parks.
 };
@@ -40,12 +43,34 @@ namespace litmus {
 
 /// Waits by spinning: nothing but the protocol itself can save it.
 struct Spinner : flow::Waiter {
-  std::atomic<bool> fired{false};
+  std::atomic<int> fired{0};
+  int due = 0;  ///< How often it must have been woken once its wait is over.
   Spinner() {
     wake = [](flow::Waiter& waiter) noexcept {
-      static_cast<Spinner&>(waiter).fired.store(true, std::memory_order_release);
+      static_cast<Spinner&>(waiter).fired.fetch_add(1, std::memory_order_release);
     };
   }
+};
+
+/// What one thread waits with: each time another one, so that a wake-up which comes too late or twice meets nobody
+/// else, and is seen when it is that one's turn again.
+class Spinners {
+ public:
+  Spinner& next() {
+    Spinner& spinner = all_[next_++ % all_.size()];
+    stray_ |= spinner.fired != spinner.due;
+    spinner.fired = spinner.due = 0;
+    return spinner;
+  }
+  /// Once nobody can wake any more.
+  bool any_stray() const {
+    return stray_ || std::any_of(all_.begin(), all_.end(), [](const auto& one) { return one.fired != one.due; });
+  }
+
+ private:
+  std::array<Spinner, 256> all_;
+  std::size_t next_ = 0;
+  bool stray_ = false;
 };
 
 class Delay {
@@ -68,22 +93,22 @@ inline void pin(int processor) {
 }
 
 /// False: nobody woke it in 2 s of this thread's running time. Progress elsewhere resets nothing: a wake is due now.
-inline bool wait(flow::Parking& place, bool cancel, Delay& delay, std::atomic<bool>& give_up) {
-  Spinner spinner;
+inline bool wait(flow::Parking& place, Spinners& spinners, bool cancel, Delay& delay, std::atomic<bool>& give_up) {
+  Spinner& spinner = spinners.next();
   if (!place.park(spinner)) return true;
   if (cancel && delay.below(8) == 0) {
     delay();
     if (place.unpark()) return true;  // As Stopped would; otherwise the wake-up is on its way.
   }
+  spinner.due = 1;
   const auto began = std::chrono::steady_clock::now();
-  for (std::uint64_t spins = 0; !spinner.fired.load(std::memory_order_acquire); ++spins) {
+  for (std::uint64_t spins = 0; spinner.fired.load(std::memory_order_acquire) == 0; ++spins) {
     __builtin_ia32_pause();
     if ((spins & 0xff) != 0xff) continue;
     sched_yield();
     if (std::chrono::steady_clock::now() - began > std::chrono::seconds(2)) {
       give_up = true;
-      // Take it out, so that the spinner on this stack is not touched again.
-      while (!place.unpark() && !spinner.fired.load(std::memory_order_acquire)) sched_yield();
+      if (place.unpark()) spinner.due = 0;
       return false;
     }
   }
@@ -103,6 +128,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
   }
   std::atomic<bool> give_up{false}, lost{false}, disorder{false};
   std::atomic<std::uint64_t> parks{0}, received{0};
+  std::vector<litmus::Spinners> spinners(static_cast<std::size_t>(setting.senders) + 1);  // The receiver's is the last.
 
   const auto send = [&](int number) {
     litmus::pin(number % 2);
@@ -121,7 +147,8 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
       while (!give_up && !edge.closed() && !edge.fits(count, batch->live_bytes())) {
         delay();
         ++parks;
-        if (!litmus::wait(edge, setting.cancel, delay, give_up)) lost = true;
+        if (!litmus::wait(edge, spinners[static_cast<std::size_t>(number)], setting.cancel, delay, give_up))
+          lost = true;
       }
       if (give_up || edge.closed()) break;
       i += count;
@@ -147,7 +174,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
       if (!closed) held.clear();
       delay();
       ++parks;
-      if (!litmus::wait(inbox, setting.cancel, delay, give_up)) lost = true;
+      if (!litmus::wait(inbox, spinners.back(), setting.cancel, delay, give_up)) lost = true;
       continue;
     }
     if (arrival->mark != flow::Mark::none) continue;
@@ -173,6 +200,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
   LitmusResult result;
   result.lost_wake = lost;
   result.disorder = disorder;
+  for (const auto& each : spinners) result.stray_wake |= each.any_stray();
   result.messages = received;
   for (const auto* edge : edges) result.dropped += edge->lost(flow::Edge::Loss::dropped);
   if (!setting.close_after) {

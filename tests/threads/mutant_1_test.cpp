@@ -6,5 +6,5 @@
 #include "tests/threads/mutant.hpp"
 
 BOOST_AUTO_TEST_CASE(the_litmus_catches_a_receiver_that_parks_without_looking_again) {
-  BOOST_TEST(weir::tests::litmus_finds_it(1));
+  BOOST_TEST(weir::tests::litmus_finds_it({.messages = 300'000}));
 }

@@ -6,5 +6,5 @@
 #include "tests/threads/mutant.hpp"
 
 BOOST_AUTO_TEST_CASE(the_litmus_catches_a_close_that_wakes_nobody) {
-  BOOST_TEST(weir::tests::litmus_finds_it(2, true));
+  BOOST_TEST(weir::tests::litmus_finds_it({.senders = 2, .messages = 200, .close_after = 1}, 3000));
 }

@@ -1,0 +1,10 @@
+// The litmus must catch a sender that parks without looking whether it is closed.
+#define WEIR_MUTANT 11
+#define flow flow_mutant
+#include <boost/test/unit_test.hpp>
+
+#include "tests/threads/mutant.hpp"
+
+BOOST_AUTO_TEST_CASE(the_litmus_catches_a_sender_that_parks_without_looking_whether_it_is_closed) {
+  BOOST_TEST(weir::tests::litmus_finds_it({.senders = 2, .messages = 200, .close_after = 1}, 3000));
+}
