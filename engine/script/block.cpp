@@ -3,15 +3,15 @@
 #include "engine/message/document.hpp"
 #include "engine/message/json.hpp"
 #include "engine/script/lua.hpp"
+#include "engine/script/native.hpp"
 #include "engine/script/program.hpp"
-#include "engine/script/record.hpp"
 
 namespace weir::script {
 
 struct Block::Content {
   Program program;
   std::vector<std::string> ports;
-  std::optional<Record> record;  // Where it only makes one.
+  std::optional<Native> native;  // Where weir can run it itself.
   mutable std::string made;      // By that; reused.
 };
 
@@ -27,24 +27,46 @@ std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& co
     return error;
   }
   content->ports = std::move(findings.ports);
-  if (setting == Setting::message && path == Path::automatic) content->record = Record::of(engine, code);
+  if (setting == Setting::message && path == Path::automatic) {
+    const State& state = engine.state();
+    content->native = Native::of(code, content->ports, state.vars(), state.limits());
+  }
   content_ = std::move(content);
   return std::nullopt;
 }
 
-bool Block::native() const { return content_->record.has_value(); }
+bool Block::native() const { return content_->native.has_value(); }
 const std::vector<std::string>& Block::ports() const { return content_->ports; }
 
 void Block::run(const message::Message& message, Run& run, KeyTable* key_table) const {
   run.emitted.clear();
-  if (content_->record && !message.batch().document_if_any(message.row())) {
+  if (content_->native) {
     auto& made = content_->made;
-    made.clear();
-    if (content_->record->make(message, made)) {
-      message.replace(made);
-      message.batch().mark_json(message.row());
-      run.verdict = Verdict::pass;
-      return;
+    const bool viewed = message.batch().document_if_any(message.row());
+    switch (content_->native->run(message, made, run.emitted)) {
+      case Native::Outcome::kept:
+        run.verdict = Verdict::pass;
+        return;
+      case Native::Outcome::replaced:
+        if (viewed && !message.document().replace_root(message::Value::json(made))) {
+          run.emitted.clear();
+          break;
+        }
+        if (!viewed) {
+          message.replace(made);
+          message.batch().mark_json(message.row());
+        }
+        run.verdict = Verdict::pass;
+        return;
+      case Native::Outcome::text:
+        message.replace(made);
+        run.verdict = Verdict::pass;
+        return;
+      case Native::Outcome::dropped:
+        run.verdict = Verdict::drop;
+        return;
+      case Native::Outcome::unclear:
+        break;
     }
   }
   State& state = content_->program.state();

@@ -1,0 +1,173 @@
+// Code as a tree, of as much of Lua as weir runs itself: what `native` walks over.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config/values.hpp"
+
+namespace weir::script::native {
+
+/// A value while code runs. Texts are views; who runs the code holds what they show.
+struct Value {
+  enum class Kind : std::uint8_t { nil, boolean, integer, number, text, null, root, node, table };
+
+  Kind kind = Kind::nil;
+  bool boolean = false;
+  std::uint32_t index = 0;  ///< Of a node in the document, or of a table among those of this run.
+  union {
+    std::int64_t integer = 0;
+    double number;
+    const char* data;  ///< Of a text; of a node what its value is called (message::Document::value_of).
+  };
+  std::size_t size = 0;
+
+  static Value null() { return {Kind::null}; }
+  static Value of(bool value) {
+    Value made(Kind::boolean);
+    made.boolean = value;
+    return made;
+  }
+  static Value of(std::int64_t value) {
+    Value made(Kind::integer);
+    made.integer = value;
+    return made;
+  }
+  static Value of(double value) {
+    Value made(Kind::number);
+    made.number = value;
+    return made;
+  }
+  static Value of(std::string_view text) {
+    Value made(Kind::text);
+    made.data = text.data();
+    made.size = text.size();
+    return made;
+  }
+
+  Value() = default;
+  Value(Kind kind) : kind(kind) {}
+
+  std::string_view text() const { return {data, size}; }
+  bool is(Kind one) const { return kind == one; }
+  bool is_number() const { return kind == Kind::integer || kind == Kind::number; }
+  bool is_container() const { return kind >= Kind::root; }
+  bool holds() const { return kind > Kind::boolean || boolean; }
+};
+
+/// A function that may be called within an expression.
+enum class Function : std::uint8_t {
+  upper,
+  lower,
+  len,
+  sub,
+  format,
+  floor,
+  ceil,
+  abs,
+  max,
+  min,
+  to_int,
+  num,
+  to_text,
+  to_number,
+  trim,
+  starts,
+  contains,
+  type
+};
+
+/// One `%` of a format and the text before it.
+struct Conversion {
+  std::string before;
+  std::string spec;  ///< As snprintf wants it; empty: the end.
+  char letter = 0;
+};
+
+struct Expression {
+  enum class Kind : std::uint8_t {
+    constant,
+    local,
+    root,
+    member,   ///< Of the payload, by `name`.
+    named,    ///< Of left, by `name`.
+    indexed,  ///< Of left, by right.
+    call,     ///< function(parts…).
+    object,   ///< names[i] = parts[i], in order of their names.
+    list,     ///< Of parts, none at all included.
+    joined,   ///< parts[0] .. parts[1] ..
+    negation,
+    minus,
+    length,
+    both,
+    either,  // and, or
+    equal,
+    unequal,
+    below,
+    at_most,
+    above,
+    at_least,
+    plus,
+    less,
+    times,
+    over,
+    whole_over,
+    modulo
+  };
+  using Ref = const Expression*;
+
+  Kind kind = Kind::constant;
+  Function function = Function::upper;
+  std::uint32_t slot = 0;
+  Ref left = nullptr, right = nullptr;
+  Value constant;
+  std::string name;  // Or the text of the constant.
+  std::vector<Ref> parts;
+  std::vector<std::string> names, keys;  // keys: as JSON writes them, with their colon.
+  std::vector<Conversion> conversions;
+};
+
+struct Statement {
+  enum class Kind : std::uint8_t {
+    locals,  ///< slot… = expressions…
+    assign,  ///< slot = value
+    store,   ///< left[right], or left.name where there is no right, = value
+    choose,  ///< branches[i] where conditions[i] holds; one branch more is `else`.
+    each,    ///< for slot, slot + 1 in pairs(value) or ipairs(value) do branches[0]; `positions`: ipairs
+    count,   ///< for slot = conditions[0], conditions[1], conditions[2] do branches[0]
+    insert,  ///< table.insert(left, value)
+    emit,    ///< of value, by `port`
+    drop,
+    leave,
+    give,
+    block,
+    refuse  ///< What fails the message: Lua says how.
+  };
+  using Ref = Expression::Ref;
+  using Body = std::vector<Statement>;
+
+  Kind kind = Kind::refuse;
+  bool positions = false;
+  int port = -1;
+  std::uint32_t slot = 0;
+  Ref left = nullptr, right = nullptr, value = nullptr;
+  std::string name;
+  std::vector<Ref> conditions;
+  std::vector<Body> branches;
+};
+
+struct Code {
+  std::deque<Expression> expressions;  ///< Where all of them lie.
+  Statement::Body body;
+  std::uint32_t slots = 0;
+  std::size_t weight = 0;  ///< More than the instructions that Lua would need for all of it once.
+};
+
+/// Nothing where there is anything in it that only Lua runs. `code` compiles.
+std::optional<Code> read(std::string_view code, const std::vector<std::string>& ports,
+                         const config::Map<config::Value>& vars);
+
+}  // namespace weir::script::native

@@ -1,0 +1,406 @@
+// Blocks that weir runs itself: which they are, and that they do what Lua does.
+#include "engine/script/native.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "engine/runtime/random.hpp"
+#include "tests/script/bench.hpp"
+
+using namespace weir;
+using namespace weir::script;
+
+namespace {
+
+bool is_native(const std::string& code) {
+  StillHost host;
+  Engine engine(host);
+  Block block;
+  BOOST_REQUIRE_MESSAGE(!block.compile(engine, {code, {}}), code);
+  return block.native();
+}
+
+/// Draws blocks of all that is run without Lua, and some that is not, and payloads for them.
+class Maker {
+ public:
+  explicit Maker(std::uint64_t seed) : random_(seed) {}
+
+  std::string block() {
+    locals_.clear();
+    tables_.clear();
+    depth_ = 0;
+    return statements(1 + random_.below(5)) + (often(2) ? "" : "return " + returned());
+  }
+  std::string payload() {
+    if (often(40))
+      return pick({"no JSON", "[1,2]", "7", "", R"({"n":01})", " {\"n\":1}", "{}", R"({"n":1,"n":2,"s":"x"})"});
+    std::string object = "{";
+    const auto add = [&](const std::string& key, const std::string& value) {
+      if (!often(24)) object += (object.size() > 1 ? ",\"" : "\"") + key + "\":" + value;
+    };
+    add("n", number());
+    add("s", text());
+    add("m", number());
+    add("t", text());
+    add("b", scalar());
+    add("x y", scalar());
+    add("o", often(16) ? scalar() : inner());
+    std::string list = "[";
+    for (auto more = 1 + random_.below(3); more > 0; --more)
+      list += (list.size() > 1 ? "," : "") + (often(10) ? scalar() : inner());
+    add("l", often(16) ? scalar() : list + "]");
+    return object + (often(10) ? " }" : "}");
+  }
+
+ private:
+  bool often(std::uint64_t one_in) { return random_.below(one_in) == 0; }
+  std::string pick(const std::vector<std::string>& from) { return from[random_.below(from.size())]; }
+
+  // --- payloads
+  std::string number() {
+    return often(20) ? scalar()
+                     : pick({"1", "0", "-3", "7", "0.5", "1.50", "1e2", "-0.0", "-0", "100", "9223372036854775807",
+                             "-9223372036854775808", "12345678901234567890", "9007199254740993", "2.25", "1e300"});
+  }
+  std::string text() {
+    return often(20) ? scalar()
+                     : pick({"\"x\"", "\"\"", "\"abc\"", "\" 12 \"", "\"7\"", "\"-4\"", "\"1.5\"", "\"0x10\"",
+                             "\"Hello/there\"", "\"tab\\t \\u00e4\\/\"", "\"\xc3\xa4\x7f\xe2\x80\xa8/\"",
+                             "\"\\ud83d\\ude00\"", "\"a\\u0000b\"", "\"%d\"", "\"10\""});
+  }
+  std::string scalar() {
+    return pick({"true", "false", "null", "1", "\"x\"", "1e400", "[]", "{}", "[1]", R"({"n":2})", "-7.5", "\"\""});
+  }
+  std::string inner() {
+    return R"({"n":)" + number() + R"(, "s":)" + text() + (often(2) ? R"(,"b":)" + scalar() : "") + "}";
+  }
+
+  // --- expressions
+  std::string name() { return often(4) ? pick({"b", "gone", "x y"}) : pick({"n", "m", "s", "t"}); }
+  std::string step(const std::string& name) { return name == "x y" || often(8) ? "['" + name + "']" : "." + name; }
+  std::string holder() {
+    return often(12) ? "msg.l[2]"
+                     : pick({"msg", "msg", "msg", "msg", "msg.o", "msg.o", in_loop_ ? "item" : "msg.l[1]"});
+  }
+  /// Of a member that mostly is a number, text or anything, as its first name says; or a local of that kind.
+  std::string path(const std::vector<std::string>& names) {
+    std::vector<std::string> own;
+    for (const auto& local : locals_) {
+      if (local.front() == names.front().front() || often(20)) own.push_back(local);
+    }
+    if (!own.empty() && often(3)) return pick(own);
+    const auto of = holder();
+    return of + step(of == "msg" ? pick(names) : often(20) ? name() : names.front());
+  }
+  std::string of_kind(char kind, int depth) {
+    return kind == 'n' ? numeric(depth) : kind == 's' ? textual(depth) : any(depth);
+  }
+  std::string numeric(int depth) {
+    switch (random_.below(depth > 2 ? 3 : 9)) {
+      case 0:
+        return often(60) ? "0x10"
+                         : pick({"1", "0", "2.5", "1000", "-7", "1e3", "3", "0.0", "9007199254740993",
+                                 "9223372036854775807"});
+      case 1:
+      case 2:
+        return path({"n", "m"});
+      case 3:
+      case 4:
+        return numeric(depth + 1) + pick({" + ", " - ", " * ", " / ", " // ", " % "}) + numeric(depth + 1);
+      case 5:
+        return "(" + numeric(depth + 1) + ")";
+      case 6:
+        return "-" + pick({"", " "}) + "(" + numeric(depth + 1) + ")";
+      case 7:
+        return "#" + pick({"msg.l", "msg.s", "msg.o", "(" + textual(depth + 1) + ")"});
+      default:
+        return pick({"math.floor", "math.ceil", "math.abs", "int", "num", "tonumber", "string.len"}) + "(" +
+               (often(10) ? textual(depth + 1) : numeric(depth + 1)) + ")";
+    }
+  }
+  std::string textual(int depth) {
+    switch (random_.below(depth > 2 ? 3 : 10)) {
+      case 0:
+        return pick({"'x'", "\"it's\"", "'\\n'", "'\\u{e4}'", "''", "'abc'", "'\\xff'", "[[long]]"});
+      case 1:
+      case 2:
+        return path({"s", "t"});
+      case 3:
+      case 4:
+        return textual(depth + 1) + " .. " + (often(3) ? numeric(depth + 1) : textual(depth + 1));
+      case 5:
+        return often(2) ? pick({"string.upper", "string.lower", "trim"}) + "(" + textual(depth + 1) + ")"
+                        : pick({"tostring", "type"}) + "(" + any(depth + 1) + ")";
+      case 6:
+        return "string.sub(" + textual(depth + 1) + ", " + pick({"1", "2", "-2", "0", "-9", "5"}) +
+               pick({"", ", 2", ", -1", ", -2", ", 0", ", 99", ", -99", ", 1.0"}) + ")";
+      case 7:
+        return "(" + textual(depth + 1) + ")" + pick({":upper()", ":lower()", ":sub(2)", ":sub(1, 3)"});
+      case 8:
+        return "string.format('" + pick({"%d", "%5.2f", "%.3f", "%05d", "%-4d|", "%g", "%.1e", "%i"}) + "/%s%%', " +
+               numeric(depth + 1) + ", " + any(depth + 1) + ")";
+      default:
+        return "string.format(\"%s-%s\", " + textual(depth + 1) + ", " + any(depth + 1) + ")";
+    }
+  }
+  std::string condition(int depth) {
+    switch (random_.below(depth > 2 ? 2 : 8)) {
+      case 0:
+        return numeric(depth + 1) + pick({" < ", " <= ", " > ", " >= ", " == ", " ~= "}) + numeric(depth + 1);
+      case 1:
+        return textual(depth + 1) + pick({" < ", " <= ", " > ", " >= ", " == ", " ~= "}) + textual(depth + 1);
+      case 2:
+        return "not " + any(depth + 1);
+      case 3:
+        return any(depth + 1) + pick({" == ", " ~= "}) + any(depth + 1);
+      case 4:
+        return "(" + condition(depth + 1) + ")" + pick({" and ", " or "}) + condition(depth + 1);
+      case 5:
+        return pick({"starts", "contains"}) + "(" + textual(depth + 1) + ", " + textual(depth + 1) + ")";
+      case 6:
+        return path({"b", "gone", "n", "s"}) + pick({" == nil", " ~= nil", " == null", " == true", " ~= false"});
+      default:
+        return path({"b", "gone"});
+    }
+  }
+  std::string any(int depth) {
+    switch (random_.below(depth > 2 ? 4 : 8)) {
+      case 0:
+        return numeric(depth + 1);
+      case 1:
+        return textual(depth + 1);
+      case 2:
+        return path({"n", "s", "b", "gone"});
+      case 3:
+        return pick({"nil", "true", "false", "msg.o", "msg.l", "vars.text", "vars.number", "vars.yes", "vars.list"});
+      case 4:
+        return path({"b", "gone", "n"}) + " or " + any(depth + 1);
+      case 5:
+        return path({"b", "gone", "o"}) + " and " + any(depth + 1) + " or " + any(depth + 1);
+      case 6:
+        return condition(depth + 1);
+      default:
+        return pick({"math.max", "math.min"}) + "(" + numeric(depth + 1) + ", " + numeric(depth + 1) + ")";
+    }
+  }
+  std::string table(int depth) {
+    std::string made = "{";
+    if (often(4)) {
+      for (auto more = random_.below(3); more > 0; --more) made += any(depth + 1) + ", ";
+      return made + "}";
+    }
+    for (const std::string key : {"z", "id", "B", "['x y']", "a_long_name"}) {
+      if (often(3)) continue;
+      made += key + " = " +
+              (often(4) && depth < 2 ? table(depth + 1)
+               : often(12)           ? "msg"
+                                     : any(depth + 1)) +
+              pick({", ", "; "});
+    }
+    return made + "}";
+  }
+  std::string returned() {
+    switch (random_.below(8)) {
+      case 0:
+        return any(0);
+      case 1:
+        return tables_.empty() ? "msg" : pick(tables_);
+      case 2:
+        return "msg";
+      default:
+        return table(0);
+    }
+  }
+
+  // --- statements
+  std::string statements(std::uint64_t count) {
+    std::string code;
+    const auto locals = locals_, tables = tables_;
+    for (; count > 0; --count) code += statement() + pick({"\n", "\n", " ; "});
+    if (depth_ > 0) {
+      locals_ = locals;
+      tables_ = tables;
+    }
+    return code;
+  }
+  std::string inside() {
+    ++depth_;
+    const auto code = statements(1 + random_.below(2));
+    --depth_;
+    return code;
+  }
+  std::string statement() {
+    switch (random_.below(depth_ > 2 ? 8 : 13)) {
+      case 0:
+      case 1: {
+        const std::string local = pick({"n1", "n2", "s1", "s2", "b1"});
+        const auto code = "local " + local + " = " + of_kind(local.front(), 0);
+        locals_.push_back(local);
+        return code;
+      }
+      case 2: {
+        const std::string local = pick({"t", "u"});
+        const auto code = "local " + local + " = " + table(0);
+        tables_.push_back(local);
+        return code;
+      }
+      case 3:
+        if (locals_.empty()) return "local p, q = " + numeric(0) + ", " + textual(0);
+        if (const auto local = pick(locals_); !often(10)) return local + " = " + of_kind(local.front(), 0);
+        return pick(locals_) + " = " + any(0);
+      case 4:
+        return pick({"msg", "msg", "msg.o", "msg.l[1]"}) + step(pick({"n", "new", "s", "b", "o", "x y", "l"})) + " = " +
+               (often(5) ? table(1) : any(0));
+      case 5:
+        if (tables_.empty()) return "msg.k = " + any(0);
+        return pick({pick(tables_) + pick({".z", ".new", "['x y']", "[1]", "[2]", "[msg.s]"}) + " = " + any(0),
+                     "table.insert(" + pick(tables_) + ", " + any(0) + ")", "msg.made = " + pick(tables_),
+                     pick(tables_) + ".self = " + pick(tables_)});
+      case 6:
+        return often(3) ? pick({"drop()", "fail('no ' .. " + textual(1) + ")", "do break end", "error('odd')"})
+                        : pick({"emit(", "emit_to('late', "}) + (often(3) ? any(0) : table(0)) + ")";
+      case 7:
+        return "msg.new = " + any(0);
+      case 8:
+      case 9: {
+        auto code = "if " + condition(0) + " then " + inside();
+        if (often(3)) code += "elseif " + condition(0) + " then " + inside();
+        if (often(2)) code += "else " + inside();
+        return code + "end";
+      }
+      case 10: {
+        auto code = "local sum, s0 = 0, '' for n0, item in " + pick({"ipairs", "ipairs", "pairs"}) + "(" +
+                    pick({"msg.l", "msg.l", "msg.o", "msg", "msg.l or {}", "{1, 2}"}) + ") do ";
+        const auto locals = locals_;
+        for (const auto* own : {"n0", "sum", "s0"}) locals_.push_back(own);
+        const bool before = std::exchange(in_loop_, true);
+        code += inside() + pick({"sum = sum + item.n ", "s0 = s0 .. n0 ", "", "if n0 == 2 then break end "});
+        locals_ = locals;
+        in_loop_ = before;
+        return code + "end msg.sum = sum";
+      }
+      case 11: {
+        const auto locals = locals_;
+        auto code = "for n0 = " + pick({"1", "3", "#msg.l", numeric(2)}) + ", " +
+                    pick({"3", "#msg.l", "1", "9223372036854775807"}) + pick({"", ", 1", ", -1", ", 2", ", 0"}) +
+                    " do ";
+        locals_.push_back("n0");
+        code += inside() + pick({"if n0 then break end ", "local item = msg.l[n0] ", "break "});
+        locals_ = locals;
+        return code + "end";
+      }
+      default:
+        return "do " + inside() + "end";
+    }
+  }
+
+  runtime::Random random_;
+  std::vector<std::string> locals_, tables_;
+  int depth_ = 0;
+  bool in_loop_ = false;
+};
+
+/// What a block makes of a payload; `viewed`: one that a stage before has edited.
+std::string made(const Block& block, const std::string& payload, bool viewed) {
+  OneMessage one(payload);
+  if (viewed && one.message().document().valid())
+    one.message().document().set(one.message().document().root(), "m", message::Value::integer(5));
+  const auto before = one.text();
+  Run run;
+  block.run(one.message(), run);
+  std::string said = run.verdict == Verdict::pass   ? one.text()
+                     : run.verdict == Verdict::drop ? "dropped"
+                                                    : told(run.failure);
+  for (const auto& emitted : run.emitted) said += " | " + std::to_string(emitted.port) + " " + emitted.payload;
+  if (run.verdict != Verdict::pass && one.text() != before) said += " | the payload was changed to " + one.text();
+  return said;
+}
+
+config::Map<config::Value> some_vars() {
+  config::Map<config::Value> vars(4);
+  vars[0].first = "text";
+  vars[0].second.kind = config::Value::Kind::text;
+  vars[1] = {"number", {}};
+  vars[1].second.kind = config::Value::Kind::number;
+  vars[1].second.number = "2.50";
+  vars[2] = {"yes", {}};
+  vars[2].second.kind = config::Value::Kind::boolean;
+  vars[2].second.boolean = true;
+  vars[3] = {"list", {}};
+  vars[3].second.kind = config::Value::Kind::list;
+  return vars;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(ordinary_blocks_need_no_lua) {
+  for (const auto* code :
+       {"return {a = msg.a}", "local s = msg.took > 9 -- slow\nreturn {slow = s, id = msg['x y'], n = 1, t = 'x'}",
+        "return {what = msg.a .. '/' .. msg.b, seconds = msg.ms / 1000,};", "return {a = {b = 1, c = {msg.x, 2}}}",
+        "if msg.a == 1 then msg.b = nil elseif msg.c then drop() else fail('no ' .. msg.a) end",
+        "local t = {} for i, item in ipairs(msg.l) do t[i] = item.n end return t",
+        "for _, item in pairs(msg.l) do emit{id = msg.id, item = item} end drop()",
+        "local n = 0 for i = 1, #msg.l do n = n + msg.l[i].n * 2 end msg.n = n",
+        "msg.label = string.format('%s %.2f', msg.s:upper():sub(1, 3), math.floor(msg.n))", "return msg.a or 'none'"}) {
+    BOOST_TEST(is_native(code), code);
+  }
+  for (const auto* code :
+       {"while msg.a do end", "local function f() end", "return {a = now()}", "return {a = text}",
+        "local a <const> = 1", "return {a = msg.a ~ 1}", "return {a = 1, a = 2}", "return {1, a = 2}",
+        "local string = {} return string.upper('x')", "local ipairs = pairs for i in ipairs(msg) do end",
+        "return {a = string.format(msg.a, 1)}", "msg.a, msg.b = 1, 2", "meta.key2 = 1", "return {a = msg.n - 0}",
+        "return try(drop)", "goto done ::done::", "return 1, 2", "return {a = re.match('a', msg.s)}"}) {
+    if (after(code).starts_with("compile")) continue;
+    BOOST_TEST(!is_native(code), code);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_unclear_is_left_to_lua_and_leaves_nothing_behind) {
+  const std::string payload = R"({"id":1,"l":[1,2]})";
+  BOOST_TEST(after("msg.id = 2 emit{1} msg.n = msg.gone.x", payload) == "missing: gone is missing");
+  BOOST_TEST(after("msg.id = 2 emit{1} drop()", payload) == R"(dropped | [1])");
+  BOOST_TEST(after("for i, item in ipairs(msg.l) do emit(item) if i == 2 then fail('odd') end end", payload) ==
+             "user: odd");
+  BOOST_TEST(after("local n = 0 for i = 1, 1000000 do n = n + 1 end", payload) ==
+             "budget: the code was not done after 1000000 instructions");
+}
+
+BOOST_AUTO_TEST_CASE(what_runs_without_lua_does_what_lua_does) {
+  StillHost host;
+  const auto vars = some_vars();
+  Engine engine(host, vars);
+  Maker maker(20261127);
+#ifdef NDEBUG
+  int rounds = 4'000;
+#else
+  int rounds = 1'000;
+#endif
+  if (const char* more = std::getenv("WEIR_ROUNDS")) {  // To look for longer, and elsewhere.
+    rounds = std::atoi(more);
+    maker = Maker(static_cast<std::uint64_t>(rounds));
+  }
+  constexpr int payloads = 4;
+  int native = 0, answered = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const auto code = maker.block();
+    Block ours, lua;
+    if (ours.compile(engine, {code, {}})) continue;  // A break outside of a loop, say.
+    if (!ours.native()) continue;
+    ++native;
+    BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::message, Block::Path::lua_only));
+    const auto alone = Native::of({code, {}}, ours.ports(), vars, {});
+    for (int i = 0; i < payloads; ++i) {
+      const auto payload = maker.payload();
+      const bool viewed = i == payloads - 1;
+      const auto by_weir = made(ours, payload, viewed), by_lua = made(lua, payload, viewed);
+      BOOST_REQUIRE_MESSAGE(by_weir == by_lua, code << "\non " << payload << (viewed ? ", viewed" : "") << "\n"
+                                                    << by_weir << "\nbut Lua: " << by_lua);
+      OneMessage one(payload);
+      std::string out;
+      std::vector<Emitted> emitted;
+      answered += alone->run(one.message(), out, emitted) != Native::Outcome::unclear;
+    }
+  }
+  BOOST_TEST_MESSAGE(native << " blocks, " << answered << " answers");
+  BOOST_TEST(native > rounds / 4);
+  BOOST_TEST(answered > native);
+}
