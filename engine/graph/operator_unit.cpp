@@ -16,6 +16,7 @@ class OperatorUnit final : public Unit {
 
   runtime::Task<> run() override {
     const Disarm disarm(*this);
+    std::size_t rows = 0;  // Of the batch at hand.
     while (!ended()) {
       auto arrival = next_arrival();
       if (collects_) co_await tick();
@@ -31,11 +32,18 @@ class OperatorUnit final : public Unit {
             give_up(*arrival);
             break;
           }
-          // A replica gives back the places of each piece as it is done: by these it is dealt more.
-          if (planned_.replicas == 1) merge_into(arrival->delivery, handful);
+          if (const auto* why = arrival->delivery->refused()) {
+            refuse(*arrival->delivery, *why);
+            co_await pump();
+            break;
+          }
+          // A replica that gets what others could get as well gives back the places of each piece as it is done: by
+          // these it is dealt more.
+          if (planned_.replicas == 1 || by_key_) merge_into(arrival->delivery, handful);
+          rows = arrival->delivery->size();
           feed(arrival->delivery.take());
           if (!work_off()) co_await catch_up();
-          tell_cost(end_batch() / arrival->delivery.unreleased());
+          tell_cost(end_batch() / static_cast<runtime::Duration::rep>(rows));
           arrival->delivery.release_all();
           release_merged();
           if (abandoned()) inbox_.close();
@@ -69,6 +77,13 @@ class OperatorUnit final : public Unit {
     output.drop_rest(*arrival.delivery, 0, observe::Dropped::gone);
   }
 
+  /// What was dealt to this replica for want of a key.
+  void refuse(stage::Batch& batch, const message::Failure& why) {
+    stage::Output& output = *head().output;
+    output.arrived(batch);
+    for (std::size_t row = 0; row < batch.size(); ++row) output.fail(batch, row, why);
+  }
+
   runtime::Task<> tick() {
     std::optional<runtime::Time> due;
     for (const auto& node : nodes_) {
@@ -98,6 +113,7 @@ class OperatorUnit final : public Unit {
     OperatorUnit& unit_;
   };
 
+  const bool by_key_ = head().planned->common.order == stage::Order::by_key;
   const bool collects_ =
       std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->planned->configured.collects; });
   std::unique_ptr<runtime::Alarm> alarm_;

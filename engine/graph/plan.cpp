@@ -613,21 +613,22 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
     PlannedUnit unit;
     unit.stages.push_back(i);
     if (replicated(i)) {
-      // Workers keep the order because one sender deals to them and their reader takes from them in the same turn. Two
-      // that deal, each in its own turn, come to wait for each other round the workers: the storm found it.
+      // Workers that keep the order of all do so because one sender deals to them and their reader takes from them in
+      // the same turn. Two that deal, each in its own turn, come to wait for each other round the workers: the storm
+      // found it.
       const std::size_t from = planned.inputs.front().stage;
       const bool one_deals =
           planned.inputs.size() == 1 && (!replicated(from) || plan.stages[from].common.order == stage::Order::kept);
-      if (one_deals || common.order == stage::Order::free) {
+      if (one_deals || !(common.order == stage::Order::kept)) {
         unit.replicas = static_cast<int>(common.workers);
       } else {
         diagnostics.warning(planned.place,
                             "'" + planned.name + "' reads " +
-                                (planned.inputs.size() > 1 ? "several stages" : "workers of `order: free`") +
+                                (planned.inputs.size() > 1 ? "several stages" : "workers that do not keep the order") +
                                 " in order, so one of its workers does all the work",
                             planned.inputs.size() > 1
                                 ? "write `order: free`, or a `pass: {}` that reads them all, before it"
-                                : "write `order: free` here as well");
+                                : "write `order: free` or `order: {key: …}` here as well");
       }
     }
     plan.units.push_back(std::move(unit));

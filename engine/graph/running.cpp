@@ -147,7 +147,8 @@ struct Running::Inside {
   }
 
   /// An edge from each instance of what is read to each instance of who reads. Where replicas on either side keep the
-  /// order, the k-th run goes by sender k mod senders to receiver k mod receivers.
+  /// order, the k-th run goes by sender k mod senders to receiver k mod receivers; to receivers that go by key each
+  /// run, to each what it gets of it.
   void connect(PortRef input, std::size_t reader, const stage::EdgeLimits& limits) {
     const auto& to = plan.stages[reader];
     const auto& from = plan.stages[input.stage];
@@ -156,7 +157,8 @@ struct Running::Inside {
     const auto in_order = [](const std::vector<Unit*>& replicas, const PlannedStage& planned) {
       return replicas.size() > 1 && planned.common.order == stage::Order::kept;
     };
-    const bool keeps = receivers.size() == 1 || to.common.order == stage::Order::kept;
+    const bool by_key = receivers.size() > 1 && to.common.order == stage::Order::by_key;
+    const bool keeps = receivers.size() == 1 || by_key || to.common.order == stage::Order::kept;
     const bool passed = keeps && in_order(senders, from);
     std::vector<Branch> branches(senders.size());
     for (std::size_t s = 0; s < senders.size(); ++s) {
@@ -165,7 +167,8 @@ struct Running::Inside {
       branch.when_full = limits.when_full.value_or(stage::WhenFull::block);
       branch.patience = limits.after.value_or(runtime::Duration::zero());
       branch.runs = passed ? Runs::passed : in_order(receivers, to) ? Runs::piece : Runs::none;
-      if (passed) {
+      if (by_key) branch.by_key.emplace(*to.common.order.key);
+      if (passed && !by_key) {
         branch.next = s % receivers.size();
         branch.step = senders.size();
       }
@@ -186,7 +189,7 @@ struct Running::Inside {
         bounds.drops_oldest = limits.when_full == stage::WhenFull::drop_oldest;
         flow::Edge& made =
             inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);
-        if (passed) inbox.take_turns(r, receivers.size());
+        if (passed) inbox.take_turns(by_key ? 0 : r, by_key ? 1 : receivers.size());
         // Who is on this core hears of it at once: a source may not send anything for hours. (A replica elsewhere looks
         // when it sends; whom it reads is here.)
         if (&senders[s]->core() == &home) {
@@ -196,7 +199,7 @@ struct Running::Inside {
             });
           });
         }
-        branches[s].edges.push_back(&made);
+        branches[s].connect(made);
         channels.push_back({&made, from.name, from.ports[input.port], to.name});
       }
     }

@@ -396,11 +396,8 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
       refuse("timeout", "only a stage that calls can take too long");
     }
   }
-  const bool lanes = planned.common.order == stage::Order::by_key;
-  if (lanes && shape == Shape::operation) {
-    refuse("order", "workers who each have their keys come with a later version of weir here",
-           "a stage that calls has them, and a child that stays, `exec: {pipe: …}`");
-  } else if (lanes && (shape == Shape::duplex || shape == Shape::call) && planned.common.workers == 1) {
+  const bool may_have_workers = shape == Shape::duplex || shape == Shape::call || shape == Shape::operation;
+  if (planned.common.order == stage::Order::by_key && may_have_workers && planned.common.workers == 1) {
     refuse("order", "one worker keeps the order of all keys anyway", "say `workers: 8`, for so many keys at once");
   }
   if (planned.common.state) {

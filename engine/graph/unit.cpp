@@ -1,6 +1,7 @@
 #include "engine/graph/unit.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "engine/config/words.hpp"
 #include "engine/runtime/assert.hpp"
@@ -77,11 +78,16 @@ void Unit::equip(const PlannedStage& planned, stage::Context& context) {
 
 void Unit::prepare() {
   for (const auto& node : nodes_) {
-    if (!node->planned->configured.make_operator) continue;
     if (!node->context) {
       node->context = std::make_unique<stage::Context>(core_, *node->output, setting_.plan->pipeline.name,
                                                        [this]() -> script::Engine& { return setting_.scripts(core_); });
     }
+    for (auto& target : node->targets) {
+      for (auto& branch : target.branches) {
+        if (branch.by_key) node->context->compile(branch.by_key->key, *branch.by_key->text);
+      }
+    }
+    if (!node->planned->configured.make_operator) continue;
     equip(*node->planned, *node->context);
     node->op = node->planned->configured.make_operator(*node->context);
   }
@@ -180,7 +186,7 @@ void Unit::merge_into(flow::Delivery& delivery, std::size_t rows_most) {
     if (!ahead_) return;
     if (ahead_->mark != flow::Mark::none || ahead_->edge != delivery.edge()) return;
     Batch& more = *ahead_->delivery;
-    if (more.size() > rows_most || delivery->size() + more.size() > message::batch_rows ||
+    if (more.refused() || more.size() > rows_most || delivery->size() + more.size() > message::batch_rows ||
         delivery->live_bytes() + more.live_bytes() > message::arena_bytes) {
       return;
     }
@@ -307,9 +313,12 @@ bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
       sending_.bytes_most = std::min(sending_.bytes_most, edge->batch_bytes_most());
       if (branch.edges.size() > 1) {
         const auto cost = edge->row_cost();
-        if (cost > run_most / static_cast<runtime::Duration::rep>(message::batch_rows)) {
-          sending_.rows_most =
-              std::min(sending_.rows_most, std::max<std::size_t>(1, static_cast<std::size_t>(run_most / cost)));
+        const auto each = static_cast<runtime::Duration::rep>(message::batch_rows);
+        // Shared out by key, a piece is the work of all.
+        const auto shared = branch.by_key ? static_cast<runtime::Duration::rep>(branch.edges.size()) : 1;
+        if (cost > run_most * shared / each) {
+          sending_.rows_most = std::min(sending_.rows_most,
+                                        std::max<std::size_t>(1, static_cast<std::size_t>(run_most * shared / cost)));
         }
       }
     }
@@ -318,15 +327,18 @@ bool Unit::send(Target& target, Batch::Pointer batch, stage::Output& from) {
 }
 
 bool Unit::go_on_sending() {
-  while (sending_.piece || sending_.rest) {
-    if (!sending_.piece) cut_piece();
-    if (!send_piece(*sending_.target, sending_.piece, *sending_.from)) return false;
+  while (sending_.piece_under_way() || sending_.rest) {
+    if (!sending_.piece_under_way()) {
+      cut_piece();
+      split_piece();
+    }
+    if (!send_piece() || !send_keyless()) return false;
   }
   return true;
 }
 
 void Unit::cut_piece() {
-  auto& [target, from, rest, piece, row, rows_most, bytes_most] = sending_;
+  auto& [target, from, rest, piece, parts, keyless, row, rows_most, bytes_most] = sending_;
   if (row == 0 && rest->size() <= rows_most && (rest->live_bytes() <= bytes_most || rest->size() == 1)) {
     piece = std::move(rest);
     return;
@@ -339,50 +351,84 @@ void Unit::cut_piece() {
   if (row == rest->size()) rest.reset();
 }
 
+/// Of a piece that has been cut: what goes by key. The others get it whole.
+void Unit::split_piece() {
+  auto& branches = sending_.target->branches;
+  std::size_t left = branches.size();
+  for (auto& branch : branches) {
+    if (branch.by_key) split_by_key(branch, --left == 0 ? std::move(sending_.piece) : sending_.piece->copy());
+  }
+}
+
+void Unit::split_by_key(Branch& branch, Batch::Pointer batch) {
+  ByKey& by_key = *branch.by_key;
+  by_key.parts.resize(branch.edges.size());
+  const std::size_t before = sending_.parts.size();
+  const std::size_t rows = batch->size();
+  std::array<std::size_t, message::batch_rows> to{};
+  bool one = true;  // They are all one replica's.
+  for (std::size_t row = 0; row < rows; ++row) {
+    key_.clear();
+    if (auto why = by_key.key.fill(message::Message(*batch, row), key_)) {
+      auto& keyless = sending_.keyless.emplace_back(branch, 0, Batch::make());
+      keyless.batch->take_row(*batch, row);
+      keyless.batch->refuse(std::move(*why));
+      to[row] = branch.edges.size();
+      one = false;
+      continue;
+    }
+    to[row] = std::hash<std::string_view>()(key_) % branch.edges.size();
+    one = one && to[row] == to[0];
+  }
+  if (one) {
+    sending_.parts.emplace_back(branch, to[0], std::move(batch));
+    return;
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (to[row] == branch.edges.size()) continue;
+    auto& part = by_key.parts[to[row]];
+    if (!part) part = sending_.parts.emplace_back(branch, to[row], Batch::make()).batch.get();
+    part->take_row(*batch, row);
+  }
+  for (std::size_t i = before; i < sending_.parts.size(); ++i) {
+    by_key.parts[sending_.parts[i].edge] = nullptr;
+    sending_.parts[i].batch->compact();
+  }
+}
+
 /// False: an edge has no credit for it, full_.
-bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from) {
-  const auto rows = static_cast<std::uint32_t>(piece->size());
-  const std::uint64_t bytes = piece->live_bytes();
+bool Unit::send_piece() {
+  auto& branches = sending_.target->branches;
+  stage::Output& from = *sending_.from;
   // Every edge that blocks has credit before any gets the messages: then they go out together.
-  for (auto& branch : target.branches) {
-    branch.choose();
-    if (!branch.edge().closed() && waits_for(branch, rows, bytes)) {
-      full_ = &branch.edge();
-      return false;
+  for (const auto& part : sending_.parts) {
+    if (waits_for(*part.branch, part.edge, *part.batch)) return false;
+  }
+  bool gone = false;
+  std::size_t left = 0;  // Of those who get it whole.
+  if (sending_.piece) {
+    for (auto& branch : branches) {
+      if (branch.by_key) continue;
+      ++left;
+      branch.choose();
+      if (waits_for(branch, branch.next, *sending_.piece)) return false;
     }
   }
-  std::size_t left = target.branches.size();
-  bool gone = false;
-  for (auto& branch : target.branches) {
-    Batch::Pointer sent = --left == 0 ? std::move(piece) : piece->copy();
+  for (auto& part : sending_.parts) {
+    gone |= deliver(*part.branch, *part.branch->edges[part.edge], std::move(part.batch), from) == Sent::to_nobody;
+  }
+  sending_.parts.clear();
+  for (auto& branch : branches) {
+    if (left == 0) break;
+    if (branch.by_key) continue;
+    Batch::Pointer batch = --left == 0 ? std::move(sending_.piece) : sending_.piece->copy();
     flow::Edge& edge = branch.edge();
-    if (edge.across()) sent->put_views_away();
-    bool lost = false;
-    // The messages have left this stage already: if they do not get into the edge, that is counted there, and shown
-    // with the stage they were for.
-    if (edge.closed()) {
-      gone = true;
-      edge.count(flow::Edge::Loss::gone, rows);
-      edge.give_back_reserve();
-      sent->done_all();
-    } else if (branch.when_full == stage::WhenFull::drop_oldest) {
-      edge.make_room(rows, bytes);
-      edge.send(std::move(sent));
-    } else if (branch.when_full == stage::WhenFull::block || edge.fits(rows, bytes)) {
-      edge.send(std::move(sent));
-    } else {
-      const std::size_t fitting = rows_that_fit(edge, *sent);
-      lost = fitting == 0;
-      if (fitting > 0) {
-        Batch::Pointer first = Batch::make();
-        for (std::size_t row = 0; row < fitting; ++row) first->take_row(*sent, row);
-        edge.send(std::move(first));
-      }
-      lose(branch, *sent, fitting, from);
-    }
+    const Sent sent = deliver(branch, edge, std::move(batch), from);
+    gone |= sent == Sent::to_nobody;
     // What an open edge did not take was no run: the next piece takes its turn. (A mark needs no credit, so marks of
     // runs that were lost would pile up without bound.) One that has closed is passed by, and must not keep the others
     // from hearing that their reader has.
+    const bool lost = sent == Sent::not_at_all;
     if (branch.runs == Runs::piece && !lost) edge.send(flow::Mark::run_end);
     if (branch.runs == Runs::piece ? !lost : branch.runs != Runs::passed) branch.go_on();
   }
@@ -390,19 +436,66 @@ bool Unit::send_piece(Target& target, Batch::Pointer& piece, stage::Output& from
   return true;
 }
 
-bool Unit::waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept {
+/// What has no key fails where it was to go, at whichever replica. False: as above.
+bool Unit::send_keyless() {
+  while (!sending_.keyless.empty()) {
+    auto& part = sending_.keyless.back();
+    if (waits_for(*part.branch, part.edge, *part.batch)) return false;
+    if (deliver(*part.branch, *part.branch->edges[part.edge], std::move(part.batch), *sending_.from) ==
+        Sent::to_nobody) {
+      look_for_readers();
+    }
+    sending_.keyless.pop_back();
+  }
+  return true;
+}
+
+/// The messages have left this stage already: if they do not get into the edge, that is counted there, and shown with
+/// the stage they were for.
+Unit::Sent Unit::deliver(Branch& branch, flow::Edge& edge, Batch::Pointer batch, stage::Output& from) {
+  const auto rows = static_cast<std::uint32_t>(batch->size());
+  const std::uint64_t bytes = batch->live_bytes();
+  if (edge.across()) batch->put_views_away();
+  if (edge.closed()) {
+    edge.count(flow::Edge::Loss::gone, rows);
+    edge.give_back_reserve();
+    batch->done_all();
+    return Sent::to_nobody;
+  }
+  if (branch.when_full == stage::WhenFull::drop_oldest) {
+    edge.make_room(rows, bytes);
+  } else if (branch.when_full != stage::WhenFull::block && !edge.fits(rows, bytes)) {
+    const std::size_t fitting = rows_that_fit(edge, *batch);
+    if (fitting > 0) {
+      Batch::Pointer first = Batch::make();
+      for (std::size_t row = 0; row < fitting; ++row) first->take_row(*batch, row);
+      edge.send(std::move(first));
+    }
+    lose(branch, edge, *batch, fitting, from);
+    return fitting == 0 ? Sent::not_at_all : Sent::in_part;
+  }
+  edge.send(std::move(batch));
+  return Sent::whole;
+}
+
+/// True: it is to wait for full_.
+bool Unit::waits_for(Branch& branch, std::size_t number, const Batch& batch) noexcept {
+  flow::Edge& edge = *branch.edges[number];
+  if (edge.closed()) return false;
   const bool blocks = branch.when_full == stage::WhenFull::block;
   patient_until_.reset();
   if (!blocks && branch.patience == runtime::Duration::zero()) return false;
-  if (branch.edge().fits(rows, bytes)) {
-    branch.full_since.reset();
+  auto& since = branch.full_since[number];
+  if (edge.fits(static_cast<std::uint32_t>(batch.size()), batch.live_bytes())) {
+    since.reset();
     return false;
   }
+  full_ = &edge;
   if (blocks) return true;
   // From when it became full: whoever comes later finds what patience is left.
-  if (!branch.full_since) branch.full_since = clock_;
-  if (clock_ - *branch.full_since >= branch.patience) return false;
-  patient_until_ = *branch.full_since + branch.patience;
+  if (!since) since = clock_;
+  if (clock_ - *since >= branch.patience) return false;
+  patient_until_ = *since + branch.patience;
   return true;
 }
 
@@ -416,8 +509,7 @@ std::size_t Unit::rows_that_fit(flow::Edge& edge, const Batch& batch) {
   return rows;
 }
 
-void Unit::lose(Branch& branch, Batch& batch, std::size_t first, stage::Output& from) {
-  flow::Edge& edge = branch.edge();
+void Unit::lose(Branch& branch, flow::Edge& edge, Batch& batch, std::size_t first, stage::Output& from) {
   const auto count = static_cast<std::uint32_t>(batch.size() - first);
   if (branch.when_full != stage::WhenFull::fail) {
     edge.count(flow::Edge::Loss::dropped, count);
@@ -481,6 +573,10 @@ void Unit::end_run() {
     for (auto& target : node->targets) {
       for (auto& branch : target.branches) {
         if (branch.runs != Runs::passed) continue;
+        if (branch.by_key) {
+          for (auto* edge : branch.edges) edge->send(flow::Mark::run_end);  // Each has got some of it, be it nothing.
+          continue;
+        }
         branch.edge().send(flow::Mark::run_end);
         branch.go_on();
       }

@@ -189,7 +189,18 @@ class Unit {
     Target* target = nullptr;
     stage::Output* from = nullptr;
     stage::Batch::Pointer rest, piece;
-    std::size_t row = 0;  ///< Of `rest`: the first that is in no piece yet.
+    std::vector<Part> parts, keyless;  // Of the piece: no two parts by one edge; and one by one what has no key.
+    std::size_t row = 0;               ///< Of `rest`: the first that is in no piece yet.
+    /// What one replica gets of a piece that is shared out by key.
+    struct Part {
+      Part(Branch& of, std::size_t number, stage::Batch::Pointer rows)
+          : branch(&of), edge(number), batch(std::move(rows)) {}
+      Branch* branch;
+      std::size_t edge;
+      stage::Batch::Pointer batch;
+    };
+    bool piece_under_way() const noexcept { return piece || !parts.empty() || !keyless.empty(); }
+
     std::size_t rows_most = 0;
     std::uint64_t bytes_most = 0;
   };
@@ -197,10 +208,15 @@ class Unit {
   bool send(Target& target, stage::Batch::Pointer batch, stage::Output& from);
   bool go_on_sending();
   void cut_piece();
-  bool waits_for(Branch& branch, std::uint32_t rows, std::uint64_t bytes) noexcept;
+  void split_piece();
+  void split_by_key(Branch& branch, stage::Batch::Pointer batch);
+  bool waits_for(Branch& branch, std::size_t edge, const stage::Batch& batch) noexcept;
+  enum class Sent : std::uint8_t { whole, in_part, not_at_all, to_nobody };
+  Sent deliver(Branch& branch, flow::Edge& edge, stage::Batch::Pointer batch, stage::Output& from);
   static std::size_t rows_that_fit(flow::Edge& edge, const stage::Batch& batch);
-  void lose(Branch& branch, stage::Batch& batch, std::size_t first, stage::Output& from);
-  bool send_piece(Target& target, stage::Batch::Pointer& piece, stage::Output& from);
+  void lose(Branch& branch, flow::Edge& edge, stage::Batch& batch, std::size_t first, stage::Output& from);
+  bool send_piece();
+  bool send_keyless();
   void process(Node& node);
   Node* deepest_at_work() noexcept;
 
@@ -212,6 +228,7 @@ class Unit {
   std::optional<runtime::Time> patient_until_;  // Of one that then fails or drops.
   bool stopped_ = false;
   std::vector<WayOut> ways_out_;
+  std::string key_;                             // Of one of its rows. Reused.
   bool abandoned_ = false;
   bool owes_flush_ = false;  ///< Something has gone out since the last flush mark.
   int batches_ = 0;

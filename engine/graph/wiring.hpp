@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/flow/channel.hpp"
+#include "engine/script/text.hpp"
 #include "engine/stage/common.hpp"
 
 namespace weir::graph {
@@ -19,18 +20,31 @@ enum class Runs : std::uint8_t {
   passed  ///< From a replica: what became of one run that it got, be it nothing.
 };
 
-/// One reader of a port. Its edges are one, or one for each of its replicas: dealt to in turn where that keeps the
-/// order, else to whoever has least to do.
+/// By what the replicas of a reader share its messages, where all of one key are one replica's (`order: {key: …}`).
+struct ByKey {
+  explicit ByKey(const config::Template& written) : text(&written) {}
+  const config::Template* text;        ///< The plan's.
+  script::Text key;                    ///< Compiled on the sender's core, who works it out once for both.
+  std::vector<message::Batch*> parts;  ///< By edge, while a piece is split: else null.
+};
+
+/// One reader of a port. Its edges are one, or one for each of its replicas: dealt to by key, or in turn where that
+/// keeps the order, else to whoever has least to do.
 struct Branch {
   std::string to;  ///< The reader.
   std::vector<flow::Edge*> edges;
+  std::vector<std::optional<runtime::Time>> full_since;  ///< Of each edge.
+  std::optional<ByKey> by_key;
   std::size_t next = 0;
   std::size_t step = 1;  ///< To the edge of the next run.
   Runs runs = Runs::none;
   stage::WhenFull when_full = stage::WhenFull::block;
   runtime::Duration patience{};  ///< Before an edge that is full fails or drops.
-  std::optional<runtime::Time> full_since;
 
+  void connect(flow::Edge& made) {
+    edges.push_back(&made);
+    full_since.emplace_back();
+  }
   flow::Edge& edge() const noexcept { return *edges[next]; }
   void go_on() noexcept { next = (next + step) % edges.size(); }
   /// Before a piece is sent: where the order is free, to the replica with the fewest messages on their way to it and in

@@ -452,6 +452,7 @@ void Batch::clear() noexcept {
   has_tokens_ = has_metadata_ = has_documents_ = false;
   arenas_.clear();
   filling_ = ArenaRef();
+  refused_.reset();
 }
 
 }  // namespace weir::message

@@ -247,6 +247,9 @@ class Batch : public Recyclable<Batch> {
   void done(std::span<const std::uint8_t> rows) noexcept;
   void done_run(std::size_t from, std::size_t to) noexcept;  ///< Of rows `from` … `to` - 1 the same.
   void done_all() noexcept;
+  /// All of it is to fail with this at the stage that it comes to, whose workers go by a key that it has not.
+  void refuse(Failure why) { refused_ = std::make_unique<Failure>(std::move(why)); }
+  const Failure* refused() const noexcept { return refused_.get(); }  ///< Null: it is to be worked on.
   /// The row's asker is told, if it has one, and its token hears of it, with the payload as it is now. Without a token
   /// nobody does.
   void fail(std::size_t row, Failure failure) noexcept;
@@ -365,7 +368,8 @@ class Batch : public Recyclable<Batch> {
   std::uint32_t members_used_ = 0, members_room_ = 0;
   std::array<Span, batch_rows> original_;
   mutable std::vector<ArenaRef> arenas_;  // All that a payload or a view may point into.
-  mutable ArenaRef filling_;              // Where new payloads go; also in arenas_. Null until the first.
+  std::unique_ptr<Failure> refused_;
+  mutable ArenaRef filling_;  // Where new payloads go; also in arenas_. Null until the first.
 };
 
 }  // namespace weir::message

@@ -66,9 +66,11 @@ const config::Spec<OrderConfig>& order_spec() {
       config::Spec<OrderConfig>("order", "Whether several workers keep the order of the messages.")
           .scalar(&OrderConfig::word, "kept, unless written: as they came. free: as they are ready.",
                   config::one_of({{"kept", Order::kept}, {"free", Order::free}}))
-          .field("key", &OrderConfig::key,
-                 "Messages of one key keep their order, and one worker at a time has them; other keys do not wait.",
-                 config::sample("'{{ msg.tenant }}'"))
+          .field(
+              "key", &OrderConfig::key,
+              "Messages of one key keep their order, and one worker at a time has them; other keys do not wait. "
+              "Of a stage that only computes it is always the same worker, and a message without the key fails there.",
+              config::sample("'{{ msg.tenant }}'"))
           .required();
   return spec;
 }

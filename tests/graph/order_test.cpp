@@ -92,6 +92,161 @@ stages:
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
+namespace {
+
+/// What of 600 numbers comes to the end behind these stages, by n % 7; each key's in order, whatever the seed.
+void keeps_order_of_each_key(const std::string& stages, int cores = 3) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench bench("stages:\n  a: {generate: {range: 1..600}}\n" + stages + "  shown: {from: z, stdout: {}}\n", seed,
+                cores);
+    bench.runtime.programs().script("work", [](const runtime::Command&) { return runtime::Behaviour(); });
+    bench.run();
+    std::istringstream lines(bench.output());
+    std::map<int, int> last;
+    int count = 0;
+    for (int n = 0; lines >> n; ++count) {
+      BOOST_TEST_REQUIRE(n > last[n % 7], "seed " << seed << ": " << n << " after " << last[n % 7]);
+      last[n % 7] = n;
+    }
+    BOOST_TEST_REQUIRE(count == 600, "seed " << seed << ": " << bench.mistakes());
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(of_workers_who_share_by_key_each_key_keeps_its_order) {
+  keeps_order_of_each_key("  z: {from: a, pass: {}, workers: 4, order: {key: '{{ msg % 7 }}'}, edge: {capacity: 3}}\n");
+  keeps_order_of_each_key("  z: {from: a, pass: {}, workers: 100, order: {key: '{{ msg % 7 }}'}}\n", 1);
+}
+
+BOOST_AUTO_TEST_CASE(workers_who_share_by_key_behind_and_before_others_keep_it) {
+  const std::string key = ", order: {key: '{{ msg % 7 }}'}";
+  // Behind those who keep the order of all, which has to be found again before it is shared out.
+  keeps_order_of_each_key(
+      "  b: {from: a, pass: {}, workers: 3, edge: {capacity: 2}}\n"
+      "  z: {from: b, pass: {}, workers: 4" +
+      key + "}\n");
+  keeps_order_of_each_key("  b: {from: a, pass: {}, workers: 3" + key +
+                          "}\n"
+                          "  z: {from: b, pass: {}, workers: 4, edge: {capacity: 1}" +
+                          key + "}\n");
+  // Those who keep the order of all can't know it of several who deal: they are one.
+  keeps_order_of_each_key("  b: {from: a, pass: {}, workers: 3" + key + "}\n  z: {from: b, pass: {}, workers: 4}\n");
+  keeps_order_of_each_key("  b: {from: a, do: [{where: true}, {pass: {}}], workers: 3" + key +
+                          "}\n"
+                          "  c: {from: b, exec: {run: [work]}, merge: {}, workers: 9" +
+                          key +
+                          "}\n"
+                          "  z: {from: c, pass: {}, workers: 2" +
+                          key + "}\n");
+}
+
+BOOST_AUTO_TEST_CASE(one_key_is_always_one_workers) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..400}}
+  b: {from: a, pass: {}, workers: 4, order: {key: all}, edge: {capacity: 8}}
+  shown: {from: b, stdout: {}}
+)",
+              1, 2);
+  bench.run();
+  BOOST_TEST(bench.output() == numbers(400));
+}
+
+BOOST_AUTO_TEST_CASE(who_reads_the_same_as_workers_who_share_by_key_has_all_in_order) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench bench(R"(
+stages:
+  a: {generate: {range: 1..300}}
+  b: {from: a, pass: {}, workers: 3, order: {key: '{{ msg % 7 }}'}, edge: {capacity: 2}}
+  c: {from: a, pass: {}, workers: 2, order: {key: '{{ msg % 5 }}'}}
+  d: {from: a, pass: {}, workers: 2}
+  lost: {from: [b, c], drop: {}}
+  shown: {from: d, stdout: {}}
+)",
+                seed, 3);
+    bench.run();
+    BOOST_TEST_REQUIRE(bench.output() == numbers(300));
+    BOOST_TEST_REQUIRE(bench.stage("lost").in == 600U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(several_stages_may_feed_workers_who_share_by_key) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..300}}
+  b: {from: a, pass: {}, workers: 2}
+  c: {from: a, pass: {}, workers: 3, edge: {capacity: 1}}
+  d: {from: [a, b, c], pass: {}, workers: 4, order: {key: '{{ msg % 7 }}'}, edge: {capacity: 1}}
+  shown: {from: d, drop: {}}
+)",
+              1, 3);
+  BOOST_TEST(bench.mistakes() == "");
+  bench.run();
+  BOOST_TEST(bench.stage("shown").in == 900U);
+}
+
+BOOST_AUTO_TEST_CASE(what_has_no_key_fails_at_the_stage_whose_workers_share_by_it) {
+  const std::string stages = R"(
+stages:
+  a: {generate: {each: [{k: 1, n: 1}, {n: 2}, {k: 1, n: 3}, {n: 4}, {k: 2, n: 5}], msg: '{{ item }}'}}
+  b: {from: a, set: {seen: 1}, workers: 3, order: {key: '{{ msg.k }}'}, edge: {capacity: 1}}
+)";
+  Bench heard(stages + "  good: {from: b, drop: {}}\n" +
+                  "  bad: {from: b.failed, set: {at: '{{ failed.stage }}', why: '{{ failed.kind }}'}}\n" +
+                  "  shown: {from: bad, stdout: {}}\n",
+              1, 2);
+  heard.run();
+  BOOST_TEST(heard.output() ==
+             "{\"n\":2,\"at\":\"b\",\"why\":\"missing\"}\n{\"n\":4,\"at\":\"b\",\"why\":\"missing\"}\n");
+  BOOST_TEST(heard.stage("b").in == 5U);
+  BOOST_TEST(heard.stage("good").in == 3U);
+  Bench unheard(stages + "  good: {from: b, drop: {}}\n", 1, 2);
+  unheard.run();
+  BOOST_TEST(unheard.ending().unheard == 2U);
+  Bench passing(R"(
+stages:
+  a: {generate: {each: [{k: 1, n: 1}, {n: 2}], msg: '{{ item }}'}}
+  b: {from: a, set: {seen: 1}, workers: 3, order: {key: '{{ msg.k }}'}, on_error: pass}
+  bad: {from: b, where: failed}
+  shown: {from: bad, stdout: {}}
+)",
+                1, 2);
+  passing.run();
+  BOOST_TEST(passing.output() == "{\"n\":2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(an_edge_before_workers_who_share_by_key_loses_what_one_of_them_can_not_take) {
+  for (const std::string when : {"drop_newest", "drop_oldest", "fail", "drop_newest, after: 1ms"}) {
+    Bench bench(R"(
+stages:
+  a: {generate: {range: 1..2000}}
+  b: {from: a, pass: {}, workers: 3, order: {key: '{{ msg % 7 }}'}, edge: {capacity: 2, when_full: )" +
+                    when + R"(}}
+  work: {from: b, exec: {run: [work]}, merge: {}, edge: {capacity: 1}}
+  shown: {from: work, stdout: {}}
+)",
+                1, 3);
+    bench.runtime.programs().script("work", [](const runtime::Command&) {
+      runtime::Behaviour behaviour;
+      behaviour.steps.push_back({1ms, "", ""});
+      return behaviour;
+    });
+    bench.run();
+    std::istringstream lines(bench.output());
+    std::map<int, int> last;
+    std::uint64_t count = 0;
+    for (int n = 0; lines >> n; ++count) {
+      // (What failed at a full edge comes again later.)
+      if (when != "fail") BOOST_TEST_REQUIRE(n > last[n % 7]);
+      last[n % 7] = n;
+    }
+    BOOST_TEST(count > 0U);
+    if (when != "fail") BOOST_TEST(count + bench.stage("b").dropped_by(observe::Dropped::full) == 2000U);
+    if (when == "fail") BOOST_TEST(count + bench.ending().unheard == 2000U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(calls_keep_the_order_and_pass_over_one_that_failed) {
   Bench bench(R"(
 stages:

@@ -54,7 +54,8 @@ struct Drawn {
     bool is_sink() const { return kind >= Kind::drop; }
     bool hits(int n) const { return n % modulus == rest; }
     bool bad(int n) const { return bad_lines && n % 17 == 3; }
-    bool kept() const { return workers == 1 || order == "kept"; }
+    bool kept() const { return workers == 1 || order != "free"; }
+    bool by_key() const { return workers > 1 && order.starts_with("{key"); }
     Fate fate(int n) const {
       if (!hits(n) || (joined && kind == Kind::call)) return Fate::passes;
       if (kind == Kind::lua && fails) return Fate::fails_for_good;
@@ -78,6 +79,7 @@ struct Drawn {
   std::uint64_t unacked_most = 10'000, memory_bytes = 0;
   bool endless = false;
   bool stdout_breaks = false;
+  int keys = 1;  ///< What has the same n % keys has the same key, at each stage whose workers go by one.
 
   std::vector<std::size_t> readers(std::size_t stage, const std::string& port) const {
     std::vector<std::size_t> found;
@@ -117,6 +119,7 @@ struct Drawn {
 
   void draw_sources() {
     cores = between(1, 3);
+    keys = between(1, 9);
     if (in_percent(25)) unacked_most = static_cast<std::uint64_t>(between(1, 100));
     const int count = in_percent(60) ? 1 : between(2, 3);
     for (int i = 0; i < count; ++i) {
@@ -197,7 +200,8 @@ struct Drawn {
     draw_common(made);
     if (kind != Kind::batch && in_percent(35)) {
       made.workers = between(2, 4);
-      made.order = in_percent(65) ? "kept" : "free";
+      const bool by_key = !made.joined && in_percent(40);
+      made.order = by_key ? "{key: '{{ msg.n % " + std::to_string(keys) + " }}'}" : in_percent(65) ? "kept" : "free";
     }
     if (in_percent(25)) made.on_error = one_of<std::string>({"drop", "pass"});
     if (kind == Kind::route && made.on_error == "pass") made.on_error = "drop";  // Nothing leaves by its main output.

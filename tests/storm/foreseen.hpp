@@ -93,32 +93,35 @@ class Foreseen {
 };
 
 /// Whether messages of a source with these letters come to a sink by one way only, and each stage on it keeps the
-/// order.
+/// order: of all, or of each key.
 class Ways {
  public:
-  Ways(const Drawn& drawn, std::size_t source) : drawn_(drawn) { go(source, "", true); }
+  Ways(const Drawn& drawn, std::size_t source) : drawn_(drawn) { go(source, "", true, false); }
   bool in_order(std::size_t sink, const std::string& letters) const {
     const auto found = ways_.find({sink, letters});
     return found != ways_.end() && found->second.count == 1 && found->second.kept;
   }
+  bool by_key(std::size_t sink, const std::string& letters) const { return ways_.at({sink, letters}).by_key; }
 
  private:
   struct Way {
     int count = 0;
-    bool kept = true;
+    bool kept = true, by_key = false;
   };
-  void go(std::size_t number, const std::string& letters, bool kept) {
+  void go(std::size_t number, const std::string& letters, bool kept, bool by_key) {
     for (const auto& port : drawn_.ports(number)) {
       if (port == "failed" && drawn_.stages[number].is_source()) continue;
       for (const std::size_t reader : drawn_.readers(number, port)) {
         const auto& stage = drawn_.stages[reader];
-        const bool still = kept && stage.kept();
+        const bool still = kept && stage.kept(), key = by_key || stage.by_key();
         if (stage.is_sink()) {
           auto& way = ways_[{reader, letters}];
           ++way.count;
           way.kept = way.kept && still;
+          way.by_key = way.by_key || key;
         } else {
-          go(reader, letters + (stage.kind == Drawn::Kind::set ? std::string(1, Drawn::label(reader)) : ""), still);
+          go(reader, letters + (stage.kind == Drawn::Kind::set ? std::string(1, Drawn::label(reader)) : ""), still,
+             key);
         }
       }
     }

@@ -337,11 +337,11 @@ class Storm {
     for (std::size_t source = 0; drawn_.stages[source].is_source(); ++source) {
       const Ways ways(drawn_, source);
       for (const auto& [end, all] : seen_) {
-        std::map<std::string, int> last;
+        std::map<std::pair<std::string, int>, int> last;
         for (const auto& one : all) {
           if (one.source != static_cast<int>(source) || !ways.in_order(end, one.letters)) continue;
           if (!Foreseen(drawn_, source, one.n).is_plain()) continue;
-          int& before = last[one.letters];
+          int& before = last[{one.letters, ways.by_key(end, one.letters) ? one.n % drawn_.keys : 0}];
           must(one.n >= before, drawn_.stages[end].name, " got ", drawn_.stages[source].name, " number ", one.n,
                " after ", before, " by the way '", one.letters, "'");
           before = one.n;
