@@ -190,15 +190,12 @@ struct Running::Inside {
         flow::Edge& made =
             inbox.connect(from.name + "." + from.ports[input.port] + "->" + to.name, bounds, budget, passed && s > 0);
         if (passed) inbox.take_turns(by_key ? 0 : r, by_key ? 1 : receivers.size());
-        // Who is on this core hears of it at once: a source may not send anything for hours. (A replica elsewhere looks
-        // when it sends; whom it reads is here.)
-        if (&senders[s]->core() == &home) {
-          made.when_closed([this, sender = senders[s], here = std::weak_ptr<int>(here)] {
-            home.post([sender, here] {
-              if (here.lock()) sender->reader_closed();
-            });
+        // The sender hears of it at once: it may not send anything for hours.
+        made.when_closed([this, sender = senders[s], here = std::weak_ptr<int>(here)] {
+          home.post([this, sender, here] {
+            if (here.lock()) send(*sender, &Unit::reader_closed);
           });
-        }
+        });
         branches[s].connect(made);
         channels.push_back({&made, from.name, from.ports[input.port], to.name});
       }

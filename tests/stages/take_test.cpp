@@ -95,6 +95,23 @@ BOOST_AUTO_TEST_CASE(a_source_that_sleeps_for_long_hears_of_it_at_once) {
   BOOST_TEST((bench.runtime.now() < weir::runtime::Time(1min)));
 }
 
+BOOST_AUTO_TEST_CASE(a_source_before_workers_on_other_cores_hears_of_it_at_once) {
+  for (const std::string order : {"kept", "free", "{key: all}"}) {
+    Bench bench(R"(
+stages:
+  ticks: {generate: {every: 1h}}
+  sized: {from: ticks, pass: {}, workers: 3, order: )" +
+                    order + R"(}
+  first: {from: sized, take: 1}
+  shown: {from: first, stdout: {}}
+)",
+                1, 3);
+    bench.start();
+    bench.advance(1min);
+    BOOST_TEST(bench.has_ended());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_take_that_nobody_reads_ends_its_source_too) {
   Bench bench("stages: {a: {generate: {every: 1s}}, b: {from: a, take: 3}, c: {from: b, drop: {}}}");
   bench.run();
