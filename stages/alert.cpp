@@ -40,7 +40,8 @@ const auto spec =
         .details(
             "The message that makes an alert fire goes on with `meta.alert` = firing, the one that clears it with "
             "cleared; all others go no further. A message of which key or condition can't be worked out fails, and "
-            "counts for neither. What fires is remembered in memory only.\n"
+            "counts for neither. What fires is remembered in memory only. Several `workers` share the messages by the "
+            "key, and each remembers up to `keys` of them.\n"
             "Where the message that made an alert fire, or cleared it, fails later on and nobody reads `.failed`, that "
             "never was: when its source sends it again, or with the next one that says the same, it goes on again.")
         .example("alert: {key: '{{ msg.device }}', where: msg.mean > 60, after: 2, clear: 3}",
@@ -164,9 +165,7 @@ class Alert : public stage::MessageOperator<Alert> {
 };
 
 const stage::Register registered(spec, [](auto config) {
-  auto configured = stage::operator_of<Alert>(config);
-  configured.memory = stage::Memory::whole;
-  return configured;
+  return stage::operator_of<Alert>(config).remembering_by(config->key);
 });
 
 }  // namespace

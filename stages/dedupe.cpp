@@ -30,7 +30,7 @@ const auto spec =
             "A key is sure once its first message is done. Should that one fail, the key is forgotten, and all that "
             "came meanwhile has failed with it: so whatever the source sends again gets its chance. Keys are "
             "remembered in memory only. What is dropped is counted as taken. A key that cannot be worked out fails its "
-            "message.")
+            "message. Several `workers` share the messages by the key, and each remembers up to `keys` of them.")
         .example("dedupe: {key: '{{ msg.id }}', forget: 1h}", "{id: 7}");
 
 class Pending;
@@ -184,9 +184,7 @@ class Dedupe : public stage::Operator {
 };
 
 const stage::Register registered(spec, [](auto config) {
-  auto configured = stage::operator_of<Dedupe>(config);
-  configured.memory = stage::Memory::whole;
-  return configured;
+  return stage::operator_of<Dedupe>(config).remembering_by(config->key);
 });
 
 }  // namespace

@@ -74,7 +74,9 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
     if (diagnostics_.error_count() == errors) check(node, planned);
-    if (!planned.common.timeout) planned.common.timeout = planned.configured.default_timeout;
+    const auto& common = planned.common;
+    if (const auto* key = remembered_by(planned); key && common.workers > 1) planned.common.order.key = *key;
+    if (!common.timeout) planned.common.timeout = planned.configured.default_timeout;
   }
   stages.push_back(std::move(planned));
   if (kind) put_gate(stages, stages.size() - 1);
@@ -354,6 +356,13 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
   }
 }
 
+/// The key by which it remembers, which says who of several workers gets a message. Null: there is none.
+const config::Template* StageReader::remembered_by(const PlannedStage& planned) {
+  if (planned.common.state && !planned.in_do) return &planned.common.state->key;
+  const auto& configured = planned.configured;
+  return configured.memory == stage::Memory::keyed ? &*configured.remembers_by : nullptr;
+}
+
 void StageReader::check(const config::StageNode& node, const PlannedStage& planned) {
   using stage::Shape;
   const auto shape = planned.configured.shape;
@@ -400,12 +409,8 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   if (planned.common.order == stage::Order::by_key && may_have_workers && planned.common.workers == 1) {
     refuse("order", "one worker keeps the order of all keys anyway", "say `workers: 8`, for so many keys at once");
   }
-  if (planned.common.state) {
-    if (planned.kind->name() != "lua" || planned.in_do) {
-      refuse("state", "only the code of `lua` has something to remember", "give that a stage of its own");
-    } else if (planned.common.workers > 1) {
-      refuse("workers", "workers who each have their keys come with a later version of weir");
-    }
+  if (planned.common.state && (planned.kind->name() != "lua" || planned.in_do)) {
+    refuse("state", "only the code of `lua` has something to remember", "give that a stage of its own");
   }
   if (shape == Shape::sink) {
     if (planned.common.workers > 1) {
@@ -417,8 +422,19 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
     }
   }
   if (shape == Shape::operation && planned.common.workers > 1) {
+    const auto* const key = remembered_by(planned);
     if (planned.configured.memory == stage::Memory::whole || planned.configured.collects) {
       refuse("workers", "'" + planned.kind->name() + "' remembers across messages, so only one can run");
+    } else if (key && planned.in_do) {
+      refuse("workers", "'" + planned.kind->name() + "' remembers by a key, which a step before it may change",
+             "give it a stage of its own");
+    } else if (const auto& order = planned.common.order;
+               key && written("order") && !(order.key && order.key->text() == key->text())) {
+      refuse("order",
+             "'" + planned.kind->name() +
+                 "' remembers by its key, so its workers share the messages by that and keep " +
+                 "the order of each key alone",
+             "leave `order` out");
     }
   }
   if (planned.configured.collects_most > unacked_most) {

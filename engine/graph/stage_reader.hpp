@@ -34,6 +34,7 @@ class StageReader {
   static void put_gate(std::vector<PlannedStage>& stages, std::size_t first);
   const Entry* find_step(const config::StageNode& node, const config::Node& step);
   const Entry* find_kind(const config::StageNode& node);
+  static const config::Template* remembered_by(const PlannedStage& planned);
   void check(const config::StageNode& node, const PlannedStage& planned);
   void check_edge(const PlannedStage& planned);
   void check_policies(const config::StageNode& node, const PlannedStage& planned);

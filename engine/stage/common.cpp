@@ -83,9 +83,11 @@ const config::Spec<StateConfig>& state_spec() {
           .field("forget", &StateConfig::forget, "So long after its last change a table is forgotten.",
                  config::above(0), config::sample("1d"))
           .required()
-          .field("keys", &StateConfig::keys,
-                 "So many tables are kept; beyond that the one that has not changed for the longest is forgotten.",
-                 config::at_least(1), config::at_most(10'000'000))
+          .field(
+              "keys", &StateConfig::keys,
+              "So many tables are kept, of several workers by each; beyond that the one that has not changed for the "
+              "longest is forgotten.",
+              config::at_least(1), config::at_most(10'000'000))
           .field("store", &StateConfig::store,
                  "Where they are kept. memory: until the program ends. disk comes with a later version.",
                  config::one_of({{"memory", Store::memory}, {"disk", Store::disk}}))
@@ -129,7 +131,8 @@ const config::Spec<Common>& common_spec() {
           .group(
               "state", &Common::state, state_spec(),
               "Gives `lua` the table `state`, one for each key, of at most 64 KiB as JSON. It is kept only if the code "
-              "succeeds; a table that is empty is forgotten. For `lua`.")
+              "succeeds; a table that is empty is forgotten. Several `workers` share the messages by the key. For "
+              "`lua`.")
           .group("limit", &Common::limit, limit_spec(),
                  "How often this stage may begin with a message: a rate, the name of one under `limits:`, or a map; "
                  "for stages that call, listen, or only compute.")

@@ -58,7 +58,8 @@ struct Configured {
   bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
   std::int64_t collects_most = 0;     ///< So many unanswered messages at once; 0: not known.
   Memory memory = Memory::none;
-  Touches touches = Touches::nothing;  ///< By this configuration.
+  std::optional<config::Template> remembers_by;  ///< The key where memory is keyed: it says which replica.
+  Touches touches = Touches::nothing;            ///< By this configuration.
   bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
   bool writes_in_bulk = false;  ///< Of a sink: the more it gets at once the cheaper, so its edges hold more.
   bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
@@ -101,6 +102,12 @@ struct Configured {
   std::function<Task<>(Driver&)> run_sink;
   std::function<Task<>(Duplex&)> run_duplex;
 
+  /// It remembers by this key. One that is the same for all messages makes one instance.
+  Configured&& remembering_by(const config::Template& key) && {
+    memory = key.constant() ? Memory::whole : Memory::keyed;
+    remembers_by = key;
+    return std::move(*this);
+  }
   Configured&& port(std::string name) && {
     ports.push_back(std::move(name));
     return std::move(*this);

@@ -79,7 +79,21 @@ stages:
   BOOST_TEST(bench.output() == "{\"v\":8,\"is\":\"firing\"}\n{\"v\":2,\"is\":\"cleared\"}\n");
 }
 
-BOOST_AUTO_TEST_CASE(alert_needs_a_condition_and_runs_once) {
+BOOST_AUTO_TEST_CASE(several_workers_say_of_each_key_what_one_would) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 0..999, msg: {n: '{{ i }}', k: '{{ i % 10 }}', v: '{{ i // 10 % 10 }}'}}}
+  b: {from: a, alert: {key: '{{ msg.k }}', where: msg.v > 5, after: 2}, workers: 4}
+  c: {from: b, where: 'msg.v == 7 and meta.alert == "firing" or msg.v == 0 and meta.alert == "cleared"'}
+  d: {from: c, drop: {}}
+)",
+              1, 3);
+  bench.run();
+  BOOST_TEST(bench.stage("c").in == 190U);  // Ten keys fire ten times; the last time they are not cleared.
+  BOOST_TEST(bench.stage("d").in == 190U);
+}
+
+BOOST_AUTO_TEST_CASE(alert_needs_a_condition_and_without_a_key_runs_once) {
   BOOST_TEST(Read("alert", "{key: a}").diagnostics.has_errors());
   BOOST_TEST(Read("alert", "{where: msg.v, after: 0}").diagnostics.has_errors());
   Bench bench(

@@ -180,11 +180,32 @@ stages:
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(dedupe_needs_a_key_and_runs_once) {
+BOOST_AUTO_TEST_CASE(several_workers_let_the_first_of_each_key_on) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000, msg: {n: '{{ i }}', k: '{{ i % 37 }}'}}}
+  b: {from: a, dedupe: {key: '{{ msg.k }}'}, workers: 4}
+  c: {from: b, where: msg.n <= 37}
+  d: {from: c, drop: {}}
+)",
+                seed, 3);
+    bench.run();
+    BOOST_TEST(bench.stage("d").in == 37U);
+    BOOST_TEST(bench.stage("c").in == 37U);
+    BOOST_TEST(bench.stage("b").dropped_by(weir::observe::Dropped::taken) == 963U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(dedupe_needs_a_key_and_with_one_for_all_runs_once) {
   BOOST_TEST(Read("dedupe", "{}").diagnostics.has_errors());
   BOOST_TEST(Read("dedupe", "{key: a, keys: 0}").diagnostics.has_errors());
   BOOST_TEST(Read("dedupe", "{key: a, forget: 0s}").diagnostics.has_errors());
   Bench bench(
       "stages: {a: {generate: {count: 1}}, b: {from: a, dedupe: {key: a}, workers: 2}, c: {from: b, drop: {}}}");
   BOOST_TEST(bench.mistakes().find("only one can run") != std::string::npos);
+  Bench step(
+      "stages: {a: {generate: {count: 1}}, b: {from: a, do: [{set: {a: 1}}, {dedupe: {key: '{{ msg.a }}'}}], workers: "
+      "2}, c: {from: b, drop: {}}}");
+  BOOST_TEST(step.mistakes().find("which a step before it may change") != std::string::npos, step.mistakes());
 }

@@ -1,4 +1,7 @@
 // lua: code on each message.
+#include <algorithm>
+#include <sstream>
+
 #include "tests/stages/alone.hpp"
 #include "tests/support/bench.hpp"
 
@@ -123,6 +126,52 @@ BOOST_AUTO_TEST_CASE(a_table_that_grows_without_end_fails_its_message) {
                          "1, 2, 3, 4") == "30000\n60000\n");
 }
 
+BOOST_AUTO_TEST_CASE(several_workers_remember_of_each_key_what_one_would) {
+  // Of 1,000 messages of 40 keys the running sum of each key; every tenth fails, which changes nothing of it.
+  const auto sums = [](const std::string& workers, std::uint64_t seed) {
+    Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1000, msg: {n: '{{ i }}', k: '{{ i * 7 % 40 }}'}}}
+  b:
+    from: a
+    state: {key: '{{ msg.k }}', forget: 1h}
+    workers: )" + workers +
+                    R"(
+    lua: |
+      state.sum = (state.sum or 0) + msg.n
+      if msg.n % 10 == 9 then fail("no") end
+      msg.sum = state.sum
+  c: {from: b, file: {write: out}}
+  d: {from: b.failed, file: {write: bad}}
+)",
+                seed, 3);
+    BOOST_TEST(bench.mistakes() == "");
+    bench.run();
+    const auto sorted = [&bench](const char* path) {
+      std::istringstream text(bench.files().text(path));
+      Lines lines;
+      for (std::string line; std::getline(text, line);) lines.push_back(line);
+      std::sort(lines.begin(), lines.end());
+      return lines;
+    };
+    return std::pair(sorted("out"), sorted("bad"));
+  };
+  const auto one = sums("1", 1);
+  BOOST_TEST(one.first.size() == 900U);
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    BOOST_TEST((sums("4", seed) == one));
+    BOOST_TEST((sums("4\n    order: {key: '{{msg.k}}'}", seed) == one));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(several_workers_forget_as_one_does) {
+  for (const std::string workers : {"", "\n    workers: 3"}) {
+    const std::string twice = ", every: 2s, count: 6";
+    BOOST_TEST(remembering("{key: '{{ msg }}', forget: 3s}" + workers, count, "1, 2", twice) == "1\n1\n2\n2\n3\n3\n");
+    BOOST_TEST(remembering("{key: '{{ msg }}', forget: 2s}" + workers, count, "1, 2", twice) == "1\n1\n1\n1\n1\n1\n");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(state_is_known_where_the_stage_has_a_key_and_nowhere_else) {
   const auto told = Bench(R"(
 stages:
@@ -131,7 +180,7 @@ stages:
   c: {from: b, lua: 'state = {}', state: {key: all, forget: 1s}}
   d: {from: c, pass: {}, state: {key: all, forget: 1s}}
   e: {from: d, lua: 'msg.n = 1', state: {key: all}}
-  f: {from: e, lua: 'msg.n = state.n', state: {key: all, forget: 1s}, workers: 2}
+  f: {from: e, lua: 'msg.n = state.n', state: {key: '{{ msg.n }}', forget: 1s}, workers: 2, order: free}
   g: {from: f, lua: 'msg.n = state.n', state: {key: '{{ mgs.x }}', forget: 1s, store: disk}}
   h: {from: g, drop: {}}
 )")
@@ -141,7 +190,8 @@ stages:
   BOOST_TEST(told.find("'state' would be a global") != std::string::npos, told);
   BOOST_TEST(told.find("only the code of `lua` has something to remember") != std::string::npos, told);
   BOOST_TEST(told.find("state needs 'forget'") != std::string::npos, told);
-  BOOST_TEST(told.find("workers who each have their keys come with a later version") != std::string::npos, told);
+  BOOST_TEST(told.find("'lua' remembers by its key, so its workers share the messages by that") != std::string::npos,
+             told);
   BOOST_TEST(told.find("there is no 'mgs' here") != std::string::npos, told);
   BOOST_TEST(told.find("'disk' comes with a later version of weir") != std::string::npos, told);
 }
