@@ -1,10 +1,15 @@
 #include "engine/stage/joint.hpp"
 
+#include <algorithm>
+
 namespace weir::stage {
 
 void Joint::take(message::Batch& from, std::size_t row) {
   const std::string_view payload = from.payload(row);
-  if (const auto* metadata = from.metadata(row); rows_ == 0 && metadata) own_ = metadata->own;
+  if (const auto* metadata = from.metadata(row)) {
+    if (rows_ == 0) own_ = metadata->own;
+    attempt_ = std::max(attempt_, metadata->attempt);
+  }
   if (held_.empty() || !held_.back()->fits(payload.size())) held_.push_back(message::Batch::make());
   message::Batch& to = *held_.back();
   const std::size_t made = to.append(payload, from.entered(row));
@@ -19,6 +24,7 @@ void Joint::take(message::Batch& from, std::size_t row) {
 void Joint::carry(std::unique_ptr<Joint> joint, const message::Message& made) {
   const std::uint64_t id = joint->held_.front()->id(0);
   if (!joint->own_.empty()) made.edit_metadata().own = std::move(joint->own_);
+  if (joint->attempt_ > 1) made.edit_metadata().attempt = joint->attempt_;
   message::Token* token = nullptr;
   if (joint->asked_) {
     message::TokenOwner& owner = *joint;

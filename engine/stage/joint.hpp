@@ -36,8 +36,8 @@ class Joint final : private message::TokenOwner {
 
   /// If what they become fails, none of them is to be sent again.
   void fail_for_good() noexcept { for_good_ = true; }
-  /// `made` stands for all of them from now on, and carries the metadata that the first was given (Metadata::own). It
-  /// must have no token yet, and the joint at least one message.
+  /// `made` stands for all of them from now on, and carries the metadata that the first was given (Metadata::own); it
+  /// has been tried as often as any of them. It must have no token yet, and the joint at least one message.
   static void carry(std::unique_ptr<Joint> joint, const message::Message& made);
 
  private:
@@ -45,6 +45,7 @@ class Joint final : private message::TokenOwner {
 
   std::vector<message::Batch::Pointer> held_;
   std::map<std::string, std::string> own_;  // Of the first.
+  int attempt_ = 1;                         // The highest.
   std::size_t rows_ = 0;
   std::size_t bytes_ = 0;
   bool for_good_ = false;

@@ -375,3 +375,19 @@ BOOST_AUTO_TEST_CASE(what_fails_behind_an_aggregate_leaves_by_any_failed_or_is_t
   BOOST_TEST(bench.log.find("a message failed and nobody listens\" failed_stage=h why=no") != std::string::npos,
              bench.log);
 }
+
+BOOST_AUTO_TEST_CASE(what_is_made_of_many_has_been_tried_as_often_as_any_of_them) {
+  Bench bench(R"(
+stages:
+  numbers: {generate: {range: 1..3}}
+  first: {from: numbers, exec: {run: [first, '{{ msg }}']}, merge: {}}
+  many: {from: first, batch: {count: 3}}
+  work: {from: many, exec: {run: [work, '{{ text }}']}, merge: {}}
+  said: {from: work.failed, lua: 'return {msg, failed.attempts, meta.attempt}'}
+  shown: {from: said, stdout: {}}
+)");
+  fails(bench, "first", {{"2", 1}});
+  fails(bench, "work", {{"[1,3]", 9}, {"[2]", 9}});
+  bench.run();
+  BOOST_TEST(bench.output() == "[[1,3],1,1]\n[[2],2,2]\n");
+}
