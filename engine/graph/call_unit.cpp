@@ -84,7 +84,7 @@ class CallUnit final : public Unit {
       }
       if (!taken_ && calls_->may_begin() && !flush_due_ && !inbox_.ended()) {
         if (auto arrival = inbox_.receive()) {
-          if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
+          if (asks_to_let_go(arrival->mark)) {
             flush_due_ = arrival->mark;
           } else if (arrival->mark == flow::Mark::none) {
             head().output->arrived(*arrival->delivery);

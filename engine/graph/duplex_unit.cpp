@@ -104,7 +104,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
       auto arrival = inbox_.receive();
       if (!arrival) {
         co_await flow::suspend(core_, inbox_);
-      } else if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
+      } else if (asks_to_let_go(arrival->mark)) {
         marks_.push_back({arrival->mark, received_});
         if (driver_->on_flush) driver_->on_flush();
       } else if (arrival->mark == flow::Mark::one_read) {

@@ -61,7 +61,7 @@ class SinkUnit final : public Unit {
         spent(observe::State::idle);
         continue;
       }
-      if (arrival->mark == flow::Mark::flush || arrival->mark == flow::Mark::all_read) {
+      if (asks_to_let_go(arrival->mark)) {
         if (driver_->on_flush) co_await driver_->on_flush();
         co_await pass_flush(arrival->mark);
       } else if (arrival->mark == flow::Mark::none) {

@@ -133,6 +133,10 @@ class Unit {
   runtime::Task<> finish();
   runtime::Task<> let_go(bool over);
   void send_mark(flow::Mark mark);
+  /// Marks that ask for what is held. (The end is none: what comes before it has asked already.)
+  static constexpr bool asks_to_let_go(flow::Mark mark) {
+    return mark == flow::Mark::flush || mark == flow::Mark::all_read;
+  }
   /// A run that this replica got is over, and with it the run that it passes on (Runs::passed), be it empty.
   void end_run();
   /// What comes next; nothing: it has not come yet, or nothing will come any more (ended()).
@@ -186,11 +190,6 @@ class Unit {
   /// A batch on its way out of the unit, in pieces that its edges take. It is the unit's and not a coroutine's, so that
   /// a coroutine which is stopped while it waits for credit loses nothing.
   struct Sending {
-    Target* target = nullptr;
-    stage::Output* from = nullptr;
-    stage::Batch::Pointer rest, piece;
-    std::vector<Part> parts, keyless;  // Of the piece: no two parts by one edge; and one by one what has no key.
-    std::size_t row = 0;               ///< Of `rest`: the first that is in no piece yet.
     /// What one replica gets of a piece that is shared out by key.
     struct Part {
       Part(Branch& of, std::size_t number, stage::Batch::Pointer rows)
@@ -201,6 +200,11 @@ class Unit {
     };
     bool piece_under_way() const noexcept { return piece || !parts.empty() || !keyless.empty(); }
 
+    Target* target = nullptr;
+    stage::Output* from = nullptr;
+    stage::Batch::Pointer rest, piece;
+    std::vector<Part> parts, keyless;  // Of the piece: no two parts by one edge; and one by one what has no key.
+    std::size_t row = 0;               ///< Of `rest`: the first that is in no piece yet.
     std::size_t rows_most = 0;
     std::uint64_t bytes_most = 0;
   };
@@ -224,11 +228,11 @@ class Unit {
   std::optional<flow::Arrival> ahead_;  // Received and not taken yet.
   std::vector<flow::Delivery> merged_;  // Their rows are in the batch at hand.
   Sending sending_;
+  std::string key_;                             // Of one of its rows. Reused.
   flow::Edge* full_ = nullptr;                  // Which has no credit for it, where it waits. Null: the turn is over.
   std::optional<runtime::Time> patient_until_;  // Of one that then fails or drops.
   bool stopped_ = false;
   std::vector<WayOut> ways_out_;
-  std::string key_;                             // Of one of its rows. Reused.
   bool abandoned_ = false;
   bool owes_flush_ = false;  ///< Something has gone out since the last flush mark.
   int batches_ = 0;
