@@ -70,14 +70,14 @@ void tell_unheard(int socket) {
 }
 
 /// A descriptor kept for the day when there is none left: given up, it lets one sender be told that there is no room.
-class Reserve {
+class SpareDescriptor {
  public:
-  Reserve() { open(); }
-  ~Reserve() {
+  SpareDescriptor() { open(); }
+  ~SpareDescriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
-  Reserve(const Reserve&) = delete;
-  Reserve& operator=(const Reserve&) = delete;
+  SpareDescriptor(const SpareDescriptor&) = delete;
+  SpareDescriptor& operator=(const SpareDescriptor&) = delete;
 
   /// False: nobody was there. `tell`: in the clear, so that he can be told.
   bool turn_one_away(int listening, bool tell) {
@@ -151,7 +151,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   std::uint64_t next_id = 0;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
-  Reserve reserve;
+  SpareDescriptor spare;
   bool draining = false, closing = false;
   runtime::Waiter ended;
   std::string date;
@@ -336,7 +336,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
 
   void without_descriptors(tcp::acceptor& acceptor) {
     if (evict()) return;
-    const bool turned = reserve.turn_one_away(acceptor.native_handle(), !options.tls);
+    const bool turned = spare.turn_one_away(acceptor.native_handle(), !options.tls);
     if (turned) refused({options.tls ? 0 : 503, Reason::full});
   }
 
