@@ -1,12 +1,12 @@
-"""A file of JSON lines, line by line, through one of five jobs, as Python's own json does them.
+"""A file of JSON lines, line by line, through one of seven jobs, as Python's own json does them.
 
-  json_lines.py JOB INPUT OUTPUT      JOB: json, edit, route, sum or map
+  json_lines.py JOB INPUT OUTPUT      JOB: json, edit, route, sum, map, shape or script
                                       prints: name messages seconds cpu_ns_per_message peak_rss_kib
 
 json: those with a status below 500 get two fields and are written on; what `file -> where -> set -> file` does. edit:
 they lose two as well. route: to four files by service, OUTPUT.SERVICE. sum: one line for each service and status with
-count, sum and mean. map: a new object of each. Each is written out as one would write it alone, with nothing that
-another needs in its loop.
+count, sum and mean. map: a new object of each. shape: one with objects in it, by conditions. script: one by a function
+with a loop. Each is written out as one would write it alone, with nothing that another needs in its loop.
 """
 import json
 import sys
@@ -92,11 +92,50 @@ def make(source, path):
     return messages
 
 
+def shape(source, path):
+    messages = 0
+    with open(path, "w", encoding="utf-8") as out:
+        for line in source:
+            messages += 1
+            event = json.loads(line)
+            level = "ok"
+            if event["status"] >= 500:
+                level = "error"
+            elif event["latency_ms"] > 1000:
+                level = "slow"
+            out.write(json.dumps({"id": event["id"], "level": level, "note": event.get("note", "none"),
+                                  "source": {"service": event["service"].upper(), "host": event["host"]},
+                                  "timing": {"ms": event["latency_ms"], "s": event["latency_ms"] / 1000}}))
+            out.write("\n")
+    return messages
+
+
+def digits(n):
+    count = 1
+    while n >= 10:
+        n //= 10
+        count += 1
+    return count
+
+
+def script(source, path):
+    messages = 0
+    with open(path, "w", encoding="utf-8") as out:
+        for line in source:
+            messages += 1
+            event = json.loads(line)
+            out.write(json.dumps({"id": event["id"], "what": event["service"] + event["path"],
+                                  "digits": digits(event["latency_ms"])}))
+            out.write("\n")
+    return messages
+
+
 def main():
     job, source, path = sys.argv[1:]
     began, cpu = time.perf_counter(), time.process_time()
     with open(source, encoding="utf-8") as lines:
-        messages = {"json": enrich, "edit": edit, "route": route, "sum": aggregate, "map": make}[job](lines, path)
+        messages = {"json": enrich, "edit": edit, "route": route, "sum": aggregate, "map": make,
+                    "shape": shape, "script": script}[job](lines, path)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     print(f"python_{job} {messages} {seconds:.4f} {cpu * 1e9 / messages:.1f} {peak_rss_kib()}")
 
