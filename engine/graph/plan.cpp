@@ -622,13 +622,14 @@ void fuse(Plan& plan, Diagnostics& diagnostics) {
       if (one_deals || !(common.order == stage::Order::kept)) {
         unit.replicas = static_cast<int>(common.workers);
       } else {
-        diagnostics.warning(planned.place,
-                            "'" + planned.name + "' reads " +
-                                (planned.inputs.size() > 1 ? "several stages" : "workers that do not keep the order") +
-                                " in order, so one of its workers does all the work",
-                            planned.inputs.size() > 1
-                                ? "write `order: free`, or a `pass: {}` that reads them all, before it"
-                                : "write `order: free` or `order: {key: …}` here as well");
+        diagnostics.warning(
+            planned.place,
+            "'" + planned.name + "' reads " +
+                (planned.inputs.size() > 1 ? "several stages" : "workers that do not keep the order") +
+                " in order, so one of its workers does all the work",
+            planned.inputs.size() > 1
+                ? "write `order: free` or `order: {key: …}`, or put a `pass: {}` that reads them all before it"
+                : "write `order: free` or `order: {key: …}` here as well");
       }
     }
     plan.units.push_back(std::move(unit));

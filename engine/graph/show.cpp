@@ -57,6 +57,14 @@ std::string shown_workers(const PlannedStage& planned) {
   return planned.common.workers == stage::adaptive_workers ? "adaptive" : std::to_string(planned.common.workers);
 }
 
+/// So many as there are: workers that keep the order may have to be one (`fuse`).
+std::int64_t workers_at_work(const Plan& plan, std::size_t stage) {
+  const auto& planned = plan.stages[stage];
+  if (planned.configured.shape != stage::Shape::operation || planned.common.workers == 1) return planned.common.workers;
+  const auto has = [stage](const PlannedUnit& unit) { return unit.stages.front() == stage; };
+  return std::find_if(plan.units.begin(), plan.units.end(), has)->replicas;
+}
+
 std::string workers_of(const PlannedUnit& unit, const PlannedStage& planned) {
   if (planned.common.workers == 1) return {};
   if (planned.configured.shape == stage::Shape::operation && unit.replicas == 1) {
@@ -148,7 +156,7 @@ std::string as_json(const Plan& plan) {
     }
     json += std::string(",\"fused\":") + (planned.fused ? "true" : "false");
     const bool adaptive = planned.common.workers == stage::adaptive_workers;
-    json += ",\"workers\":" + (adaptive ? "\"adaptive\"" : shown_workers(planned));
+    json += ",\"workers\":" + (adaptive ? "\"adaptive\"" : std::to_string(workers_at_work(plan, stage)));
     if (!planned.common.description.empty()) json += ",\"description\":" + json_text(planned.common.description);
     json += ",\"ports\":[";
     const auto ports = ports_of(plan, stage);

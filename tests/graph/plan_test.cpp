@@ -229,6 +229,24 @@ BOOST_AUTO_TEST_CASE(the_plan_is_shown_as_text_a_drawing_and_data) {
   BOOST_TEST(says(json, R"({"from":"c","port":"main","to":"d","fused":false})"), json);
 }
 
+BOOST_AUTO_TEST_CASE(workers_are_shown_as_many_as_there_are) {
+  const auto plan = [](const std::string& order) {
+    return Bench(
+        "stages:\n  a: {generate: {range: 1..3}}\n  b: {generate: {range: 1..3}}\n  c: {from: [a, b], pass: {}, " +
+        order + "}\n  d: {from: c, stdout: {}}\n");
+  };
+  const auto three = plan("workers: 3, order: {key: '{{ msg }}'}");
+  BOOST_TEST(three.mistakes() == "");
+  BOOST_TEST(says(graph::as_text(three.plan()), "c (pass) from a, b, workers 3, order by key\n"));
+  BOOST_TEST(says(graph::as_json(three.plan()), R"("name":"c","kind":"pass","fused":false,"workers":3)"));
+  // Two that deal in turn would wait for each other.
+  const auto one = plan("workers: 3");
+  BOOST_TEST(says(one.mistakes(), "'c' reads several stages in order, so one of its workers does all the work"));
+  BOOST_TEST(says(one.mistakes(), "write `order: free` or `order: {key: …}`"));
+  BOOST_TEST(says(graph::as_text(one.plan()), "c (pass) from a, b, workers 1 of 3\n"));
+  BOOST_TEST(says(graph::as_json(one.plan()), R"("name":"c","kind":"pass","fused":false,"workers":1)"));
+}
+
 BOOST_AUTO_TEST_CASE(as_many_workers_as_are_best_are_shown_by_that_word_and_are_for_calls_alone) {
   const auto with = [](const std::string& kind) {
     return "stages:\n  a: {generate: {range: 1..3}}\n  b: {from: a, workers: adaptive, " + kind + "}\n" +
