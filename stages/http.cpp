@@ -598,6 +598,7 @@ class Http : public stage::Call {
     if (failure) co_return failure;
     if (!url.empty()) call.url = url;
     if (!client_) client_.emplace(context_.core, client_options(config_, context_.timeout));
+    if (context_.ask_twice) call.before_again = [this, message] { return context_.ask_twice(message); };
     io::HttpReply reply = co_await client_->call(std::move(call));
     url = std::move(reply.url);
     failure = std::move(reply.failure);

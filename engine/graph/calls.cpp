@@ -49,6 +49,10 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
       places += common_.edge_from(input).capacity.value_or(stage::places_on_core(common_.workers));
     }
     places_each_key_ = static_cast<std::size_t>(std::max<std::int64_t>(1, places / 4));
+    context.ask_twice = [this](const Message& message) {
+      const auto toll = limit_->toll(message);
+      return toll ? limit_->bucket().owe(toll->key, toll->cost, core_.now()) : core_.now();
+    };
   }
   if (common_.breaker) {
     // It may be another stage's call, on another core, that closes it.

@@ -239,6 +239,7 @@ struct Watch {
 enum class Repeat {
   no,
   same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
+  again,  ///< It was sent, which is harmless, and the kept connection ended without a byte of a reply.
   alone,  ///< By a connection that is made for it: the one it was sent by was ended for all who shared it (GOAWAY).
 };
 
@@ -265,8 +266,10 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   CURL* take_handle();
   void give_back(CURL* easy, bool worn) noexcept;
-  /// One request and its reply, until `end`; `alone`: by a new connection. `location`: where it redirects to.
-  runtime::Task<Repeat> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end, bool alone);
+  /// One request and its reply, until `end`; `why`: it is made once more; `sent`: it had been sent. `location`: where
+  /// it redirects to.
+  runtime::Task<Repeat> once(const HttpCall& call, HttpReply& reply, std::string& location, Time end, Repeat why,
+                             bool sent);
   /// The same, and so many redirects.
   runtime::Task<HttpReply> exchange(HttpCall call, std::int64_t redirects_most, bool asks_robots);
 
@@ -305,9 +308,10 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  void prepare(CURL* easy, bool alone) {
+  void prepare(CURL* easy, bool alone, bool sent) {
     easy_ = easy;
     alone_ = alone;
+    sent_ = sent;
     const auto set = [easy](CURLoption option, auto value) { curl().easy_setopt(easy, option, value); };
     for (const auto option :
          {CURLOPT_PRIVATE, CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA}) {
@@ -470,8 +474,13 @@ class Transfer {
     if (++sendings_ == 1) return true;
     long gone_out = 0;
     curl().easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
-    if (sendings_ == 2 && (gone_out == 0 || is_repeatable(call_.method))) return true;
-    return refuse(Reason::io, "the connection was closed before a reply began");
+    if (sendings_ == 2 && gone_out == 0) return true;
+    if (sendings_ > 2 || sent_ || !is_repeatable(call_.method)) {
+      return refuse(Reason::io, "the connection was closed before a reply began");
+    }
+    if (!call_.before_again) return true;
+    repeat = Repeat::again;  // Nobody can be waited for in here.
+    return false;
   }
   /// By HTTP/2 a server ends a connection for all who share it (GOAWAY, RFC 9113, 6.8), and answers only some. The
   /// others share the next one, and meet the same: where few are answered by each, who is unlucky is never among them.
@@ -694,6 +703,7 @@ class Transfer {
   std::vector<curl_socket_t> sockets_;  // That were opened for it.
   std::string ends_;                    // Of its connection.
   bool alone_ = false;                  // That was made for it.
+  bool sent_ = false;                   // Before, by another transfer.
   bool met_http_1_ = false;             // By one that it was sent by.
   bool speaks_1_ = false;               // No other version of HTTP.
   std::size_t head_bytes_ = 0;
@@ -874,7 +884,7 @@ void HttpClient::Inside::act(curl_socket_t fd, int events) {
 // --------------------------------------------------------------------------------------------------------------- calls
 
 runtime::Task<Repeat> HttpClient::Inside::once(const HttpCall& call, HttpReply& reply, std::string& location, Time end,
-                                               bool alone) {
+                                               Repeat why, bool sent) {
   /// However this is left, libcurl knows nothing of it any more.
   struct Handle {
     Handle(Inside& of, const Transfer& by) : inside(of), transfer(by), easy(of.take_handle()) { ++inside.calls; }
@@ -891,7 +901,7 @@ runtime::Task<Repeat> HttpClient::Inside::once(const HttpCall& call, HttpReply& 
   const Time begun = core.now();
   Transfer transfer(core, options, connections, call, reply);
   const Handle handle(*this, transfer);
-  transfer.prepare(handle.easy, alone);
+  transfer.prepare(handle.easy, why == Repeat::alone, sent);
   if (curl().multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();
   while (!transfer.done) {
     const bool waits_for_head = options.first_byte_time && !transfer.answered;
@@ -938,10 +948,13 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
       reply.failure = co_await robots->ask(call.url);
       if (reply.failure) break;
     }
-    // Once alone; before that, each time one connection less is kept.
+    // Once again and once alone; before that, each time one connection less is kept.
+    bool sent = false;
     for (auto repeat = Repeat::same; repeat != Repeat::no;) {
+      if (repeat != Repeat::same && call.before_again) co_await core.sleep_until(std::min(call.before_again(), end));
       reply = HttpReply();
-      repeat = co_await once(call, reply, location, end, repeat == Repeat::alone);
+      repeat = co_await once(call, reply, location, end, repeat, sent);
+      sent |= repeat == Repeat::again;
     }
     if (reply.failure || !redirects(reply.status) || location.empty() || redirects_most == 0) break;
     if (followed == redirects_most) {

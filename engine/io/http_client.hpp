@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ struct HttpCall {
   std::string url;
   HttpFields headers;  ///< Names as they shall be sent. A value with a line break or NUL fails the call (type).
   std::optional<std::string_view> body;
+  /// Called before the request is sent again, where it may have arrived (HttpClient::call). It waits until the time
+  /// that this returns. Null: it is sent at once.
+  std::function<runtime::Time()> before_again;
 };
 
 /// What came of it. With a failure, the rest is what had come until then.

@@ -45,6 +45,14 @@ std::optional<Time> Limit::take(const std::string& key, double cost, Time now) {
   return std::nullopt;
 }
 
+Time Limit::owe(const std::string& key, double cost, Time now) {
+  const std::scoped_lock lock(mutex_);
+  if (gate_) return now;
+  Bucket& of = bucket(key, now);
+  of.full = std::max(of.full, now) + time_for(cost);
+  return std::max({now, of.full - capacity_, of.paused_until});
+}
+
 void Limit::give_back(const std::string& key, double cost, Time now) {
   const std::scoped_lock lock(mutex_);
   Bucket& of = bucket(key, now);

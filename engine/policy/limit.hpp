@@ -42,6 +42,8 @@ class Limit {
   /// Takes so many tokens: nothing; or takes none and returns the time when there will be enough, if nobody else comes
   /// first. What costs more than the bucket holds is given when it is full.
   std::optional<Time> take(const std::string& key, double cost, Time now);
+  /// Takes so many tokens, there or not: the time when they are. Others wait until then.
+  Time owe(const std::string& key, double cost, Time now);
   /// What was taken has not been used.
   void give_back(const std::string& key, double cost, Time now);
   /// Nothing is given of this key before then. The bucket fills meanwhile.

@@ -53,6 +53,9 @@ class Context {
   const std::string& name() const noexcept { return out.stage(); }
   const StateConfig* state = nullptr;  ///< Where the stage has a `state`.
   std::optional<Duration> timeout;     ///< How long one call may take. Of a stage that calls the engine sees to it.
+  /// Where calls have a limit: for one that asks twice, of which the limit knows once. Takes the tokens, and returns
+  /// the time before which it must not. Else null.
+  std::function<Time(const Message&)> ask_twice;
   /// Where a `gather` waits for what this stage makes: its groups; and of a `gather` those that it waits for.
   std::shared_ptr<message::Groups> opens, gathers;
   /// The lists are a source's own: what is sent again comes when its list has left, so that nothing is to be gained by

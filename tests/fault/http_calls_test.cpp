@@ -380,6 +380,31 @@ BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_
   BOOST_TEST(contains(end.err, "the connection was closed before a reply began"), end.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_get_that_is_sent_once_more_waits_for_a_token_of_its_limit_as_any_other) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::time_point> arrived;
+  // The first connection swallows its second request, and ends.
+  Peer peer([&](Peer::Connection& connection) {
+    while (connection.request()) {
+      arrived.push_back(Clock::now());
+      if (arrived.size() == 2) return;
+      connection.answer(letters);
+    }
+  });
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml",
+                                    "stages:\n"
+                                    "  numbers: {generate: {range: 1..4}}\n"
+                                    "  asked: {from: numbers, http: {get: '" +
+                                        peer.url() +
+                                        "'}, limit: {rate: 4/s, burst: 1}}\n"
+                                        "  end: {from: asked, drop: {}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  peer.end();
+  BOOST_REQUIRE(arrived.size() == 5U);
+  for (std::size_t i = 1; i < arrived.size(); ++i) BOOST_TEST((arrived[i] - arrived[0] >= i * 250ms - 20ms), i);
+}
+
 BOOST_AUTO_TEST_CASE(without_a_descriptor_nothing_spins_nothing_is_lost_and_it_goes_on_when_there_are_some) {
   // A connection for each call: those that are kept would do without.
   Upstream upstream([](const std::string&) { return reply_with("ok", "connection: close\r\n"); });

@@ -328,6 +328,41 @@ BOOST_AUTO_TEST_CASE(what_a_kept_connection_has_swallowed_is_sent_again_once_and
   }
 }
 
+BOOST_AUTO_TEST_CASE(whoever_counts_how_often_a_server_is_asked_is_asked_before_it_is_asked_again) {
+  using Clock = std::chrono::steady_clock;
+  for (const auto& [method, counted] : {std::pair("GET", 1), {"PUT", 1}, {"POST", 0}}) {
+    std::mutex mutex;
+    std::vector<Clock::time_point> seconds;
+    Peer peer([&](Peer::Connection& connection) {
+      while (const auto request = connection.request()) {
+        if (has(*request, " /second ")) {
+          const std::lock_guard lock(mutex);
+          seconds.push_back(Clock::now());
+          if (seconds.size() == 1) return;
+        }
+        connection.answer("x");
+      }
+    });
+    int asked = 0;
+    HttpReply got;
+    const auto two_kept = [&](Core& core) -> Task<> {
+      HttpClient client(core, {});
+      HttpCall first = get(peer.url()), second = send(method, peer.url("/second"), "x");
+      second.before_again = [&] {
+        ++asked;
+        return core.now() + 300ms;
+      };
+      got = co_await client.call(std::move(first));
+      got = co_await client.call(std::move(second));
+    };
+    runtime::on_core(two_kept);
+    BOOST_TEST(asked == counted, method);
+    BOOST_TEST(why(got) == (counted == 1 ? "no failure" : "io: the connection was closed before a reply began"));
+    BOOST_TEST(seconds.size() == 1U + static_cast<std::size_t>(counted), method);
+    if (counted == 1) BOOST_TEST((seconds.back() - seconds.front() >= 300ms));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(however_often_a_server_closes_kept_connections_what_is_harmless_is_answered) {
   Peer peer([](Peer::Connection& connection) {
     if (connection.request()) connection.answer("x");

@@ -66,6 +66,17 @@ BOOST_AUTO_TEST_CASE(what_is_given_back_is_there_again) {
   BOOST_TEST(!limit.take("", 1, Time{}));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_owed_is_paid_before_anybody_else_has_his) {
+  Limit limit(rule(1, 1s, 2));
+  BOOST_TEST((limit.owe("", 1, Time{}) == Time{}));
+  BOOST_TEST((limit.owe("", 1, Time{}) == Time{}));
+  BOOST_TEST((limit.owe("", 1, Time{}) == Time{1s}));
+  BOOST_TEST((*limit.take("", 1, Time{1s}) == Time{2s}));
+  BOOST_TEST(!limit.take("", 1, Time{2s}));
+  limit.pause("", Time{2s}, Time{1min});
+  BOOST_TEST((limit.owe("", 1, Time{30s}) == Time{1min}));
+}
+
 BOOST_AUTO_TEST_CASE(a_pause_holds_its_key_and_no_other) {
   Limit limit(rule(10, 1s, 10));
   limit.pause("a", Time{}, Time{30s});
