@@ -119,7 +119,7 @@ void verify_tls(const TlsConfig& tls, config::Written& written) {
   } catch (const io::TlsError& error) {
     written.error("tls", error.what());
   } catch (const std::system_error&) {
-    // What is not there may come until it is called; then it is looked for again.
+    // What is not there may come until weir runs; then it is looked for again.
   }
 }
 
@@ -575,7 +575,6 @@ class Http : public stage::Call {
     context.compile(url_, *role_.url);
     headers_.compile(context, config.headers);
     query_.compile(context, config.query);
-    io::HttpClient::load();  // Now, or what is missing would be found by the first message.
     if (config.msg) context.compile(msg_.emplace(), *config.msg);
     if (config.text) context.compile(text_.emplace(), *config.text);
     if (config.form) form_.emplace().compile(context, *config.form);
@@ -586,6 +585,15 @@ class Http : public stage::Call {
     }
   }
 
+  void look_outside() override {
+    io::HttpClient::load();
+    if (!config_.tls) return;
+    try {
+      io::try_tls_client({config_.tls->cert, config_.tls->key}, config_.tls->ca);
+    } catch (const io::TlsError& wrong) {
+      throw stage::Fault(wrong.what());
+    }
+  }
   stage::Task<message::Done> call(stage::Message message) override {
     std::string url;
     co_return co_await ask(message, url);
@@ -908,6 +916,7 @@ constexpr stage::Duration longest_pause = 1h;
 
 stage::Task<> ask_every(const HttpConfig& config, stage::Source& source) {
   Http http(config, source);
+  http.look_outside();
   stage::Ticks ticks(*config.every, source);
   while (!source.abandoned()) {
     std::string url;

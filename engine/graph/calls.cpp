@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "engine/config/values.hpp"
@@ -38,7 +39,19 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
       eager_(eager || (common_.limit && common_.limit->over.value_or(stage::Over::wait) == stage::Over::wait) ||
              common_.cache),
       wake_(std::move(wake)) {
-  if (planned.configured.brings_result) call_ = planned.configured.make_call(context);
+  if (planned.configured.brings_result) {
+    call_ = planned.configured.make_call(context);
+    const auto missing = [&planned](const std::exception& why) {
+      return stage::Fault(planned.place.str() + ": stage '" + planned.name + "': " + why.what());
+    };
+    try {
+      call_->look_outside();
+    } catch (const std::system_error& why) {
+      throw missing(why);
+    } catch (const stage::Fault& why) {
+      throw missing(why);
+    }
+  }
   if (common_.cache) cache_.emplace(*common_.cache, context, *setting.memory);
   if (common_.limit) {
     limit_.emplace(*common_.limit, setting.limit(*common_.limit), context, false);

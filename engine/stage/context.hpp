@@ -215,6 +215,9 @@ class Duplex : public Context {
 class Call {
  public:
   virtual ~Call() = default;
+  /// Once, before the first message, where it is really called and not faked: throws what is missing outside, which the
+  /// first message would find otherwise.
+  virtual void look_outside() {}
   /// Calls outside and puts what came into the message's metadata as `result`. Failed: the reason. Stopped out of a
   /// co_await (its time is over, or the program stops): let it pass and leave nothing running.
   virtual Task<message::Done> call(Message message) = 0;

@@ -405,6 +405,25 @@ BOOST_AUTO_TEST_CASE(a_get_that_is_sent_once_more_waits_for_a_token_of_its_limit
   for (std::size_t i = 1; i < arrived.size(); ++i) BOOST_TEST((arrived[i] - arrived[0] >= i * 250ms - 20ms), i);
 }
 
+BOOST_AUTO_TEST_CASE(files_for_tls_that_are_not_there_or_can_t_be_read_end_it_at_the_start) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path("folder.pem"));
+  for (const auto& [source, call] :
+       {std::pair("in: {stdin: {}}", "from: in, http: {post: "), {"", "http: {every: 1s, get: "}}) {
+    for (const auto& [tls, missing] : {std::pair("ca: none.pem", "none.pem: No such file or directory"),
+                                       {"cert: none.pem, key: none.key", "none.pem: No such file or directory"},
+                                       {"ca: folder.pem", "folder.pem: Is a directory"}}) {
+      const auto file =
+          folder.file("p.yaml", "stages:\n  " + std::string(source) + "\n  call: {" + call +
+                                    "'https://127.0.0.1:1/', tls: {" + tls + "}}}\n  end: {from: call, drop: {}}\n");
+      const auto end = ran_by_shell("cd \"$1\" && weir \"$2\"", {folder.path(""), file});
+      BOOST_TEST(end.code == 69, end.err);
+      BOOST_TEST(contains(end.err, missing), end.err);
+      BOOST_TEST(contains(end.err, "call"), end.err);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(without_a_descriptor_nothing_spins_nothing_is_lost_and_it_goes_on_when_there_are_some) {
   // A connection for each call: those that are kept would do without.
   Upstream upstream([](const std::string&) { return reply_with("ok", "connection: close\r\n"); });
