@@ -19,6 +19,7 @@
 #include "engine/io/compress.hpp"
 #include "engine/io/curl.hpp"
 #include "engine/io/robots.hpp"
+#include "engine/io/tls.hpp"
 #include "engine/runtime/assert.hpp"
 #include "engine/runtime/wait.hpp"
 
@@ -259,6 +260,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
   Connections connections;  // Other sockets are of threads that resolve names.
+  TlsGoodbyes goodbyes;
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
   Time alarm_at{};
@@ -302,9 +304,9 @@ class Transfer {
   using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
   /// `connections`: where its sockets are noted.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, const HttpCall& call,
-           HttpReply& reply)
-      : news(core), options_(options), connections_(connections), call_(call), reply_(reply) {}
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, const TlsGoodbyes& goodbyes,
+           const HttpCall& call, HttpReply& reply)
+      : news(core), options_(options), connections_(connections), goodbyes_(goodbyes), call_(call), reply_(reply) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -392,6 +394,10 @@ class Transfer {
       // (libcurl takes what ends in the middle of a head for a reply without a body.)
       reply_.failure = Failure(Reason::io, head_over_ ? "the server has not said more than that it would go on"
                                                       : "the reply is cut short in its head");
+    } else if (ends_with_ && (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1) &&
+               !goodbyes_.said(ends_with_)) {
+      // (libcurl takes that for the end of the body, as if there were no TLS.)
+      reply_.failure = Failure(Reason::io, "the reply is cut short: the connection ended without the goodbye of TLS");
     } else if (unpacker_ && !unpacker_->at_end()) {
       reply_.failure = Failure(Reason::io, "the compressed reply is cut short");
     }
@@ -581,6 +587,7 @@ class Transfer {
       reply_.headers.clear();
       layers_ = 0;
       packed_ = false;
+      chunked_ = false;
       said_length_.reset();
       head_over_ = false;
       informs_ = line.find(" 1") == line.find(' ');
@@ -590,6 +597,7 @@ class Transfer {
     if (trimmed(line).empty()) {
       head_over_ = true;
       answered |= !informs_;
+      look_for_end();
       return true;
     }
     if ((line.front() == ' ' || line.front() == '\t') && !reply_.headers.empty()) {
@@ -613,6 +621,7 @@ class Transfer {
       if (layers_ > 1) return refuse(Reason::decode, "the reply is compressed more than once");
     } else if (name == "transfer-encoding") {
       for (const auto& coding : http_list(value)) {
+        chunked_ |= coding == "chunked";
         if (is_one_of(coding, {"chunked", "identity"})) continue;
         return refuse(Reason::decode, "the reply is compressed for its way, which nobody asked for");
       }
@@ -633,6 +642,18 @@ class Transfer {
       if (comma == value.size()) return true;
       value.remove_prefix(comma + 1);
     }
+  }
+
+  /// Who says no length ends his body with the connection, and of TLS anybody on the way could do that for him.
+  void look_for_end() {
+    ends_with_ = nullptr;
+    long status = 0;
+    curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    const bool has_body = !informs_ && call_.method != "HEAD" && status != 204 && status != 304;
+    if (!has_body || said_length_ || chunked_ || http_lower(call_.url.substr(0, 6)) != "https:") return;
+    const curl_tlssessioninfo* info = nullptr;
+    curl().easy_getinfo(easy_, CURLINFO_TLS_SSL_PTR, &info);
+    if (info && info->backend == CURLSSLBACKEND_OPENSSL) ends_with_ = info->internals;
   }
 
   static std::size_t take_body(char* bytes, std::size_t, std::size_t size, void* of) noexcept {
@@ -693,6 +714,7 @@ class Transfer {
  private:
   const HttpClientOptions& options_;
   Connections& connections_;
+  const TlsGoodbyes& goodbyes_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -712,6 +734,8 @@ class Transfer {
   bool packed_ = false;     // by gzip.
   std::uint64_t read_ = 0;  // Of the body, as it came.
   std::optional<std::string> said_length_;
+  bool chunked_ = false;
+  const void* ends_with_ = nullptr;  // The TLS whose end is that of the body.
   std::optional<GzipUnpacker> unpacker_;
   bool head_over_ = false, informs_ = false;
 };
@@ -759,6 +783,16 @@ CURL* HttpClient::Inside::take_handle() {
     Transfer::prepare_for_all(easy, options);
     curl().easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, static_cast<curl_closesocket_callback>(&Inside::close));
     curl().easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, static_cast<void*>(this));
+    const curl_ssl_ctx_callback prepare = [](CURL*, void* context, void* of) noexcept {
+      try {
+        static_cast<Inside*>(of)->goodbyes.listen(context);
+        return CURLE_OK;
+      } catch (const std::exception&) {
+        return CURLE_OUT_OF_MEMORY;
+      }
+    };
+    curl().easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, prepare);
+    curl().easy_setopt(easy, CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
     return easy;
   }
   CURL* const easy = idle.back();
@@ -899,7 +933,7 @@ runtime::Task<Repeat> HttpClient::Inside::once(const HttpCall& call, HttpReply& 
     CURL* const easy;
   };
   const Time begun = core.now();
-  Transfer transfer(core, options, connections, call, reply);
+  Transfer transfer(core, options, connections, goodbyes, call, reply);
   const Handle handle(*this, transfer);
   transfer.prepare(handle.easy, why == Repeat::alone, sent);
   if (curl().multi_add_handle(multi, handle.easy) != CURLM_OK) throw std::bad_alloc();

@@ -15,11 +15,11 @@ namespace weir::io::openssl {
   each(BIO_ctrl) each(BIO_ctrl_pending) each(BIO_free_all) each(BIO_new) each(BIO_read) each(BIO_s_mem) \
   each(BIO_write) each(ERR_clear_error) each(ERR_peek_last_error) each(ERR_reason_error_string) \
   each(OPENSSL_sk_pop_free) each(SSL_CTX_callback_ctrl) each(SSL_CTX_check_private_key) each(SSL_CTX_ctrl) \
-  each(SSL_CTX_free) each(SSL_CTX_get0_certificate) each(SSL_CTX_load_verify_locations) each(SSL_CTX_new) \
+  each(SSL_CTX_free) each(SSL_CTX_get0_certificate) each(SSL_CTX_get_ex_data) each(SSL_CTX_load_verify_locations) each(SSL_CTX_new) \
   each(SSL_CTX_set_alpn_select_cb) each(SSL_CTX_set_cipher_list) each(SSL_CTX_set_client_CA_list) \
-  each(SSL_CTX_set_default_passwd_cb) each(SSL_CTX_set_options) each(SSL_CTX_set_session_id_context) \
+  each(SSL_CTX_set_default_passwd_cb) each(SSL_CTX_set_ex_data) each(SSL_CTX_set_info_callback) each(SSL_CTX_set_options) each(SSL_CTX_set_session_id_context) \
   each(SSL_CTX_set_verify) each(SSL_CTX_use_PrivateKey_file) each(SSL_CTX_use_certificate_chain_file) \
-  each(SSL_do_handshake) each(SSL_free) each(SSL_get1_peer_certificate) each(SSL_get_error) \
+  each(SSL_do_handshake) each(SSL_free) each(SSL_get1_peer_certificate) each(SSL_get_SSL_CTX) each(SSL_get_error) \
   each(SSL_get_servername) each(SSL_get_verify_result) each(SSL_is_init_finished) each(SSL_load_client_CA_file) \
   each(SSL_new) each(SSL_read_ex) each(SSL_set_SSL_CTX) each(SSL_set_accept_state) each(SSL_set_bio) \
   each(SSL_shutdown) each(SSL_write_ex) each(TLS_client_method) each(TLS_server_method) each(X509_NAME_free) each(X509_NAME_print_ex) \

@@ -129,6 +129,26 @@ void try_tls_client(const TlsCertificate& own, const std::string& issuers) {
   throw TlsError(issuers, "these are no certificates in PEM");
 }
 
+// ---------------------------------------------------------------------------------------------------------- goodbyes
+
+struct TlsGoodbyes::Hear {
+  static void of(const SSL* connection, int where, int what) {
+    auto* const hears = static_cast<TlsGoodbyes*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), 0));
+    if (where & SSL_CB_HANDSHAKE_START) {
+      hears->said_.erase(connection);  // Its place was another one's before.
+    } else if (where == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY) {
+      hears->said_.insert(connection);
+    }
+  }
+};
+
+void TlsGoodbyes::listen(void* context) {
+  load();
+  auto* const of = static_cast<SSL_CTX*>(context);
+  if (SSL_CTX_set_ex_data(of, 0, this) != 1) throw std::bad_alloc();
+  SSL_CTX_set_info_callback(of, &Hear::of);
+}
+
 // ---------------------------------------------------------------------------------------------------------- the server
 
 struct TlsServer::Inside {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -32,6 +33,20 @@ struct TlsFiles {
 /// Throws as the TlsServer does where a client could not use these: a certificate with its key, issuers whom it
 /// believes. Each may be empty.
 void try_tls_client(const TlsCertificate& own, const std::string& issuers);
+
+/// Which connections of a library that speaks TLS by OpenSSL have ended with a goodbye (close_notify). What ends
+/// without one may have been cut by anybody on the way. Outlives its connections. Not thread-safe.
+class TlsGoodbyes {
+ public:
+  /// Hears of all connections of this SSL_CTX, none of which has begun.
+  void listen(void* context);
+  /// Whether this SSL, which need not be there any more, was told goodbye, unless another one has its place by now.
+  bool said(const void* connection) const { return said_.contains(connection); }
+
+ private:
+  struct Hear;
+  std::set<const void*> said_;
+};
 
 class TlsSession;
 

@@ -1121,6 +1121,28 @@ BOOST_AUTO_TEST_CASE(a_server_that_looks_at_nothing_is_not_asked_for_ever) {
   BOOST_TEST((said.size() >= 8 && said.size() <= 3 * 8), said.size() << " requests");
 }
 
+BOOST_AUTO_TEST_CASE(a_body_that_ends_with_the_connection_is_whole_only_if_tls_has_said_goodbye) {
+  const tests::Certificates certificates;
+  certificates.make("server");
+  tests::PythonServer server({"cut", certificates.path("server.pem"), certificates.path("server.key")});
+  HttpClientOptions options;
+  options.ca = certificates.path("server.pem");
+  const std::string cut = "io: the reply is cut short: the connection ended without the goodbye of TLS";
+  for (const auto& [path, outcome] : {std::pair("/whole", std::string("no failure")),
+                                      {"/cut", cut},
+                                      {"/none", cut},
+                                      {"/length", "no failure"},
+                                      {"/chunks", "no failure"}}) {
+    for (int time = 0; time < 3; ++time) {
+      const auto reply = ask(get("https://localhost:" + server.port() + path), options);
+      BOOST_TEST(why(reply) == outcome, path);
+      BOOST_TEST(reply.body == (path == std::string("/none") ? "" : "some"), path);
+    }
+  }
+  const auto head = ask(send("HEAD", "https://localhost:" + server.port() + "/none", ""), options);
+  BOOST_TEST(head.status == 200);
+}
+
 BOOST_AUTO_TEST_CASE(a_tls_that_is_too_old_fails_as_tls) {
   const tests::Certificates certificates;
   certificates.make("server");

@@ -1,6 +1,7 @@
 """Servers that are not ours, for the runs of pipelines: `aiohttp`, an API as aiohttp's users write one;
 `faulty STATUS...`, of http.server, which answers one request after the other with these, then with the last one; and
-`goaway CERTIFICATE KEY N`, of HTTP/2 (RFC 9113), which answers N requests of each connection and does without the rest.
+`goaway CERTIFICATE KEY N`, of HTTP/2 (RFC 9113), which answers N requests of each connection and does without the rest;
+`cut CERTIFICATE KEY`, whose replies end where the connection does: that of /whole with a goodbye of TLS, others without.
 Each prints the port that the kernel gave it, then a line for each request."""
 
 import asyncio
@@ -115,8 +116,38 @@ class Goaway:
                 connection.sendall(frame(self.GOAWAY, 0, 0, last.to_bytes(4, "big") + bytes(4)))
 
 
+class Cut:
+    """What it answers has a length at /length, is in chunks at /chunks, and else has neither."""
+
+    def __init__(self, certificate, key):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.context = context
+
+    def serve(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+            say("port", listener.getsockname()[1])
+            while True:
+                self.answer(listener.accept()[0])
+
+    def answer(self, plain):
+        try:
+            connection = self.context.wrap_socket(plain, server_side=True)
+            path = connection.recv(65536).split(b" ")[1]
+            framed = {b"/length": (b"content-length: 4\r\n", b"some"),
+                      b"/chunks": (b"transfer-encoding: chunked\r\n", b"4\r\nsome\r\n0\r\n\r\n"),
+                      b"/none": (b"", b"")}
+            fields, body = framed.get(path, (b"", b"some"))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n" + fields + b"\r\n" + body)
+            (connection.unwrap() if path == b"/whole" else connection).close()
+        except OSError:
+            pass
+
+
 if sys.argv[1] == "goaway":
     Goaway(*sys.argv[2:]).serve()
+elif sys.argv[1] == "cut":
+    Cut(*sys.argv[2:]).serve()
 elif sys.argv[1] == "aiohttp":
     asyncio.run(serve_with_aiohttp())
 else:
