@@ -185,7 +185,7 @@ bool Edge::drop_front(std::uint32_t most) {
     sent_bytes_seen_.store(sent_bytes_, std::memory_order_relaxed);
   }
   this->count(Loss::dropped, count);
-  dropped->done_all();
+  dropped->shed_all(message::Failure(message::Reason::full, "the edge " + name() + " is full"));
   return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/graph/calls.hpp"
 #include "engine/graph/unit.hpp"
+#include "engine/message/asker.hpp"
 #include "engine/runtime/wait.hpp"
 #include "engine/script/text.hpp"
 
@@ -177,7 +178,10 @@ class CallUnit final : public Unit {
     Batch& batch = **job.delivery;
     const Message message(batch, job.row);
     out.mark(batch, job.row);
-    if (job.dropped) return out.drop(message, observe::Dropped::limit);
+    if (job.dropped) {
+      if (const auto* metadata = message.metadata(); metadata && metadata->asker) metadata->asker->shed(*job.failed);
+      return out.drop(message, observe::Dropped::limit);
+    }
     if (job.gone) return out.drop(message, observe::Dropped::gone);
     if (job.failed && common().on_error != stage::OnError::pass) {
       return out.fail(message, std::move(*job.failed));

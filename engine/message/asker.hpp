@@ -38,6 +38,13 @@ class Asker {
   virtual bool waits() const noexcept = 0;
 
   bool fail(const Failure& why) noexcept { return waits() && answer(answer_to(why)); }
+  /// More than one message is made of what it asked for.
+  void note_parted() noexcept { parted_.store(true, std::memory_order_relaxed); }
+  /// What it asked for is dropped on purpose, and is all that was made of it: nothing will come of it. Of a part that
+  /// is dropped it hears nothing, for it would ask for the others again.
+  void shed(const Failure& why) noexcept {
+    if (!parted_.load(std::memory_order_relaxed)) fail(why);
+  }
   /// Nobody was responsible for it, or for a part of it: then that is what done() tells.
   void note_unrouted() noexcept { unrouted_.store(true, std::memory_order_relaxed); }
   bool done() noexcept {
@@ -56,7 +63,7 @@ class Asker {
   Asker() = default;
 
  private:
-  std::atomic<bool> succeeded_ = false, unrouted_ = false;
+  std::atomic<bool> succeeded_ = false, unrouted_ = false, parted_ = false;
 };
 
 /// The same by itself: 400, 404, 429, 503, 504, 502 or 500.

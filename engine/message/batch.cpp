@@ -318,7 +318,10 @@ Batch::Pointer Batch::copy() const {
   }
   if (has_metadata_) {
     other->has_metadata_ = true;
-    std::copy_n(metadata_.begin(), size_, other->metadata_.begin());
+    for (std::size_t row = 0; row < size_; ++row) {
+      other->metadata_[row] = metadata_[row];
+      if (metadata_[row] && metadata_[row]->asker) metadata_[row]->asker->note_parted();
+    }
   }
   other->arenas_ = arenas_;
   if (has_tokens_) {
@@ -403,6 +406,13 @@ void Batch::done_all() noexcept {
   if (!has_tokens_) return;
   answer_run(0, size_);
   has_tokens_ = false;
+}
+
+void Batch::shed_all(const Failure& why) noexcept {
+  for (std::size_t row = 0; has_metadata_ && row < size_; ++row) {
+    if (const auto& metadata = metadata_[row]; metadata && metadata->asker) metadata->asker->shed(why);
+  }
+  done_all();
 }
 
 /// The tokens of the column hear that rows `from` … `to` - 1 are done.

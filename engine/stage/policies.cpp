@@ -113,7 +113,8 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
       .field(
           "over", &LimitConfig::over,
           "What happens to a message that comes too early. wait: it waits. fail: it fails (limit). drop: it is gone, "
-          "and counted. Left out: wait; of a stage that listens: fail. With `order: free` no other key waits for "
+          "and counted; whoever asked for it, and for it alone, is told 429. Left out: wait; of a stage that listens: "
+          "fail. With `order: free` no other key waits for "
           "one that waits; with the order kept, what stands behind it does.",
           config::one_of({{"wait", Over::wait}, {"fail", Over::fail}, {"drop", Over::drop}}))
       .field("max_wait", &LimitConfig::max_wait, "Who has waited for so long fails (limit).", config::above(0))

@@ -127,3 +127,16 @@ BOOST_AUTO_TEST_CASE(what_is_left_when_weir_ends_is_told_so) {
   BOOST_TEST(asker->answers.front().status == 503);
   BOOST_TEST(asker->answers.front().body == "the server is ending\n");
 }
+
+BOOST_AUTO_TEST_CASE(who_is_shed_hears_so_unless_more_was_made_of_what_it_asked_for) {
+  const Failure full(Reason::full, "the edge a.main->b is full");
+  Remembers whole, parted;
+  whole.shed(full);
+  parted.note_parted();
+  parted.shed(full);
+  parted.done();
+  BOOST_REQUIRE(whole.answers.size() == 1U && parted.answers.size() == 1U);
+  BOOST_TEST(whole.answers[0].status == 503);
+  BOOST_TEST(header(whole.answers[0], "retry-after") == "1");
+  BOOST_TEST(parted.answers[0].status == 204);
+}
