@@ -43,7 +43,7 @@ constexpr int backlog = 1024;
 constexpr std::size_t read_bytes = 8 * 1024;
 constexpr std::size_t file_bytes = 64 * 1024;  // Of a file, at once.
 constexpr std::size_t tls_bytes = 16 * 1024;   // What is made into TLS at once: one record.
-constexpr auto look_time = 1s;                 // How often it is looked whether who waits for an answer is still there.
+constexpr auto look_time = 1s;  // How often it is looked whether who waits for an answer is still there, or takes it.
 constexpr auto accept_pause = 100ms;  // After an accept that failed: no descriptors come back by asking faster.
 // What a refused sender still sends is read over, or it would never see why: between two pieces, and in all.
 constexpr auto linger_pause = 2s, linger_time = 30s;
@@ -184,7 +184,14 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     connection.waits = what;
     connection.since = core.now();
     connection.deadline = patience == runtime::Duration::max() ? Time::max() : connection.since + patience;
-    arm(connection.deadline);
+    if (what == Connection::Waits::receiver) {
+      connection.on_the_way = bytes_on_the_way(connection.socket.native_handle());
+    }
+    arm(next_look(connection, connection.since));
+  }
+  static Time next_look(const Connection& connection, Time now) {
+    return connection.waits == Connection::Waits::receiver ? std::min(connection.deadline, now + look_time)
+                                                           : connection.deadline;
   }
 
   /// Of what gets on in pieces.
@@ -214,9 +221,9 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     auto next = Time::max();
     for (auto* connection : open) {
       if (connection->waits == Connection::Waits::handler) look(*connection, now);
-      if (connection->waits == Connection::Waits::receiver && connection->deadline <= now) ask_kernel(*connection, now);
+      if (connection->waits == Connection::Waits::receiver) ask_kernel(*connection, now);
       if (connection->deadline > now) {
-        next = std::min(next, connection->deadline);
+        next = std::min(next, next_look(*connection, now));
       } else if (!connection->late) {
         connection->late = true;
         interrupt(*connection);
@@ -236,7 +243,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   }
 
   /// A slow receiver may have taken some although there is no room to write more: the kernel asks for more only once a
-  /// good part of its buffer is empty.
+  /// good part of its buffer is empty. It does not say when, so it is asked now and then.
   static void ask_kernel(Connection& connection, Time now) {
     const int left = bytes_on_the_way(connection.socket.native_handle());
     if (left >= connection.on_the_way) return;
@@ -293,7 +300,8 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       room += connection->memory.bytes();
     }
     if (room < bytes) return;
-    std::sort(slow.begin(), slow.end(), [](const auto* one, const auto* other) { return one->since < other->since; });
+    const auto longer = [](const auto* one, const auto* other) { return one->since < other->since; };
+    std::stable_sort(slow.begin(), slow.end(), longer);  // Many are looked at in one moment: the first came first.
     for (auto* connection : slow) {
       if (memory->left() >= bytes) return;
       connection->memory.hold(0);
@@ -700,7 +708,6 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       send_at_once(connection, rest);
       const bool file = response.file && !head;
       if (rest.bytes() > 0 || file) {
-        connection.on_the_way = bytes_on_the_way(connection.socket.native_handle());
         inside.wait_for_body(connection, Connection::Waits::receiver, inside.options.send_time);
         inside.gets_on(connection, bytes_in_all - rest.bytes());
         if (!co_await send(inside, connection, rest)) co_return;
