@@ -499,10 +499,18 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       if (count == 0) co_return false;
       tls.receive(std::string_view(connection.buffer.data(), count));
       auto answer = tls.take();
+      if (tls.met_http()) break;
       if (!answer.empty() && !co_await write(connection, std::move(answer))) co_return false;
     }
     if (!tls.failed()) co_return true;
     observe::log(observe::Level::info, "a TLS handshake failed", {{"client", peer}, {"err", tls.why()}});
+    if (tls.met_http()) {
+      connection.tls.reset();
+      inside.refused({400, std::nullopt});
+      auto telling = tell(inside, connection, http_refusal(400, "this port speaks https"), false);
+      co_await std::move(telling);
+      co_return false;
+    }
     co_await linger(inside, connection);  // So that the alert arrives.
     co_return false;
   }

@@ -51,16 +51,17 @@ int no_pass_phrase(char*, int, int, void*) { return -1; }
 
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
-  static constexpr std::string_view spoken = "http/1.1";
   const std::string_view all(reinterpret_cast<const char*>(offered), offered_size);
-  for (std::size_t at = 0; at < all.size();) {
-    const auto length = static_cast<unsigned char>(all[at]);
-    if (all.substr(at + 1, length) == spoken) {
-      *out = offered + at + 1;
-      *size = length;
-      return SSL_TLSEXT_ERR_OK;
+  for (const std::string_view spoken : {"http/1.1", "http/1.0"}) {
+    for (std::size_t at = 0; at < all.size();) {
+      const auto length = static_cast<unsigned char>(all[at]);
+      if (all.substr(at + 1, length) == spoken) {
+        *out = offered + at + 1;
+        *size = length;
+        return SSL_TLSEXT_ERR_OK;
+      }
+      at += 1u + length;
     }
-    at += 1u + length;
   }
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -187,7 +188,7 @@ struct TlsSession::Inside {
   Connection connection;
   BIO* in = nullptr;  // Both are the connection's.
   BIO* out = nullptr;
-  bool ended = false, failed = false;
+  bool ended = false, failed = false, met_http = false;
   std::string why;
 
   bool established() const { return SSL_is_init_finished(connection.get()) == 1; }
@@ -209,6 +210,8 @@ struct TlsSession::Inside {
   void fail() {
     ended = failed = true;
     const auto verified = SSL_get_verify_result(connection.get());
+    const auto code = ERR_peek_last_error();
+    met_http = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
     why = last_error();
     if (verified != X509_V_OK) why += std::string(" (") + X509_verify_cert_error_string(verified) + ")";
   }
@@ -280,6 +283,7 @@ std::string TlsSession::take() {
 bool TlsSession::established() const { return inside_->established(); }
 bool TlsSession::ended() const { return inside_->ended; }
 bool TlsSession::failed() const { return inside_->failed; }
+bool TlsSession::met_http() const { return inside_->met_http; }
 const std::string& TlsSession::why() const { return inside_->why; }
 
 std::string TlsSession::subject() const {

@@ -50,7 +50,7 @@ class TlsGoodbyes {
 
 class TlsSession;
 
-/// What all connections of a server share. TLS 1.2 and 1.3; of ALPN only http/1.1. Not thread-safe.
+/// What all connections of a server share. TLS 1.2 and 1.3; of ALPN http/1.1 and http/1.0. Not thread-safe.
 class TlsServer {
  public:
   /// Throws std::system_error for a file that can't be read, TlsError for one that does not hold what it should, and
@@ -83,6 +83,7 @@ class TlsSession {
   bool established() const;                ///< The handshake is over.
   bool ended() const;                      ///< The peer has said goodbye, or failed().
   bool failed() const;
+  bool met_http() const;           ///< failed(), since the peer speaks HTTP in the clear.
   const std::string& why() const;  ///< In words.
   std::string subject() const;     ///< Of the client's certificate, verified: `CN=alice,O=acme`; or empty.
 

@@ -317,12 +317,17 @@ BOOST_AUTO_TEST_CASE(a_client_is_shown_the_certificate_of_the_name_it_asks_for) 
   BOOST_TEST(ask("localhost", "server") == "200");
   BOOST_TEST(ask("localhost", "server", {"--tls-max", "1.2"}) == "200");
   BOOST_TEST(ask("localhost", "server", {"--http2"}) == "200");
+  BOOST_TEST(ask("localhost", "server", {"--http1.0"}) == "200");  // And that is all that it offers.
   BOOST_TEST(ask("other.example", "other") == "200");
   BOOST_TEST(ask("a.wild.example", "other") == "200");
   BOOST_TEST(ask("other.example", "server") == "curl 60");
   BOOST_TEST(ask("third.example", "other") == "curl 60");  // It is shown the first.
   BOOST_TEST(ask("localhost", "server", {"--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"}) == "curl 35");
-  BOOST_TEST(status({url(port, "/a")}) != "200");
+  for (const auto* method : {"GET", "POST"}) {
+    const auto told = curl({"-X", method, url(port, "/a")});
+    BOOST_TEST(code(told) == "400", method);
+    BOOST_TEST(body(told) == "this port speaks https\n", method);
+  }
   const auto other_protocol =
       Child({"sh", "-c", "openssl s_client -alpn h2 -connect 127.0.0.1:" + at + " </dev/null 2>&1"}).end();
   BOOST_TEST(contains(other_protocol.out, "no application protocol"), other_protocol.out);
