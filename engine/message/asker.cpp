@@ -10,6 +10,8 @@ using namespace std::chrono_literals;
 /// What a stranger is told. The failure's own text may name stages, hosts and paths; only of what the asker itself sent
 /// is it repeated.
 std::string said(const Failure& why) {
+  constexpr auto of_others = "who was asked for it gave no good answer";
+  if (why.of_peer) return of_others;
   switch (why.reason) {
     case Reason::decode:
       return why.text.empty() ? "the request can't be read" : why.text;
@@ -28,7 +30,7 @@ std::string said(const Failure& why) {
       return "it took too long";
     case Reason::status:
     case Reason::connect:
-      return "who was asked for it gave no good answer";
+      return of_others;
     default:
       return "it failed";
   }

@@ -140,3 +140,11 @@ BOOST_AUTO_TEST_CASE(who_is_shed_hears_so_unless_more_was_made_of_what_it_asked_
   BOOST_TEST(header(whole.answers[0], "retry-after") == "1");
   BOOST_TEST(parted.answers[0].status == 204);
 }
+
+BOOST_AUTO_TEST_CASE(of_a_reply_that_was_broken_nobody_is_told_what_was_wrong_with_it) {
+  Failure broken(Reason::decode, "the reply is compressed more than once");
+  broken.of_peer = true;
+  const auto answer = Asker::answer_to(broken);
+  BOOST_TEST(answer.status == 502);
+  BOOST_TEST(answer.body == "who was asked for it gave no good answer\n");
+}
