@@ -382,7 +382,10 @@ class Transfer {
         return is_one_of(header.first, {"content-encoding", "content-length"});
       });
     }
-    std::erase_if(reply_.headers, [](const auto& header) { return header.first == "transfer-encoding"; });
+    // Where both are said the chunks count (RFC 9112, 6.3).
+    std::erase_if(reply_.headers, [this](const auto& header) {
+      return header.first == "transfer-encoding" || (chunked_ && header.first == "content-length");
+    });
     long version = 0;
     curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
     if (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1) connections_.answers_in_turn(ends_);

@@ -287,6 +287,14 @@ BOOST_AUTO_TEST_CASE(chunks_are_joined_and_what_comes_behind_them_is_no_header) 
 
 // --------------------------------------------------------------------------------------------------------- connections
 
+BOOST_AUTO_TEST_CASE(a_length_beside_chunks_is_not_that_of_the_body) {
+  Peer peer(sends("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+  const auto reply = ask(get(peer.url()));
+  BOOST_TEST(why(reply) == "no failure");
+  BOOST_TEST(reply.body == "hello");
+  BOOST_TEST(reply.headers.empty());
+}
+
 BOOST_AUTO_TEST_CASE(connections_are_kept_and_one_that_was_closed_meanwhile_costs_nothing) {
   Peer peer([](Peer::Connection& connection) {
     // Two requests each, and the connection goes without a word.
