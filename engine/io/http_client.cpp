@@ -240,8 +240,9 @@ struct Watch {
 enum class Repeat {
   no,
   same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
-  again,  ///< It was sent, which is harmless, and the kept connection ended without a byte of a reply.
-  alone,  ///< By a connection that is made for it: the one it was sent by was ended for all who shared it (GOAWAY).
+  again,  ///< It was sent, which is harmless, and the connection ended without a byte of a reply.
+  alone,  ///< The same, by a connection that is made for it: other kept ones may have ended as well, and one that is
+          ///< shared has ended for all who shared it (GOAWAY).
 };
 
 }  // namespace
@@ -484,11 +485,12 @@ class Transfer {
     long gone_out = 0;
     curl().easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &gone_out);
     if (sendings_ == 2 && gone_out == 0) return true;
-    if (sendings_ > 2 || sent_ || !is_repeatable(call_.method)) {
+    const bool in_turn = speaks_1_ || met_http_1_;
+    if (sendings_ > 2 || sent_ || (alone_ && in_turn) || !is_repeatable(call_.method)) {
       return refuse(Reason::io, "the connection was closed before a reply began");
     }
-    if (!call_.before_again) return true;
-    repeat = Repeat::again;  // Nobody can be waited for in here.
+    if (!in_turn && !call_.before_again) return true;  // By the next connection, which those share who were lost too.
+    repeat = in_turn ? Repeat::alone : Repeat::again;
     return false;
   }
   /// By HTTP/2 a server ends a connection for all who share it (GOAWAY, RFC 9113, 6.8), and answers only some. The

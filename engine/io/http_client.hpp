@@ -74,8 +74,8 @@ class HttpClient {
   /// stream is (HTTP/2). Failures: connect (name, refused, unreachable), tls, timeout (of the three times),
   /// robots, size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP),
   /// status (too many redirects), type (what can be no request). A request on a kept connection that the server has
-  /// closed meanwhile is sent again, once, if no byte of a reply came, and if that is harmless: nothing had gone out,
-  /// or the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has no body.
+  /// closed meanwhile is sent again, once, by a new one, if no byte of a reply came, and if that is harmless: nothing had
+  /// gone out, or the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has no body.
   runtime::Task<HttpReply> call(HttpCall call);
 
   std::size_t calls() const;  ///< Under way now.

@@ -1129,6 +1129,20 @@ BOOST_AUTO_TEST_CASE(a_server_that_looks_at_nothing_is_not_asked_for_ever) {
   BOOST_TEST((said.size() >= 8 && said.size() <= 3 * 8), said.size() << " requests");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_sent_again_goes_by_no_other_kept_connection_which_may_have_ended_too) {
+  tests::PythonServer server({"swallow"});
+  for (const bool counted : {false, true}) {
+    std::vector<HttpReply> got(200);
+    const auto all = [&](Core& core) {
+      HttpCall call = get(server.url());
+      if (counted) call.before_again = [&core] { return core.now(); };
+      return ask_by_eight(core, {}, std::move(call), got);
+    };
+    runtime::on_core(all);
+    for (const auto& reply : got) BOOST_TEST(why(reply) == "no failure");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_body_that_ends_with_the_connection_is_whole_only_if_tls_has_said_goodbye) {
   const tests::Certificates certificates;
   certificates.make("server");

@@ -1,6 +1,7 @@
 """Servers that are not ours, for the runs of pipelines: `aiohttp`, an API as aiohttp's users write one;
 `faulty STATUS...`, of http.server, which answers one request after the other with these, then with the last one; and
 `goaway CERTIFICATE KEY N`, of HTTP/2 (RFC 9113), which answers N requests of each connection and does without the rest;
+`swallow`, which answers the first request of each connection, and ends it at the second;
 `cut CERTIFICATE KEY`, whose replies end where the connection does: that of /whole with a goodbye of TLS, others without.
 Each prints the port that the kernel gave it, then a line for each request."""
 
@@ -116,6 +117,21 @@ class Goaway:
                 connection.sendall(frame(self.GOAWAY, 0, 0, last.to_bytes(4, "big") + bytes(4)))
 
 
+def swallow():
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        say("port", listener.getsockname()[1])
+
+        def hold(connection):
+            with connection, connection.makefile("rb") as received:
+                for said in (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere", b""):
+                    while received.readline().strip():
+                        pass
+                    connection.sendall(said)
+
+        while True:
+            threading.Thread(target=hold, args=(listener.accept()[0],), daemon=True).start()
+
+
 class Cut:
     """What it answers has a length at /length, is in chunks at /chunks, and else has neither."""
 
@@ -146,6 +162,8 @@ class Cut:
 
 if sys.argv[1] == "goaway":
     Goaway(*sys.argv[2:]).serve()
+elif sys.argv[1] == "swallow":
+    swallow()
 elif sys.argv[1] == "cut":
     Cut(*sys.argv[2:]).serve()
 elif sys.argv[1] == "aiohttp":
