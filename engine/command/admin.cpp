@@ -126,7 +126,7 @@ std::string channel_json(const observe::ChannelSnapshot& channel) {
          ", \"port\": " + json_text(channel.port) + ", \"to\": " + json_text(channel.to) + ", " +
          number("capacity", channel.capacity) + ", " + number("depth", channel.depth) + ", " +
          number("held", channel.held) + ", " + number("credits", channel.credits) + ", " +
-         number("bytes", channel.bytes) + "}";
+         number("bytes", channel.bytes) + ", \"oldest_s\": " + config::show(channel.oldest_s) + "}";
 }
 
 std::string live_json(const observe::PipelineSnapshot& live) {
@@ -135,8 +135,8 @@ std::string live_json(const observe::PipelineSnapshot& live) {
   for (const auto& channel : live.channels) {
     channels += (channels.empty() ? "\n    " : ",\n    ") + channel_json(channel);
   }
-  return "{" + number("unaccounted", observe::unaccounted(live)) + ", \"stages\": [" + stages + "], \"channels\": [" +
-         channels + "]}";
+  return "{" + number("unaccounted", observe::unaccounted(live)) + ", \"config_hash\": " + json_text(live.config_hash) +
+         ", \"stages\": [" + stages + "], \"channels\": [" + channels + "]}";
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ std::uint64_t messages_through(const observe::Snapshot& snapshot) {
   bool has_sink = false;
   for (const auto& pipeline : snapshot.pipelines) {
     for (const auto& stage : pipeline.stages) {
-      if (stage.end_to_end) {
+      if (!stage.end_to_end.empty()) {
         has_sink = true;
         sinks += stage.in;
       }

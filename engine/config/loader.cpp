@@ -188,6 +188,48 @@ bool apply_override(Node& root, const std::string& path, Node value, Place place
   return false;
 }
 
+namespace {
+
+/// FNV-1a of what a tree says, whatever its layout: maps in the order written, since stages are.
+class Hash {
+ public:
+  void add(const Node& node) {
+    add(static_cast<char>(node.kind));
+    add(node.plain ? '1' : '0');
+    add(node.text);
+    for (const auto& item : node.items) add(item);
+    for (const auto& entry : node.entries) {
+      if (&node == top_ && entry.key == "tests") continue;
+      add(entry.key);
+      add(entry.value);
+    }
+    add('.');
+  }
+  std::string of(const Node& root) {
+    top_ = &root;
+    add(root);
+    return fmt::format("{:016x}", hash_);
+  }
+
+ private:
+  void add(char byte) {
+    hash_ ^= static_cast<unsigned char>(byte);
+    hash_ *= 1099511628211u;
+  }
+  void add(const std::string& text) {
+    for (const char byte : std::to_string(text.size())) add(byte);
+    add(':');
+    for (const char byte : text) add(byte);
+  }
+
+  const Node* top_ = nullptr;
+  std::uint64_t hash_ = 14695981039346656037u;
+};
+
+std::string hash_of(const Node& root) { return Hash().of(root); }
+
+}  // namespace
+
 std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
                          Diagnostics& diagnostics) {
   auto root = parse(source, diagnostics);
@@ -213,6 +255,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
                              const Scope::Environment& environment, bool testing, Diagnostics& diagnostics) {
   Pipeline pipeline;
   pipeline.name = pipeline_name(source->name);
+  pipeline.hash = hash_of(root);
   pipeline.source = source;
   Place whole;
   whole.source = source;

@@ -48,6 +48,9 @@ struct AdminSettings {
 
 struct Pipeline {
   std::string name;  ///< The file's name without folder and `.yaml`.
+  /// 16 hexadecimal digits, the same where the same is run: of the whole tree without `tests`, as written. What `${}`
+  /// stands for is not in it, so that nobody finds a secret by trying.
+  std::string hash;
   std::shared_ptr<const Source> source;
   Scope scope;                    ///< Knows environment, vars and secrets.
   Map<Value> vars;                ///< For Lua.

@@ -36,6 +36,7 @@ struct InboxItem {
   message::Batch::Pointer batch;
   std::uint64_t charged = 0;
   std::uint64_t from_budget = 0;
+  runtime::Time sent{};     // Of a batch.
   std::uint32_t times = 1;  // Of a mark.
 };
 
@@ -107,8 +108,12 @@ bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
   return false;
 }
 
-void Edge::send(message::Batch::Pointer batch) {
+void Edge::send(message::Batch::Pointer batch, runtime::Time now) {
+  if (taken_seen_.load(std::memory_order_relaxed) == sent_) {
+    waits_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
   InboxItem item;
+  item.sent = now;
   item.charged = charge(batch->live_bytes());
   item.from_budget = std::exchange(reserved_, 0);
   sent_ += batch->size();
@@ -159,6 +164,7 @@ bool Edge::drop_front(std::uint32_t most) {
         std::find_if(items.begin(), items.end(), [](const InboxItem& item) { return item.mark == Mark::none; });
     if (first == items.end()) return false;
     const std::uint64_t charged_before = first->charged, budget_before = first->from_budget;
+    taken_sent_.store(first->sent.time_since_epoch().count(), std::memory_order_relaxed);
     count = std::min(most, static_cast<std::uint32_t>(first->batch->size()));
     dropped = std::move(first->batch);
     if (count == dropped->size()) {
@@ -223,6 +229,13 @@ void Edge::give_home(std::uint32_t messages, std::uint64_t bytes, std::uint64_t 
   }
   released_.exchange(released, std::memory_order_seq_cst);
   if (sender_.occupied() && room_for_need()) sender_.wake();
+}
+
+runtime::Duration Edge::oldest_waits(runtime::Time now) const noexcept {
+  if (taken() == sent()) return {};
+  const auto since =
+      std::max(waits_since_.load(std::memory_order_relaxed), taken_sent_.load(std::memory_order_relaxed));
+  return std::max(now.time_since_epoch() - runtime::Duration(since), runtime::Duration::zero());
 }
 
 runtime::Duration Edge::row_cost() const noexcept {
@@ -290,6 +303,11 @@ void Inbox::take_turns(std::size_t first, std::size_t step) {
   lane.step = step % lane.count;
 }
 
+void Edge::note_taken(const InboxItem& item) noexcept {
+  taken_sent_.store(item.sent.time_since_epoch().count(), std::memory_order_relaxed);
+  taken_seen_.store(taken_seen_.load(std::memory_order_relaxed) + item.batch->size(), std::memory_order_relaxed);
+}
+
 bool Inbox::next_of(Edge& edge, Item& item) {
   if (!edge.oldest_) return edge.to_.queue_->items.try_dequeue_from_producer(edge.tokens_->producer, item);
   std::unique_lock lock(edge.oldest_->mutex);
@@ -306,8 +324,7 @@ bool Inbox::next_of(Edge& edge, Item& item) {
   if (!item.batch) return true;
   // With the lock held: whoever finds that nothing waits must also find that all is home.
   if constexpr (planted == 15) lock.unlock();
-  edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
-                         std::memory_order_relaxed);
+  edge.note_taken(item);
   edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
   return true;
 }
@@ -320,10 +337,7 @@ std::optional<Arrival> Inbox::receive_from(Edge& edge) {
     ++ended_;
   }
   if (item.mark != Mark::none) return Arrival(item.mark, &edge);
-  if (!edge.oldest_) {
-    edge.taken_seen_.store(edge.taken_seen_.load(std::memory_order_relaxed) + item.batch->size(),
-                           std::memory_order_relaxed);
-  }
+  if (!edge.oldest_) edge.note_taken(item);
   return Arrival(Delivery(std::move(item.batch), &edge, item.charged, item.from_budget));
 }
 

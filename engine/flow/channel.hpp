@@ -64,7 +64,7 @@ class Edge final : public Parking {
   /// Whether so much may be sent now. If not, the need is remembered for the next park().
   bool fits(std::uint32_t messages, std::uint64_t bytes) noexcept;
   /// Sends it. Only after fits() was true for it, with nothing sent in between. Never blocks.
-  void send(message::Batch::Pointer batch);
+  void send(message::Batch::Pointer batch, runtime::Time now);
   /// Messages that it has room for now, whatever their bytes.
   std::uint32_t room() noexcept;
   /// Of an edge that drops its oldest: lets go of as many of them as it takes for fits() to be true, which it then is.
@@ -103,6 +103,10 @@ class Edge final : public Parking {
   std::uint64_t bytes() const noexcept {
     return sent_bytes_seen_.load(std::memory_order_relaxed) - released_bytes_.load(std::memory_order_relaxed);
   }
+  /// How long the oldest that has not been taken has waited; zero: nothing waits. Never less than it has, and more by
+  /// no more than the time between two batches that were sent: what waits is known by when the batch before it was
+  /// sent.
+  runtime::Duration oldest_waits(runtime::Time now) const noexcept;
 
  private:
   friend class Inbox;
@@ -114,6 +118,7 @@ class Edge final : public Parking {
   void release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
   void give_home(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept;
   void put(InboxItem item);
+  void note_taken(const InboxItem& item) noexcept;
   bool drop_front(std::uint32_t most);
 
   std::string name_;
@@ -134,11 +139,13 @@ class Edge final : public Parking {
   std::atomic<std::uint64_t> need_bytes_{0};
   std::atomic<bool> need_empty_{false};  // The budget is full: only an empty edge may send beyond it.
   std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0};
-  std::array<std::atomic<std::uint64_t>, 3> lost_{};  // By Loss.
+  std::atomic<runtime::Duration::rep> waits_since_{0};  // When something was last sent with nothing before it.
+  std::array<std::atomic<std::uint64_t>, 3> lost_{};    // By Loss.
   // The receiver's.
   alignas(64) std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> released_bytes_{0};
   std::atomic<std::uint64_t> taken_seen_{0};
+  std::atomic<runtime::Duration::rep> taken_sent_{0};  // When what was taken last had been sent.
   bool ended_ = false;
   std::atomic<bool> closed_{false};
   std::function<void()> closing_;

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/message/failure.hpp"
@@ -47,11 +48,11 @@ struct Counters {
   std::uint64_t restarts = 0;
   Cell<std::int64_t> in_flight{};  ///< Counted as it is held, never derived.
   std::array<Cell<runtime::Duration>, observe::states> time{};
-  observe::HistogramCells duration;    ///< Sinks: one message. Calls: one call.
-  observe::HistogramCells end_to_end;  ///< Sinks: from the source's reading to when the sink was done with it.
+  observe::HistogramCells duration;  ///< Sinks: one message. Calls: one call.
   std::int64_t children = 0;
   std::uint64_t child_restarts = 0;
-  observe::Counts http_refused;  ///< As StageSnapshot::http_refused.
+  observe::Counts http_refused;              ///< As StageSnapshot::http_refused.
+  std::optional<std::int64_t> behind_bytes;  ///< Likewise.
 
   void drop(observe::Dropped reason, std::uint64_t messages = 1) {
     dropped[static_cast<std::size_t>(reason)] += messages;

@@ -17,6 +17,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
  public:
   DuplexUnit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core)
       : Unit(setting, planned, core, 0), any_port_(head().planned->ports.size() - 1) {
+    stage = planned.stages.front();
     // As of a source.
     next_id_ = (core.random().next() & 0xffff) << 48;
   }
@@ -209,7 +210,7 @@ class DuplexUnit final : public Unit, private message::TokenOwner {
   const Port any_port_;
   flow::Event heard_{core_};
   int deliveries_ = 0;
-  std::uint64_t received_ = 0;       // Messages, so far.
+  std::uint64_t received_ = 0;  // Messages, so far.
   struct Passing {
     flow::Mark mark;
     std::uint64_t received;

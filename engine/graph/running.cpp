@@ -258,6 +258,7 @@ struct Running::Inside {
   observe::PipelineSnapshot merged(Collected& collected) {
     observe::PipelineSnapshot pipeline;
     pipeline.pipeline = plan.pipeline.name;
+    pipeline.config_hash = plan.pipeline.hash;
     for (const auto& planned : plan.stages) {
       if (!planned.first_step()) continue;  // The steps of a `do` are one stage.
       observe::StageSnapshot* whole = nullptr;
@@ -292,6 +293,7 @@ struct Running::Inside {
       shown.held = static_cast<std::int64_t>(taken - released);
       shown.credits = shown.capacity - shown.depth - shown.held;
       shown.bytes = static_cast<std::int64_t>(channel.edge->bytes());
+      shown.oldest_s = std::chrono::duration<double>(channel.edge->oldest_waits(home.now())).count();
       auto same = std::find_if(pipeline.channels.begin(), pipeline.channels.end(),
                                [&](const observe::ChannelSnapshot& other) { return other.name() == shown.name(); });
       if (same == pipeline.channels.end()) {
@@ -302,6 +304,7 @@ struct Running::Inside {
         same->held += shown.held;
         same->credits += shown.credits;
         same->bytes += shown.bytes;
+        same->oldest_s = std::max(same->oldest_s, shown.oldest_s);
       }
     }
     return pipeline;

@@ -1,4 +1,7 @@
 // A sink: gives it what comes, and takes note of when it was done with that.
+#include <algorithm>
+#include <utility>
+
 #include "engine/graph/unit.hpp"
 
 namespace weir::graph {
@@ -12,7 +15,23 @@ class SinkUnit final : public Unit {
     auto driver = std::make_unique<SinkDriver>(*this);
     driver_ = driver.get();
     head().context = std::move(driver);
+    const Plan& plan = *setting_.plan;
+    for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+      const auto& maker = plan.stages[i];
+      if (!maker.opens_tokens() || (maker.configured.shape == stage::Shape::duplex && !maker.configured.creates))
+        continue;
+      const auto is_this = [&maker](const PlannedStage& planned) { return &planned == &maker; };
+      if (plan.any_up_to(planned_.stages.front(), is_this)) end_to_end_.push_back({i, {}});
+    }
     Unit::prepare();
+  }
+  void snapshot(std::vector<observe::StageSnapshot>& stages) override {
+    const std::size_t own = stages.size();
+    Unit::snapshot(stages);
+    for (const auto& [source, cells] : end_to_end_) {
+      const bool known = source != message::TokenOwner::unknown;
+      stages[own].end_to_end.emplace_back(known ? setting_.plan->stages[source].name : std::string(), cells);
+    }
   }
 
  private:
@@ -104,7 +123,20 @@ class SinkUnit final : public Unit {
   void take(const stage::Batch& batch) {
     head().output->arrived(batch);
     if (taken_.empty()) taken_at_ = clock();
-    taken_.push_back({batch.size(), batch.entered(0)});
+    taken_.push_back({batch.size(), batch.entered(0), source_of(batch)});
+  }
+
+  /// Whose its first row is, where several may be.
+  std::size_t source_of(const stage::Batch& batch) const {
+    if (end_to_end_.size() == 1) return end_to_end_.front().first;
+    const message::Token* const token = batch.token(0);
+    return token ? token->stage() : message::TokenOwner::unknown;
+  }
+  observe::HistogramCells& end_to_end(std::size_t source) {
+    const auto known = std::find_if(end_to_end_.begin(), end_to_end_.end(),
+                                    [source](const auto& cells) { return cells.first == source; });
+    return known == end_to_end_.end() ? end_to_end_.emplace_back(source, observe::HistogramCells()).second
+                                      : known->second;
   }
 
   /// The rows of a batch stand in the figures alike, and so do those of all that were worked off together.
@@ -114,7 +146,7 @@ class SinkUnit final : public Unit {
     std::size_t rows = 0;
     for (const Taken& batch : taken_) {
       const std::chrono::duration<double> age = clock() - batch.entered;
-      counters.end_to_end.observe(age.count(), batch.rows);
+      end_to_end(batch.source).observe(age.count(), batch.rows);
       rows += batch.rows;
     }
     const std::chrono::duration<double> took = clock() - taken_at_;
@@ -124,12 +156,14 @@ class SinkUnit final : public Unit {
 
   struct Taken {
     std::size_t rows;
-    runtime::Time entered;  // Its first row, at the source.
+    runtime::Time entered;  // Its first row, at the source,
+    std::size_t source;     // and which that is.
   };
 
   SinkDriver* driver_ = nullptr;
-  std::vector<Taken> taken_;  // The batches that the sink works on.
-  runtime::Time taken_at_{};  // The first of them, here.
+  std::vector<std::pair<std::size_t, observe::HistogramCells>> end_to_end_;  // By the source.
+  std::vector<Taken> taken_;                                                 // The batches that the sink works on.
+  runtime::Time taken_at_{};                                                 // The first of them, here.
 };
 
 }  // namespace

@@ -61,6 +61,7 @@ class SourceUnit final : public Unit, private TokenOwner {
   SourceUnit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core)
       : Unit(setting, planned, core, 0), driver_(*this), any_port_(head().planned->ports.size() - 1) {
     // 16 bits of chance keep the ids of two runs apart; below them the count.
+    stage = planned.stages.front();
     next_id_ = (core.random().next() & 0xffff) << 48;
     driver_.data = setting.plan->pipeline.run.data;
   }

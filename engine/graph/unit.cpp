@@ -469,12 +469,12 @@ Unit::Sent Unit::deliver(Branch& branch, flow::Edge& edge, Batch::Pointer batch,
     if (fitting > 0) {
       Batch::Pointer first = Batch::make();
       for (std::size_t row = 0; row < fitting; ++row) first->take_row(*batch, row);
-      edge.send(std::move(first));
+      edge.send(std::move(first), clock_);
     }
     lose(branch, edge, *batch, fitting, from);
     return fitting == 0 ? Sent::not_at_all : Sent::in_part;
   }
-  edge.send(std::move(batch));
+  edge.send(std::move(batch), clock_);
   return Sent::whole;
 }
 
@@ -634,6 +634,7 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
       cells.state_s[state] = std::chrono::duration<double>(runtime::Duration(counters.time[state])).count();
     }
     cells.http_refused = counters.http_refused;
+    cells.behind_bytes = counters.behind_bytes;
     const auto shape = node->planned->configured.shape;
     const bool duplex = shape == stage::Shape::duplex;
     // Its steps are done by the same one.
@@ -641,7 +642,6 @@ void Unit::snapshot(std::vector<observe::StageSnapshot>& stages) {
     // Not node->op: at the end the home core takes that away while a question may still be under way here.
     const bool calls = duplex || (shape == stage::Shape::call && !node->planned->gate);
     if (calls || shape == stage::Shape::sink) cells.duration = counters.duration;
-    if (shape == stage::Shape::sink) cells.end_to_end = counters.end_to_end;
     if (node->planned->configured.touches == stage::Touches::proc) {
       cells.children = counters.children;
       cells.child_restarts = counters.child_restarts;

@@ -23,6 +23,10 @@ class TokenOwner {
   /// again. Must not block or throw.
   virtual void completed(Token& token) noexcept = 0;
 
+  static constexpr std::size_t unknown = static_cast<std::size_t>(-1);
+  /// The stage that made the messages, by its place in the plan. Set before any token is opened.
+  std::size_t stage = unknown;
+
  protected:
   ~TokenOwner() = default;
 };
@@ -85,6 +89,8 @@ class Token {
     if (ordinal >= 64 || ((lines_.known >> ordinal) & 1) == 0) return std::nullopt;
     return lines_.first + static_cast<std::int64_t>(ordinal);
   }
+  /// Of its owner. Only while a row of it is outstanding.
+  std::size_t stage() const noexcept { return owner_->stage; }
   std::int64_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
   /// Only once completed() has been called: in the order of failing, but those of one row one after the other. Beyond
   /// `failures_most` of a row, and beyond 64 MiB of all, only the first of a row is kept, and of the others how many

@@ -129,12 +129,15 @@ void write_stage(Exposition& to, const std::string& pipeline, const StageSnapsho
   to.add(metric("weir_stage_duration_seconds"), labels, stage.duration);
   to.add(metric("weir_stage_restarts_total"), labels, stage.restarts);
   to.add(metric("weir_stage_workers"), labels, stage.workers);
-  to.add(metric("weir_end_to_end_seconds"), labels, stage.end_to_end);
+  for (const auto& [source, cells] : stage.end_to_end) {
+    to.add(metric("weir_end_to_end_seconds"), with(labels, "source", source), cells);
+  }
   to.add(metric("weir_ack_pending_messages"), labels, stage.ack_pending);
   to.add(metric("weir_ack_replayed_total"), labels, stage.ack_replayed);
   for (const auto& [status, count] : stage.http_refused) {
     to.add(metric("weir_http_refused_total"), with(labels, "status", status), count);
   }
+  to.add(metric("weir_follow_behind_bytes"), labels, stage.behind_bytes);
   to.add(metric("weir_child_up"), labels, stage.children);
   to.add(metric("weir_child_restarts_total"), labels, stage.child_restarts);
   if (stage.breaker) {
@@ -174,6 +177,7 @@ void write_channel(Exposition& to, const std::string& pipeline, const ChannelSna
   to.add(metric("weir_channel_held_messages"), labels, channel.held);
   to.add(metric("weir_channel_credits_messages"), labels, channel.credits);
   to.add(metric("weir_channel_bytes"), labels, channel.bytes);
+  to.add(metric("weir_channel_oldest_message_seconds"), labels, channel.oldest_s);
 }
 
 void write_process(Exposition& to, const ProcessSnapshot& process) {
@@ -191,7 +195,9 @@ std::string exposition(const Snapshot& snapshot) {
   for (const auto& pipeline : snapshot.pipelines) {
     for (const auto& stage : pipeline.stages) write_stage(to, pipeline.pipeline, stage);
     for (const auto& channel : pipeline.channels) write_channel(to, pipeline.pipeline, channel);
-    to.add(metric("weir_unaccounted_messages"), {{"pipeline", pipeline.pipeline}}, unaccounted(pipeline));
+    const Labels labels{{"pipeline", pipeline.pipeline}};
+    to.add(metric("weir_unaccounted_messages"), labels, unaccounted(pipeline));
+    to.add(metric("weir_config_hash_info"), with(labels, "hash", pipeline.config_hash), std::uint64_t{1});
   }
   to.add(metric("weir_memory_budget_bytes"), {}, snapshot.memory_budget_bytes);
   to.add(metric("weir_memory_used_bytes"), {}, snapshot.memory_used_bytes);

@@ -57,8 +57,9 @@ inline constexpr MetricFamily metric_families[] = {
     {"weir_stage_restarts_total", MetricType::counter, stage_labels, "restarts",
      "Restarts of the stage after a fault: 0, for a fault ends its pipeline."},
     {"weir_stage_workers", MetricType::gauge, stage_labels, "workers", "Workers of the stage now."},
-    {"weir_end_to_end_seconds", MetricType::histogram, stage_labels, "seconds",
-     "Time from a message's reading at the source until this sink was done with it."},
+    {"weir_end_to_end_seconds", MetricType::histogram, "pipeline, stage, kind, source", "seconds",
+     "Time from a message's reading at the source until this sink was done with it; of what was collected from several "
+     "sources, or stands in one batch with messages of another, by the first."},
     {"weir_ack_pending_messages", MetricType::gauge, stage_labels, "messages",
      "Messages of this source that have not ended yet."},
     {"weir_ack_replayed_total", MetricType::counter, stage_labels, "messages",
@@ -66,6 +67,8 @@ inline constexpr MetricFamily metric_families[] = {
     {"weir_http_refused_total", MetricType::counter, "pipeline, stage, kind, status", "requests",
      "HTTP requests that were told an error without becoming a message, by its status; those that no stage serves, or "
      "that could not be read, on the stage of their address with the most specific path."},
+    {"weir_follow_behind_bytes", MetricType::gauge, stage_labels, "bytes",
+     "Bytes of the files that the stage follows which it has not read yet, as far as it has looked."},
     {"weir_child_up", MetricType::gauge, stage_labels, "processes", "Child processes of the stage that run now."},
     {"weir_child_restarts_total", MetricType::counter, stage_labels, "restarts",
      "Child processes started again after their end."},
@@ -110,8 +113,14 @@ inline constexpr MetricFamily metric_families[] = {
      "Free places of the channel."},
     {"weir_channel_bytes", MetricType::gauge, "pipeline, channel", "bytes",
      "Bytes charged for messages in the channel and in its receiver's hands."},
+    {"weir_channel_oldest_message_seconds", MetricType::gauge, "pipeline, channel", "seconds",
+     "How long the oldest of the messages sent and not yet received has waited, 0 where none does; never too low, and "
+     "too high by at most the time between two batches."},
     {"weir_unaccounted_messages", MetricType::gauge, "pipeline", "messages",
      "Messages the ledgers of the stages cannot explain; anything but 0 is a bug of weir."},
+    {"weir_config_hash_info", MetricType::gauge, "pipeline, hash", "",
+     "Always 1; the label is the same where the same is run: of the pipeline's file, what it includes and what --set "
+     "says, without comments and tests, and before the environment and secrets are filled in."},
     {"weir_memory_budget_bytes", MetricType::gauge, "", "bytes",
      "Bytes that messages in channels, remembered answers and what HTTP clients send and are sent may have together; "
      "an empty channel takes one batch beyond."},

@@ -58,10 +58,19 @@ void StageSnapshot::merge(const StageSnapshot& other) {
   restarts += other.restarts;
   fused = fused || other.fused;
   merge_cells(duration, other.duration);
-  merge_cells(end_to_end, other.end_to_end);
+  for (const auto& [source, cells] : other.end_to_end) {
+    const auto same =
+        std::find_if(end_to_end.begin(), end_to_end.end(), [&](const auto& own) { return own.first == source; });
+    if (same == end_to_end.end()) {
+      end_to_end.emplace_back(source, cells);
+    } else {
+      same->second.merge(cells);
+    }
+  }
   merge_number(ack_pending, other.ack_pending);
   merge_number(ack_replayed, other.ack_replayed);
   for (const auto& [status, count] : other.http_refused) add(http_refused, status, count);
+  merge_number(behind_bytes, other.behind_bytes);
   merge_number(children, other.children);
   merge_number(child_restarts, other.child_restarts);
 }

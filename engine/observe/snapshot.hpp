@@ -75,14 +75,17 @@ struct StageSnapshot {
   std::uint64_t restarts = 0;            ///< By supervision, after a fault.
   bool fused = false;                    ///< Runs inside the stage before it: no channel between them. For /graph.
 
-  std::optional<HistogramCells> duration;     ///< One message of a sink, or one call.
-  std::optional<HistogramCells> end_to_end;   ///< From the source's reading until the sink was done with it.
+  std::optional<HistogramCells> duration;  ///< One message of a sink, or one call.
+  /// Of a sink: from a source's reading until the sink was done with it, by the source. List every source whose
+  /// messages may come to it.
+  std::vector<std::pair<std::string, HistogramCells>> end_to_end;
   std::optional<std::int64_t> ack_pending;    ///< Open messages of a source.
   std::optional<std::uint64_t> ack_replayed;  ///< Sent again by a source after a failure that may pass.
   /// Requests that the stage's server answered itself, so that no message came of them, by the status that it told.
   /// Empty of a stage that has none.
   Counts http_refused;
-  std::optional<std::int64_t> children;  ///< Child processes that run now. Stands on what starts some.
+  std::optional<std::int64_t> behind_bytes;  ///< Of a source that follows files: what of them it has not read yet.
+  std::optional<std::int64_t> children;      ///< Child processes that run now. Stands on what starts some.
   std::optional<std::uint64_t> child_restarts;
   std::optional<std::string> breaker;               ///< closed, open or half_open: the worst of its keys.
   std::optional<std::int64_t> breaker_not_closed;   ///< So many of its keys are not closed.
@@ -115,11 +118,13 @@ struct ChannelSnapshot {
   std::int64_t held = 0;      ///< Received, credit not yet given back.
   std::int64_t credits = 0;   ///< Free places.
   std::int64_t bytes = 0;     ///< Charged for depth and held.
+  double oldest_s = 0;        ///< How long the oldest of those not yet received has waited.
   std::string name() const { return from + "." + port + "->" + to; }
 };
 
 struct PipelineSnapshot {
-  std::string pipeline;  ///< File name without .yaml.
+  std::string pipeline;     ///< File name without .yaml.
+  std::string config_hash;  ///< Pipeline::hash.
   std::vector<StageSnapshot> stages;
   std::vector<ChannelSnapshot> channels;
 };

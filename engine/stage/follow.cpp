@@ -54,6 +54,7 @@ struct Followed {
   std::uint64_t began_at = 0;   // Where `lines` began to read.
   std::uint64_t seen_size = 0;  // At the last look.
   Fingerprint beginning;
+  std::int64_t behind = 0;      // Bytes to be read, as counted.
   Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
   std::optional<Cut> cut;       // The last time that it was.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
@@ -87,7 +88,9 @@ class Follower {
       : setting_(std::move(setting)),
         source_(source),
         many_(io::is_pattern(setting_.pattern)),
-        positions_(positions_path(source), source.core) {}
+        positions_(positions_path(source), source.core) {
+    source.out.counters().behind_bytes = 0;
+  }
 
   /// Finds what is there, and where to go on. What is wrong now keeps the stage from starting.
   Task<> begin() {
@@ -511,7 +514,13 @@ class Follower {
     file->closed = true;
     open_.erase({file->file.device, file->file.inode});
     changed_ = true;
-    file->reader.reset();
+    close_reader(*file);
+  }
+
+  void note_behind(Followed& file, std::uint64_t size) {
+    const std::uint64_t read = file.read_to();
+    const auto behind = static_cast<std::int64_t>(size > read ? size - read : 0);
+    *source_.out.counters().behind_bytes += behind - std::exchange(file.behind, behind);
   }
 
   Task<> look_for_another_beginning(Followed& file, std::uint64_t size) {
@@ -563,6 +572,7 @@ class Follower {
     }
     const auto over = [](const auto& file) { return file->closed && file->open_marks == 0; };
     std::erase_if(files_, over);
+    note_behind(*file, file->seen_size);
   }
 
   Task<> look_at_endings() {
@@ -593,6 +603,7 @@ class Follower {
   const bool many_;
   Positions positions_;
   std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
+    note_behind(*file, size);
   bool told_packed_ = false;
   bool starting_ = false, at_end_ = false, began_before_ = false;
   All files_;  // Those without a name first.
@@ -602,6 +613,7 @@ class Follower {
   bool changed_ = false;   // Since it was written down.
   bool new_ones_ = false;  // Among files_, since then.
   bool told_unwritten_ = false, more_to_read_ = false;
+      note_behind(*file, size);
   Time wrote_{};
   // Paths that can't be read, and `looking`: each is told once until it can be again. A pattern may be a path as well.
   static constexpr const char* looking = "";
@@ -618,6 +630,7 @@ Task<> follow(FollowSetting setting, Source& source) {
   const auto follower = std::make_shared<Follower>(std::move(setting), source);
   co_await follower->begin();
   source.before_end = [follower] { return write_down_at_the_end(follower); };
+    note_behind(*file, 0);
   while (!source.abandoned()) {
     co_await follower->round();
     if (!follower->has_more()) co_await source.sleep(poll);

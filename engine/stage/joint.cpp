@@ -28,6 +28,7 @@ void Joint::carry(std::unique_ptr<Joint> joint, const message::Message& made) {
   message::Token* token = nullptr;
   if (joint->asked_) {
     message::TokenOwner& owner = *joint;
+    if (const message::Token* const first = joint->held_.front()->token(0)) owner.stage = first->stage();
     joint->token_ = std::make_unique<message::Token>(owner, id, 1);
     token = joint->token_.get();
     joint.release();  // It lives until the token is answered: completed().

@@ -76,7 +76,7 @@ class Turn {
 Task<> send(Core& core, Edge& edge, Batch::Pointer batch) {
   const auto rows = static_cast<std::uint32_t>(batch->size());
   while (!edge.fits(rows, batch->live_bytes())) co_await flow::suspend(core, edge);
-  edge.send(std::move(batch));
+  edge.send(std::move(batch), core.now());
 }
 
 /// Makes the messages of the job. Where there is room it waits for nothing.
@@ -90,7 +90,7 @@ Task<> source(Core& core, Edge& edge, std::uint64_t messages, std::uint32_t rows
       return payload_bytes;
     });
     if (edge.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes())) {
-      edge.send(std::move(batch));
+      edge.send(std::move(batch), core.now());
     } else {
       co_await send(core, edge, std::move(batch));
     }
@@ -127,7 +127,7 @@ Task<> work(Core& core, Inbox& inbox, Edge& edge) {
     }
     batch->compact();
     if (edge.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes())) {
-      edge.send(std::move(batch));
+      edge.send(std::move(batch), core.now());
     } else {
       co_await send(core, edge, std::move(batch));
     }

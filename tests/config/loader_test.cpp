@@ -58,6 +58,22 @@ tests: [{name: a}]
   BOOST_TEST(pipeline.tests.is_list());
 }
 
+BOOST_AUTO_TEST_CASE(the_hash_is_of_what_is_run_and_not_of_how_it_is_laid_out) {
+  const auto hash = [](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    return load_text(text, overrides).pipeline->hash;
+  };
+  const std::string text =
+      "vars: {host: '${HOST:-here}'}\nstages:\n  a: {generate: {every: 1s}}\n  b: {from: a, drop: {}}\n";
+  BOOST_TEST(hash(text).size() == 16u);
+  BOOST_TEST(hash(text) == hash("# Mine.\n" + text + "tests: [{name: a}]\n"));
+  BOOST_TEST(hash(text) == hash("vars:\n  host: '${HOST:-here}'\nstages:\n  a:\n    generate:\n      every: 1s\n  b: "
+                                "{from: a, drop: {}}\n"));
+  BOOST_TEST(hash(text) != hash(text, {"stages.a.generate.every=2s"}));
+  BOOST_TEST(hash(text) != hash("vars: {host: '${HOST:-there}'}" + text.substr(text.find('\n'))));
+  // What the parts are must tell as well as their text.
+  BOOST_TEST(hash("stages: {a: {generate: {each: [[1], 2]}}}") != hash("stages: {a: {generate: {each: [[1, 2]]}}}"));
+}
+
 BOOST_AUTO_TEST_CASE(defaults) {
   const auto got = load_text("stages: {a: {pass: {}}}");
   BOOST_TEST(got.pipeline->run.data == "./weir-data");

@@ -12,10 +12,16 @@ namespace {
 
 /// Every kind that needs no code, with failures, restarts and a slow end, under a load that does not end.
 std::string everything(const TemporaryFolder& folder) {
-  return "stages:\n"
+  return "run: {data: '" + folder.path("data") +
+         "'}\n"
+         "stages:\n"
          "  numbers: {generate: {range: 1..1000000000000, msg: {n: '{{ i }}'}}}\n"
          "  load: {file: {read: /proc/loadavg, every: 5ms}}\n"
          "  words: {exec: {pipe: [printf, 'one\\ntwo\\n'], restart: 1ms..5ms}}\n"
+         "  grown: {file: {follow: '" +
+         folder.file("grown.txt", "one\n") +
+         "'}}\n"
+         "  seen: {from: grown, drop: {}}\n"
          "  even: {from: numbers, where: msg.n % 2 == 0}\n"
          "  odd: {from: even.else, drop: {}}\n"
          "  squares: {from: even, set: {square: '{{ msg.n * msg.n }}'}}\n"
@@ -71,7 +77,7 @@ BOOST_AUTO_TEST_CASE(every_family_is_there_and_the_ledger_is_closed_at_every_loo
        {"weir_child_restarts_total{pipeline=\"everything\",stage=\"words\",kind=\"exec\"} ",
         "weir_stage_errors_total{pipeline=\"everything\",stage=\"broken\",kind=\"decode\"} ",
         "weir_stage_dropped_total{pipeline=\"everything\",stage=\"odd\",kind=\"drop\",reason=\"configured\"} ",
-        "weir_end_to_end_seconds_count{pipeline=\"everything\",stage=\"kept\",kind=\"file\"} "}) {
+        "weir_end_to_end_seconds_count{pipeline=\"everything\",stage=\"kept\",kind=\"file\",source=\"numbers\"} "}) {
     const auto at = metrics.find(series);
     BOOST_TEST(at != std::string::npos, series);
     if (at != std::string::npos) BOOST_TEST(metrics[at + std::string(series).size()] != '0', series << "0");

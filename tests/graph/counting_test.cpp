@@ -142,12 +142,14 @@ BOOST_AUTO_TEST_CASE(a_message_has_come_through_when_its_sink_is_done_with_it) {
   bench.files().set_capacity(1);
   bench.start();
   bench.advance(1min);
-  BOOST_TEST(bench.stage("b").end_to_end->count() == 0U);
+  BOOST_TEST(bench.stage("b").end_to_end.at(0).second.count() == 0U);
   bench.files().set_capacity(1000);
   bench.run();
   const auto stage = bench.stage("b");
-  BOOST_TEST(stage.end_to_end->count() == 4U);
-  BOOST_TEST(stage.end_to_end->sum_s() >= 4 * 60.0);
+  BOOST_REQUIRE(stage.end_to_end.size() == 1U);
+  BOOST_TEST(stage.end_to_end[0].first == "a");
+  BOOST_TEST(stage.end_to_end[0].second.count() == 4U);
+  BOOST_TEST(stage.end_to_end[0].second.sum_s() >= 4 * 60.0);
   BOOST_TEST(stage.duration->count() == 4U);
   BOOST_TEST(stage.duration->sum_s() >= 60.0);  // They were one batch.
   BOOST_TEST(!bench.stage("a").duration);
@@ -159,6 +161,61 @@ BOOST_AUTO_TEST_CASE(what_is_remembered_is_charged_to_the_memory_and_leaves_half
   Bench bench(R"(
 stages:
   a: {generate: {range: 1..200}}
+BOOST_AUTO_TEST_CASE(the_age_of_a_message_stands_with_the_source_that_read_it) {
+  Bench bench(R"(
+stages:
+  quick: {generate: {range: 1..3, every: 1s}}
+  slow: {generate: {range: 1..2, every: 1s}}
+  pairs: {from: slow, batch: {count: 2, within: 1m}}
+  other: {generate: {range: 1..9}}
+  alone: {from: other, drop: {}}
+  all: {from: [quick, pairs], file: {append: all.txt}}
+)");
+  bench.run();
+  const auto ages = bench.stage("all").end_to_end;
+  BOOST_REQUIRE(ages.size() == 2U);
+  BOOST_TEST(ages[0].first == "quick");
+  BOOST_TEST(ages[0].second.count() == 3U);
+  BOOST_TEST(ages[1].first == "slow");
+  BOOST_TEST(ages[1].second.count() == 1U);
+  BOOST_TEST(ages[1].second.sum_s() >= 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(how_long_the_oldest_has_waited_is_known_of_each_channel) {
+  Bench bench(R"(
+stages:
+  ticks: {generate: {every: 10s, msg: {}}}
+  work: {from: ticks, exec: {run: [work]}, merge: {}}
+)");
+  slow_work(bench, 60s);
+  const auto oldest_s = [&bench] { return bench.snapshot().channels.at(0).oldest_s; };
+  bench.start();
+  bench.advance(9s);
+  BOOST_TEST(oldest_s() == 0.0);  // The first is being worked on.
+  bench.advance(6s);
+  BOOST_TEST(oldest_s() == 5.0);
+  bench.advance(40s);
+  BOOST_TEST(oldest_s() == 45.0);
+  bench.advance(10s);  // The one of 10 s is taken; the one of 20 s is known by it.
+  BOOST_TEST(oldest_s() >= 45.0);
+  BOOST_TEST(oldest_s() <= 55.0);
+}
+
+BOOST_AUTO_TEST_CASE(where_the_oldest_gives_way_the_age_is_that_of_what_is_left) {
+  Bench bench(R"(
+stages:
+  ticks: {generate: {every: 10s, msg: {}}}
+  work: {from: ticks, exec: {run: [work]}, merge: {}, edge: {capacity: 2, when_full: drop_oldest}}
+)");
+  slow_work(bench, 1h);
+  bench.start();
+  bench.advance(10min + 5s);
+  const auto channel = bench.snapshot().channels.at(0);
+  BOOST_TEST(channel.depth == 2);
+  BOOST_TEST(channel.oldest_s >= 15.0);
+  BOOST_TEST(channel.oldest_s <= 25.0);
+}
+
   b: {from: a, exec: {run: [large]}, cache: {key: '{{ msg }}', fresh: 1h}, merge: {}}
   c: {from: b, drop: {}}
   d: {from: c.failed, drop: {}}

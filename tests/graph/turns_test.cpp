@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(workers_in_any_order_are_dealt_to_by_what_they_still_have) 
     branch.choose();
     BOOST_REQUIRE(branch.edge().fits(1, 1));
     dealt.push_back(branch.edge().name());
-    branch.edge().send(std::move(batch));
+    branch.edge().send(std::move(batch), {});
     branch.go_on();
     quick.receive();  // And done with it at once.
   }

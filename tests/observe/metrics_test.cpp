@@ -43,10 +43,11 @@ StageSnapshot full_stage() {
   stage.workers = 4;
   stage.restarts = 1;
   stage.duration = some_cells();
-  stage.end_to_end = some_cells();
+  stage.end_to_end = {{"lines", some_cells()}};
   stage.ack_pending = 3;
   stage.ack_replayed = 2;
   stage.http_refused = {{"401", 3}};
+  stage.behind_bytes = 17;
   stage.children = 1;
   stage.child_restarts = 9;
   stage.breaker = "open";
@@ -73,6 +74,7 @@ Snapshot full_snapshot() {
   snapshot.process = read_process();
   PipelineSnapshot pipeline;
   pipeline.pipeline = "orders";
+  pipeline.config_hash = "00000000075bcd15";
   pipeline.stages.push_back(full_stage());
   ChannelSnapshot channel;
   channel.from = "lines";
@@ -82,6 +84,7 @@ Snapshot full_snapshot() {
   channel.held = 8;
   channel.credits = 100;
   channel.bytes = 4096;
+  channel.oldest_s = 2.5;
   pipeline.channels.push_back(channel);
   snapshot.pipelines.push_back(pipeline);
   return snapshot;
@@ -139,7 +142,7 @@ BOOST_AUTO_TEST_CASE(replicas_of_a_stage_merge_cell_by_cell) {
   auto stage = full_stage();
   auto other = full_stage();
   other.out = {{"failed", 1}, {"else", 63}};
-  other.end_to_end.reset();
+  other.end_to_end.front().first = "tail";
   stage.merge(other);
   BOOST_TEST(unaccounted(stage) == 0);
   BOOST_TEST(stage.in == 200u);
@@ -150,7 +153,7 @@ BOOST_AUTO_TEST_CASE(replicas_of_a_stage_merge_cell_by_cell) {
   BOOST_TEST(stage.dropped_by(Dropped::limit) == 10u);
   BOOST_TEST(stage.workers == 8);
   BOOST_TEST(stage.duration->count() == 10u);
-  BOOST_TEST(stage.end_to_end->count() == 5u);
+  BOOST_TEST(stage.end_to_end.size() == 2u);
   BOOST_TEST(stage.ack_pending.value() == 6);
   StageSnapshot bare;
   bare.merge(stage);
@@ -197,6 +200,10 @@ BOOST_AUTO_TEST_CASE(the_exposition_says_what_the_snapshot_says) {
            "weir_circuit_breaker_state{" + labels + R"(,state="closed"} 0)",
            "weir_circuit_breaker_overflowed_total{" + labels + "} 4",
            "weir_retries_total{" + labels + "} 8",
+           "weir_follow_behind_bytes{" + labels + "} 17",
+           "weir_end_to_end_seconds_count{" + labels + R"(,source="lines"} 5)",
+           R"(weir_channel_oldest_message_seconds{pipeline="orders",channel="lines.main->limiter"} 2.5)"s,
+           R"(weir_config_hash_info{pipeline="orders",hash="00000000075bcd15"} 1)"s,
            R"(weir_unaccounted_messages{pipeline="orders"} 0)"s,
            R"(weir_build_info{version="0.1.0"} 1)"s,
            "weir_run_start_time_seconds 1700000000"s,

@@ -153,7 +153,7 @@ class Alone : public message::TokenOwner, public script::Host {
     auto batch = batch_of(payloads);
     output->arrived(*batch);
     BOOST_REQUIRE(edge_.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes()));
-    edge_.send(std::move(batch));
+    edge_.send(std::move(batch), core().now());
     wake_.wake();
   }
   void end() {

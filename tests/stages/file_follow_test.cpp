@@ -60,6 +60,13 @@ class Machine {
     running_->stop();
     gone();
   }
+  std::int64_t behind() {
+    std::optional<observe::PipelineSnapshot> taken;
+    running_->snapshot([&](observe::PipelineSnapshot snapshot) { taken = std::move(snapshot); });
+    while (!taken && runtime.step()) {
+    }
+    return taken->stages.front().behind_bytes.value();
+  }
   std::string out(const std::string& path = "out") {
     return runtime.files().exists(path) ? runtime.files().text(path) : std::string();
   }
@@ -110,6 +117,24 @@ BOOST_AUTO_TEST_CASE(how_often_is_looked_is_said_by_poll) {
   BOOST_TEST(machine.out() == "1\n");
   machine.wait(2s);
   BOOST_TEST(machine.out() == "1\n2\n");
+}
+
+BOOST_AUTO_TEST_CASE(how_much_is_still_to_be_read_is_a_figure) {
+  Machine machine("follow: '*.log'", "  work: {from: in, exec: {run: [work]}, merge: {}, edge: {capacity: 2}}\n");
+  machine.runtime.programs().script("work", [](const runtime::Command&) {
+    runtime::Behaviour behaviour;
+    behaviour.steps.push_back({10ms, "", ""});
+    return behaviour;
+  });
+  std::string lines;
+  for (int i = 0; i < 100'000; ++i) lines += "a line of twenty one\n";
+  machine.files().put("a.log", lines);
+  machine.files().put("b.log", "1\n2\n");
+  machine.start();
+  BOOST_TEST(machine.behind() > 1'000'000);
+  BOOST_TEST(machine.behind() < 2'100'000);
+  machine.wait(1h);
+  BOOST_TEST(machine.behind() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(records_of_several_lines_are_put_together_file_by_file) {

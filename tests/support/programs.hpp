@@ -6,11 +6,11 @@
 
 namespace weir::tests {
 
-/// `work` takes 10 ms, whatever it is told.
-inline void slow_work(Bench& bench) {
-  bench.runtime.programs().script("work", [](const runtime::Command&) {
+/// `work` takes its time, whatever it is told.
+inline void slow_work(Bench& bench, runtime::Duration time = std::chrono::milliseconds(10)) {
+  bench.runtime.programs().script("work", [time](const runtime::Command&) {
     runtime::Behaviour behaviour;
-    behaviour.steps.push_back({std::chrono::milliseconds(10), "", ""});
+    behaviour.steps.push_back({time, "", ""});
     return behaviour;
   });
 }

@@ -152,7 +152,7 @@ inline LitmusResult run_litmus(const LitmusSetting& setting) {
       }
       if (give_up || edge.closed()) break;
       i += count;
-      edge.send(std::move(batch));
+      edge.send(std::move(batch), {});
       delay();
     }
     edge.send(flow::Mark::end);

@@ -153,7 +153,7 @@ class Stops {
       }
       sent_ += rows;
       ++steps_;
-      edge_.send(std::move(batch));
+      edge_.send(std::move(batch), {});
       if (rows_.below(4) == 0) co_await sender_.yield();  // Else the receiver may be stopped only where it has all.
     }
     if (!all_sent_) edge_.send(flow::Mark::end);
