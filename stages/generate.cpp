@@ -356,7 +356,7 @@ class Calendar {
   }
   /// What the tick gives has been emitted and flushed.
   void made() {
-    if (!source_.batched) made_ = source_.end_stretch();
+    if (!source_.batched()) made_ = source_.end_stretch();
   }
 
  private:

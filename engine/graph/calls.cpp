@@ -38,7 +38,18 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
       core_(context.core),
       eager_(eager || (common_.limit && common_.limit->over.value_or(stage::Over::wait) == stage::Over::wait) ||
              common_.cache),
-      wake_(std::move(wake)) {
+      wake_(std::move(wake)),
+      limited_(context, observe::Level::info, "messages are held back by the limit", "the limit holds nothing back"),
+      retrying_(context, observe::Level::info, "calls fail and are made again", "no call is made again any more"),
+      spent_(context, observe::Level::warn, "the retry budget is used up: what fails is not tried again",
+             "the retry budget suffices again"),
+      hedging_(context, observe::Level::info, "calls take long: others are made beside them",
+               "no call takes so long any more"),
+      forgetting_(context, observe::Level::info,
+                  "answers are forgotten before their time: too many, or memory is short",
+                  "answers are kept for their time again"),
+      pushed_back_(context, observe::Level::info, "the other side pushes back: fewer calls at once",
+                   "the other side does not push back any more") {
   if (planned.configured.brings_result) {
     call_ = planned.configured.make_call(context);
     const auto missing = [&planned](const std::exception& why) {
@@ -88,6 +99,7 @@ void Calls::retire() noexcept {
   gate_alarm_.reset();
   gate_due_.reset();
   held_alarm_.reset();
+  for (Episode* episode : {&limited_, &retrying_, &spent_, &hedging_, &forgetting_, &pushed_back_}) episode->retire();
   jobs_.clear();
   renewing_.clear();
   parted_.clear();
@@ -270,6 +282,7 @@ void Calls::end_flight(Job& job) {
     StageCache::Value value = metadata ? metadata->result : nullptr;
     if (!value) value = std::make_shared<const message::Result>();
     for (const auto ticket : cache_->brought(job.key, value, core_.now())) answer(take_sharer(ticket), value);
+    if (answers.evicted() != std::exchange(evicted_, answers.evicted())) forgetting_.happens();
   } else if (job.failed && of_the_other_side(*job.failed)) {
     for (const auto ticket : answers.failed(job.key, core_.now())) {
       Job& sharer = take_sharer(ticket);
@@ -334,10 +347,15 @@ void Calls::pass_gates(Time now) {
   // Those who try again have a worker already and come first.
   pass(*again_gate_, static_cast<std::size_t>(-1), now);
   pass(*gate_, free_workers(), now);
-  if (limit_->config().by) tell_load();
   auto due = again_gate_->due();
-  if (const auto first = free_workers() > 0 ? gate_->due() : gate_->next_end()) {
-    due = std::min(*first, due.value_or(Time::max()));
+  const auto first = free_workers() > 0 ? gate_->due() : std::nullopt;
+  if (limit_->config().by) {
+    tell_load();
+  } else if (due || first) {
+    limited_.happens({{"limit", limit_->config().text()}});
+  }
+  if (const auto next = free_workers() > 0 ? first : gate_->next_end()) {
+    due = std::min(*next, due.value_or(Time::max()));
   }
   // One that rings too early only looks again; to set it anew for each token costs more than the token.
   if (!due || (gate_due_ && *gate_due_ <= *due)) return;
@@ -436,6 +454,7 @@ void Calls::work(Job& job) {
     const auto until = limit_->bucket().take(job.toll.key, job.toll.cost, now);
     if (limit_->config().by) tell_load();
     if (until) {
+      if (!limit_->config().by) limited_.happens({{"limit", limit_->config().text()}});
       job.dropped = limit_->over() == stage::Over::drop;
       return finish(job, limit_->refused(now, *until));
     }
@@ -463,6 +482,8 @@ void Calls::call(Job& job) {
   }
   if (!call_) return finish(job, std::nullopt);
   if (job.failed) {
+    ++retries_;
+    retrying_.happens({{"because", job.failed->text}});
     if (!asks_to_wait(*job.failed)) ++job.attempt;
     job.failed.reset();
     job.message().forget_result();
@@ -518,6 +539,7 @@ void Calls::start_second(Job& job, Time now) {
     }
   }
   ++hedges_;
+  hedging_.happens({{"longer_than", config::show(common_.hedge->after)}});
   start(job, permit, true, now);
 }
 
@@ -621,7 +643,11 @@ void Calls::adapt(const Attempt& attempt, const message::Done& failed, Time now)
   if (!failed) {
     adaptive_->succeeded(now - attempt.began(), now);
   } else if (failed->may_pass || message::transient(failed->reason)) {
+    const auto before = adaptive_->limit();
     adaptive_->pushed_back(now);
+    if (adaptive_->limit() < before) {
+      pushed_back_.happens({{"workers", adaptive_->limit()}, {"because", failed->text}});
+    }
   }
 }
 
@@ -633,6 +659,7 @@ bool Calls::pause(Job& job, Time now) {
   if (!asked_to_wait) {
     if (job.attempt >= retry.attempts) return false;
     if (!retry_budget_->take(now)) {
+      spent_.happens({{"because", job.failed->text}});
       job.failed->text += " (and not tried again: the retry budget is used up)";
       return false;
     }
@@ -649,7 +676,6 @@ bool Calls::pause(Job& job, Time now) {
       return false;
     }
   }
-  ++retries_;
   job.step = Step::pausing;
   job.alarm = core_.alarm(when, [this, raw = &job] { ring(*raw); });
   return true;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/graph/attempt.hpp"
+#include "engine/graph/episode.hpp"
 #include "engine/graph/policed.hpp"
 #include "engine/policy/adaptive.hpp"
 
@@ -180,6 +181,8 @@ class Calls {
   runtime::Time counted_until_{};  // until then.
   runtime::Duration limit_wait_{0};
   std::uint64_t retries_ = 0, hedges_ = 0, hedges_won_ = 0;
+  std::uint64_t evicted_ = 0;                                                // Answers, as told last.
+  Episode limited_, retrying_, spent_, hedging_, forgetting_, pushed_back_;  // For the log.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

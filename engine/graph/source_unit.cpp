@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 
+#include "engine/graph/episode.hpp"
 #include "engine/graph/policed.hpp"
 #include "engine/graph/unit.hpp"
 #include "engine/message/asker.hpp"
@@ -60,21 +61,14 @@ class SourceUnit final : public Unit, private TokenOwner {
  public:
   SourceUnit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core& core)
       : Unit(setting, planned, core, 0), driver_(*this), any_port_(head().planned->ports.size() - 1) {
-    // 16 bits of chance keep the ids of two runs apart; below them the count.
     stage = planned.stages.front();
+    // 16 bits of chance keep the ids of two runs apart; below them the count.
     next_id_ = (core.random().next() & 0xffff) << 48;
     driver_.data = setting.plan->pipeline.run.data;
   }
 
   void prepare() override {
     equip(*head().planned, driver_);
-    const auto& plan = *setting_.plan;
-    const auto is_this = [this](const PlannedStage& planned) { return &planned == head().planned; };
-    for (std::size_t i = 0; i < plan.stages.size() && !driver_.batched; ++i) {
-      const auto& behind = plan.stages[i].configured;
-      const bool keeps = behind.collects_most > 0 || behind.shape == stage::Shape::duplex;
-      driver_.batched = keeps && plan.any_up_to(i, is_this);
-    }
     const auto& common = head().planned->common;
     if (common.limit) limit_.emplace(*common.limit, setting_.limit(*common.limit), driver_, true);
     if (common.limit || common.deadline) {
@@ -88,15 +82,21 @@ class SourceUnit final : public Unit, private TokenOwner {
     draining_ = true;
     if (is_running(body_)) body_->stop();
   }
-  void expire() override { expired_ = true; }
+  void expire() override {
+    expired_ = true;
+    to_replay_.wake();
+  }
   void reader_closed() override {
     look_for_readers();
-    if (abandoned() && is_running(body_)) body_->stop();
+    if (!abandoned()) return;
+    if (is_running(body_)) body_->stop();
+    to_replay_.wake();
   }
   void retire() noexcept override {
     over_ = true;
     deadline_alarm_.reset();
     spent_alarm_.reset();
+    limited_.retire();
     // What was put out and never sent has no token; of everything else the tokens tell.
     for (Port port = 0; port <= any_port_; ++port) {
       while (auto batch = head().output->collect(port)) {
@@ -116,7 +116,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     const std::size_t first = stages.size();
     collect_acks();
     Unit::snapshot(stages);
-    stages[first].ack_pending = static_cast<std::int64_t>(open_);
+    stages[first].ack_pending = static_cast<std::int64_t>(open_ + held_);
     stages[first].ack_replayed = replayed_;
     if (limit_) limit_->show(stages[first], core_.now());
   }
@@ -140,6 +140,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     void waited_outside() override { unit_.spent(observe::State::outside); }
     void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
     bool abandoned() const noexcept override { return unit_.abandoned(); }
+    bool batched() const override { return unit_.batched(); }
     std::uint64_t end_stretch() override { return unit_.stretches_.end(unit_.unsent()); }
     std::uint64_t stretches_answered() override {
       unit_.collect_acks();
@@ -163,6 +164,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     bool asked = false;                     ///< There was one: what failed has been told to somebody.
     bool succeeded = false;                 ///< Whoever asked was told so.
     runtime::Time entered{};                ///< Where nothing of it is kept.
+    runtime::Time again_at{};               ///< When what failed of it is sent again, or on.
     Open* next = nullptr;
   };
 
@@ -242,11 +244,23 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (turn_is_over()) co_await yield_turn();
   }
 
+  bool batched() const {
+    const auto& plan = *setting_.plan;
+    const auto is_this = [this](const PlannedStage& planned) { return &planned == nodes_.front()->planned; };
+    for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+      const auto& behind = plan.stages[i].configured;
+      const bool keeps = behind.collects_most > 0 || behind.shape == stage::Shape::duplex;
+      if (keeps && plan.any_up_to(i, is_this)) return true;
+    }
+    return false;
+  }
+
   /// So many, or so large, that it reads no more until some are answered: it keeps them all, to send them again.
   /// Whoever gathers a list of a source's own waits for the whole of it, however large.
   bool has_enough_open() {
     const bool bounded = head().planned->configured.group_most == 0;
-    return open_ >= setting_.options.unacked_most || (bounded && open_bytes_ > setting_.memory->most());
+    return open_ + held_ >= setting_.options.unacked_most ||
+           (bounded && open_bytes_ + held_bytes_ > setting_.memory->most());
   }
 
   void admit(Batch& batch, Port port) override {
@@ -268,7 +282,10 @@ class SourceUnit final : public Unit, private TokenOwner {
       batch->share_metadata(row, metadata);
       auto toll = limit_->toll(Message(*batch, row));
       if (!toll) return std::move(toll.failure());
-      if (const auto until = limit_->bucket().take(toll->key, toll->cost, now)) return limit_->refused(now, *until);
+      if (const auto until = limit_->bucket().take(toll->key, toll->cost, now)) {
+        limited_.happens({{"limit", limit_->config().text()}});
+        return limit_->refused(now, *until);
+      }
     }
     if (const auto& time = head().planned->common.deadline) {
       metadata->deadline = now + *time;
@@ -319,6 +336,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       spare_.pop_back();
       token->reopen(next_id_, rows);
     }
+    token->bytes = 0;
     token->stretch = stretches_.open();
     token->stopped = false;
     token->last = port == stage::failed_port || port == any_port_;
@@ -365,7 +383,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     while (open) {
       Open* next = open->next;
       open_ -= open->rows();
-      open_bytes_ -= std::exchange(open->bytes, 0);
+      open_bytes_ -= open->bytes;
       if (open->failures().empty()) {
         stretches_.close(open->stretch);
         open->kept.clear();
@@ -382,7 +400,11 @@ class SourceUnit final : public Unit, private TokenOwner {
         close(*open);
         delete open;
       } else {
+        open->again_at = pause_of(*open);
+        held_ += open->rows();
+        held_bytes_ += open->bytes;
         failed_.push_back(std::unique_ptr<Open>(open));
+        to_replay_.wake();
       }
       open = next;
     }
@@ -405,13 +427,51 @@ class SourceUnit final : public Unit, private TokenOwner {
     return expired_ && !listens_ && !output.heard(stage::failed_port) && !output.heard(any_port_);
   }
 
-  /// Sends again what may pass, and the rest by `.failed` or `any.failed`.
+  /// Until when what failed of it waits. What may pass is not gone a moment later: the pause is that of a `retry` of
+  /// which nothing is said, but without chance, and at least what the other side asked for.
+  runtime::Time pause_of(const Open& open) {
+    runtime::Time until{};
+    if (listens_) return until;
+    const auto [least, most] = stage::RetryConfig().backoff;
+    for (const auto& row : open.failures()) {
+      const auto* metadata = open.kept.metadata(row.ordinal);
+      const int attempt = metadata ? metadata->attempt : 1;
+      if (!row.failure.may_pass || attempt >= attempts_) continue;
+      runtime::Duration pause = least;
+      for (int before = 1; before < attempt && pause < most; ++before) pause = std::min(2 * pause, most);
+      const auto asked = row.failure.retry_after.value_or(runtime::Duration::zero());
+      until = std::max(until, core_.now() + std::max(pause, std::min(asked, longest_pause)));
+    }
+    return until;
+  }
+  /// The first whose pause is over; at the end of the drain time, and where nobody takes anything more, any.
+  std::deque<std::unique_ptr<Open>>::iterator due() {
+    return std::find_if(failed_.begin(), failed_.end(), [this, now = core_.now()](const auto& open) {
+      return open->again_at <= now || expired_ || abandoned();
+    });
+  }
+
   runtime::Task<> replay() {
+    while (!failed_.empty() && !leaves_failed()) {
+      if (due() != failed_.end()) {
+        co_await replay_due();
+        continue;
+      }
+      const auto first = std::min_element(failed_.begin(), failed_.end(), [](const auto& one, const auto& other) {
+        return one->again_at < other->again_at;
+      });
+      co_await to_replay_.wait_until((*first)->again_at);
+    }
+  }
+
+  /// Sends again what may pass, and the rest by `.failed` or `any.failed`.
+  runtime::Task<> replay_due() {
     ++rounds_;
     auto pass = co_await gate_.enter();
     stage::Output& output = *head().output;
     read_clock();
-    while (!failed_.empty()) {
+    for (auto at = due(); at != failed_.end(); at = due()) {
+      std::rotate(failed_.begin(), at, std::next(at));  // What fails meanwhile comes behind it.
       Open* const open = failed_.front().get();
       stretches_.go_back_to(open->stretch, unsent());
       const auto& failures = open->failures();
@@ -457,9 +517,12 @@ class SourceUnit final : public Unit, private TokenOwner {
         if (output.full()) co_await pump();
       }
       close(*open);
+      held_ -= open->rows();
+      held_bytes_ -= open->bytes;
       failed_.pop_front();
     }
     co_await pump();
+    heard_.set();
     if (!unsent()) stretches_.come_back();
   }
 
@@ -531,6 +594,8 @@ class SourceUnit final : public Unit, private TokenOwner {
   const int attempts_ = static_cast<int>(head().planned->common.attempts.value_or(setting_.options.attempts));
   const bool listens_ = head().planned->configured.listens;
   std::optional<StageLimit> limit_;
+  Episode limited_{driver_, observe::Level::info, "requests are refused by the limit",
+                   "the limit refuses nothing any more"};
   std::deque<std::pair<runtime::Time, std::weak_ptr<message::Asker>>> impatient_;  // By their deadlines.
   std::unique_ptr<runtime::Alarm> deadline_alarm_, spent_alarm_;
   bool deadline_set_ = false;
@@ -542,9 +607,13 @@ class SourceUnit final : public Unit, private TokenOwner {
   std::uint64_t next_id_ = 0;
   std::int64_t open_bytes_ = 0;
   std::uint64_t open_ = 0;
+  std::int64_t held_bytes_ = 0;
+  std::uint64_t held_ = 0;  // Of those in failed_.
   std::uint64_t replayed_ = 0;
   std::uint64_t rounds_ = 0;  // Of sending failures on: after each, what is held downstream is let go again.
+  static constexpr runtime::Duration longest_pause = std::chrono::hours(1);  // Whatever the other side asks for.
   std::deque<std::unique_ptr<Open>> failed_;
+  runtime::Waiter to_replay_{core_};  // Until one of them is due.
   Stretches stretches_;
   static constexpr std::size_t spare_most = 64;
   std::vector<std::unique_ptr<Open>> spare_;  // To be used again.

@@ -116,7 +116,8 @@ const config::Spec<Common>& common_spec() {
               "Of a source: so often a message is sent in all (3) that fails where nobody reads `.failed`, by what may "
               "pass: no connection, a time-out, 429 or 5xx, a program's exit, a disk or an edge or a list that is "
               "full, what a limit or a breaker refuses. All that was made of it then comes "
-              "again. 1: it is sent once.",
+              "again, after 100ms, then after twice that and so on up to 10s, or when the other side says "
+              "(Retry-After). 1: it is sent once.",
               config::at_least(1), config::at_most(1000), config::sample("1"))
           .field("workers", &Common::workers,
                  "So many messages at once; adaptive: as many as whoever is called answers best, found by watching how "

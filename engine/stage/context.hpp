@@ -119,7 +119,7 @@ class Source : public Context {
   virtual std::uint64_t stretches_answered() = 0;
   /// A stage behind it keeps messages unanswered until more have come, or may do so, as a child that stays does with
   /// what it prints: whoever waits for the answers before it emits more may wait for ever.
-  bool batched = false;
+  virtual bool batched() const { return false; }
   /// Called once all has been answered, before the stage ends; also when it drains. It is not called when the drain
   /// time runs out. It outlives the source's coroutine, so it owns what it needs.
   std::function<Task<>()> before_end;

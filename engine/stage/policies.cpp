@@ -64,10 +64,9 @@ policy::BreakerRule BreakerConfig::rule() const {
 double RetryConfig::budget_share() const { return parse_share(budget).value_or(0); }
 
 bool RetryConfig::again_after(const message::Failure& failure) const {
-  const auto word = message::word(failure.reason);
-  if (std::find(never_again.begin(), never_again.end(), word) != never_again.end()) return false;
+  if (std::find(never_again.begin(), never_again.end(), failure.reason) != never_again.end()) return false;
   if (!on) return failure.may_pass || message::transient(failure.reason);
-  return std::find(on->begin(), on->end(), word) != on->end();
+  return std::find(on->begin(), on->end(), message::word(failure.reason)) != on->end();
 }
 
 namespace {
@@ -216,7 +215,7 @@ const config::Spec<RetryConfig>& retry_spec() {
             const auto words = message::reason_words();
             for (const auto& word : *retry.on) {
               const auto& never = RetryConfig::never_again;
-              if (std::find(never.begin(), never.end(), word) != never.end()) {
+              if (std::any_of(never.begin(), never.end(), [&](auto reason) { return message::word(reason) == word; })) {
                 written.error("on", "nothing is tried again after '" + word + "': it is no failure of a call",
                               "a limit and a breaker let messages wait where they are not told otherwise");
               }

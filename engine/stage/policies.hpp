@@ -75,7 +75,7 @@ struct RetryConfig {
   std::string budget = "10%";
 
   /// What the policies themselves say is no failure of the call.
-  static constexpr std::array<std::string_view, 3> never_again{"limit", "open", "deadline"};
+  static constexpr std::array never_again{message::Reason::limit, message::Reason::open, message::Reason::deadline};
 
   /// Of the calls, as a share.
   double budget_share() const;

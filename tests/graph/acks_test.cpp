@@ -50,6 +50,52 @@ BOOST_AUTO_TEST_CASE(after_three_attempts_it_has_failed_for_good_and_is_owned_up
   BOOST_TEST(bench.log.find("a message failed and nobody listens") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(it_is_sent_again_after_a_pause_and_what_did_not_fail_goes_on_meanwhile) {
+  Bench bench(
+      "stages:\n"
+      "  numbers: {generate: {range: 1..100, every: 1ms}}\n"
+      "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}}\n"
+      "  shown: {from: work, stdout: {}}\n");
+  fails(bench, "work", {{"2", 2}});
+  bench.start();
+  bench.advance(99ms);
+  BOOST_TEST(bench.stage("numbers").ack_replayed.value() == 0U);
+  BOOST_TEST(bench.stage("numbers").ack_pending.value() == 1);
+  BOOST_TEST(bench.out("work") >= 98U);
+  bench.run();
+  BOOST_TEST(bench.stage("numbers").ack_replayed.value() == 2U);
+  BOOST_TEST(bench.output().ends_with("\n2\n"));
+  BOOST_TEST(bench.runtime.now().time_since_epoch() >= 300ms);  // 100 ms, then 200.
+  BOOST_TEST(bench.runtime.now().time_since_epoch() <= 310ms);
+}
+
+BOOST_AUTO_TEST_CASE(who_says_when_to_come_again_is_left_alone_until_then) {
+  Bench bench(
+      "stages:\n"
+      "  numbers: {generate: {range: 1..3}}\n"
+      "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}, limit: {rate: 1/10m, burst: 1, over: "
+      "fail}}\n"
+      "  shown: {from: work, stdout: {}}\n");
+  fails(bench, "work", {});
+  bench.run();
+  BOOST_TEST(bench.ending().unheard == 0U, bench.log);
+  BOOST_TEST(bench.output() == "1\n2\n3\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_source_reads_no_more_while_too_much_waits_to_be_sent_again) {
+  Bench bench(
+      "stages:\n"
+      "  numbers: {generate: {range: 1..100000}}\n"
+      "  work: {from: numbers, exec: {run: [work, '{{ msg }}']}, merge: {}, limit: {rate: 1/1h, burst: 1, over: "
+      "fail}}\n"
+      "  shown: {from: work, stdout: {}}\n");
+  fails(bench, "work", {});
+  bench.options.unacked_most = 1000;
+  bench.start();
+  bench.advance(1min);
+  BOOST_TEST(bench.stage("numbers").created <= 1300U);
+}
+
 BOOST_AUTO_TEST_CASE(then_it_leaves_by_its_source_as_it_came_in) {
   Bench bench(
       pipeline("  dead: {from: numbers.failed, file: {append: dead.txt}}\n"

@@ -25,6 +25,12 @@ std::uint64_t dropped(Bench& bench, const std::string& stage, Dropped why) {
   return bench.stage(stage).dropped_by(why);
 }
 
+runtime::Behaviour ends_with(int code) {
+  runtime::Behaviour behaviour;
+  behaviour.exit.code = code;
+  return behaviour;
+}
+
 std::string with_full_edge(const std::string& when_full, const std::string& more = "") {
   return "stages:\n"
          "  a: {generate: {range: 1..100}}\n"
@@ -155,12 +161,6 @@ BOOST_AUTO_TEST_CASE(a_message_has_come_through_when_its_sink_is_done_with_it) {
   BOOST_TEST(!bench.stage("a").duration);
 }
 
-// ------------------------------------------------------------------------------------------ what stands around a call
-
-BOOST_AUTO_TEST_CASE(what_is_remembered_is_charged_to_the_memory_and_leaves_half_of_it) {
-  Bench bench(R"(
-stages:
-  a: {generate: {range: 1..200}}
 BOOST_AUTO_TEST_CASE(the_age_of_a_message_stands_with_the_source_that_read_it) {
   Bench bench(R"(
 stages:
@@ -216,6 +216,49 @@ stages:
   BOOST_TEST(channel.oldest_s <= 25.0);
 }
 
+// ------------------------------------------------------------------------------------------ what stands around a call
+
+BOOST_AUTO_TEST_CASE(a_try_is_counted_when_it_is_made_and_not_when_its_pause_begins) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..1}}
+  b: {from: a, exec: {run: [work]}, retry: {attempts: 3, backoff: 1h..1h}}
+  c: {from: b.failed, drop: {}}
+)");
+  bench.runtime.programs().script("work", [](const runtime::Command&) { return ends_with(1); });
+  bench.start();
+  bench.advance(1s);
+  BOOST_TEST(bench.stage("b").retries.value() == 0U);
+  bench.run();
+  BOOST_TEST(bench.stage("b").retries.value() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(the_log_says_when_a_policy_begins_to_act_and_when_it_is_over_and_nothing_of_each_message) {
+  const auto times = [](const std::string& text, const std::string& what) {
+    int found = 0;
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
+    return found;
+  };
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..100}}
+  b: {from: a, exec: {run: [work]}, merge: {}, limit: {rate: 10/s, burst: 1}, retry: {attempts: 2, backoff: 1ms..2ms, budget: 100%}}
+  c: {from: b.failed, drop: {}}
+  d: {generate: {every: 1m, count: 2}}
+)");
+  int runs = 0;
+  bench.runtime.programs().script("work", [&runs](const runtime::Command&) { return ends_with(++runs % 2); });
+  bench.run();
+  BOOST_TEST(times(bench.log, "msg=\"messages are held back by the limit\" limit=") == 1, bench.log);
+  BOOST_TEST(times(bench.log, "msg=\"the limit holds nothing back\" times=") == 1, bench.log);
+  BOOST_TEST(times(bench.log, "msg=\"calls fail and are made again\" because=") == 1, bench.log);
+  BOOST_TEST(times(bench.log, "msg=\"no call is made again any more\" times=") == 1, bench.log);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_remembered_is_charged_to_the_memory_and_leaves_half_of_it) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..200}}
   b: {from: a, exec: {run: [large]}, cache: {key: '{{ msg }}', fresh: 1h}, merge: {}}
   c: {from: b, drop: {}}
   d: {from: c.failed, drop: {}}

@@ -1,0 +1,33 @@
+#include "engine/graph/episode.hpp"
+
+#include <utility>
+
+namespace weir::graph {
+
+void Episode::happens(std::initializer_list<observe::Field> more) {
+  last_ = context_.core.now();
+  ++times_;
+  if (std::exchange(goes_on_, true)) return;
+  began_ = last_;
+  context_.log(level_, begins_, more);
+  arm(last_ + quiet);
+}
+
+void Episode::retire() noexcept {
+  alarm_.reset();
+  rung_.reset();
+}
+
+void Episode::arm(runtime::Time when) {
+  std::swap(alarm_, rung_);
+  alarm_ = context_.core.alarm(when, [this] { look(); });
+}
+
+void Episode::look() {
+  if (context_.core.now() < last_ + quiet) return arm(last_ + quiet);
+  goes_on_ = false;
+  const std::chrono::duration<double> went_on = last_ - began_;
+  context_.log(observe::Level::info, over_, {{"times", std::exchange(times_, 0)}, {"seconds", went_on.count()}});
+}
+
+}  // namespace weir::graph
