@@ -155,7 +155,7 @@ const auto spec =
         .one_or_more()
         .field("every", &ExecConfig::every,
                "Time from one run to the next; the first is at once. While one still runs, ticks are left out and "
-               "counted. The stage then takes no `from`.",
+               "counted. The stage then takes no `from`. `timeout` is what one run may take.",
                config::above(0), config::sample("10s"))
         .only_with("run")
         .field("stdin", &ExecConfig::input,
@@ -224,7 +224,8 @@ const auto spec =
             "key, so many at once; a key's child ends when it was idle for a minute or another key needs its place. "
             "Each child has many messages at once. If one ends, exactly what it has not answered is given to a new "
             "one, in the same order; half an answer is none. `timeout` is what one answer may take, counted from the "
-            "one before; then that message fails and the child is killed. A child that says more than it was asked, or "
+            "one before, or from the child's start: give one that is slow to start the time for that too; then that "
+            "message fails and the child is killed. A child that says more than it was asked, or "
             "what is no frame, or closes one of its streams, is ended as well (with its input closed and nothing more "
             "to "
             "write to it, after 30 s in which it may answer); the first answer that nobody asked for "
@@ -264,8 +265,10 @@ runtime::Command constant_command(const ExecConfig& config) {
 /// A child from its start to its end, with all that it prints.
 class Run final : public io::WatchedChild {
  public:
-  Run(stage::Context& context, const runtime::Command& command, std::string_view input)
-      : WatchedChild(context.core, context.out.counters(), command, input) {}
+  /// `timeout`: what it may take, where it sees to that itself.
+  Run(stage::Context& context, const runtime::Command& command, std::string_view input,
+      std::optional<stage::Duration> timeout = std::nullopt)
+      : WatchedChild(context.core, context.out.counters(), command, input), timeout_(timeout) {}
 
   bool too_large() const { return too_large_; }
   const std::string& output() const { return output_; }
@@ -285,6 +288,7 @@ class Run final : public io::WatchedChild {
   }
   /// Why this is a failure, if it is.
   message::Done judge(const ExecConfig& config, const std::string& program) const {
+    if (late_) return stage::Failure(stage::Reason::timeout, "it took longer than " + config::show(*timeout_));
     if (too_large_) return stage::Failure(stage::Reason::size, "`" + program + "` printed more than 16MiB");
     if (stage::is_ok(config.ok, *exit())) return std::nullopt;
     return stage::Failure(stage::Reason::exit, io::describe_end(program, *exit(), errors()));
@@ -293,10 +297,18 @@ class Run final : public io::WatchedChild {
  private:
   stage::Task<> through() override {
     look_after();
-    while (!exit_ && !too_large_) co_await news_.wait();
+    const runtime::Time end = core_.now() + timeout_.value_or(stage::Duration::zero());
+    while (!exit_ && !too_large_ && !late_) {
+      if (timeout_) {
+        const bool news = co_await news_.wait_until(end);
+        late_ = !news && !exit_;
+      } else {
+        co_await news_.wait();
+      }
+    }
     end_group();
     const auto give_up = core_.now() + patience;
-    while ((output_open_ || errors_open_) && !too_large_) {
+    while ((output_open_ || errors_open_) && !too_large_ && !late_) {
       const bool news = co_await news_.wait_until(give_up);
       if (!news) break;
     }
@@ -318,7 +330,8 @@ class Run final : public io::WatchedChild {
   std::span<char> error_space() override { return error_bytes_; }
   void errors_came(std::size_t count) override { errors_.append({error_bytes_.data(), count}); }
 
-  bool too_large_ = false;
+  const std::optional<stage::Duration> timeout_;
+  bool too_large_ = false, late_ = false;
   std::string output_;
   std::array<char, read_bytes> error_bytes_;
   io::Tail errors_{stage::error_tail_bytes};
@@ -336,6 +349,7 @@ class Exec : public stage::Call {
       env_.emplace_back(name, script::Text());
       context.compile(env_.back().second, value);
     }
+    look_for_program();
   }
 
   stage::Task<message::Done> call(stage::Message message) override {
@@ -366,6 +380,21 @@ class Exec : public stage::Call {
   }
 
  private:
+  /// A program that is written and is not there fails every message: that is told at once.
+  void look_for_program() const {
+    const auto path =
+        std::find_if(config_.env.begin(), config_.env.end(), [](const auto& e) { return e.first == "PATH"; });
+    const bool known = config_.run->front().constant() && (path == config_.env.end() || path->second.constant());
+    if (!known) return;
+    runtime::Command command = command_of(config_);
+    command.argv.push_back(config_.run->front().text());
+    if (path != config_.env.end()) command.environment["PATH"] = path->second.text();
+    try {
+      context_.core.processes().look_for(command);
+    } catch (const std::system_error& error) {
+      stage::refuse_to_start(command, error);
+    }
+  }
   message::Done fill(const stage::Message& message, runtime::Command& command, std::string& input) const {
     if (argv_.size() == 1 && argv_.front().lone()) {
       if (auto failure = fill_whole(message, command.argv)) return failure;
@@ -442,7 +471,7 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
   for (; !source.abandoned(); first = false) {
     std::unique_ptr<Run> run;
     try {
-      run = std::make_unique<Run>(source, command, input);
+      run = std::make_unique<Run>(source, command, input, source.timeout);
     } catch (const std::system_error& error) {
       if (first) stage::refuse_to_start(command, error);
       source.refuse({}, stage::not_started(command, error));  // It may be there again at the next tick.
@@ -509,6 +538,7 @@ const stage::Register registered(spec, [](auto config, const config::Reader& rea
   }
   auto configured = stage::source_of(config, config->run ? run_every : print);
   configured.instead_of_from = "without `every` it runs once for each message";
+  configured.takes_timeout = config->run.has_value();
   return std::move(configured).port("stderr").touching(stage::Touches::proc);
 });
 

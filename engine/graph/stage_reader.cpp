@@ -401,7 +401,7 @@ void StageReader::check(const config::StageNode& node, const PlannedStage& plann
   check_policies(node, planned);
   if (shape != Shape::call && !planned.configured.answers) {
     if (written("merge")) refuse("merge", "only a stage that calls has something to merge");
-    if (written("timeout") && !planned.configured.default_timeout) {
+    if (written("timeout") && !planned.configured.default_timeout && !planned.configured.takes_timeout) {
       refuse("timeout", "only a stage that calls can take too long");
     }
   }

@@ -64,6 +64,8 @@ class Processes {
   virtual ~Processes() = default;
   /// Throws std::system_error if argv[0] is not found or may not be executed, or the system has no room.
   virtual std::unique_ptr<Child> start(const Command& command) = 0;
+  /// Throws the same of a program that could not be started now, as far as can be told without starting it.
+  virtual void look_for(const Command& command) = 0;
 };
 
 }  // namespace weir::runtime

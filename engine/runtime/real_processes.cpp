@@ -131,7 +131,12 @@ std::vector<std::string> environment_of(const Command& command) {
 std::string find_program(const Command& command) {
   const std::string& name = command.argv.front();
   if (name.empty()) throw std::system_error(ENOENT, std::generic_category(), "the empty program name");
-  if (name.find('/') != std::string::npos) return name;
+  if (name.find('/') != std::string::npos) {
+    // It is started in its directory.
+    const std::string path = name.front() == '/' || command.directory.empty() ? name : command.directory + "/" + name;
+    if (::access(path.c_str(), X_OK) != 0) throw_errno(name.c_str());
+    return name;
+  }
   std::string path = "/usr/local/bin:/usr/bin:/bin";
   if (const auto own = command.environment.find("PATH"); own != command.environment.end())
     path = own->second;
@@ -249,6 +254,8 @@ Inheritance Inheritance::now() {
   ::getrlimit(RLIMIT_NOFILE, &result.descriptors);
   return result;
 }
+
+void RealProcesses::look_for(const Command& command) { find_program(command); }
 
 std::unique_ptr<Child> RealProcesses::start(const Command& command) {
   if (command.argv.empty()) throw std::system_error(EINVAL, std::generic_category(), "no program given");

@@ -31,6 +31,7 @@ class RealProcesses final : public Processes {
  public:
   RealProcesses(asio::io_context& io, const Inheritance& inheritance) : io_(io), inheritance_(inheritance) {}
   std::unique_ptr<Child> start(const Command& command) override;
+  void look_for(const Command& command) override;
 
  private:
   asio::io_context& io_;

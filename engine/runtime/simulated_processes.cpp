@@ -174,13 +174,16 @@ void SimulatedPrograms::script(const std::string& name, std::function<Behaviour(
   programs_[name] = std::move(program);
 }
 
-std::unique_ptr<Child> SimulatedProcesses::start(const Command& command) {
+void SimulatedProcesses::look_for(const Command& command) {
   const std::string name = command.argv.empty() ? std::string() : command.argv.front();
-  const auto found = programs_.programs_.find(name);
-  const bool scripted = found != programs_.programs_.end();
-  if (!scripted && !programs_.otherwise_)
+  if (!programs_.programs_.contains(name) && !programs_.otherwise_)
     throw std::system_error(std::make_error_code(std::errc::no_such_file_or_directory), name);
-  Behaviour behaviour = scripted ? found->second(command) : programs_.otherwise_(command);
+}
+
+std::unique_ptr<Child> SimulatedProcesses::start(const Command& command) {
+  look_for(command);
+  const auto found = programs_.programs_.find(command.argv.empty() ? std::string() : command.argv.front());
+  Behaviour behaviour = found != programs_.programs_.end() ? found->second(command) : programs_.otherwise_(command);
   programs_.commands_.push_back(command);
   const int id = 1000 + static_cast<int>(++programs_.started_);
   return std::make_unique<SimulatedChild>(core_, programs_, std::move(behaviour), id, command.input);

@@ -72,6 +72,7 @@ class SimulatedProcesses final : public Processes {
  public:
   SimulatedProcesses(Core& core, SimulatedPrograms& programs) : core_(core), programs_(programs) {}
   std::unique_ptr<Child> start(const Command& command) override;
+  void look_for(const Command& command) override;
 
  private:
   Core& core_;

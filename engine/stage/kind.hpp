@@ -88,6 +88,8 @@ struct Configured {
   /// Of a call, or of a source that makes calls of its own (Context::timeout): the `timeout` of a stage that names
   /// none.
   std::optional<Duration> default_timeout;
+  /// Of such a source without: it takes a `timeout` all the same.
+  bool takes_timeout = false;
   /// Of a call that brings a status: whether that is a failure. `weir test` asks it about what a `fake` answers.
   std::function<message::Done(const message::Result&, runtime::WallTime now)> judge;
   /// Of a sink: what says where a message goes, such as a path. `weir test` asks for it.

@@ -22,6 +22,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_can_t_be_started_is_named_with_where) {
                   "exec: cannot start `no-such-program-for-weir`: No such file"),
         std::pair("pipe: [ls], dir: /no/such/dir",
                   "exec: cannot start `ls` in '/no/such/dir': No such file or directory"),
+        std::pair("run: [/no/such/program], every: 1s", "exec: cannot start `/no/such/program`: No such file"),
         std::pair("pipe: [/etc]", "exec: cannot start `/etc`: Permission denied"),
         std::pair("pipe: [/etc/hosts]", "exec: cannot start `/etc/hosts`: ")}) {
     const auto end = ran({folder.file("p.yaml", source(exec))});
@@ -30,11 +31,28 @@ BOOST_AUTO_TEST_CASE(a_program_that_can_t_be_started_is_named_with_where) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_is_missing_for_each_message_fails_each_message) {
+BOOST_AUTO_TEST_CASE(a_program_that_is_missing_for_each_message_is_missing_at_the_start) {
   const TemporaryFolder folder;
   const auto end = ran({folder.file("p.yaml",
                                     "stages:\n  n: {generate: {range: 1..3}}\n"
-                                    "  asked: {from: n, exec: {run: [no-such-program-for-weir]}}\n"
+                                    "  asked: {from: n, exec: {run: [./no-such-program-for-weir], dir: /usr/bin}}\n"
+                                    "  screen: {from: asked, stdout: {}}\n")});
+  BOOST_TEST(end.code == 69, end.err);
+  BOOST_TEST(contains(end.err, "exec: cannot start `./no-such-program-for-weir` in '/usr/bin': No such file"), end.err);
+  const auto there = ran({folder.file("q.yaml",
+                                      "stages:\n  n: {generate: {range: 1..3}}\n"
+                                      "  asked: {from: n, exec: {run: [./printf, x], dir: /usr/bin}}\n"
+                                      "  screen: {from: asked, stdout: {}}\n")});
+  BOOST_TEST(there.code == 0, there.err);
+  BOOST_TEST(there.out == "x\nx\nx\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_a_message_chooses_and_that_is_missing_fails_the_message) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml",
+                                    "stages:\n  n: {generate: {range: 1..3}}\n"
+                                    "  asked: {from: n, exec: {run: ['{{ \"no-such-program-for-\" .. \"weir\" }}'],\n"
+                                    "    allow: [no-such-program-for-weir]}}\n"
                                     "  screen: {from: asked, stdout: {}}\n")});
   BOOST_TEST(end.code == 1, end.err);
   BOOST_TEST(contains(end.err, "no-such-program-for-weir: No such file or directory"), end.err);

@@ -190,8 +190,16 @@ BOOST_AUTO_TEST_CASE(a_nul_byte_can_be_no_argument) {
   BOOST_TEST(exec.bench.runtime.programs().started() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_cannot_be_started_fails_each_message) {
-  Called exec("{run: [nothing]}", "[a, b]");
+BOOST_AUTO_TEST_CASE(a_program_that_is_not_there_is_told_before_any_message) {
+  Called exec("{run: [nothing], dir: /work}", "[a, b]");
+  BOOST_CHECK_EXCEPTION(exec.run(), std::system_error, [](const std::system_error& error) {
+    return error.code() == std::errc::no_such_file_or_directory &&
+           std::string(error.what()).starts_with("exec: cannot start `nothing` in '/work'");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_a_message_chooses_and_that_cannot_be_started_fails_it) {
+  Called exec("{run: ['{{ \"nothing\" }}'], allow: [nothing]}", "[a, b]");
   exec.run();
   BOOST_TEST(exec.failed() ==
              "{\"kind\":\"io\",\"text\":\"a\",\"why\":\"nothing: No such file or directory\"}\n"
@@ -265,6 +273,33 @@ BOOST_AUTO_TEST_CASE(a_child_that_reads_no_further_is_no_failure) {
 }
 
 // ------------------------------------------------------------------------------------------------------ one for a tick
+
+BOOST_AUTO_TEST_CASE(with_every_a_run_that_takes_longer_than_its_timeout_is_killed_and_fails_that_tick) {
+  Bench bench(
+      "stages:\n"
+      "  job: {exec: {run: [job], every: 10s}, timeout: 2s}\n"
+      "  out: {from: job, stdout: {}}\n"
+      "  told:\n"
+      "    from: job.failed\n"
+      "    lua: return {kind = failed.kind, text = text, why = failed.text}\n"
+      "  failed: {from: told, file: {append: failed.txt, format: lines}}\n");
+  int runs = 0;
+  bench.runtime.programs().script("job", [&runs](const Command&) {
+    auto behaviour = that({says("begun")});
+    behaviour.forever = ++runs == 1;
+    behaviour.ignores = {SIGTERM};
+    return behaviour;
+  });
+  bench.start();
+  bench.advance(9s);
+  BOOST_TEST(bench.runtime.programs().running() == 0U);
+  bench.advance(5s);
+  BOOST_TEST(bench.output() == "begun\n");
+  BOOST_TEST(bench.files().text("failed.txt") ==
+             "{\"kind\":\"timeout\",\"text\":\"begun\",\"why\":\"it took longer than 2s\"}\n");
+  bench.drain();
+  bench.run();
+}
 
 BOOST_AUTO_TEST_CASE(with_every_it_runs_at_once_and_then_at_each_tick) {
   Alone exec("exec", "{run: [df, -h], every: 10s}");
