@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -166,6 +167,37 @@ bool hears_hangups() {
   return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler != SIG_IGN;
 }
 
+/// What comes while the files are read and the stages made begins the drain as soon as there is something to drain; so
+/// that no moment of a start ends weir in another way. The third ends the process, as later.
+class EarlySignals {
+ public:
+  EarlySignals() {
+    struct sigaction keep {};
+    keep.sa_handler = [](int number) {
+      times = times + 1;
+      if (times >= 3) std::_Exit(exit_code::signalled + number);
+      heard = number;
+    };
+    keep.sa_flags = SA_RESTART;
+    for (auto& [number, before] : before_) {
+      const bool is_ours = ::sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_DFL;
+      if (is_ours) ::sigaction(number, &keep, nullptr);
+    }
+  }
+  ~EarlySignals() {
+    for (const auto& [number, before] : before_) ::sigaction(number, &before, nullptr);
+  }
+  EarlySignals(const EarlySignals&) = delete;
+  EarlySignals& operator=(const EarlySignals&) = delete;
+
+  /// The last one; 0: none came.
+  int came() const { return heard; }
+
+ private:
+  static inline volatile std::sig_atomic_t heard = 0, times = 0;
+  std::array<std::pair<int, struct sigaction>, 3> before_{{{SIGTERM, {}}, {SIGINT, {}}, {SIGHUP, {}}}};
+};
+
 /// A thread of its own, so that three Ctrl-C end even a weir whose every core hangs.
 void take_signals(runtime::RealRuntime& runtime, runtime::Core& control, Supervisor& supervisor,
                   std::atomic<int>& count) {
@@ -221,7 +253,7 @@ void log_found(const std::vector<CheckedFile>& files) {
 
 /// `told_in_log`: whose mistakes and warnings are for the log.
 int run_plans(std::vector<graph::Plan> plans, const std::vector<CheckedFile>& told_in_log, const Arguments& arguments,
-              const std::optional<AdminRules>& rules, Terminal* terminal) {
+              const std::optional<AdminRules>& rules, Terminal* terminal, const EarlySignals& early_signals) {
   std::uint64_t memory = 0;
   std::size_t stages = 0;
   runtime::Options options;
@@ -260,6 +292,7 @@ int run_plans(std::vector<graph::Plan> plans, const std::vector<CheckedFile>& to
   if (progress) supervisor->before_end([&progress] { return progress->close(); });
   if (admin) supervisor->before_end([&admin] { return admin->close(); });
   take_signals(*runtime, control, *supervisor, signals);
+  if (const int early = early_signals.came()) control.post([&supervisor, early] { supervisor->signalled(early); });
   observe::log(Level::info, "running",
                {{"pipelines", pipelines},
                 {"stages", stages},
@@ -276,10 +309,12 @@ int run_plans(std::vector<graph::Plan> plans, const std::vector<CheckedFile>& to
 }  // namespace
 
 int run(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
+  const EarlySignals from_here_on;
   return run(check_files(arguments.files, arguments.overrides, catalog), arguments, streams);
 }
 
 int run(Checked checked, const Arguments& arguments, Streams& streams) {
+  const EarlySignals early_signals;
   refuse_shared_input(checked);
   const bool in_log = arguments.log_format == observe::Log::Format::json;
   if (!in_log) {
@@ -301,7 +336,7 @@ int run(Checked checked, const Arguments& arguments, Streams& streams) {
   if (streams.err_is_terminal && !uses_terminal(plans, streams)) {
     terminal = std::make_unique<Terminal>(STDERR_FILENO);
   }
-  return run_plans(std::move(plans), checked.files, arguments, choice.rules, terminal.get());
+  return run_plans(std::move(plans), checked.files, arguments, choice.rules, terminal.get(), early_signals);
 }
 
 }  // namespace weir::command

@@ -1,5 +1,11 @@
 // `weir run` as a person and a service manager see it: what it prints, how it ends, and with what number. The program
 // itself is run, as it was built.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
@@ -108,6 +114,24 @@ BOOST_AUTO_TEST_CASE(sigterm_under_load_drains_and_loses_nothing) {
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(contains(end.err, "msg=draining why=SIGTERM"), end.err);
   BOOST_TEST(counted_up(end.out) >= 5000U);
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_that_comes_while_the_file_is_read_drains_as_soon_as_it_runs) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("endless.yaml");
+  BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const int pipe = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  BOOST_REQUIRE(pipe >= 0);
+  const std::string text = ticking;
+  BOOST_REQUIRE(::write(pipe, text.data(), 1) == 1);
+  Child child(weir_run({path}));
+  for (int unread = 1; unread > 0; ::sched_yield()) BOOST_REQUIRE(::ioctl(pipe, FIONREAD, &unread) == 0);
+  child.signal(SIGTERM);
+  BOOST_REQUIRE(::write(pipe, text.data() + 1, text.size() - 1) == static_cast<ssize_t>(text.size() - 1));
+  ::close(pipe);
+  const auto end = child.end();
+  BOOST_TEST(end.code == 0, "signal " << end.signal << ": " << end.err);
+  BOOST_TEST(contains(end.err, "msg=draining why=SIGTERM"), end.err);
 }
 
 BOOST_AUTO_TEST_CASE(sigint_does_the_same) {
