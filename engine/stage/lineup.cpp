@@ -85,6 +85,8 @@ Task<std::error_code> Lineup::write(Extent extent) {
       fail_left(error);
       throw;
     }
+    // Nobody would find what is written there now.
+    if (writer_->removed()) co_return std::make_error_code(std::errc::no_such_file_or_directory);
   }
   patience_.over();
   keep_from(begin);

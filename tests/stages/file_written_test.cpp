@@ -210,6 +210,21 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_added_to_and_that_somebody_removes_is_begun_
   BOOST_TEST(told() == 2U, bench.log);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_removed_while_the_disk_is_full_does_not_take_what_waits_with_it) {
+  Bench bench(
+      "stages:\n  in: {generate: {range: 1..5, text: '{{ i }}'}}\n"
+      "  out: {from: in, file: {append: out.txt, format: lines}}\n");
+  bench.files().set_capacity(4);
+  bench.start();
+  bench.advance(std::chrono::seconds(5));
+  BOOST_TEST(bench.files().text("out.txt") == "1\n2\n");
+  bench.files().remove("out.txt");
+  bench.files().set_capacity(1000);
+  bench.run();
+  BOOST_TEST(bench.files().text("out.txt") == "3\n4\n5\n");
+  BOOST_TEST(bench.ending().unheard == 0U);
+}
+
 // ----------------------------------------------------------------------------------------------------- CSV and logfmt
 
 BOOST_AUTO_TEST_CASE(csv_that_is_begun_anew_has_its_header_and_fits_what_took_its_place) {
