@@ -48,13 +48,14 @@ struct Cut {
 struct Followed {
   std::string path;
   FileStatus file;
-  std::unique_ptr<runtime::Reader> reader;
+  std::unique_ptr<runtime::Reader> reader;  // Null: closed, for others to be open.
+  std::uint64_t size_now = 0;               // By the look that found its name last.
   std::unique_ptr<LineIntake> lines;
   std::shared_ptr<message::Metadata> origin;
   std::uint64_t began_at = 0;   // Where `lines` began to read.
   std::uint64_t seen_size = 0;  // At the last look.
-  Fingerprint beginning;
   std::int64_t behind = 0;      // Bytes to be read, as counted.
+  Fingerprint beginning;
   Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
   std::optional<Cut> cut;       // The last time that it was.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
@@ -238,7 +239,9 @@ class Follower {
     }
     if (!status) return nullptr;
     const auto found = open_.find({status->device, status->inode});
-    return found == open_.end() ? nullptr : found->second;
+    if (found == open_.end()) return nullptr;
+    found->second->size_now = status->size;
+    return found->second;
   }
 
   void rename(Followed& file, const std::string& path) {
@@ -254,14 +257,17 @@ class Follower {
     std::optional<FileStatus> status;
     try {
       if (!source_.core.files().status(path)) co_return nullptr;  // It is not there now, or is no regular file.
-      file->reader = source_.core.files().open(path);
+      file->reader = open_reader(path);
       status = file->reader->status();
       complained_.erase(path);
     } catch (const std::system_error& error) {
       if (error.code() != std::errc::no_such_file_or_directory) complain(path, "file: cannot read " + path, error);
       co_return nullptr;
     }
-    if (!status) co_return nullptr;
+    if (!status) {
+      close_reader(*file);
+      co_return nullptr;
+    }
     file->file = *status;
     file->last_came = source_.core.now();
     if (many_) file->origin = origin_of(path);
@@ -277,12 +283,91 @@ class Follower {
     co_return file;
   }
 
+  // Of more files than may be open at once some are closed. One of them is opened again when it has grown; it is known
+  // by its number.
+
+  std::unique_ptr<runtime::Reader> open_reader(const std::string& path) {
+    while (readers_ >= readers_most_ && close_another()) {
+    }
+    while (true) {
+      try {
+        auto reader = source_.core.files().open(path);
+        ++readers_;
+        return reader;
+      } catch (const std::system_error& error) {
+        const bool none_left =
+            error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
+        if (!none_left || readers_ == 0) throw;
+        // Others want some too: who writes, and the positions.
+        readers_most_ = std::max<std::size_t>(1, readers_ * 3 / 4);
+        bool closed = false;
+        while (readers_ >= readers_most_ && close_another()) closed = true;
+        if (!closed) throw;
+      }
+    }
+  }
+  void close_reader(Followed& file) noexcept {
+    if (!file.reader) return;
+    file.reader.reset();
+    --readers_;
+  }
+  /// One that still has its name: without it nobody could open it again. They take turns.
+  bool close_another() {
+    for (std::size_t looked = 0; looked < files_.size(); ++looked) {
+      next_to_close_ = (next_to_close_ + 1) % files_.size();
+      Followed& file = *files_[next_to_close_];
+      if (!file.reader || !file.named || &file == at_work_) continue;
+      close_reader(file);
+      if (!std::exchange(told_closed_, true)) {
+        source_.log(observe::Level::info, "more files are followed than may be open at once; they take turns",
+                    {{"open_at_once", readers_most_}});
+      }
+      return true;
+    }
+    return false;
+  }
+  /// Whether it is open now.
+  bool reopen(Followed& file) {
+    if (file.reader) return true;
+    try {
+      file.reader = open_reader(file.path);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::no_such_file_or_directory) {
+        complain(file.path, "file: cannot read " + file.path, error);
+      }
+      return false;
+    }
+    const auto status = file.reader->status();
+    if (!status || status->inode != file.file.inode || status->device != file.file.device) {
+      close_reader(file);  // Its name is another's by now.
+      return false;
+    }
+    complained_.erase(file.path);
+    file.reader->seek(file.read_to());
+    return true;
+  }
+  /// Of one that was closed and has lost its name: it may have another in its folder.
+  bool reopen_by_number(Followed& file) {
+    const std::string directory = directory_of(file.path);
+    try {
+      for (const auto& name : source_.core.files().list(directory.empty() ? "." : directory)) {
+        const auto status = source_.core.files().status(directory + name);
+        if (!status || status->inode != file.file.inode || status->device != file.file.device) continue;
+        rename(file, directory + name);
+        return reopen(file);
+      }
+    } catch (const std::system_error&) {
+      // Nobody can look there.
+    }
+    return false;
+  }
+
   void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
     file.lines = std::make_unique<LineIntake>(setting_.format, setting_.most, setting_.rules, source_);
     file.lines->count_from(line);
     file.began_at = file.done_offset = offset;
     file.done_line = line;
-    file.reader->seek(offset);
+    if (file.reader) file.reader->seek(offset);
   }
 
   Task<> go_on_where_it_was(Followed& file) {
@@ -342,6 +427,7 @@ class Follower {
   Task<std::string> bytes_at(Followed& file, std::uint64_t offset, std::uint64_t bytes_most) {
     std::string bytes(std::min<std::uint64_t>(bytes_most, Fingerprint::most_bytes), '\0');
     std::size_t size = 0;
+    if (!reopen(file)) co_return std::string();
     file.reader->seek(offset);
     while (size < bytes.size()) {
       const std::span<char> room(bytes.data() + size, bytes.size() - size);
@@ -381,6 +467,7 @@ class Follower {
   }
 
   Task<> know_copy(const std::shared_ptr<Followed>& copy, const ByBeginning& others) {
+    if (!reopen(*copy)) co_return;
     const auto status = copy->reader->status();
     const std::uint64_t size = status ? status->size : 0;
     const Time now = source_.core.now();
@@ -449,6 +536,7 @@ class Follower {
           const auto file = co_await open(path);
           found = file && stored_.empty();
           if (!file || found) continue;
+          close_reader(*file);
           files_.pop_back();  // Another one, that is none of ours.
           open_.erase({file->file.device, file->file.inode});
         }
@@ -478,6 +566,7 @@ class Follower {
   // ------------------------------------------------------------------------------------------------------ reading them
 
   Task<> note(std::shared_ptr<Followed> file) {
+    note_behind(*file, file->seen_size);
     co_await mark(file);
     if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
     source_.origin = file->origin;
@@ -486,12 +575,29 @@ class Follower {
   Task<> read(const std::shared_ptr<Followed>& file) {
     if (file->closed || file->to_be_known) co_return;
     if (file->cut && source_.core.now() - file->cut->at > rest_of_old_file) file->cut.reset();
+    if (!file->reader) {
+      if (file->named && file->size_now == file->seen_size && file->size_now == file->read_to()) co_return;
+      if (!(file->named ? reopen(*file) : reopen_by_number(*file))) {
+        if (file->named) co_return;
+        source_.log(observe::Level::warn,
+                    "a file that was followed is gone; what may have come after what was read is not",
+                    {{"path", file->path}, {"read_bytes", file->read_to()}});
+        co_return co_await end(file);
+      }
+    }
+    at_work_ = file.get();
+    co_await read_on(file);
+    at_work_ = nullptr;
+  }
+
+  Task<> read_on(const std::shared_ptr<Followed>& file) {
     const auto status = file->reader->status();
     const std::uint64_t size = status ? status->size : 0;
     if (size != file->seen_size || size < file->read_to()) {
       co_await look_for_another_beginning(*file, size);
       file->seen_size = size;
     }
+    note_behind(*file, size);
     source_.origin = file->origin;
     // Of one read, thousands of short lines may come: that much would come again after a kill.
     file->lines->after_flush = [this, of = std::weak_ptr<Followed>(file)] { return note(of.lock()); };
@@ -501,6 +607,7 @@ class Follower {
       came = co_await file->lines->read_some(*file->reader);
       left -= std::min(left, came);
       if (came > 0) file->last_came = source_.core.now();
+      note_behind(*file, size);
       co_await mark(file);
       if (source_.abandoned()) co_return;
       if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
@@ -509,9 +616,15 @@ class Follower {
     if (many_ && file->read_to() != before) file->ending = co_await ending_at(*file, file->read_to());
     more_to_read_ = more_to_read_ || left == 0;
     if (file->named || source_.core.now() - file->last_came < rest_of_old_file) co_return;
+    co_await end(file);
+  }
+
+  /// Nothing more is read of it.
+  Task<> end(std::shared_ptr<Followed> file) {
     file->lines->end();
     co_await mark(file);
     file->closed = true;
+    note_behind(*file, 0);
     open_.erase({file->file.device, file->file.inode});
     changed_ = true;
     close_reader(*file);
@@ -572,7 +685,6 @@ class Follower {
     }
     const auto over = [](const auto& file) { return file->closed && file->open_marks == 0; };
     std::erase_if(files_, over);
-    note_behind(*file, file->seen_size);
   }
 
   Task<> look_at_endings() {
@@ -602,9 +714,11 @@ class Follower {
   Source& source_;
   const bool many_;
   Positions positions_;
-  std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
-    note_behind(*file, size);
-  bool told_packed_ = false;
+  std::vector<Position> stored_;                              // Where it was, of files that have not been found yet.
+  std::size_t readers_ = 0, readers_most_ = ~std::size_t{0};  // Files that are open, and may be.
+  std::size_t next_to_close_ = 0;                             // Of files_.
+  const Followed* at_work_ = nullptr;                         // Of which is being read, so it stays open.
+  bool told_packed_ = false, told_closed_ = false;
   bool starting_ = false, at_end_ = false, began_before_ = false;
   All files_;  // Those without a name first.
   // What is open, by device and number.
@@ -613,7 +727,6 @@ class Follower {
   bool changed_ = false;   // Since it was written down.
   bool new_ones_ = false;  // Among files_, since then.
   bool told_unwritten_ = false, more_to_read_ = false;
-      note_behind(*file, size);
   Time wrote_{};
   // Paths that can't be read, and `looking`: each is told once until it can be again. A pattern may be a path as well.
   static constexpr const char* looking = "";
@@ -630,7 +743,6 @@ Task<> follow(FollowSetting setting, Source& source) {
   const auto follower = std::make_shared<Follower>(std::move(setting), source);
   co_await follower->begin();
   source.before_end = [follower] { return write_down_at_the_end(follower); };
-    note_behind(*file, 0);
   while (!source.abandoned()) {
     co_await follower->round();
     if (!follower->has_more()) co_await source.sleep(poll);
