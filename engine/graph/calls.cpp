@@ -282,7 +282,7 @@ void Calls::end_flight(Job& job) {
     StageCache::Value value = metadata ? metadata->result : nullptr;
     if (!value) value = std::make_shared<const message::Result>();
     for (const auto ticket : cache_->brought(job.key, value, core_.now())) answer(take_sharer(ticket), value);
-    if (answers.evicted() != std::exchange(evicted_, answers.evicted())) forgetting_.happens();
+    if (answers.evicted() != std::exchange(evicted_, answers.evicted()) && forgetting_.happens()) forgetting_.say();
   } else if (job.failed && of_the_other_side(*job.failed)) {
     for (const auto ticket : answers.failed(job.key, core_.now())) {
       Job& sharer = take_sharer(ticket);
@@ -352,7 +352,7 @@ void Calls::pass_gates(Time now) {
   if (limit_->config().by) {
     tell_load();
   } else if (due || first) {
-    limited_.happens({{"limit", limit_->config().text()}});
+    if (limited_.happens()) limited_.say({{"limit", limit_->config().text()}});
   }
   if (const auto next = free_workers() > 0 ? first : gate_->next_end()) {
     due = std::min(*next, due.value_or(Time::max()));
@@ -454,7 +454,7 @@ void Calls::work(Job& job) {
     const auto until = limit_->bucket().take(job.toll.key, job.toll.cost, now);
     if (limit_->config().by) tell_load();
     if (until) {
-      if (!limit_->config().by) limited_.happens({{"limit", limit_->config().text()}});
+      if (!limit_->config().by && limited_.happens()) limited_.say({{"limit", limit_->config().text()}});
       job.dropped = limit_->over() == stage::Over::drop;
       return finish(job, limit_->refused(now, *until));
     }
@@ -483,7 +483,7 @@ void Calls::call(Job& job) {
   if (!call_) return finish(job, std::nullopt);
   if (job.failed) {
     ++retries_;
-    retrying_.happens({{"because", job.failed->text}});
+    if (retrying_.happens()) retrying_.say({{"because", job.failed->text}});
     if (!asks_to_wait(*job.failed)) ++job.attempt;
     job.failed.reset();
     job.message().forget_result();
@@ -539,7 +539,7 @@ void Calls::start_second(Job& job, Time now) {
     }
   }
   ++hedges_;
-  hedging_.happens({{"longer_than", config::show(common_.hedge->after)}});
+  if (hedging_.happens()) hedging_.say({{"longer_than", config::show(common_.hedge->after)}});
   start(job, permit, true, now);
 }
 
@@ -646,7 +646,7 @@ void Calls::adapt(const Attempt& attempt, const message::Done& failed, Time now)
     const auto before = adaptive_->limit();
     adaptive_->pushed_back(now);
     if (adaptive_->limit() < before) {
-      pushed_back_.happens({{"workers", adaptive_->limit()}, {"because", failed->text}});
+      if (pushed_back_.happens()) pushed_back_.say({{"workers", adaptive_->limit()}, {"because", failed->text}});
     }
   }
 }
@@ -659,7 +659,7 @@ bool Calls::pause(Job& job, Time now) {
   if (!asked_to_wait) {
     if (job.attempt >= retry.attempts) return false;
     if (!retry_budget_->take(now)) {
-      spent_.happens({{"because", job.failed->text}});
+      if (spent_.happens()) spent_.say({{"because", job.failed->text}});
       job.failed->text += " (and not tried again: the retry budget is used up)";
       return false;
     }

@@ -4,14 +4,16 @@
 
 namespace weir::graph {
 
-void Episode::happens(std::initializer_list<observe::Field> more) {
+bool Episode::happens() {
   last_ = context_.core.now();
   ++times_;
-  if (std::exchange(goes_on_, true)) return;
+  if (std::exchange(goes_on_, true)) return false;
   began_ = last_;
-  context_.log(level_, begins_, more);
   arm(last_ + quiet);
+  return true;
 }
+
+void Episode::say(std::initializer_list<observe::Field> more) { context_.log(level_, begins_, more); }
 
 void Episode::retire() noexcept {
   alarm_.reset();

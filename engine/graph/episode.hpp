@@ -18,8 +18,9 @@ class Episode {
   Episode(stage::Context& context, observe::Level level, std::string_view begins, std::string_view over)
       : context_(context), level_(level), begins_(begins), over_(over) {}
 
-  /// It happens now. `more` stands in the line, where that is its first time.
-  void happens(std::initializer_list<observe::Field> more = {});
+  /// It happens now. True: that begins it, and `say` is to follow. (Texts for a line are not made with every message.)
+  bool happens();
+  void say(std::initializer_list<observe::Field> more = {});
   void retire() noexcept;
 
  private:
