@@ -305,9 +305,12 @@ class Transfer {
   using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
   /// `connections`: where its sockets are noted.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, const TlsGoodbyes& goodbyes,
+  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, TlsGoodbyes& goodbyes,
            const HttpCall& call, HttpReply& reply)
       : news(core), options_(options), connections_(connections), goodbyes_(goodbyes), call_(call), reply_(reply) {}
+  ~Transfer() {
+    if (ends_with_) goodbyes_.forget(ends_with_);
+  }
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -398,8 +401,7 @@ class Transfer {
       // (libcurl takes what ends in the middle of a head for a reply without a body.)
       reply_.failure = Failure(Reason::io, head_over_ ? "the server has not said more than that it would go on"
                                                       : "the reply is cut short in its head");
-    } else if (ends_with_ && (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1) &&
-               !goodbyes_.said(ends_with_)) {
+    } else if (ends_with_ && !goodbyes_.said(ends_with_)) {
       // (libcurl takes that for the end of the body, as if there were no TLS.)
       reply_.failure = Failure(Reason::io, "the reply is cut short: the connection ended without the goodbye of TLS");
     } else if (unpacker_ && !unpacker_->at_end()) {
@@ -596,6 +598,7 @@ class Transfer {
       said_length_.reset();
       head_over_ = false;
       informs_ = line.find(" 1") == line.find(' ');
+      in_turn_ = line.starts_with("HTTP/1.");
       return true;
     }
     if (head_over_) return true;  // What comes behind the body.
@@ -651,14 +654,15 @@ class Transfer {
 
   /// Who says no length ends his body with the connection, and of TLS anybody on the way could do that for him.
   void look_for_end() {
-    ends_with_ = nullptr;
     long status = 0;
     curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     const bool has_body = !informs_ && call_.method != "HEAD" && status != 204 && status != 304;
-    if (!has_body || said_length_ || chunked_ || http_lower(call_.url.substr(0, 6)) != "https:") return;
+    if (!has_body || !in_turn_ || said_length_ || chunked_ || http_lower(call_.url.substr(0, 6)) != "https:") return;
     const curl_tlssessioninfo* info = nullptr;
     curl().easy_getinfo(easy_, CURLINFO_TLS_SSL_PTR, &info);
-    if (info && info->backend == CURLSSLBACKEND_OPENSSL) ends_with_ = info->internals;
+    if (!info || info->backend != CURLSSLBACKEND_OPENSSL) return;
+    ends_with_ = info->internals;
+    goodbyes_.await(ends_with_);
   }
 
   static std::size_t take_body(char* bytes, std::size_t, std::size_t size, void* of) noexcept {
@@ -719,7 +723,7 @@ class Transfer {
  private:
   const HttpClientOptions& options_;
   Connections& connections_;
-  const TlsGoodbyes& goodbyes_;
+  TlsGoodbyes& goodbyes_;
   const HttpCall& call_;
   HttpReply& reply_;
   CURL* easy_ = nullptr;
@@ -740,6 +744,7 @@ class Transfer {
   std::uint64_t read_ = 0;  // Of the body, as it came.
   std::optional<std::string> said_length_;
   bool chunked_ = false;
+  bool in_turn_ = false;             // By HTTP/1.
   const void* ends_with_ = nullptr;  // The TLS whose end is that of the body.
   std::optional<GzipUnpacker> unpacker_;
   bool head_over_ = false, informs_ = false;

@@ -134,12 +134,9 @@ void try_tls_client(const TlsCertificate& own, const std::string& issuers) {
 
 struct TlsGoodbyes::Hear {
   static void of(const SSL* connection, int where, int what) {
-    auto* const hears = static_cast<TlsGoodbyes*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), 0));
-    if (where & SSL_CB_HANDSHAKE_START) {
-      hears->said_.erase(connection);  // Its place was another one's before.
-    } else if (where == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY) {
-      hears->said_.insert(connection);
-    }
+    if (where != SSL_CB_READ_ALERT || (what & 0xff) != SSL_AD_CLOSE_NOTIFY) return;
+    auto& awaited = static_cast<TlsGoodbyes*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), 0))->awaited_;
+    if (const auto found = awaited.find(connection); found != awaited.end()) found->second = true;
   }
 };
 

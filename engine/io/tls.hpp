@@ -1,8 +1,8 @@
 // TLS as a server speaks it, as bytes: no sockets, no time. The gate of OpenSSL.
 #pragma once
 #include <cstddef>
+#include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -34,18 +34,20 @@ struct TlsFiles {
 /// believes. Each may be empty.
 void try_tls_client(const TlsCertificate& own, const std::string& issuers);
 
-/// Which connections of a library that speaks TLS by OpenSSL have ended with a goodbye (close_notify). What ends
-/// without one may have been cut by anybody on the way. Outlives its connections. Not thread-safe.
+/// Whether connections of a library that speaks TLS by OpenSSL end with a goodbye (close_notify). What ends without one
+/// may have been cut by anybody on the way. Outlives the connections. Not thread-safe.
 class TlsGoodbyes {
  public:
-  /// Hears of all connections of this SSL_CTX, none of which has begun.
+  /// Before any connection of this SSL_CTX begins.
   void listen(void* context);
-  /// Whether this SSL, which need not be there any more, was told goodbye, unless another one has its place by now.
-  bool said(const void* connection) const { return said_.contains(connection); }
+  /// Of this SSL, which has had none yet, until forget(); it may be gone before that.
+  void await(const void* connection) { awaited_[connection] = false; }
+  bool said(const void* connection) const { return awaited_.at(connection); }
+  void forget(const void* connection) { awaited_.erase(connection); }
 
  private:
   struct Hear;
-  std::set<const void*> said_;
+  std::map<const void*, bool> awaited_;
 };
 
 class TlsSession;
