@@ -180,7 +180,7 @@ class Native::Content {
       if (!message.text().starts_with('{')) return Outcome::unclear;
       look_.emplace(message);
     }
-    used_ = tables_used_ = work_ = emitted_bytes_ = 0;
+    used_ = tables_used_ = work_ = emitted_bytes_ = edited_bytes_ = 0;
     deep_ = edited_ = false;
     const Flow flow = walk(code_.body);
     Outcome outcome = flow == Flow::dropped   ? Outcome::dropped
@@ -690,7 +690,7 @@ class Native::Content {
         return message::append_float(out, value.number);
       case Value::Kind::text:
         message::append_quoted(out, value.text());
-        return true;
+        return out.size() <= memory_bytes_;
       case Value::Kind::null:
         out += "null";
         return true;
@@ -699,13 +699,14 @@ class Native::Content {
         deep_ |= depth > (value.is(Value::Kind::node) ? 1 : 0);
         if (!touch()) return false;
         out += document_->raw(place(value));
-        return true;
+        return out.size() <= memory_bytes_;
       case Value::Kind::table:
         return depth < depth_most && write(tables_[value.index], out, depth + 1);
     }
     return false;
   }
   bool write(Table& table, std::string& out, std::size_t depth) {
+    if (out.size() > memory_bytes_) return false;
     if (!table.items.empty()) {
       for (std::size_t i = 0; i < table.items.size(); ++i) {
         out += i == 0 ? '[' : ',';
@@ -881,6 +882,11 @@ class Native::Content {
     return true;
   }
 
+  /// For what is written into the message. False when it might be more than Lua may.
+  bool pay(std::size_t bytes) {
+    edited_bytes_ += bytes;
+    return edited_bytes_ <= memory_bytes_;
+  }
   bool store(const Statement& one) {
     Value of, by = Value::of(std::string_view(one.name)), value;
     if (!eval(*one.left, of) || (one.right && !eval(*one.right, by)) || !eval(*one.value, value)) return false;
@@ -902,10 +908,11 @@ class Native::Content {
         return std::isfinite(value.number) &&
                bool(document_->set(node, by.text(), message::Value::number(value.number)));
       case Value::Kind::text:
-        return bool(document_->set(node, by.text(), message::Value::string(value.text())));
+        return pay(value.size) && document_->set(node, by.text(), message::Value::string(value.text()));
       default:
         json_.clear();
-        return write(value, json_, 0) && bool(document_->set(node, by.text(), message::Value::json(json_)));
+        return write(value, json_, 0) && pay(json_.size()) &&
+               bool(document_->set(node, by.text(), message::Value::json(json_)));
     }
   }
   static bool store(Table& table, const Value& by, const Value& value) {
@@ -966,7 +973,7 @@ class Native::Content {
   bool edited_ = false;
   bool deep_ = false;     // Something of the payload is written deeper than it was.
   std::size_t work_ = 0;  // More than Lua would have been charged so far.
-  std::size_t emitted_bytes_ = 0;
+  std::size_t emitted_bytes_ = 0, edited_bytes_ = 0;
   const Expression* given_ = nullptr;
   std::vector<Value> slots_;
   std::vector<Table> tables_;

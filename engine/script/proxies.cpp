@@ -142,11 +142,23 @@ int node_index(lua_State* lua) {
         path_of(state, *place.document, place.node, key));
 }
 
+/// What is written into a document lies outside of Lua's memory and stays there, overwritten or not: all of one
+/// evaluation together has the same bound.
+void charge_edit(lua_State* lua, std::size_t bytes) {
+  State& state = State::of(lua);
+  state.edited_bytes() += bytes;
+  if (state.edited_bytes() > state.limits().memory_bytes) {
+    raise(lua, Reason::memory, "the code writes more than %d KiB into one message",
+          static_cast<int>(state.limits().memory_bytes >> 10));
+  }
+}
+
 /// The value at stack position 3 as one that a document takes. JSON text lies in State::out().
 message::Value value_at_3(lua_State* lua, Place place, std::string_view key) {
   State& state = State::of(lua);
   switch (lua_type(lua, 3)) {
     case LUA_TSTRING:
+      charge_edit(lua, text_at(lua, 3).size());
       return message::Value::string(text_at(lua, 3));
     case LUA_TBOOLEAN:
       return message::Value::boolean(lua_toboolean(lua, 3));
@@ -160,6 +172,7 @@ message::Value value_at_3(lua_State* lua, Place place, std::string_view key) {
     default:
       state.out().clear();
       write_json(lua, 3);
+      charge_edit(lua, state.out().size());
       return message::Value::json(state.out());
   }
 }
@@ -169,6 +182,7 @@ void write_list_of_one(lua_State* lua, State& state, Document& document, Place p
   state.out() = "[";
   write_json(lua, 3);
   state.out() += ']';
+  charge_edit(lua, state.out().size());
   if (!document.replace(place.node, message::Value::json(state.out()))) refuse_edit(lua, place, {});
 }
 

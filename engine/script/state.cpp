@@ -237,7 +237,7 @@ void State::begin(const Names& names, lua_State* runs, bool counts) {
   look_.reset();
   touched_ = state_touched_ = spent_ = memory_hit_ = dropped_ = fail_called_ = false;
   ++generation_;
-  bytes_ = work_ = 0;
+  bytes_ = work_ = edited_bytes_ = 0;
   running_ = runs;
   keys_.clear();
   if (!emitted_.empty()) emitted_.clear();

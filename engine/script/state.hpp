@@ -135,6 +135,7 @@ class State {
   std::vector<std::string_view>& keys() { return keys_; }
   std::vector<Emitted>& emitted() { return emitted_; }
   std::size_t& emitted_bytes() { return emitted_bytes_; }
+  std::size_t& edited_bytes() { return edited_bytes_; }
   std::vector<std::string>*& ports() { return ports_; }
   std::vector<std::pair<std::string, std::optional<std::string>>>& new_meta() { return new_meta_; }
   Patterns& patterns() { return patterns_; }
@@ -191,7 +192,7 @@ class State {
   std::string out_, scratch_;
   std::vector<std::string_view> keys_;
   std::vector<Emitted> emitted_;
-  std::size_t emitted_bytes_ = 0;
+  std::size_t emitted_bytes_ = 0, edited_bytes_ = 0;
   std::vector<std::string>* ports_ = nullptr;
   std::vector<std::pair<std::string, std::optional<std::string>>> new_meta_;
   Patterns patterns_;

@@ -19,6 +19,13 @@ constexpr int depth_most = 200;
 
 void write(lua_State* lua, int index, int depth, const char* key);
 
+/// What is written lies outside of Lua's memory and has the same bound; a table may lie in another many times.
+void bound(lua_State* lua, State& state, std::size_t more) {
+  if (state.out().size() + more <= state.limits().memory_bytes) return;
+  raise(lua, Reason::memory, "what the code writes takes more than %d KiB",
+        static_cast<int>(state.limits().memory_bytes >> 10));
+}
+
 /// The table itself, where the one at `index` only reads like it (freeze()). May push; returns its index.
 int behind_freeze(lua_State* lua, int index, bool& is_list) {
   is_list = false;
@@ -77,6 +84,7 @@ void sort(Member* members, int count) {
 void write_table(lua_State* lua, int index, int depth, const char* key) {
   State& state = State::of(lua);
   if (depth >= depth_most) raise(lua, Reason::type, "%s is nested too deeply, or holds itself", key);
+  bound(lua, state, 0);
   luaL_checkstack(lua, 8 + 2 * members_most, nullptr);
   const int top = lua_gettop(lua);
   bool is_list = false;
@@ -170,6 +178,7 @@ void write(lua_State* lua, int index, int depth, const char* key) {
     case LUA_TSTRING: {
       std::size_t size;
       const char* text = lua_tolstring(lua, index, &size);
+      bound(lua, state, size);
       message::append_quoted(out, {text, size});
       return;
     }
@@ -185,13 +194,17 @@ void write(lua_State* lua, int index, int depth, const char* key) {
       if (handle.kind == Handle::Kind::root) {
         message::Document* document = state.touch();
         if (!document) raise_failure(lua);
-        out += document->raw(document->root());
+        const auto raw = document->raw(document->root());
+        bound(lua, state, raw.size());
+        out += raw;
         return;
       }
       if (handle.kind == Handle::Kind::node) {
         if (handle.generation != state.generation()) raise(lua, Reason::type, "%s belongs to another message", key);
         auto& document = handle.which == Handle::Which::message ? *state.touch() : state.other(handle.which);
-        out += document.raw(document.holding({handle.node}, handle.value));
+        const auto raw = document.raw(document.holding({handle.node}, handle.value));
+        bound(lua, state, raw.size());
+        out += raw;
         return;
       }
       raise(lua, Reason::type, "%s cannot be written as JSON: take the fields that are wanted", key);

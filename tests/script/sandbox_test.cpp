@@ -76,6 +76,19 @@ BOOST_AUTO_TEST_CASE(work_inside_one_instruction_counts) {
              "memory: the code emits more than 16384 KiB from one message");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_written_is_bounded_as_lua_s_own_memory_is) {
+  const std::string much = "memory: what the code writes takes more than 16384 KiB";
+  BOOST_TEST(after("for i = 1, 40 do msg.s = {id = msg, x = msg.s} end") ==
+             "memory: the code writes more than 16384 KiB into one message");
+  BOOST_TEST(after("local t = {1} for i = 1, 40 do t = {t, t} end return t") == much);
+  BOOST_TEST(after("local t = {1} for i = 1, 40 do t = {a = t, b = t} end emit(t)") == much);
+  BOOST_TEST(after("local t = {1} for i = 1, 40 do t = {t, t} end msg.text = tostring(t)") == much);
+  BOOST_TEST(after("local s = string.rep('x', 1000000) for i = 1, 20 do msg.s = s end") ==
+             "memory: the code writes more than 16384 KiB into one message");
+  BOOST_TEST(after("local s = string.rep('x', 100000) for i = 1, 20 do msg['s' .. i] = s end msg.all = 1").size() >
+             2'000'000U);
+}
+
 BOOST_AUTO_TEST_CASE(a_comparator_that_lies_harms_nobody) {
   BOOST_TEST(after("local t = {} for i = 1, 1000 do t[i] = i % 7 end table.sort(t, function(a, b) return true end)") ==
              "type: invalid order function for sorting");
