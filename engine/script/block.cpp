@@ -28,8 +28,7 @@ std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& co
   }
   content->ports = std::move(findings.ports);
   if (setting == Setting::message && path == Path::automatic) {
-    const State& state = engine.state();
-    content->native = Native::of(code, content->ports, state.vars(), state.limits());
+    content->native = Native::of(engine, code, content->ports);
   }
   content_ = std::move(content);
   return std::nullopt;

@@ -253,15 +253,7 @@ int now(lua_State* lua) {
 }
 
 int uuid(lua_State* lua) {
-  State& state = State::of(lua);
-  const std::array<std::uint64_t, 2> bits{(state.host().random() & ~0xf000ull) | 0x4000ull,
-                                          (state.host().random() & 0x3fffffffffffffffull) | 0x8000000000000000ull};
-  std::array<char, 36> text;
-  std::size_t at = 0;
-  for (std::size_t digit = 0; digit < 32; ++digit) {
-    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) text[at++] = '-';
-    text[at++] = "0123456789abcdef"[(bits[digit / 16] >> (60 - 4 * (digit % 16))) & 15];
-  }
+  const auto text = make_uuid(State::of(lua).host());
   lua_pushlstring(lua, text.data(), text.size());
   return 1;
 }
@@ -514,6 +506,18 @@ void set_function(lua_State* lua, const char* name, lua_CFunction function) {
 }
 
 }  // namespace
+
+std::array<char, 36> make_uuid(Host& host) {
+  const std::array<std::uint64_t, 2> bits{(host.random() & ~0xf000ull) | 0x4000ull,
+                                          (host.random() & 0x3fffffffffffffffull) | 0x8000000000000000ull};
+  std::array<char, 36> text;
+  std::size_t at = 0;
+  for (std::size_t digit = 0; digit < 32; ++digit) {
+    if (digit == 8 || digit == 12 || digit == 16 || digit == 20) text[at++] = '-';
+    text[at++] = "0123456789abcdef"[(bits[digit / 16] >> (60 - 4 * (digit % 16))) & 15];
+  }
+  return text;
+}
 
 void mark_list(lua_State* lua) {
   if (lua_rawgetp(lua, LUA_REGISTRYINDEX, &list_mark_key) != LUA_TTABLE) {

@@ -1,5 +1,7 @@
 #include "engine/script/native.hpp"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,6 +16,8 @@
 #include "engine/message/number.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/script/native_code.hpp"
+#include "engine/script/state.hpp"
+#include "engine/script/time_text.hpp"
 
 namespace weir::script {
 namespace {
@@ -123,7 +127,7 @@ bool compute(Kind op, const Value& left, const Value& right, Value& out) {
       return true;
     default: {
       double rest = std::fmod(a, b);
-      if (rest > 0 ? b < 0 : (rest < 0 && b != rest)) rest += b;
+      if (rest > 0 ? b < 0 : rest < 0 && b > 0) rest += b;
       out = Value::of(rest);
       return true;
     }
@@ -163,10 +167,11 @@ bool plain_integer(std::string_view text, Value& out) {
 
 class Native::Content {
  public:
-  Content(Code code, std::size_t budget, std::size_t memory_bytes)
-      : code_(std::move(code)),
-        budget_(budget),
-        memory_bytes_(memory_bytes),
+  Content(State& state, Code code)
+      : state_(state),
+        code_(std::move(code)),
+        budget_(static_cast<std::size_t>(state.limits().instructions)),
+        memory_bytes_(state.limits().memory_bytes),
         slots_(code_.slots),
         arena_(std::make_unique_for_overwrite<char[]>(arena_bytes)) {}
 
@@ -530,8 +535,89 @@ class Native::Content {
     return keep(scratch_, out);
   }
 
+  /// The groups of what is found, or what is found where the pattern has none; nil where nothing is.
+  bool match(const Expression& one, Value* out, std::uint32_t wanted) {
+    Value text;
+    if (!eval(*one.parts[1], text) || !text.is(Value::Kind::text)) return false;
+    std::fill(out, out + wanted, Value());
+    std::array<re2::StringPiece, native::groups_most + 1> found;
+    work_ += text.size / 16;
+    if (!pattern(one).Match({text.data, text.size}, 0, text.size, RE2::UNANCHORED, found.data(),
+                            static_cast<int>(one.slot) + 1))
+      return true;
+    for (std::uint32_t i = 0; i < wanted && i < std::max(one.slot, 1u); ++i) {
+      const auto& group = found[one.slot == 0 ? 0 : i + 1];
+      if (group.data() && !read_text({group.data(), group.size()}, out[i])) return false;
+    }
+    return true;
+  }
+  const re2::RE2& pattern(const Expression& one) {
+    const auto text = one.parts.front()->constant.text();
+    bool was_cached = false;
+    const auto& compiled = state_.patterns().compiled(text, was_cached);
+    if (!was_cached) work_ += 500 + text.size() * 10;
+    return compiled;
+  }
+  bool replace(const Expression& one, Value& out) {
+    Value text, by;
+    if (!eval(*one.parts[1], text) || !eval(*one.parts[2], by)) return false;
+    if (!both_are(text, by, Value::Kind::text)) return false;
+    work_ += text.size / 16 + by.size * text.size / 128;
+    const re2::StringPiece rewrite(by.data, by.size);
+    const auto& compiled = pattern(one);
+    if (work_ > budget_ || !compiled.CheckRewriteString(rewrite, &scratch_)) return false;
+    scratch_ = text.text();
+    RE2::GlobalReplace(&scratch_, compiled, rewrite);
+    return keep(scratch_, out);
+  }
+  bool split(std::string_view text, std::string_view by, Value& out) {
+    Table* const made = by.empty() ? nullptr : new_table(out);
+    if (!made) return false;
+    work_ += text.size() / 16;
+    while (made->items.size() < items_most) {
+      const auto* const at = static_cast<const char*>(memmem(text.data(), text.size(), by.data(), by.size()));
+      const auto size = at ? static_cast<std::size_t>(at - text.data()) : text.size();
+      made->items.push_back(Value::of(text.substr(0, size)));
+      if (!at) return true;
+      text.remove_prefix(size + by.size());
+    }
+    return false;
+  }
+  bool concat(const Value& list, std::string_view between, Value& out) {
+    if (!list.is(Value::Kind::table)) return false;
+    scratch_.clear();
+    for (const auto& item : tables_[list.index].items) {
+      if (!item.is(Value::Kind::text) || scratch_.size() > arena_bytes) return false;
+      if (&item != tables_[list.index].items.data()) scratch_ += between;
+      scratch_ += item.text();
+    }
+    work_ += scratch_.size() / 16;
+    return keep(scratch_, out);
+  }
+  /// A time as RFC 3339 or as whole seconds.
+  static std::optional<runtime::WallTime> time_of(const Value& value) {
+    if (value.is(Value::Kind::text)) return parse_rfc3339(value.text());
+    if (!value.is(Value::Kind::integer) || !held(static_cast<double>(value.integer))) return std::nullopt;
+    return runtime::WallTime(std::chrono::seconds(value.integer));
+  }
+
   bool call(const Expression& one, Value& out) {
-    if (one.function == Function::format) return format(one, out);
+    switch (one.function) {
+      case Function::format:
+        return format(one, out);
+      case Function::match:
+        return match(one, &out, 1);
+      case Function::replace:
+        return replace(one, out);
+      case Function::now:
+        return keep(rfc3339(state_.host().now()), out);
+      case Function::uuid: {
+        const auto text = make_uuid(state_.host());
+        return keep({text.data(), text.size()}, out);
+      }
+      default:
+        break;
+    }
     Value first;
     if (!eval(*one.parts.front(), first)) return false;
     const bool is_text = first.is(Value::Kind::text);
@@ -629,7 +715,35 @@ class Native::Content {
         out = Value::of(std::string_view(words[static_cast<std::size_t>(first.kind)]));
         return true;
       }
+      case Function::split: {
+        Value by;
+        if (!is_text || !eval(*one.parts[1], by) || !by.is(Value::Kind::text)) return false;
+        return split(first.text(), by.text(), out);
+      }
+      case Function::concat: {
+        Value between = Value::of(std::string_view());
+        if (one.parts.size() > 1 && (!eval(*one.parts[1], between) || !between.is(Value::Kind::text))) return false;
+        return concat(first, between.text(), out);
+      }
+      case Function::time_unix: {
+        const auto time = time_of(first);
+        if (!time) return false;
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(*time);
+        out = Value::of(std::int64_t{seconds.time_since_epoch().count()});
+        return seconds == *time;
+      }
+      case Function::time_format: {
+        Value format;
+        if (!eval(*one.parts[1], format) || !format.is(Value::Kind::text)) return false;
+        const auto time = time_of(first);
+        const auto text = time ? script::format_time(*time, format.text(), scratch_) : std::nullopt;
+        return text && keep(*text, out);
+      }
       case Function::format:
+      case Function::match:
+      case Function::replace:
+      case Function::now:
+      case Function::uuid:
         break;
     }
     return false;
@@ -773,6 +887,8 @@ class Native::Content {
         }
         return Flow::on;
       }
+      case Statement::Kind::captures:
+        return on_if(match(*one.value, &slots_[one.slot], one.slots));
       case Statement::Kind::assign: {
         Value value;
         if (!eval(*one.value, value)) return Flow::unclear;
@@ -961,6 +1077,7 @@ class Native::Content {
     return true;
   }
 
+  State& state_;
   const Code code_;
   const std::size_t budget_, memory_bytes_;
 
@@ -988,12 +1105,11 @@ Native::Native(Native&&) noexcept = default;
 Native& Native::operator=(Native&&) noexcept = default;
 Native::~Native() = default;
 
-std::optional<Native> Native::of(const config::Lua& code, const std::vector<std::string>& ports,
-                                 const config::Map<config::Value>& vars, const Limits& limits) {
-  auto read = native::read(code.code, ports, vars);
-  if (!read || read->weight > static_cast<std::size_t>(limits.instructions)) return std::nullopt;
-  return Native(
-      std::make_unique<Content>(std::move(*read), static_cast<std::size_t>(limits.instructions), limits.memory_bytes));
+std::optional<Native> Native::of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports) {
+  State& state = engine.state();
+  auto read = native::read(code.code, ports, state.vars());
+  if (!read || read->weight > static_cast<std::size_t>(state.limits().instructions)) return std::nullopt;
+  return Native(std::make_unique<Content>(state, std::move(*read)));
 }
 
 Native::Outcome Native::run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted) const {

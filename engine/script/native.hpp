@@ -12,7 +12,8 @@
 namespace weir::script {
 
 /// Locals, `if`, loops over lists, tables, arithmetic, texts and the plainest functions: it takes a third of what Lua
-/// takes for them, and gives the same. Movable. One core.
+/// takes for them, and gives the same. Movable; the engine must outlive it. One
+/// core.
 class Native {
  public:
   enum class Outcome : std::uint8_t {
@@ -24,8 +25,7 @@ class Native {
   };
 
   /// Nothing where there is anything in the code that only Lua runs. `code` compiles.
-  static std::optional<Native> of(const config::Lua& code, const std::vector<std::string>& ports,
-                                  const config::Map<config::Value>& vars, const Limits& limits);
+  static std::optional<Native> of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports);
   Native(Native&&) noexcept;
   Native& operator=(Native&&) noexcept;
   ~Native();

@@ -1,5 +1,7 @@
 #include "engine/script/native_code.hpp"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -7,6 +9,7 @@
 
 #include "engine/message/json.hpp"
 #include "engine/message/number.hpp"
+#include "engine/script/patterns.hpp"
 #include "engine/script/program.hpp"
 
 namespace weir::script::native {
@@ -38,7 +41,15 @@ constexpr std::array callables = {Callable{"string.upper", Function::upper, 1, 1
                                   Callable{"trim", Function::trim, 1, 1},
                                   Callable{"starts", Function::starts, 2, 2},
                                   Callable{"contains", Function::contains, 2, 2},
-                                  Callable{"type", Function::type, 1, 1}};
+                                  Callable{"type", Function::type, 1, 1},
+                                  Callable{"split", Function::split, 2, 2},
+                                  Callable{"table.concat", Function::concat, 1, 2},
+                                  Callable{"re.match", Function::match, 2, 2},
+                                  Callable{"re.replace", Function::replace, 3, 3},
+                                  Callable{"now", Function::now, 0, 0},
+                                  Callable{"uuid", Function::uuid, 0, 0},
+                                  Callable{"time.unix", Function::time_unix, 1, 1},
+                                  Callable{"time.format", Function::time_format, 2, 2}};
 
 struct Binary {
   std::string_view sign;
@@ -59,6 +70,11 @@ bool is_constant(const Expression& one) {
   if (one.kind == Kind::constant) return true;
   return one.kind != Kind::member && one.kind != Kind::named && one.kind != Kind::indexed && (one.left || one.right) &&
          (!one.left || is_constant(*one.left)) && (!one.right || is_constant(*one.right));
+}
+
+/// Whether it gives more than one value where there is room for them.
+bool is_several(const Expression& one) {
+  return one.kind == Kind::call && one.function == Function::match && one.slot > 1;
 }
 
 /// `%d`, `%5.2f`, `%s`, … Nothing where there is another in it.
@@ -213,6 +229,7 @@ class Reader {
       if (!take(",") && !take(";")) break;
     }
     want("}");
+    if (!items.empty() && is_several(*items.back())) return nothing();
     if (!members.empty() && !items.empty()) return nothing();
     auto& made = make(members.empty() ? Kind::list : Kind::object);
     made.parts = std::move(items);
@@ -243,6 +260,7 @@ class Reader {
       }
       want(")");
     }
+    if (!all.empty() && is_several(*all.back())) failed_ = true;
     return all;
   }
 
@@ -253,6 +271,13 @@ class Reader {
     auto& made = make(Kind::call);
     made.function = known->function;
     made.parts = std::move(given);
+    if (made.function == Function::match || made.function == Function::replace) {
+      const Expression& pattern = *made.parts.front();
+      if (pattern.kind != Kind::constant || !pattern.constant.is(Value::Kind::text)) return nothing();
+      const auto compiled = compile_pattern(pattern.constant.text());
+      if (!compiled->ok() || compiled->NumberOfCapturingGroups() > groups_most) return nothing();
+      made.slot = static_cast<std::uint32_t>(compiled->NumberOfCapturingGroups());
+    }
     if (made.function == Function::format) {
       const Expression& format = *made.parts.front();
       if (format.kind != Kind::constant || !format.constant.is(Value::Kind::text)) return nothing();
@@ -485,6 +510,15 @@ class Reader {
       while (take(","));
     }
     if (is("<") || made.conditions.size() > names.size()) failed_ = true;
+    if (!failed_ && !made.conditions.empty() && is_several(*made.conditions.back())) {
+      if (made.conditions.size() > 1) failed_ = true;
+      made.kind = Statement::Kind::captures;
+      made.value = made.conditions.front();
+      made.slot = code_.slots;
+      made.slots = static_cast<std::uint32_t>(names.size());
+      for (const auto name : names) declare(name);
+      return made;
+    }
     while (!failed_ && made.conditions.size() < names.size()) made.conditions.push_back(constant({}));
     made.slot = code_.slots;
     for (const auto name : names) declare(name);

@@ -77,8 +77,19 @@ enum class Function : std::uint8_t {
   trim,
   starts,
   contains,
-  type
+  type,
+  split,
+  concat,
+  match,
+  replace,
+  now,
+  uuid,
+  time_unix,
+  time_format
 };
+
+/// Groups that a pattern may have.
+inline constexpr int groups_most = 15;
 
 /// One `%` of a format and the text before it.
 struct Conversion {
@@ -121,7 +132,7 @@ struct Expression {
 
   Kind kind = Kind::constant;
   Function function = Function::upper;
-  std::uint32_t slot = 0;
+  std::uint32_t slot = 0;  // Of a match: how many groups its pattern has.
   Ref left = nullptr, right = nullptr;
   Value constant;
   std::string name;  // Or the text of the constant.
@@ -132,14 +143,15 @@ struct Expression {
 
 struct Statement {
   enum class Kind : std::uint8_t {
-    locals,  ///< slot… = expressions…
-    assign,  ///< slot = value
-    store,   ///< left[right], or left.name where there is no right, = value
-    choose,  ///< branches[i] where conditions[i] holds; one branch more is `else`.
-    each,    ///< for slot, slot + 1 in pairs(value) or ipairs(value) do branches[0]; `positions`: ipairs
-    count,   ///< for slot = conditions[0], conditions[1], conditions[2] do branches[0]
-    insert,  ///< table.insert(left, value)
-    emit,    ///< of value, by `port`
+    locals,    ///< slot… = conditions…
+    captures,  ///< slot… = the groups of the match that value is; slots of them
+    assign,    ///< slot = value
+    store,     ///< left[right], or left.name where there is no right, = value
+    choose,    ///< branches[i] where conditions[i] holds; one branch more is `else`.
+    each,      ///< for slot, slot + 1 in pairs(value) or ipairs(value) do branches[0]; `positions`: ipairs
+    count,     ///< for slot = conditions[0], conditions[1], conditions[2] do branches[0]
+    insert,    ///< table.insert(left, value)
+    emit,      ///< of value, by `port`
     drop,
     leave,
     give,
@@ -152,7 +164,7 @@ struct Statement {
   Kind kind = Kind::refuse;
   bool positions = false;
   int port = -1;
-  std::uint32_t slot = 0;
+  std::uint32_t slot = 0, slots = 1;
   Ref left = nullptr, right = nullptr, value = nullptr;
   std::string name;
   std::vector<Ref> conditions;

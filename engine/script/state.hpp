@@ -1,5 +1,6 @@
 // The Lua state itself: what all files of this room share and nobody outside sees.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -219,6 +220,8 @@ void push_vars(lua_State* lua, const config::Map<config::Value>& vars);
 /// The names that are looked up anew each time: text, request, failed, i, item. 0 results: not one of them.
 int push_dynamic_name(lua_State* lua, std::string_view name);
 
+/// A new one, by the host's chance.
+std::array<char, 36> make_uuid(Host& host);
 /// functions.cpp: now, uuid, re, url, time, num, int, trim, …; adds them to the environment on top.
 void add_functions(lua_State* lua);
 /// Gives the table on top the mark of a list, so that it is written as `[]` when empty.

@@ -113,12 +113,12 @@ class Maker {
       case 7:
         return "#" + pick({"msg.l", "msg.s", "msg.o", "(" + textual(depth + 1) + ")"});
       default:
-        return pick({"math.floor", "math.ceil", "math.abs", "int", "num", "tonumber", "string.len"}) + "(" +
-               (often(10) ? textual(depth + 1) : numeric(depth + 1)) + ")";
+        return pick({"math.floor", "math.ceil", "math.abs", "int", "num", "tonumber", "string.len", "time.unix"}) +
+               "(" + (often(10) ? textual(depth + 1) : numeric(depth + 1)) + ")";
     }
   }
   std::string textual(int depth) {
-    switch (random_.below(depth > 2 ? 3 : 10)) {
+    switch (random_.below(depth > 2 ? 3 : 14)) {
       case 0:
         return pick({"'x'", "\"it's\"", "'\\n'", "'\\u{e4}'", "''", "'abc'", "'\\xff'", "[[long]]"});
       case 1:
@@ -133,6 +133,19 @@ class Maker {
       case 6:
         return "string.sub(" + textual(depth + 1) + ", " + pick({"1", "2", "-2", "0", "-9", "5"}) +
                pick({"", ", 2", ", -1", ", -2", ", 0", ", 99", ", -99", ", 1.0"}) + ")";
+      case 10:
+        return "re.match('" + pick({"[a-z]+", "x", "^(.)", "(a)(b)?", "([a-z]+)/([a-z]+)", "(x)?$"}) + "', " +
+               textual(depth + 1) + ")" + pick({"", "", " .. ''"});
+      case 11:
+        return "re.replace('" + pick({"[a-z]", "x", "(.)", ""}) + "', " + textual(depth + 1) + ", " +
+               pick({"'y'", "'<\\\\1>'", "''", textual(depth + 1)}) + ")";
+      case 12:
+        return pick({"time.format(", "time.format("}) +
+               pick({"'2026-03-01T10:11:12Z'", "1769846709", "msg.n", "msg.s", "'2026-03-01 10:11:12.5'"}) + ", " +
+               pick({"'%Y-%m-%d'", "'%H:%M:%S.%L'", "msg.t"}) + ")";
+      case 13:
+        return "table.concat(split(" + textual(depth + 1) + ", " + pick({"'a'", "'/'", "msg.s"}) + ")" +
+               pick({"", ", '-'"}) + ")";
       case 7:
         return "(" + textual(depth + 1) + ")" + pick({":upper()", ":lower()", ":sub(2)", ":sub(1, 3)"});
       case 8:
@@ -244,6 +257,10 @@ class Maker {
         return code;
       }
       case 3:
+        if (often(3)) {
+          return "local s8, s9 = re.match('" + pick({"(a)(b)?", "([a-z]+)/([a-z]+)", "(x)", "x", "(.)(.)(.)"}) + "', " +
+                 textual(0) + ")" + pick({"", " msg.k = s8 msg.l = s9"});
+        }
         if (locals_.empty()) return "local p, q = " + numeric(0) + ", " + textual(0);
         if (const auto local = pick(locals_); !often(10)) return local + " = " + of_kind(local.front(), 0);
         return pick(locals_) + " = " + any(0);
@@ -340,15 +357,20 @@ BOOST_AUTO_TEST_CASE(ordinary_blocks_need_no_lua) {
         "local t = {} for i, item in ipairs(msg.l) do t[i] = item.n end return t",
         "for _, item in pairs(msg.l) do emit{id = msg.id, item = item} end drop()",
         "local n = 0 for i = 1, #msg.l do n = n + msg.l[i].n * 2 end msg.n = n",
-        "msg.label = string.format('%s %.2f', msg.s:upper():sub(1, 3), math.floor(msg.n))", "return msg.a or 'none'"}) {
+        "msg.label = string.format('%s %.2f', msg.s:upper():sub(1, 3), math.floor(msg.n))", "return msg.a or 'none'",
+        "local kind, n = re.match('^/([a-z]+)/([0-9]+)', msg.path) return {kind = kind, n = int(n), at = now(), id = "
+        "uuid()}",
+        "return {p = table.concat(split(re.replace('a+', msg.s, 'b'), '-'), '/'), d = time.format(msg.t, '%Y'), u = "
+        "time.unix(msg.t)}"}) {
     BOOST_TEST(is_native(code), code);
   }
   for (const auto* code :
-       {"while msg.a do end", "local function f() end", "return {a = now()}", "return {a = text}",
-        "local a <const> = 1", "return {a = msg.a ~ 1}", "return {a = 1, a = 2}", "return {1, a = 2}",
-        "local string = {} return string.upper('x')", "local ipairs = pairs for i in ipairs(msg) do end",
-        "return {a = string.format(msg.a, 1)}", "msg.a, msg.b = 1, 2", "meta.key2 = 1", "return {a = msg.n - 0}",
-        "return try(drop)", "goto done ::done::", "return 1, 2", "return {a = re.match('a', msg.s)}"}) {
+       {"while msg.a do end", "local function f() end", "return {a = meta.id}", "return {re.match('(a)(b)', msg.s)}",
+        "emit(re.match('(a)(b)', msg.s))", "return {a = text}", "local a <const> = 1", "return {a = msg.a ~ 1}",
+        "return {a = 1, a = 2}", "return {1, a = 2}", "local string = {} return string.upper('x')",
+        "local ipairs = pairs for i in ipairs(msg) do end", "return {a = string.format(msg.a, 1)}",
+        "msg.a, msg.b = 1, 2", "meta.key2 = 1", "return {a = msg.n - 0}", "return try(drop)",
+        "goto done ::done::", "return 1, 2"}) {
     if (after(code).starts_with("compile")) continue;
     BOOST_TEST(!is_native(code), code);
   }
@@ -387,7 +409,7 @@ BOOST_AUTO_TEST_CASE(what_runs_without_lua_does_what_lua_does) {
     if (!ours.native()) continue;
     ++native;
     BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::message, Block::Path::lua_only));
-    const auto alone = Native::of({code, {}}, ours.ports(), vars, {});
+    const auto alone = Native::of(engine, {code, {}}, ours.ports());
     for (int i = 0; i < payloads; ++i) {
       const auto payload = maker.payload();
       const bool viewed = i == payloads - 1;
