@@ -386,6 +386,44 @@ BOOST_AUTO_TEST_CASE(what_is_unclear_is_left_to_lua_and_leaves_nothing_behind) {
              "budget: the code was not done after 1000000 instructions");
 }
 
+BOOST_AUTO_TEST_CASE(any_two_numbers_are_computed_and_compared_as_lua_does) {
+  StillHost host;
+  Engine engine(host);
+  const std::vector<std::string> numbers = {"0",
+                                            "-0.0",
+                                            "1",
+                                            "-1",
+                                            "3",
+                                            "-3",
+                                            "2.5",
+                                            "-2.5",
+                                            "7.5",
+                                            "-37000000000000000000",
+                                            "1e300",
+                                            "0.1",
+                                            "9223372036854775807",
+                                            "-9223372036854775808",
+                                            "9007199254740993",
+                                            "9007199254740992.0"};
+  for (const std::string op : {"+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "~=", ","}) {
+    const std::string code =
+        op == "," ? "return {a = math.max(msg.a, msg.b), i = math.min(msg.a, msg.b), f = math.floor(msg.a), "
+                    "c = math.ceil(msg.a), n = int(msg.a), m = -msg.a, s = msg.a .. '', p = math.abs(msg.a)}"
+                  : "return {v = msg.a " + op + " msg.b}";
+    Block ours, lua;
+    BOOST_REQUIRE(!ours.compile(engine, {code, {}}));
+    BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::message, Block::Path::lua_only));
+    BOOST_REQUIRE(ours.native());
+    for (const auto& a : numbers) {
+      for (const auto& b : numbers) {
+        const auto payload = "{\"a\":" + a + ",\"b\":" + b + "}";
+        const auto by_weir = made(ours, payload, false), by_lua = made(lua, payload, false);
+        if (by_weir != by_lua) BOOST_ERROR(code << " on " << payload << ": " << by_weir << ", but Lua: " << by_lua);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_runs_without_lua_does_what_lua_does) {
   StillHost host;
   const auto vars = some_vars();
