@@ -477,7 +477,7 @@ void compare_figures(const ExpectConfig& expected, const Figures& figures, confi
   std::uint64_t dropped = 0;
   for (const auto count : cells.dropped) dropped += count;
   const auto calls = figures.calls.find(name);
-  const auto check = [&](const char* word, const std::optional<Amount>& amount, std::uint64_t count) {
+  const auto check = [&](const std::string& word, const std::optional<Amount>& amount, std::uint64_t count) {
     if (!amount || amount->holds(static_cast<std::int64_t>(count))) return;
     failures.error(expected.place, "of " + name + ": expected `" + word + "` " + amount->text() + ", it is " +
                                        std::to_string(count) +
@@ -489,6 +489,18 @@ void compare_figures(const ExpectConfig& expected, const Figures& figures, confi
   check("filtered", expected.filtered, cells.filtered);
   check("dropped", expected.dropped, dropped);
   check("errors", expected.errors, observe::total(cells.errors));
+  if (expected.edge) {
+    static const std::map<std::string, std::int64_t> no_edges;
+    const auto to = figures.edges.find(name);
+    const auto& edges = to == figures.edges.end() ? no_edges : to->second;
+    std::uint64_t all = 0;
+    for (const auto& [input, count] : edges) all += static_cast<std::uint64_t>(count);
+    if (expected.edge->of_all()) check("edge", *expected.edge, all);
+    for (const auto& [input, amount] : expected.edge->inputs) {
+      const auto from = edges.find(input);
+      check("edge." + input, amount, from == edges.end() ? 0 : static_cast<std::uint64_t>(from->second));
+    }
+  }
   if (expected.breaker && cells.breaker != std::string(word(*expected.breaker))) {
     failures.error(expected.place, "of " + name + ": expected the breaker " + std::string(word(*expected.breaker)) +
                                        ", it is " + cells.breaker.value_or("none") +
@@ -497,6 +509,24 @@ void compare_figures(const ExpectConfig& expected, const Figures& figures, confi
 }
 
 }  // namespace
+
+Figures figures_of(const graph::Plan& plan, observe::PipelineSnapshot stages,
+                   const std::map<std::string, std::int64_t>& calls) {
+  Figures figures;
+  for (const auto& planned : plan.stages) {
+    for (std::size_t i = 0; i < planned.read_as.size(); ++i) {
+      const auto& from = plan.stages[planned.inputs[i].stage];
+      for (const auto& channel : stages.channels) {
+        const bool same = channel.to == planned.name && channel.from == from.name &&
+                          channel.port == from.ports[planned.inputs[i].port];
+        if (same) figures.edges[planned.name][planned.read_as[i]] += channel.depth + channel.held;
+      }
+    }
+  }
+  figures.stages = std::move(stages);
+  figures.calls = calls;
+  return figures;
+}
 
 std::string shown(runtime::Duration time) {
   using namespace std::chrono_literals;

@@ -15,7 +15,13 @@ namespace weir::command {
 struct Figures {
   observe::PipelineSnapshot stages;
   std::map<std::string, std::int64_t> calls;
+  /// Messages that have places on an edge, by the stage that it leads to and by what its `from` calls the other end.
+  std::map<std::string, std::map<std::string, std::int64_t>> edges;
 };
+
+/// `plan`: what runs, with what stands in for the outside.
+Figures figures_of(const graph::Plan& plan, observe::PipelineSnapshot stages,
+                   const std::map<std::string, std::int64_t>& calls);
 
 /// All that came of a test.
 struct Seen {

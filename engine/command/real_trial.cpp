@@ -72,10 +72,7 @@ class RealRun {
 
   void take_figures(std::function<void(Figures)> done) {
     running_->snapshot([this, done = std::move(done)](observe::PipelineSnapshot snapshot) {
-      Figures figures;
-      figures.calls = doubles_.record().calls;
-      figures.stages = std::move(snapshot);
-      done(std::move(figures));
+      done(figures_of(running_->plan(), std::move(snapshot), doubles_.record().calls));
     });
   }
 

@@ -26,15 +26,31 @@ void refuse_later(const std::vector<const char*>& words, config::Written& writte
   }
 }
 
-const auto amount_spec = config::Spec<Amount>("amount", "How many.")
-                             .scalar(&Amount::exactly, "So many.", config::at_least(0), config::sample("2"))
-                             .field("at_least", &Amount::at_least, "No fewer.", config::at_least(0))
-                             .field("at_most", &Amount::at_most, "No more.", config::at_least(0))
-                             .verify([](const Amount& amount, config::Written& written) {
-                               if (amount.at_least && amount.at_most && *amount.at_least > *amount.at_most) {
-                                 written.error("at_most", "`at_most` is less than `at_least`");
-                               }
-                             });
+/// The member as one of a class that has it from Amount.
+template <class Config>
+std::optional<std::int64_t> Config::*member_of(std::optional<std::int64_t> Amount::*member) {
+  return member;
+}
+
+template <class Config>
+config::Spec<Config> with_amount(config::Spec<Config> spec) {
+  return std::move(spec)
+      .scalar(member_of<Config>(&Amount::exactly), "So many.", config::at_least(0), config::sample("2"))
+      .field("at_least", member_of<Config>(&Amount::at_least), "No fewer.", config::at_least(0))
+      .field("at_most", member_of<Config>(&Amount::at_most), "No more.", config::at_least(0))
+      .verify([](const Config& amount, config::Written& written) {
+        if (amount.at_least && amount.at_most && *amount.at_least > *amount.at_most) {
+          written.error("at_most", "`at_most` is less than `at_least`");
+        }
+      });
+}
+
+const auto amount_spec = with_amount(config::Spec<Amount>("an amount", "How many."));
+
+const auto edge_spec =
+    with_amount(config::Spec<EdgeExpectation>("edge", "Messages that have places on the edges before the stage."))
+        .by_name("INPUT", &EdgeExpectation::inputs, amount_spec,
+                 "The same of one of several inputs, named as in `from`.");
 
 const auto request_spec =
     config::Spec<RequestConfig>("request", "What the asker sent.")
@@ -162,7 +178,7 @@ const auto expect_spec =
               "named, one entry after the other.",
               config::sample("print"))
         .role("of", &ExpectConfig::of, "A stage: its figures, at `at` or at the end.", config::sample("numbers"))
-        .needs({"in", "out", "calls", "filtered", "dropped", "errors", "breaker", "queue", "edge"},
+        .needs({"in", "out", "calls", "filtered", "dropped", "errors", "breaker", "edge", "queue"},
                "it does not say which figure", "such as `out: 2`, `calls: {at_most: 3}`")
         .role("exit", &ExpectConfig::exit, "What `weir run` would exit with.", config::at_least(0),
               config::at_most(255), config::sample("0"))
@@ -213,15 +229,18 @@ const auto expect_spec =
                                {"open", policy::Circuit::open},
                                {"half_open", policy::Circuit::half_open}}))
         .only_with("of")
+        .group("edge", &ExpectConfig::edge, edge_spec,
+               "Messages that have places on the edges before it, those in its hands included, as `capacity` counts "
+               "them; `{INPUT: 3}` of one of several.")
+        .only_with("of")
         .field("queue", &ExpectConfig::later, "Comes with a later version.")
-        .field("edge", &ExpectConfig::later, "Comes with a later version.")
         .field("subject", &ExpectConfig::later, "Comes with a later version.")
         .field("topic", &ExpectConfig::later, "Comes with a later version.")
         .field("client", &ExpectConfig::later, "Comes with a later version.")
         .place(&ExpectConfig::place)
         .example("- {from: print, msg: {n: 2}}")
         .verify([](const ExpectConfig& expect, config::Written& written) {
-          refuse_later({"got", "queue", "edge", "subject", "topic", "client"}, written);
+          refuse_later({"got", "queue", "subject", "topic"}, written);
           if (expect.has && expect.has->kind != config::Value::Kind::map) {
             written.error("has", "`has` names fields", "write `msg`, or `text`, for what is no mapping");
           }
@@ -402,6 +421,7 @@ class Against {
         diagnostics_.error(place_of(written, "calls", expect.place), "'" + of->name + "' calls nobody");
       }
     }
+    if (expect.of && expect.edge) check_edge(*expect.of, *expect.edge, written, expect.place);
     if (expect.answered) {
       const auto place = place_of(written, "answered", expect.place);
       const auto* of = stage(*expect.answered, place);
@@ -423,6 +443,30 @@ class Against {
     }
     if (expect.path && !of.configured.goes_to) {
       diagnostics_.error(place_of(written, "path", expect.place), "'" + of.name + "' writes no file");
+    }
+  }
+
+  void check_edge(const std::string& name, const EdgeExpectation& edge, const Node* written,
+                  const config::Place& otherwise) {
+    const auto found = plan_.find(name);
+    if (!found) return;  // Told.
+    const auto& of = plan_.stages[*found];
+    const auto* value = written ? written->find("edge") : nullptr;
+    const auto place = place_of(written, "edge", otherwise);
+    if (of.configured.shape == Shape::source) {
+      return diagnostics_.error(place, "'" + name + "' reads outside: no edge leads to it");
+    }
+    if (of.fused) {
+      return diagnostics_.error(
+          place,
+          "there is no edge before '" + name + "': it computes at once what '" + of.common.from.front() + "' puts out",
+          "`edge: {capacity: 128}` on the stage makes one");
+    }
+    for (const auto& [input, amount] : edge.inputs) {
+      if (std::find(of.read_as.begin(), of.read_as.end(), input) != of.read_as.end()) continue;
+      const auto* entry = value ? value->entry(input) : nullptr;
+      diagnostics_.error(entry ? entry->key_place : place, "'" + name + "' does not read '" + input + "'",
+                         config::did_you_mean(input, of.read_as, "it reads " + config::listed(of.read_as)));
     }
   }
 

@@ -23,6 +23,13 @@ struct Amount {
   std::string text() const;  ///< `2`, `at least 1`.
 };
 
+/// How many messages have places on the edges before a stage: on all of them, or on that from an input, as `from` calls
+/// it.
+struct EdgeExpectation : Amount {
+  config::Map<Amount> inputs;
+  bool of_all() const { return exactly || at_least || at_most; }
+};
+
 /// `request:` of an entry of `send:`. Names of headers as they are written.
 struct RequestConfig {
   std::optional<std::string> method, path;
@@ -80,7 +87,8 @@ struct ExpectConfig {
   config::Map<std::string> headers;
   std::optional<Amount> in, out, calls, filtered, dropped, errors;
   std::optional<policy::Circuit> breaker;
-  std::optional<config::Value> later;
+  std::optional<EdgeExpectation> edge;
+  std::optional<config::Value> later;  ///< Of a word that this version refuses.
   config::Place place;
 };
 

@@ -158,14 +158,16 @@ class Run {
   }
 
   Figures figures() {
-    Figures figures;
-    figures.calls = doubles_.record().calls;
-    if (!running_) return figures;
+    const auto& calls = doubles_.record().calls;
     std::optional<observe::PipelineSnapshot> taken;
-    running_->snapshot([&](observe::PipelineSnapshot snapshot) { taken = std::move(snapshot); });
-    while (!taken && runtime_.step()) {
+    if (running_) {
+      running_->snapshot([&](observe::PipelineSnapshot snapshot) { taken = std::move(snapshot); });
+      while (!taken && runtime_.step()) {
+      }
     }
-    if (taken) figures.stages = std::move(*taken);
+    if (taken) return figures_of(running_->plan(), std::move(*taken), calls);
+    Figures figures;
+    figures.calls = calls;
     return figures;
   }
 

@@ -490,7 +490,9 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
       const Reader::Step step(reader, entry.key);
       const auto named = std::find_if(declaration.fields.begin(), declaration.fields.end(),
                                       [](const auto& field) { return field.any_name; });
-      if (named != declaration.fields.end() && entry.value.is_map()) {
+      const bool may_be_named = named != declaration.fields.end() &&
+                                (entry.value.is_map() || named->nested->shape == Declaration::Shape::scalar_or_fields);
+      if (may_be_named) {
         Node alone = *node;
         alone.entries = {entry};
         const auto& field = fields[static_cast<std::size_t>(named - declaration.fields.begin())];
