@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "engine/message/arena.hpp"
 #include "engine/message/document.hpp"
@@ -317,19 +318,46 @@ class Matching {
     failures_.error(expected.place, from_ + what, hint);
   }
 
-  /// The first that is wrong is told: all behind it follows from it.
+  /// Each expectation takes as many as it may, one after the other, so that all have what they need. Where that can't
+  /// be, the first that has not is told: all behind it follows from it.
   void in_turn() {
-    std::size_t at = 0;
+    const std::size_t all = came_.size();
+    std::vector<bool> begins(all + 1, false);  // Where the messages of the expectation at hand may begin.
+    begins[0] = true;
     for (const auto* expected : expected_) {
-      std::int64_t count = 0;
-      while (count < most_of(*expected) && at < came_.size() && differences(*expected, came_[at]).empty()) {
-        ++count;
-        ++at;
+      const auto least = static_cast<std::size_t>(least_of(*expected));
+      const auto most = static_cast<std::size_t>(std::min(most_of(*expected), static_cast<std::int64_t>(all)));
+      std::vector<bool> ends(all + 1, false);
+      std::size_t fits_to = 0, wrong = all,
+                  ended = 0;  // All from `begin` to `fits_to` fit; `wrong`: that one does not.
+      std::size_t count = 0, missed_at = 0;
+      bool any = false, looked = false;
+      for (std::size_t begin = 0; begin <= all; ++begin) {
+        if (!begins[begin]) continue;
+        fits_to = std::max(fits_to, begin);
+        while (fits_to < all && fits_to != wrong) {
+          if (!differences(*expected, came_[fits_to]).empty()) {
+            wrong = fits_to;
+          } else {
+            ++fits_to;
+          }
+        }
+        const std::size_t last = std::min(fits_to, begin + most);
+        // The farther the better, but one that is there and does not fit says more than that there are no more.
+        if (last < all || !std::exchange(looked, true)) {
+          missed_at = last;
+          count = last - begin;
+        }
+        for (std::size_t end = std::max(begin + least, ended); end <= last; ++end) ends[end] = any = true;
+        ended = std::max(ended, last + 1);
       }
-      if (count >= least_of(*expected)) continue;
-      return miss(*expected, count, at);
+      if (!any) return miss(*expected, count, missed_at);
+      begins = std::move(ends);
     }
-    surplus(at);
+    if (begins[all]) return;
+    std::size_t taken = all;
+    while (!begins[taken]) --taken;
+    surplus(taken);
   }
 
   void miss(const ExpectConfig& expected, std::int64_t count, std::size_t at) {
