@@ -378,6 +378,12 @@ class Exec : public stage::Call {
     if (!failure) failure = run->judge(config_, command.argv.front());
     co_return failure;
   }
+  message::Done compose(const stage::Message& message, std::string& sent) override {
+    runtime::Command command;
+    auto failure = fill(message, command, sent);
+    if (!failure && !input_) sent = message.text();
+    return failure;
+  }
 
  private:
   /// A program that is written and is not there fails every message: that is told at once.

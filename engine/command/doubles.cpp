@@ -54,6 +54,7 @@ class TestAsker final : public message::Asker {
 
   bool answer(message::Answer answer) noexcept override {
     if (!std::exchange(waits_, false)) return false;
+    told_ = into_.size();
     Came& came = into_.emplace_back();
     came.at = record_.since_start(core_);
     came.status = answer.status;
@@ -67,11 +68,13 @@ class TestAsker final : public message::Asker {
     return true;
   }
   bool waits() const noexcept override { return waits_; }
+  const Came& told() const { return into_[told_]; }  ///< Once he is no longer waiting.
 
  private:
   runtime::Core& core_;
   const Record& record_;
   std::vector<Came>& into_;
+  std::size_t told_ = 0;
   bool waits_ = true;
 };
 
@@ -89,15 +92,23 @@ class Recorder : public stage::MessageOperator<Recorder> {
  public:
   using MessageOperator::process;
 
+  /// `answers`: what passes has been answered, and the answer is what was sent.
   Recorder(stage::Context& context, const Record& record, std::vector<Came>& into,
-           const std::optional<config::Template>& goes_to)
-      : core_(context.core), record_(record), into_(into) {
+           const std::optional<config::Template>& goes_to, bool answers)
+      : core_(context.core), record_(record), into_(into), answers_(answers) {
     if (goes_to) context.compile(path_.emplace(), *goes_to);
   }
 
   void process(Message message, stage::Output& out) {
     Came& came = into_.emplace_back(came_of(message));
     came.at = record_.since_start(core_);
+    const auto* metadata = message.metadata();
+    const auto* asker = answers_ && metadata ? dynamic_cast<const TestAsker*>(metadata->asker.get()) : nullptr;
+    if (asker && !asker->waits()) {
+      came.payload = asker->told().payload;
+      came.status = asker->told().status;
+      came.headers = asker->told().headers;
+    }
     // One that can't be filled in has failed in the stage itself.
     if (path_ && path_->fill(message, came.path)) came.path.clear();
     if (out.heard(stage::main_port)) return out.pass(message);
@@ -108,6 +119,7 @@ class Recorder : public stage::MessageOperator<Recorder> {
   runtime::Core& core_;
   const Record& record_;
   std::vector<Came>& into_;
+  const bool answers_;
   std::optional<script::Text> path_;
 };
 
@@ -517,10 +529,10 @@ struct Doubles::Inside {
     stage::Task<message::Done> call(Message message) override {
       std::string text, errors, sends;
       message::Done failure;
-      if (faked_.net) failure = real_->compose(message, sends);
+      if (real_) failure = real_->compose(message, sends);
       if (!faked_.child.empty()) message.forget_result();
       if (failure) co_return failure;  // Nobody is called by it.
-      inside_.note_call(faked_, message, context_.core, faked_.net ? std::optional(std::move(sends)) : std::nullopt);
+      inside_.note_call(faked_, message, context_.core, real_ ? std::optional(std::move(sends)) : std::nullopt);
       const auto chosen = choose(message, failure);
       if (!chosen) co_return failure;
       const FakeConfig& fake = (*faked_.entries)[*chosen];
@@ -635,7 +647,7 @@ struct Doubles::Inside {
 
     stage::Task<message::Done> call(Message message) override {
       std::string sends;
-      const bool composed = watched_.sent && watched_.net && !real_->compose(message, sends);
+      const bool composed = watched_.sent && !real_->compose(message, sends);
       inside_.note_call(watched_, message, context_.core, composed ? std::optional(std::move(sends)) : std::nullopt);
       return real_->call(std::move(message));
     }
@@ -772,8 +784,9 @@ struct Doubles::Inside {
     recorder.inputs.push_back(from);
     recorder.fused = true;
     const auto goes_to = from.port == stage::main_port ? recorded.configured.goes_to : std::nullopt;
-    recorder.configured.make_operator = [this, &into, goes_to](stage::Context& context) {
-      return std::make_unique<Recorder>(context, record, into, goes_to);
+    const bool answers = sends_answer(plan, from);
+    recorder.configured.make_operator = [this, &into, goes_to, answers](stage::Context& context) {
+      return std::make_unique<Recorder>(context, record, into, goes_to, answers);
     };
     const std::size_t index = plan.stages.size();
     for (auto& reader : plan.stages) {

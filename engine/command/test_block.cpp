@@ -207,9 +207,9 @@ const auto expect_spec =
         .field("path", &ExpectConfig::path, "Of a file that is written: where the message went.",
                config::sample("logs/a.ndjson"))
         .only_with("from")
-        .field("status", &ExpectConfig::status, "The status of the answer.", config::at_least(100),
-               config::at_most(599), config::sample("503"))
-        .only_with("answered")
+        .field("status", &ExpectConfig::status, "The status of the answer, or of what a `reply` sent.",
+               config::at_least(100), config::at_most(599), config::sample("503"))
+        .only_with("from", "answered")
         .field("headers", &ExpectConfig::headers, "Some of its headers.", config::sample("{retry-after: '1'}"))
         .only_with("answered")
         .group("in", &ExpectConfig::in, amount_spec, "Messages that came in.")
@@ -441,6 +441,14 @@ class Against {
       diagnostics_.error(place, "nobody reads '" + *expect.from + "', so nothing leaves by it",
                          "ask whoever reads `any.failed`, or `{of: " + of.name + ", errors: 1}`");
     }
+    for (const char* word : {"status", "headers"}) {
+      const bool there = std::string_view(word) == "status" ? expect.status.has_value() : !expect.headers.empty();
+      if (!there || sends_answer(plan_, refs.front())) continue;
+      diagnostics_.error(place_of(written, word, expect.place),
+                         "'" + of.name + "' sends no answer, which has a " +
+                             std::string(word == std::string_view("status") ? "status" : "header"),
+                         "a `reply` does; what those who ask get is asked by `{answered: SOURCE}`");
+    }
     if (expect.path && !of.configured.goes_to) {
       diagnostics_.error(place_of(written, "path", expect.place), "'" + of.name + "' writes no file");
     }
@@ -606,6 +614,10 @@ std::string Amount::text() const {
 std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from) {
   Diagnostics told;  // When it was checked.
   return graph::outputs(plan, from, {}, told);
+}
+
+bool sends_answer(const graph::Plan& plan, graph::PortRef from) {
+  return plan.stages[from.stage].configured.replies && from.port == stage::main_port && plan.readers(from).empty();
 }
 
 std::set<runtime::Duration> TestConfig::looks() const {

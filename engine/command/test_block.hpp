@@ -123,6 +123,9 @@ std::optional<runtime::Load> load_of(std::string_view word);
 /// Where what an expectation's `from` names is put out. Empty: nowhere, which was told when it was read.
 std::vector<graph::PortRef> find_ports(const graph::Plan& plan, const std::string& from);
 
+/// Whether what is put out there are answers to those who asked: nobody reads it, and it is the output of a `reply`.
+bool sends_answer(const graph::Plan& plan, graph::PortRef from);
+
 /// For `weir explain test` and the schema.
 const config::Declaration& test_declaration();
 

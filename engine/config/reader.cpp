@@ -82,6 +82,40 @@ Place code_place(const Node& node) {
   return place;
 }
 
+/// Of `{{ msg.a.b }}` the path; empty of anything else.
+std::string lone_field(std::string_view text) {
+  const auto begin = text.find_first_not_of(" {"), end = text.find_last_not_of(" }");
+  if (begin == std::string_view::npos || begin > end) return {};
+  const std::string_view inside = text.substr(begin, end + 1 - begin);
+  if (!inside.starts_with("msg.")) return {};
+  const bool path = inside.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") ==
+                    std::string_view::npos;
+  return path ? std::string(inside.substr(4)) : std::string();
+}
+
+/// `msg.n`, `meta.key .. "x"`: not a text that one would write, but for the name of a file.
+bool looks_like_code(std::string_view text) {
+  const auto dot = text.find('.');
+  constexpr std::array<std::string_view, 6> roots{"msg", "meta", "vars", "request", "result", "failed"};
+  if (dot == std::string_view::npos || std::find(roots.begin(), roots.end(), text.substr(0, dot)) == roots.end())
+    return false;
+  const std::string_view rest = text.substr(dot + 1);
+  constexpr std::array<std::string_view, 9> ends{"json", "ndjson", "jsonl", "csv", "txt", "log", "yaml", "html", "xml"};
+  const bool is_file = std::find(ends.begin(), ends.end(), rest.substr(rest.rfind('.') + 1)) != ends.end();
+  return !is_file && !rest.empty() && (std::isalpha(static_cast<unsigned char>(rest[0])) || rest[0] == '_');
+}
+
+/// Whether the code speaks of a var that is not set where it is tested.
+bool names_unset(std::string_view code, const Scope& scope) {
+  constexpr std::string_view vars = "vars.";
+  for (auto at = code.find(vars); at != std::string_view::npos; at = code.find(vars, at + 1)) {
+    const std::string_view rest = code.substr(at + vars.size());
+    const auto end = rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
+    if (scope.is_unset(std::string(rest.substr(0, end)))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Reader::Reader(Diagnostics& where, const Scope& names, std::string start)
@@ -197,6 +231,9 @@ bool read_value(const Node& node, Reader& reader, Template& out) {
   out = parse_template(node.text, node.place, reader.diagnostics, reader.path);
   if (reader.diagnostics.error_count() > before) return false;
   out.unset = node.unset;
+  for (const auto& part : out.parts) {
+    if (part.lua) out.unset = out.unset || names_unset(part.text, reader.scope);
+  }
   for (const auto& part : out.parts)
     if (part.lua) reader.code.push_back({CodeUse::What::template_part, part.text, part.place, reader.path});
   return true;

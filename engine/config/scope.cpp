@@ -175,6 +175,38 @@ struct Scope::Content {
 
 namespace {
 
+/// Calls back with what stands in each `${…}` of the text.
+template <class Visit>
+void each_name(const Node& node, Visit visit) {
+  if (node.loose) return;
+  const std::string& text = node.text;
+  for (std::size_t i = text.find("${"); i != std::string::npos; i = text.find("${", i + 2)) {
+    const std::size_t end = name_end(text, i + 2);
+    if (end != std::string::npos) visit(text.substr(i + 2, end - i - 2));
+  }
+}
+
+/// Whether the node is made of a guess, in this scope.
+template <class Content>
+bool guesses_in(const Content& scope, const Node& node) {
+  bool found = false;
+  each_name(node, [&](const std::string& name) {
+    const Content* where = nullptr;
+    const Node* value = scope.find(name, where);
+    if (!value || !where->options) return;
+    found = found || where->guessed.contains(name) || guesses_in(*where->outer, *value);
+  });
+  const auto below = [&](const Node& part) { return guesses_in(scope, part); };
+  return found || std::any_of(node.items.begin(), node.items.end(), below) ||
+         std::any_of(node.entries.begin(), node.entries.end(), [&](const auto& entry) { return below(entry.value); });
+}
+
+bool any_unset(const Node& node) {
+  return node.unset || std::any_of(node.items.begin(), node.items.end(), any_unset) ||
+         std::any_of(node.entries.begin(), node.entries.end(),
+                     [](const auto& entry) { return any_unset(entry.value); });
+}
+
 constexpr std::size_t text_bytes_most = 1024 * 1024;
 constexpr std::size_t names_most = 100'000;
 
@@ -467,6 +499,23 @@ Map<Value> Scope::vars(Diagnostics& diagnostics) const {
     }
   }
   return all;
+}
+
+bool Scope::guesses(const Node& node) const { return content_->options && guesses_in(*content_, node); }
+
+bool Scope::is_option(std::string_view name) const {
+  for (const Content* scope = content_.get(); scope; scope = scope->outer.get())
+    if (scope->options && scope->own.find(name)) return true;
+  return false;
+}
+
+bool Scope::is_unset(const std::string& var) const {
+  const Content* where = nullptr;
+  const Node* found = content_->testing ? content_->find(var, where) : nullptr;
+  if (!found || where->options) return false;
+  Diagnostics told;  // Where the vars were read.
+  const auto filled = Filling<Content>(false, told, var).fill(*where, *found);
+  return filled && any_unset(*filled);
 }
 
 std::vector<std::string> Scope::names() const { return content_->names(); }

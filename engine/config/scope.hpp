@@ -40,6 +40,13 @@ class Scope {
   /// The vars filled in, as the constants that Lua sees under `vars`; a `{{ }}` in them stays as written.
   Map<Value> vars(Diagnostics& diagnostics) const;
 
+  /// Whether something in the node depends on what was guessed: then nothing can be said against it.
+  bool guesses(const Node& node) const;
+  /// Whether the name is an option of a kind of one's own, which code does not know.
+  bool is_option(std::string_view name) const;
+  /// Whether a var says, in a test, the name of what the environment or a secret would.
+  bool is_unset(const std::string& var) const;
+
   std::vector<std::string> names() const;  ///< Of vars and options.
   /// What the secrets are that were filled in so far, by this scope or one it came of or made: they must stay out of
   /// the log.

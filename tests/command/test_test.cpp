@@ -87,13 +87,15 @@ BOOST_AUTO_TEST_CASE(every_test_that_must_pass_passes) {
 BOOST_AUTO_TEST_CASE(a_test_needs_no_environment_to_know_who_is_called) {
   const TemporaryFolder folder;
   const auto file = folder.file("p.yaml", R"(
+vars: {server: '${WEIR_TEST_UNSET}'}
 stages:
   in: {file: {read: in.ndjson}}
   far: {from: in, http: {get: '${WEIR_TEST_UNSET}/users/{{ msg.id }}'}, merge: {name: '{{ result.text }}'}}
-  hook: {from: far, http: {post: '${WEIR_TEST_UNSET}'}}
+  near: {from: far, http: {get: '{{ vars.server }}/of/{{ msg.id }}'}, merge: {}}
+  hook: {from: near, http: {post: '${WEIR_TEST_UNSET}'}}
 tests:
   - name: both are asked
-    fake: {far: [{text: ann}], hook: [{}]}
+    fake: {far: [{text: ann}], near: [{}], hook: [{}]}
     send: [{to: in, msg: {id: 1}}]
     expect: [{from: hook, msg: {id: 1, name: ann}}, {exit: 0}]
 )");
