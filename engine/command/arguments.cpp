@@ -37,6 +37,7 @@ constexpr std::array verbs{
 constexpr std::string_view hidden_verb = "reference";
 
 constexpr std::array<std::string_view, 4> later_verbs{"top", "tap", "why", "tasks"};
+constexpr std::string_view later_option = "--place";  // Of `run`.
 
 std::string usage_text() {
   std::string text = "weir runs pipelines of stages written in YAML.\n\nUsage: weir VERB [ARGUMENT...]\n\n";
@@ -87,6 +88,9 @@ Parsed wrong_arguments(const CLI::App& app, const CLI::ParseError& error, Stream
       for (const auto& name : option->get_lnames()) names.push_back("--" + name);
     }
     const std::string written = extra.substr(0, extra.find('='));
+    if (written == later_option) {
+      return refused(streams, "'" + written + "' comes with a later version", help);
+    }
     return refused(streams, app.get_name() + " has no option '" + written + "'",
                    config::did_you_mean(written, names, help));
   }

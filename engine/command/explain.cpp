@@ -8,6 +8,7 @@
 #include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
 #include "engine/config/diagnostics.hpp"
+#include "engine/config/loader.hpp"
 #include "engine/script/manual.hpp"
 #include "engine/stage/common.hpp"
 
@@ -37,6 +38,11 @@ std::string manual_json() {
 }
 
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
+  if (config::key_comes_later(word)) {
+    streams.err << "weir: '" << word
+                << "' comes with a later version\n  = weir explain run, vars, kinds: what a file may say\n";
+    return exit_code::usage;
+  }
   if (stage::comes_later(word)) {
     streams.err << "weir: '" << word << "' comes with a later version\n  = weir list names the kinds there are\n";
     return exit_code::usage;

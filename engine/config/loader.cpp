@@ -60,6 +60,8 @@ bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& k
 
 }  // namespace
 
+bool key_comes_later(std::string_view key) { return std::find(later.begin(), later.end(), key) != later.end(); }
+
 const Declaration& run_declaration() { return run_spec.declaration(); }
 const Declaration& admin_declaration() { return admin_spec.declaration(); }
 const Declaration& secret_declaration() { return secret_spec.declaration(); }
@@ -273,7 +275,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
 
   for (const auto& entry : root.entries) {
     if (std::find(top_keys.begin(), top_keys.end(), entry.key) != top_keys.end()) continue;
-    if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
+    if (key_comes_later(entry.key)) {
       diagnostics.error(entry.key_place, fmt::format("'{}' comes with a later version of weir", entry.key), "",
                         entry.key);
       continue;

@@ -26,8 +26,9 @@ struct Instance {
   std::string name;
   Place place;
   std::string kind;
-  std::string inside;  ///< The instance that it is part of; empty: none.
-  Node from;           ///< As written; null: it reads nothing.
+  std::string inside;          ///< The instance that it is part of; empty: none.
+  Node from;                   ///< As written; null: it reads nothing.
+  bool reads_unknown = false;  ///< It stands for all that there may be, and reads whatever those will.
 };
 
 /// `run:`
@@ -93,6 +94,9 @@ std::string pipeline_name(const std::string& path);
 const Declaration& run_declaration();
 const Declaration& admin_declaration();
 const Declaration& secret_declaration();
+
+/// Whether a key of a file is one that only a later version knows.
+bool key_comes_later(std::string_view key);
 
 /// `[a-z][a-z0-9_]*`
 bool is_name(std::string_view text);

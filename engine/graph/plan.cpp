@@ -61,6 +61,10 @@ class Wiring {
       }
       const auto& node = *plan_.pipeline.find(planned.name);
       const Node* from = node.body.find("from");
+      if (from && node.scope.guesses(*from)) {
+        planned.reads_unknown = true;
+        continue;
+      }
       for (std::size_t i = 0; i < planned.common.from.size(); ++i) {
         const Place place = from && from->is_list() && i < from->items.size() ? from->items[i].place
                             : from                                            ? from->place
@@ -88,6 +92,8 @@ class Wiring {
     const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
     if (const auto* instance = instance_named(name)) return port_of_instance(*instance, port, place);
     if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_);
+    const auto& refused = plan_.pipeline.refused;
+    if (std::find(refused.begin(), refused.end(), name) != refused.end()) return found;
     std::vector<std::string> names;
     for (const auto& member : members(inside)) names.push_back(member.substr(inside.empty() ? 0 : inside.size() + 1));
     const auto near = config::nearest(text.substr(0, dot), names);
@@ -142,7 +148,11 @@ class Wiring {
   }
 
   void read(PlannedStage& reader, const std::string& text, const Place& place, const std::string& inside) {
-    for (const PortRef& ref : resolve(text, place, inside)) {
+    const auto refs = resolve(text, place, inside);
+    const auto is_unknown = [](const PlannedStage& planned) { return !planned.kind; };
+    reader.reads_unknown |=
+        text == config::any_failed ? std::any_of(plan_.stages.begin(), plan_.stages.end(), is_unknown) : refs.empty();
+    for (const PortRef& ref : refs) {
       if (std::find(reader.inputs.begin(), reader.inputs.end(), ref) != reader.inputs.end()) {
         diagnostics_.error(place, "'" + text + "' is read twice here");
         return;
@@ -154,6 +164,10 @@ class Wiring {
   void read_as_instance(PlannedStage& reader, const std::string& name) {
     const auto* instance = instance_named(name);
     if (!instance) return;
+    if (instance->reads_unknown) {
+      reader.reads_unknown = true;
+      return;
+    }
     if (instance->from.is_null() && !instance->inside.empty()) return read_as_instance(reader, instance->inside);
     if (instance->from.is_null()) {
       diagnostics_.error(instance->place,
@@ -346,7 +360,8 @@ void refuse_two_that_read_input(const Plan& plan, Diagnostics& diagnostics) {
 
 /// Whether anything upstream of the stage listens: then somebody may have asked. Yes, where that can't be known.
 bool somebody_asks(const Plan& plan, std::size_t stage) {
-  return plan.any_up_to(stage, [](const PlannedStage& planned) { return !planned.kind || planned.configured.listens; });
+  return plan.any_up_to(stage,
+                        [](const PlannedStage& planned) { return !planned.known() || planned.configured.listens; });
 }
 
 /// Whether what leaves by the port is new, so that whoever asked for what it was made of is not known to it. (A
@@ -364,7 +379,7 @@ std::optional<std::size_t> all_askers_lost_at(const Plan& plan, std::size_t stag
   std::optional<std::size_t> lost;
   for (std::size_t at = 0; at < left.size(); ++at) {
     const auto& planned = plan.stages[left[at]];
-    if (!planned.kind || planned.configured.listens) return std::nullopt;
+    if (!planned.known() || planned.configured.listens) return std::nullopt;
     for (const auto& input : planned.inputs) {
       if (loses_asker(plan.stages[input.stage], input.port)) {
         if (!lost && somebody_asks(plan, input.stage)) lost = input.stage;
@@ -380,7 +395,7 @@ std::optional<std::size_t> all_askers_lost_at(const Plan& plan, std::size_t stag
 void refuse_replies_to_nobody(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& planned = plan.stages[i];
-    if (!planned.kind || !planned.configured.replies || planned.inputs.empty()) continue;
+    if (!planned.kind || !planned.configured.replies || (planned.inputs.empty() && !planned.reads_unknown)) continue;
     const std::string path = "stages." + planned.name;
     if (!somebody_asks(plan, i)) {
       diagnostics.error(planned.place, "nobody waits for the answer of '" + planned.name + "'",
@@ -512,7 +527,8 @@ void check_way(const Plan& plan, std::size_t of, std::size_t gather, Diagnostics
                const std::string& path) {
   const auto& planned = plan.stages[gather];
   const auto leads_to = [&plan](std::size_t from, std::size_t to) {
-    return plan.any_up_to(to, [&](const PlannedStage& stage) { return &stage == &plan.stages[from]; });
+    return plan.any_up_to(to,
+                          [&](const PlannedStage& stage) { return &stage == &plan.stages[from] || !stage.known(); });
   };
   if (!leads_to(of, gather)) {
     return diagnostics.error(
@@ -551,6 +567,7 @@ void find_gathered(Plan& plan, Diagnostics& diagnostics) {
     std::size_t stage = *found;
     while (stage < plan.last_step(*found) && !plan.stages[stage].configured.opens_groups) ++stage;
     const auto& configured = plan.stages[stage].configured;
+    if (!plan.stages[stage].kind) continue;  // What it is was refused.
     if (!configured.opens_groups) {
       diagnostics.error(planned.place, "'" + of + "' makes no lists that '" + planned.name + "' could gather",
                         "name an `expand`, or a `generate` with `each`", path);

@@ -40,6 +40,8 @@ struct PlannedStage {
   std::vector<std::string> ports;
   std::vector<PortRef> inputs;         ///< In the order of `from`; `any.failed` stands for each `any` port.
   std::vector<std::string> read_as;    ///< Of each input what `from` calls it.
+  bool doubtful = false;               ///< Of its options something was refused, or is a guess: so its ports may be.
+  bool reads_unknown = false;          ///< It reads something that was refused: what comes to it is not known.
   std::optional<std::size_t> gathers;  ///< The stage whose lists it waits for (`gather`).
   bool fused = false;                  ///< It runs inside the stage before it: no edge, no capacity.
 
@@ -56,6 +58,8 @@ struct PlannedStage {
   bool opens_tokens() const noexcept {
     return configured.shape == stage::Shape::source || configured.shape == stage::Shape::duplex;
   }
+  /// Whether it and all that it reads are known: where not, that was told, and what would follow from it is not.
+  bool known() const noexcept { return kind != nullptr && !reads_unknown; }
   /// As the user wrote it: of a step "do".
   std::string kind_name() const { return in_do ? "do" : kind->name(); }
 };

@@ -189,10 +189,8 @@ const config::Declaration& do_declaration() {
 }
 
 bool comes_later(std::string_view word) {
-  static constexpr auto words = std::to_array<std::string_view>(
-      {"http",   "http_server", "reply",  "websocket", "websocket_server", "nats",  "mqtt",   "queue", "rename",
-       "remove", "keep",        "expand", "aggregate", "gather",           "alert", "dedupe", "take",  "decode",
-       "encode", "parse",       "meta",   "html",      "throttle"});
+  static constexpr auto words =
+      std::to_array<std::string_view>({"websocket", "websocket_server", "nats", "mqtt", "queue", "html"});
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
