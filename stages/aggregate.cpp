@@ -865,6 +865,8 @@ const stage::Register registered(spec, [](auto config) {
   if (config->time) {
     configured.ports.push_back("late");
     configured.ports_are_to_be_read = true;
+  } else {
+    configured.opens_ports = "`.late` is there with `time: FIELD`: by arrival nothing comes late";
   }
   return configured;
 });

@@ -134,6 +134,7 @@ const stage::Register registered(spec, [](auto config) {
   auto configured = stage::operator_of<Code>(config);
   configured.ports = ports_of(config->code);
   configured.ports_are_to_be_read = true;
+  configured.opens_ports = "`emit_to(\"NAME\", t)` in its code opens one";
   return configured;
 });
 

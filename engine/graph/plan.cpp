@@ -34,9 +34,14 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
   }
   const auto& stage = plan.stages[last];
   if (found.empty()) {
+    std::string otherwise = "its ports: " + config::listed(known);
+    for (std::size_t at = first; at <= last; ++at) {
+      const auto& opens = plan.stages[at].configured.opens_ports;
+      if (!opens.empty()) otherwise += "; " + opens;
+    }
     diagnostics.error(place, "stage '" + stage.name + "' has no port '" + port + "'",
-                      config::did_you_mean(port, known, "it has " + config::listed(known)));
-  } else if (found.front().port == stage::main_port && !stage.configured.main_output) {
+                      config::did_you_mean(port, known, otherwise));
+  } else if (found.front().port == stage::main_port && !stage.configured.main_output && !doubtful) {
     const std::string own = stage.configured.ports.empty() ? std::string() : stage.configured.ports.front();
     diagnostics.error(place, "nothing leaves by the main output of '" + stage.name + "': it is a " + stage.kind->name(),
                       own.empty() ? "" : "read one of its ports, such as '" + stage.name + "." + own + "'");

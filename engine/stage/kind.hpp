@@ -53,6 +53,7 @@ struct Serves {
 struct Configured {
   Shape shape = Shape::operation;
   std::vector<std::string> ports;     ///< Of its own, beside main and failed.
+  std::string opens_ports;            ///< By what it would have more of them, for who reads one that is not there.
   bool main_output = true;            ///< Whether anything may leave by main; where not, reading it is a mistake.
   bool ports_are_to_be_read = false;  ///< What leaves by one of its own that nobody reads is lost: a warning.
   bool collects = false;              ///< Holds messages back: it needs the clock, so it heads a chain.
