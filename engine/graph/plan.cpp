@@ -465,9 +465,16 @@ std::string waits_long(const stage::Common& common) {
 void warn_of_siblings(const Plan& plan, stage::Port port, std::size_t from, Diagnostics& diagnostics) {
   const auto& readers = plan.readers({from, port});
   for (const std::size_t slow : readers) {
-    const auto& common = plan.stages[slow].common;
-    const std::string why = waits_long(common);
-    const bool blocks = !common.edge || !common.edge->when_full || *common.edge->when_full == stage::WhenFull::block;
+    const auto& planned = plan.stages[slow];
+    const std::string why = waits_long(planned.common);
+    const auto at =
+        std::find(planned.inputs.begin(), planned.inputs.end(), PortRef(from, port)) - planned.inputs.begin();
+    // (A step of a `do` has its input without a name, and no edge.)
+    const auto input = static_cast<std::size_t>(at) < planned.read_as.size()
+                           ? planned.read_as[static_cast<std::size_t>(at)]
+                           : std::string();
+    const auto when_full = planned.common.edge_from(input).when_full;
+    const bool blocks = when_full.value_or(stage::WhenFull::block) == stage::WhenFull::block;
     if (why.empty() || !blocks) continue;
     const auto other = std::find_if(readers.begin(), readers.end(), [&](std::size_t reader) {
       return reader != slow && waits_long(plan.stages[reader].common).empty();

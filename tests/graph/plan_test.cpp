@@ -269,7 +269,8 @@ BOOST_AUTO_TEST_CASE(who_waits_with_a_slow_sibling_is_told) {
                   "'slow' may wait long (its breaker, while it is open), " + sibling));
   for (const auto* keys :
        {"limit: 5/s", "limit: {rate: 1/m, over: fail}", "breaker: {failures: 3}",
-        "breaker: {failures: 3, recover_after: 1m, when_open: fail}", "limit: 1/m, edge: {when_full: drop_newest}"}) {
+        "breaker: {failures: 3, recover_after: 1m, when_open: fail}", "limit: 1/m, edge: {when_full: drop_newest}",
+        "limit: 1/m, edge: {a: {when_full: drop_newest}}"}) {
     BOOST_TEST(warned(keys) == "", keys);
   }
   BOOST_TEST(warned("limit: 1/m", ", limit: 1/m") == "");
