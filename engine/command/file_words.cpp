@@ -67,6 +67,7 @@ Declaration kinds() {
                               "What an instance does: stages by their names. Those without `from` read "
                               "what it reads."));
   kind.fields.back().required = true;
+  kind.fields.back().each_is = "stage_or_instance";
   kind.fields.back().sample = "{some: {where: 'msg.n > 1'}}";
   return named("kinds", "Kinds of one's own, by their names: options, and stages that use them as ${name}.",
                map_of({}, "A kind, for the stages of this file.", kind));

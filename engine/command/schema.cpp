@@ -1,5 +1,7 @@
 #include "engine/command/schema.hpp"
 
+#include <algorithm>
+
 #include "engine/command/file_words.hpp"
 #include "engine/command/test_block.hpp"
 #include "engine/config/declaration.hpp"
@@ -7,6 +9,7 @@
 #include "engine/config/loader.hpp"
 #include "engine/config/own_kinds.hpp"
 #include "engine/config/words.hpp"
+#include "engine/config/yaml.hpp"
 #include "engine/stage/common.hpp"
 
 namespace weir::command {
@@ -14,13 +17,33 @@ namespace {
 
 using config::json_text;
 
+/// Whether it is a source whatever it is told: one that may also be something else has a role for each.
+bool only_reads_outside(const stage::Kind& kind) {
+  const auto& declaration = kind.declaration();
+  const auto has_role = [](const config::FieldDeclaration& field) { return field.role; };
+  if (std::any_of(declaration.fields.begin(), declaration.fields.end(), has_role)) return false;
+  const auto reads_outside = [&kind](const std::string& example) {
+    config::Diagnostics ignored;  // Examples are right: a test reads all of them.
+    const config::Scope scope;
+    config::Reader reader(ignored, scope);
+    const auto tree = config::parse(config::make_source(kind.name(), example), ignored);
+    const auto* value = tree ? tree->find(kind.name()) : nullptr;
+    return kind.configure(value ? *value : config::Node(), reader).shape == stage::Shape::source;
+  };
+  return !declaration.examples.empty() &&
+         std::all_of(declaration.examples.begin(), declaration.examples.end(), reads_outside);
+}
+
 /// `"stage": {…}`: the common keys, and exactly one of the kinds; in a file with kinds of its own perhaps one of those,
 /// whose names no schema knows. One that takes the place of weir's own has its name and other options: an editor still
 /// offers those of weir's.
 std::string stage_schema(const stage::Catalog& catalog, bool own_kinds) {
   std::string properties = config::json_schema_properties(stage::common_spec().declaration());
-  std::string one_of;
+  std::string one_of, sources;
   for (const auto& [name, kind] : catalog.all()) {
+    if (only_reads_outside(*kind)) {
+      sources += (sources.empty() ? "" : ", ") + json_text(name) + ": {\"not\": {\"required\": [\"from\"]}}";
+    }
     const std::string kind_schema = "{\"$ref\": " + json_text("#/definitions/kinds/" + name) + "}";
     properties +=
         ",\n        " + json_text(name) + ": " + (own_kinds ? "{\"anyOf\": [" + kind_schema + ", {}]}" : kind_schema);
@@ -31,7 +54,7 @@ std::string stage_schema(const stage::Catalog& catalog, bool own_kinds) {
   one_of += ", {\"required\": [\"do\"]}";
   if (own_kinds) return "{\n      \"type\": \"object\",\n      \"properties\": {" + properties + "}\n    }";
   return "{\n      \"type\": \"object\",\n      \"additionalProperties\": false,\n      \"properties\": {" +
-         properties + "},\n      \"oneOf\": [" + one_of + "]\n    }";
+         properties + "},\n      \"dependencies\": {" + sources + "},\n      \"oneOf\": [" + one_of + "]\n    }";
 }
 
 /// `"step": {…}`: one kind and nothing else. Which of them are operators, `weir check` knows.
@@ -54,19 +77,6 @@ std::string kinds_schema(const stage::Catalog& catalog) {
   return "{" + all + "\n    }";
 }
 
-std::string own_kind_schema() {
-  std::string types;
-  for (const auto& type : config::option_types()) types += (types.empty() ? "" : ", ") + json_text(type);
-  return "{\"type\": \"object\", \"additionalProperties\": false, \"required\": [\"stages\"], \"properties\": {"
-         "\"description\": {}, "
-         "\"options\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": {\"type\": \"object\", "
-         "\"additionalProperties\": false, \"required\": [\"type\"], \"properties\": {\"type\": {\"enum\": [" +
-         types +
-         "]}, \"default\": {}, \"description\": {}}}}, "
-         "\"stages\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": {\"$ref\": "
-         "\"#/definitions/stage_or_instance\"}}}}";
-}
-
 /// A map whose keys are names, and what stands under each.
 std::string named(const std::string& description, const std::string& value,
                   const std::string& type = "[\"object\", \"null\"]") {
@@ -87,7 +97,8 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          "  \"title\": \"A weir pipeline\",\n"
          "  \"type\": \"object\",\n"
          "  \"additionalProperties\": false,\n"
-         "  \"anyOf\": [{\"required\": [\"stages\"]}, {\"required\": [\"include\"]}],\n"
+         "  \"anyOf\": [{\"required\": [\"stages\"]}, {\"required\": [\"include\"]}, {\"required\": [\"kinds\"]}, "
+         "{\"required\": [\"limits\"]}, {\"required\": [\"breakers\"]}],\n"
          "  \"properties\": {\n"
          "    \"stages\": " +
          stages +
@@ -105,7 +116,7 @@ std::string pipeline_schema(const stage::Catalog& catalog) {
          named(file_word("breakers").summary, config::json_schema(stage::breaker_spec().declaration())) +
          ",\n"
          "    \"kinds\": " +
-         named(file_word("kinds").summary, own_kind_schema()) +
+         named(file_word("kinds").summary, config::json_schema(*file_word("kinds").fields.front().nested)) +
          ",\n"
          "    \"include\": {\"description\": " +
          json_text(file_word("include").summary) +

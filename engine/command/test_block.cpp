@@ -64,6 +64,9 @@ const auto request_spec =
                "What stands in the path for {name}; of http_server it is found there.", config::sample("{id: '7'}"))
         .field("client", &RequestConfig::client, "Where it comes from.", config::sample("10.0.0.1"));
 
+constexpr const char* said_nowhere = "it does not say where it comes in";
+constexpr const char* say_to = "say `to: STAGE`";
+
 const auto send_spec =
     config::Spec<SendConfig>("an entry of `send`", "What comes from outside, and when.")
         .field("to", &SendConfig::to, "The source that it comes by.", config::sample("orders"))
@@ -89,6 +92,7 @@ const auto send_spec =
                "it idles.",
                config::sample("{cpu: 95%}"))
         .field("event", &SendConfig::later, "Comes with a later version.")
+        .some_of({"to", "restart", "machine"}, said_nowhere, say_to)
         .place(&SendConfig::place)
         .verify([](const SendConfig& send, config::Written& written) {
           refuse_later({"event"}, written);
@@ -104,8 +108,8 @@ const auto send_spec =
                 written.error("machine", "expected a share such as 95%, found '" + share + "'");
               }
             }
-          } else if (!send.to) {
-            written.error("", "it does not say where it comes in", "say `to: STAGE`");
+          } else if (!send.to) {  // Of a `restart: false`.
+            written.error("", said_nowhere, say_to);
           }
           for (const auto& [name, value] : send.meta) {
             if (name == "id" || name == "time") written.error("meta", "`" + name + "` is given by the engine");

@@ -205,14 +205,25 @@ constexpr std::string_view not_nothing = "(?=[0-9.]*[1-9])";
 constexpr std::string_view span = "(us|ms|s|m|h|d)";
 
 std::string type_schema(const std::string& type, const FieldDeclaration& field) {
+  if (!field.each_is.empty()) {
+    return fmt::format(R"({{"type":"object","minProperties":1,"propertyNames":{{"pattern":"^[a-z][a-z0-9_]*$"}},)"
+                       R"("additionalProperties":{{"$ref":{}}}}})",
+                       json_text("#/definitions/" + field.each_is));
+  }
   if (type.starts_with("list of ") && type != "list of maps")
     return any_of(fmt::format(R"({{"type":"array",{}{}"items":{}}})", field.not_empty ? R"("minItems":1,)" : "",
                               field.distinct ? R"("uniqueItems":true,)" : "", type_schema(type.substr(8), field)));
   if (type.starts_with("map of ")) {
     const std::string inner = type.substr(7);
-    std::string names;
-    for (const auto& name : field.not_named) names += (names.empty() ? "" : ",") + json_text(name);
-    if (!names.empty()) names = fmt::format(R"("propertyNames":{{"not":{{"enum":[{}]}}}},)", names);
+    // Keys are the user's, and read once: nothing is filled in.
+    std::string names = json_text("\\{\\{|\\$\\{");
+    names = fmt::format(R"({{"pattern":{}}})", names);
+    if (!field.not_named.empty()) {
+      std::vector<std::string> taken;
+      for (const auto& name : field.not_named) taken.push_back(json_text(name));
+      names = fmt::format(R"({{"anyOf":[{},{{"enum":[{}]}}]}})", names, listed(taken, ","));
+    }
+    names = fmt::format(R"("propertyNames":{{"not":{}}},)", names);
     const std::string map =
         fmt::format(R"({{"type":"object",{}{}"additionalProperties":{}}})",
                     field.not_empty ? R"("minProperties":1,)" : "", names, type_schema(inner, field));

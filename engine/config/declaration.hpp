@@ -45,6 +45,7 @@ struct FieldDeclaration {
   bool share = false;                         ///< A text such as 80%.
   bool rate_or_name = false;                  ///< A text that is one of the two.
   std::string begins;                         ///< A text begins so.
+  std::string each_is;                        ///< Of a map of anything: what each value is, by the schema's definition.
   std::shared_ptr<const Declaration> nested;  ///< For a map with keys of its own, or a list of such maps.
 };
 
