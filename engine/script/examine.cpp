@@ -67,6 +67,7 @@ std::string cure_for_absent(std::string_view name) {
   if (name == "this" || name == "event" || name == "payload" || name == "message" || name == "root") {
     return "the payload is 'msg'";
   }
+  if (name == "secret" || name == "secrets") return config::no_secret_in_lua();
   if (name == "len") return "Lua writes '#x'";
   if (name == "env") return "'${NAME}' under 'vars:' and then 'vars.name'";
   return {};
@@ -94,6 +95,30 @@ const Token* find_token(const std::vector<Token>& tokens, std::string_view text,
     return &tokens[i];
   }
   return nullptr;
+}
+
+/// Of several that read so on the line, the one that Lua means: with the code up to there it says so already.
+const Token* refused_token(std::string_view code, Form form, const std::vector<Token>& tokens, std::string_view text,
+                           int line) {
+  const std::unique_ptr<lua_State, void (*)(lua_State*)> lua(luaL_newstate(), lua_close);
+  for (const auto& token : tokens) {
+    if (!lua || token.text != text || token.line != line) continue;
+    std::string source(form == Form::expression ? "return " : "");
+    source += code.substr(0, token.offset + token.text.size());
+    const bool good = luaL_loadbufferx(lua.get(), source.data(), source.size(), "=lua", "t") == LUA_OK;
+    const char* said = good ? nullptr : lua_tostring(lua.get(), -1);
+    if (said && !std::string_view(said).ends_with("<eof>")) {
+      // Of `&&` the first.
+      const Token* found = &token;
+      while (found != tokens.data() && found[-1].text == found->text &&
+             found[-1].offset + found[-1].text.size() == found->offset) {
+        --found;
+      }
+      return found;
+    }
+    lua_settop(lua.get(), 0);
+  }
+  return find_token(tokens, text, line);
 }
 
 /// An advice such as "`msg.a-b` is a subtraction: write …" at the place of what it quotes first.
@@ -149,7 +174,7 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
       hint = "a value alone does nothing: write `return " + shown_code(code) + "`, or an assignment";
     }
   }
-  if (const Token* token = near.empty() ? nullptr : find_token(tokens, near, line)) {
+  if (const Token* token = near.empty() ? nullptr : refused_token(code, form, tokens, near, line)) {
     return at_token(place, code, *token, std::move(text), std::move(hint));
   }
   return at_line(place, code, line, std::move(text), std::move(hint));
