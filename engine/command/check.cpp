@@ -38,6 +38,10 @@ int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& st
   } else {
     checked.print(streams);
     for (const auto& file : checked.files) {
+      if (file.library_of) {
+        streams.out << file.path << ": good, no stages, " << *file.library_of
+                    << (*file.library_of == 1 ? " kind" : " kinds") << "\n";
+      }
       if (!file.plan) continue;
       const auto stages = file.plan->count();
       streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages");

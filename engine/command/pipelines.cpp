@@ -48,11 +48,41 @@ void compile_cut(CheckedFile& file, const Cut& cut, const stage::Catalog& catalo
   }
 }
 
+/// Adds errors that have not been told at the same place.
+void add_errors(const config::Diagnostics& found, config::Diagnostics& diagnostics) {
+  for (const auto& one : found.all()) {
+    const auto& known = diagnostics.all();
+    const bool told = std::any_of(known.begin(), known.end(), [&](const config::Diagnostic& other) {
+      return other.what == one.what && other.place.str() == one.place.str();
+    });
+    if (one.severity == config::Severity::error && !told) diagnostics.add(one);
+  }
+}
+
+/// What nothing in the file uses, so that no plan shows what is wrong with it: kinds of one's own, and the tests of
+/// files that it includes.
+void check_unused(const std::shared_ptr<const config::Source>& source, const config::Node& root,
+                  const std::vector<config::Node>& included_tests, const config::Pipeline& pipeline,
+                  const stage::Catalog& catalog, config::Diagnostics& diagnostics) {
+  config::Diagnostics found;
+  for (auto& part : config::unused_parts(pipeline, root, found)) graph::compile(std::move(part), catalog, found);
+  for (const auto& tests : included_tests) {
+    config::Node with = root;
+    std::erase_if(with.entries, [](const config::Node::Entry& entry) { return entry.key == "tests"; });
+    config::Node::Entry entry;
+    entry.key = "tests";
+    entry.value = tests;
+    with.entries.push_back(std::move(entry));
+    read_tests(source, with, catalog, found);
+  }
+  add_errors(found, diagnostics);
+}
+
 }  // namespace
 
 bool Checked::has_errors() const {
   return std::any_of(files.begin(), files.end(),
-                     [](const auto& file) { return file.diagnostics.has_errors() || !file.plan; });
+                     [](const auto& file) { return file.diagnostics.has_errors() || !(file.plan || file.library_of); });
 }
 
 std::string Checked::json() const {
@@ -77,11 +107,14 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
     CheckedFile& file = checked.files.emplace_back();
     file.path = path;
     const auto source = config::read_source(path, file.diagnostics);
-    auto root = source ? config::read(source, overrides, file.diagnostics) : std::nullopt;
+    std::vector<config::Node> included_tests;
+    auto root = source ? config::read(source, overrides, file.diagnostics, &included_tests) : std::nullopt;
     if (!root) continue;
     auto pipeline = config::load(source, *root, config::Scope::process_environment, false, file.diagnostics);
+    const auto loaded = tests == Tests::checked ? pipeline : std::nullopt;
+    if (loaded && loaded->library) file.library_of = loaded->own_kinds.size();
     // A pipeline with mistakes is compiled all the same, so that all of them are told at once.
-    if (pipeline) {
+    if (pipeline && !file.library_of) {
       config::Diagnostics whole = file.diagnostics;
       file.plan = graph::compile(std::move(*pipeline), catalog, whole);
       if (cut && file.plan && !whole.has_errors()) {
@@ -90,8 +123,12 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
         file.diagnostics = std::move(whole);
       }
     }
-    if (pipeline && tests == Tests::checked) file.tests = read_tests(source, *root, catalog, file.diagnostics).size();
-    if (file.diagnostics.has_errors()) file.plan.reset();
+    if (loaded) check_unused(source, *root, included_tests, *loaded, catalog, file.diagnostics);
+    if (loaded && !loaded->library) file.tests = read_tests(source, *root, catalog, file.diagnostics).size();
+    if (file.diagnostics.has_errors()) {
+      file.plan.reset();
+      file.library_of.reset();
+    }
   }
   refuse_same_names(checked.files);
   return checked;

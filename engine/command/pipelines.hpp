@@ -16,6 +16,8 @@ struct CheckedFile {
   config::Diagnostics diagnostics;
   std::optional<graph::Plan> plan;  ///< Nothing where there are errors.
   std::size_t tests = 0;            ///< Where they were looked at.
+  /// It has no stages, and is good for others to include: so many kinds of one's own are in it. Then there is no plan.
+  std::optional<std::size_t> library_of;
 };
 
 class Checked {

@@ -205,7 +205,7 @@ std::optional<std::string> length_trap(std::string_view code) {
 
 std::string no_secret_in_lua() { return "a secret can't be read in Lua; " + std::string(where_secrets_stand); }
 
-std::optional<BareLua> bare_lua_advice(std::string_view code) {
+std::optional<BareLua> bare_lua_advice(std::string_view code, const std::function<bool(std::string_view)>& is_option) {
   constexpr std::string_view no_dollar = "`${…}` is not filled in here", no_braces = "`{{ }}` is not filled in here";
   for (std::size_t i = code.find("${"); i != std::string_view::npos; i = code.find("${", i + 1)) {
     std::size_t end = i + 2;
@@ -216,6 +216,15 @@ std::optional<BareLua> bare_lua_advice(std::string_view code) {
     if (name[0] >= 'A' && name[0] <= 'Z')
       return BareLua{no_dollar,
                      fmt::format("bare Lua here: under vars: write `x: '${{{}}}'`, and here `vars.x`", name)};
+    if (is_option && is_option(name) && code == "${" + name + "}") {
+      return BareLua{no_dollar, "an option that is the whole code is declared by `type: lua`"};
+    }
+    if (is_option && is_option(name)) {
+      return BareLua{no_dollar,
+                     fmt::format("bare Lua here, which knows no options: `meta: {{{0}: '${{{0}}}'}}` in a stage or "
+                                 "step before it makes `meta.{0}` of it",
+                                 name)};
+    }
     return BareLua{no_dollar, fmt::format("bare Lua here: write `vars.{}`", name)};
   }
   for (std::size_t i = code.find("{{"); i != std::string_view::npos; i = code.find("{{", i + 1)) {

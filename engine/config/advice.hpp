@@ -29,7 +29,9 @@ struct BareLua {
   std::string_view what;
   std::string cure;
 };
-std::optional<BareLua> bare_lua_advice(std::string_view code);
+/// `is_option`: of a name whether it is an option of a kind of one's own, which code does not know as it knows vars.
+std::optional<BareLua> bare_lua_advice(std::string_view code,
+                                       const std::function<bool(std::string_view)>& is_option = {});
 
 class Reader;
 /// Refuses a key of the user's, such as the name of a field, that holds `{{ }}` or `${}`: neither is filled in there.

@@ -130,6 +130,12 @@ void Diagnostics::add(Diagnostic diagnostic) {
   all_.push_back(std::move(diagnostic));
 }
 
+void Diagnostics::forget_after(std::size_t count) {
+  for (; all_.size() > count; all_.pop_back()) {
+    if (all_.back().severity == Severity::error) --errors_;
+  }
+}
+
 void Diagnostics::redact(std::string_view secret) {
   secrets_.add(secret);
   for (auto& diagnostic : all_) hide_secrets(diagnostic);

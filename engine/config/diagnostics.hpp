@@ -53,6 +53,8 @@ class Diagnostics {
   void error(Place place, std::string what, std::string hint = {}, std::string path = {});
   void warning(Place place, std::string what, std::string hint = {}, std::string path = {});
   void add(Diagnostic diagnostic);
+  /// Takes back what was told since so many were.
+  void forget_after(std::size_t count);
   /// What is told, before or after, does not show this text.
   void redact(std::string_view secret);
 

@@ -21,7 +21,8 @@ bool is_one_of(const auto& words, std::string_view word) {
 
 class Inclusion {
  public:
-  Inclusion(Node& root, Diagnostics& diagnostics) : root_(root), diagnostics_(diagnostics) {}
+  Inclusion(Node& root, Diagnostics& diagnostics, std::vector<Node>* tests)
+      : root_(root), diagnostics_(diagnostics), tests_(tests) {}
 
   void run() {
     if (root_.place.source) seen_.insert(normal(root_.place.source->name));
@@ -81,7 +82,9 @@ class Inclusion {
         diagnostics_.error(entry.key_place,
                            fmt::format("'{}' belongs to the file that is run, not to one that it includes", entry.key),
                            "move it there", entry.key);
-      } else if (entry.key != "tests" && !root_.find(entry.key)) {
+      } else if (entry.key == "tests") {
+        if (tests_) tests_->push_back(entry.value);
+      } else if (!root_.find(entry.key)) {
         root_.entries.push_back(entry);  // Not known: whoever reads the whole says so.
       }
     }
@@ -116,14 +119,15 @@ class Inclusion {
 
   Node& root_;
   Diagnostics& diagnostics_;
+  std::vector<Node>* const tests_;  // Null: nobody wants them.
   std::set<std::string> seen_;      // Files.
   std::set<std::string> own_vars_;  // Of the root.
 };
 
 }  // namespace
 
-void include_files(Node& root, Diagnostics& diagnostics) {
-  if (root.is_map() && root.find(include_key)) Inclusion(root, diagnostics).run();
+void include_files(Node& root, Diagnostics& diagnostics, std::vector<Node>* tests) {
+  if (root.is_map() && root.find(include_key)) Inclusion(root, diagnostics, tests).run();
 }
 
 }  // namespace weir::config

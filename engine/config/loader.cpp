@@ -50,6 +50,15 @@ constexpr std::array<std::string_view, 1> later{"places"};
 const std::vector<std::string> top_keys{"stages", "vars",  "secrets", "limits",  "breakers",
                                         "run",    "admin", "kinds",   "include", "tests"};
 
+/// Whether it has what other files use, and nothing that says how it runs.
+bool is_library(const Node& root) {
+  const auto has = [&root](const char* key) {
+    const Node* found = root.find(key);
+    return found && !found->is_null();
+  };
+  return (has("kinds") || has("limits") || has("breakers")) && !has("run") && !has("admin") && !has("tests");
+}
+
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {
   if (node.is_map()) return true;
   if (!node.told)
@@ -233,9 +242,9 @@ std::string hash_of(const Node& root) { return Hash().of(root); }
 }  // namespace
 
 std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
-                         Diagnostics& diagnostics) {
+                         Diagnostics& diagnostics, std::vector<Node>* included_tests) {
   auto root = parse(source, diagnostics);
-  if (root) include_files(*root, diagnostics);
+  if (root) include_files(*root, diagnostics, included_tests);
   if (root && !root->is_null())
     for (const auto& assignment : overrides) apply_override(*root, assignment, diagnostics);
   return root;
@@ -329,6 +338,10 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
   }
 
   const Node::Entry* stages = root.entry("stages");
+  if (!stages && is_library(root)) {
+    pipeline.library = true;
+    return pipeline;
+  }
   if (!stages) {
     diagnostics.error(whole, "the file has no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
     return pipeline;
@@ -357,6 +370,17 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
     own.add(entry.key, entry.key_place, entry.value, pipeline.scope, "", pipeline);
   }
   return pipeline;
+}
+
+std::vector<Pipeline> unused_parts(const Pipeline& pipeline, const Node& root, Diagnostics& diagnostics) {
+  Diagnostics told;  // What is wrong with the kinds themselves, when the pipeline was loaded.
+  OwnKinds own(root.find("kinds"), told);
+  const auto known = told.all().size();
+  auto parts = own.unused(pipeline);
+  for (std::size_t i = known; i < told.all().size(); ++i) diagnostics.add(told.all()[i]);
+  if (pipeline.library) parts.push_back(pipeline);
+  for (auto& part : parts) part.library = false;
+  return parts;
 }
 
 }  // namespace weir::config

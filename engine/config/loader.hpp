@@ -55,13 +55,15 @@ struct Pipeline {
   std::shared_ptr<const Source> source;
   Scope scope;                    ///< Knows environment, vars and secrets.
   Map<Value> vars;                ///< For Lua.
-  std::vector<StageNode> stages;  ///< In the order written; never empty.
+  std::vector<StageNode> stages;  ///< In the order written; empty only of a library.
   std::vector<Instance> instances;
   std::vector<std::pair<std::string, Place>> own_kinds;
   RunSettings run;
   AdminSettings admin;
   Node tests;             ///< As written; null if there are none.
   Node limits, breakers;  ///< Maps as written, or null.
+  /// It has no stages but kinds, limits or breakers, which other files include: it can be checked, not run.
+  bool library = false;
 
   const StageNode* find(std::string_view stage) const;
 };
@@ -73,9 +75,10 @@ bool apply_override(Node& root, const std::string& assignment, Diagnostics& diag
 /// The same with a value that is read already. `place`: where the path is written, for mistakes in it.
 bool apply_override(Node& root, const std::string& path, Node value, Place place, Diagnostics& diagnostics);
 
-/// The tree of a source, with these set in it.
+/// The tree of a source, with what it includes, and with these set in it. Tests of included files are not part of it:
+/// they are added to `included_tests`, a list for each file.
 std::optional<Node> read(const std::shared_ptr<const Source>& source, const std::vector<std::string>& overrides,
-                         Diagnostics& diagnostics);
+                         Diagnostics& diagnostics, std::vector<Node>* included_tests = nullptr);
 
 /// Nothing only if no pipeline could be made at all; has_errors() decides whether one may run.
 std::optional<Pipeline> load_file(const std::string& path, const std::vector<std::string>& overrides,
@@ -86,6 +89,10 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const std::ve
 /// themselves if `testing`.
 std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& root,
                              const Scope::Environment& environment, bool testing, Diagnostics& diagnostics);
+
+/// What can be compiled to find what is wrong with kinds of the tree that the pipeline does not use, each alone; of a
+/// library also what else stands in it. It was loaded from the tree, and that outlives what is made here.
+std::vector<Pipeline> unused_parts(const Pipeline& pipeline, const Node& root, Diagnostics& diagnostics);
 
 /// "a/b/orders.yaml" → "orders".
 std::string pipeline_name(const std::string& path);

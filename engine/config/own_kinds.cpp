@@ -35,20 +35,44 @@ bool is_map(const Node& node, Reader& reader) {
 struct Type {
   std::string_view name;
   bool (*reads)(const Node& node, Reader& reader);
+  std::string_view guess;  ///< A value, where nobody has given any; empty: the name of the option.
 };
-constexpr std::array<Type, 13> types{{{"text", reads_as<std::string>},
-                                      {"integer", reads_as<std::int64_t>},
-                                      {"number", reads_as<double>},
-                                      {"boolean", reads_as<bool>},
-                                      {"duration", reads_as<Duration>},
-                                      {"size", reads_as<Size>},
-                                      {"rate", reads_as<Rate>},
-                                      {"integer range", reads_as<IntegerRange>},
-                                      {"duration range", reads_as<DurationRange>},
-                                      {"list", is_list},
-                                      {"map", is_map},
-                                      {"template", reads_as<Template>},
-                                      {"lua", reads_as<Lua>}}};
+/// Code that may stand where one expression is wanted, and where statements are.
+constexpr std::string_view some_code = "now()";
+constexpr std::array<Type, 13> types{{{"text", reads_as<std::string>, ""},
+                                      {"integer", reads_as<std::int64_t>, "2"},
+                                      {"number", reads_as<double>, "2"},
+                                      {"boolean", reads_as<bool>, "true"},
+                                      {"duration", reads_as<Duration>, "1s"},
+                                      {"size", reads_as<Size>, "1MiB"},
+                                      {"rate", reads_as<Rate>, "1/s"},
+                                      {"integer range", reads_as<IntegerRange>, "1..2"},
+                                      {"duration range", reads_as<DurationRange>, "1s..2s"},
+                                      {"list", is_list, ""},
+                                      {"map", is_map, ""},
+                                      {"template", reads_as<Template>, ""},
+                                      {"lua", reads_as<Lua>, some_code}}};
+
+/// The cure for who calls a type as others do.
+std::optional<std::string> other_name(std::string_view name) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> others{{{"string", "text"},
+                                                                                  {"str", "text"},
+                                                                                  {"int", "integer"},
+                                                                                  {"float", "number"},
+                                                                                  {"double", "number"},
+                                                                                  {"bool", "boolean"},
+                                                                                  {"time", "duration"},
+                                                                                  {"interval", "duration"},
+                                                                                  {"bytes", "size"},
+                                                                                  {"array", "list"},
+                                                                                  {"object", "map"},
+                                                                                  {"dict", "map"},
+                                                                                  {"code", "lua"},
+                                                                                  {"expression", "lua"}}};
+  for (const auto& [other, ours] : others)
+    if (other == name) return fmt::format("it is called '{}' here", ours);
+  return std::nullopt;
+}
 
 const Type* type_named(std::string_view name) {
   const auto found = std::find_if(types.begin(), types.end(), [&](const Type& type) { return type.name == name; });
@@ -59,6 +83,25 @@ const Type* type_named(std::string_view name) {
 std::string word(const Node& map, std::string_view key) {
   const Node* node = map.find(key);
   return node && node->is_scalar() ? node->text : std::string();
+}
+
+/// Something of the type, at the place where the option is declared.
+Node guess_of(const std::string& name, const Type& type, const Place& place) {
+  Node scalar;
+  scalar.kind = Node::Kind::scalar;
+  scalar.text = type.guess.empty() ? name : std::string(type.guess);
+  scalar.plain = !type.guess.empty();
+  scalar.place = place;
+  Node made;
+  made.place = place;
+  if (type.name == "list") {
+    made.kind = Node::Kind::list;
+    made.items.push_back(std::move(scalar));
+    return made;
+  }
+  if (type.name != "map") return scalar;
+  made.kind = Node::Kind::map;
+  return made;
 }
 
 /// Code knows no `${}`; but a whole code may be an option of type lua.
@@ -178,7 +221,8 @@ void OwnKinds::read_option(const Node::Entry& entry, Kind& kind) {
     diagnostics_.error(
         node ? node->place : entry.key_place,
         option.type.empty() ? "an option says its type" : fmt::format("there is no type '{}'", option.type),
-        option.type.empty() ? one : did_you_mean(option.type, known, one), path + ".type");
+        option.type.empty() ? one : other_name(option.type).value_or(did_you_mean(option.type, known, one)),
+        path + ".type");
     option.type.clear();
   } else if (option.fallback && option.fallback->text.find("${") == std::string::npos) {  // That is filled in later.
     const Scope scope;
@@ -199,9 +243,9 @@ Node OwnKinds::given(const Kind& kind, const Node::Entry& use, const Scope& scop
   given.place = use.value.place;
   if (!use.value.is_map() && !use.value.is_null()) {
     if (!use.value.told)
-      diagnostics_.error(use.value.place,
-                         fmt::format("expected the options of '{}', found {}", kind.name, use.value.found()),
-                         "such as {NAME: value}", path);
+      diagnostics_.error(
+          use.value.place, fmt::format("expected the options of '{}', found {}", kind.name, use.value.found()),
+          kind.options.empty() ? "it has none: {}" : "such as {" + kind.options.front().name + ": …}", path);
     return given;
   }
   std::vector<std::string> known;
@@ -281,7 +325,11 @@ void OwnKinds::add(const std::string& name, const Place& place, const Node& body
   const Node options = given(kind, *use, scope, path + "." + kind.name);
   pipeline.instances.push_back(std::move(instance));
   if (!kind.stages || diagnostics_.error_count() > before) return;
-  const Scope within = scope.with_options(options);
+  add_inside(kind, name, options, scope.with_options(options), pipeline);
+}
+
+void OwnKinds::add_inside(const Kind& kind, const std::string& name, const Node& options, const Scope& within,
+                          Pipeline& pipeline) {
   open_.push_back(kind.name);
   for (const auto& entry : kind.stages->entries) {
     if (!entry.value.is_map()) continue;  // Told where the kind was read.
@@ -294,6 +342,39 @@ void OwnKinds::add(const std::string& name, const Place& place, const Node& body
     add(name + "/" + entry.key, entry.key_place, body_inside, within, name, pipeline);
   }
   open_.pop_back();
+}
+
+std::vector<Pipeline> OwnKinds::unused(const Pipeline& pipeline) {
+  std::vector<Pipeline> all;
+  for (const auto& kind : kinds_) {
+    const bool used = std::any_of(pipeline.instances.begin(), pipeline.instances.end(),
+                                  [&](const Instance& instance) { return instance.kind == kind.name; });
+    if (used || !kind.stages) continue;
+    Node options;
+    options.kind = Node::Kind::map;
+    std::set<std::string> guessed;
+    for (const auto& option : kind.options) {
+      const auto* type = type_named(option.type);
+      Node::Entry entry;
+      entry.key = option.name;
+      entry.key_place = kind.place;
+      entry.value = option.fallback ? *option.fallback : guess_of(option.name, type ? *type : types[0], kind.place);
+      if (!option.fallback) guessed.insert(option.name);
+      options.entries.push_back(std::move(entry));
+    }
+    Pipeline& alone = all.emplace_back(pipeline);
+    alone.stages.clear();
+    alone.instances.clear();
+    alone.own_kinds.clear();
+    Instance instance;
+    instance.name = kind.name;
+    instance.place = kind.place;
+    instance.kind = kind.name;
+    instance.reads_unknown = true;
+    alone.instances.push_back(std::move(instance));
+    add_inside(kind, kind.name, options, pipeline.scope.with_options(options, std::move(guessed)), alone);
+  }
+  return all;
 }
 
 }  // namespace weir::config

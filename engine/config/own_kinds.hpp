@@ -25,6 +25,9 @@ class OwnKinds {
   /// that of the instance and a slash. `inside`: the instance that it is itself inside of; empty if none.
   void add(const std::string& name, const Place& place, const Node& body, const Scope& scope, const std::string& inside,
            Pipeline& pipeline);
+  /// For each kind that the pipeline has no instance of, a pipeline with that alone, which reads what nobody knows, and
+  /// with guesses for the options that must be given: so what can be wrong with it whatever it is given is found.
+  std::vector<Pipeline> unused(const Pipeline& pipeline);
 
  private:
   struct Option {
@@ -43,6 +46,8 @@ class OwnKinds {
   const Kind* find(std::string_view name) const;
   /// The map of all options of an instance, those with a default filled up.
   Node given(const Kind& kind, const Node::Entry& use, const Scope& scope, const std::string& path);
+  void add_inside(const Kind& kind, const std::string& name, const Node& options, const Scope& within,
+                  Pipeline& pipeline);
 
   std::vector<Kind> kinds_;
   static constexpr std::size_t stages_most = 5000;  // Of a file, with the instances that hold them.

@@ -154,6 +154,7 @@ struct Scope::Content {
   std::shared_ptr<std::map<std::string, std::string>> read = std::make_shared<std::map<std::string, std::string>>();
   Node own;                              ///< The names of this scope: a map.
   bool options = false;                  ///< They were written outside of this scope.
+  std::set<std::string> guessed;         ///< Of the options, those that nobody has said.
   std::shared_ptr<const Content> outer;  ///< Where the texts in `own` look further.
 
   const Node* find(const std::string& name, const Content*& where) const {
@@ -444,13 +445,16 @@ Scope::Scope(Environment environment) {
   content_ = std::move(content);
 }
 
-Scope Scope::with_vars(const Node& names) const { return with(names, false); }
-Scope Scope::with_options(const Node& names) const { return with(names, true); }
+Scope Scope::with_vars(const Node& names) const { return with(names, false, {}); }
+Scope Scope::with_options(const Node& names, std::set<std::string> guessed) const {
+  return with(names, true, std::move(guessed));
+}
 
-Scope Scope::with(const Node& names, bool options) const {
+Scope Scope::with(const Node& names, bool options, std::set<std::string> guessed) const {
   auto content = std::make_shared<Content>(*content_);
   content->own = names;
   content->options = options;
+  content->guessed = std::move(guessed);
   content->outer = content_;
   Scope scope;
   scope.content_ = std::move(content);

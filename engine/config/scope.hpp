@@ -26,8 +26,9 @@ class Scope {
   /// each other.
   Scope with_vars(const Node& names) const;
   /// The same for what an instance of a kind of one's own was given: written outside, so its texts know the outside's
-  /// names only.
-  Scope with_options(const Node& names) const;
+  /// names only. `guessed`: those of which nobody has said yet what they are: a value of the right type stands for
+  /// them.
+  Scope with_options(const Node& names, std::set<std::string> guessed = {}) const;
   Scope with_secret(const std::string& name, const std::string& file) const;
   /// For `weir test`: an unset ${NAME} and any secret read as their own name.
   Scope for_tests() const;
@@ -54,7 +55,7 @@ class Scope {
 
  private:
   struct Content;
-  Scope with(const Node& names, bool options) const;
+  Scope with(const Node& names, bool options, std::set<std::string> guessed) const;
   std::shared_ptr<const Content> content_;
 };
 

@@ -301,6 +301,23 @@ FieldDeclaration describe(detail::Field& field, std::string key, std::string hel
   return declaration;
 }
 
+/// Takes back what is told while it lives, where that speaks of a guess.
+class Unjudged {
+ public:
+  Unjudged(Reader& reader, bool guessed)
+      : diagnostics_(reader.diagnostics), guessed_(guessed), told_(diagnostics_.all().size()) {}
+  ~Unjudged() {
+    if (guessed_) diagnostics_.forget_after(told_);
+  }
+  Unjudged(const Unjudged&) = delete;
+  Unjudged& operator=(const Unjudged&) = delete;
+
+ private:
+  Diagnostics& diagnostics_;
+  const bool guessed_;
+  const std::size_t told_;
+};
+
 void read_field(const detail::Field& field, const FieldDeclaration& declaration, const Node& node, Reader& reader,
                 void* config) {
   std::optional<Node> filled;
@@ -317,6 +334,9 @@ void read_field(const detail::Field& field, const FieldDeclaration& declaration,
     list.items.push_back(std::move(*filled));
     filled = std::move(list);
   }
+  // Maps with keys of their own judge these for themselves.
+  const bool filled_in = is_lone_name(node) || !(declaration.nested || field.ops->type.ends_with("lua"));
+  const Unjudged unjudged(reader, filled_in && reader.scope.guesses(node));
   const std::size_t code_before = reader.code.size();
   void* member = field.member(config);
   for (const auto& check : field.checks)
@@ -450,6 +470,7 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
   }
   std::optional<Node> filled;
   const Node* node = &written;
+  const Unjudged unjudged(reader, is_lone_name(written) && reader.scope.guesses(written));
   const bool lua_value = value && value->ops->raw;
   if (is_lone_name(written) && !lua_value) {
     // What the fields hold is filled in by the fields themselves: they know where a secret may stand.

@@ -435,7 +435,8 @@ class Spec : public SpecCore {
     const auto before = reader.diagnostics.error_count();
     if (place_) config.*place_ = node.place;
     read_into(node, reader, &config, others);
-    if (verify_ && reader.diagnostics.error_count() == before && !detail::told_of(node)) {
+    if (verify_ && reader.diagnostics.error_count() == before && !detail::told_of(node) &&
+        !reader.scope.guesses(node)) {
       Written written(node, reader);
       verify_(config, written);
     }

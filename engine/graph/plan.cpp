@@ -33,6 +33,10 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
     }
   }
   const auto& stage = plan.stages[last];
+  const bool doubtful = std::any_of(plan.stages.begin() + static_cast<std::ptrdiff_t>(first),
+                                    plan.stages.begin() + static_cast<std::ptrdiff_t>(last) + 1,
+                                    [](const PlannedStage& step) { return step.doubtful; });
+  if (found.empty() && doubtful) return {};
   if (found.empty()) {
     std::string otherwise = "its ports: " + config::listed(known);
     for (std::size_t at = first; at <= last; ++at) {
@@ -562,7 +566,8 @@ void check_way(const Plan& plan, std::size_t of, std::size_t gather, Diagnostics
 void find_gathered(Plan& plan, Diagnostics& diagnostics) {
   for (auto& planned : plan.stages) {
     const std::string& of = planned.configured.gathers;
-    if (of.empty()) continue;
+    const auto* node = plan.pipeline.find(planned.name);
+    if (of.empty() || (node && node->scope.guesses(node->body))) continue;
     const auto slash = planned.name.rfind('/');
     auto found = slash == std::string::npos ? std::nullopt : plan.find(planned.name.substr(0, slash + 1) + of);
     if (!found) found = plan.find(of);
@@ -708,6 +713,14 @@ std::vector<PortRef> outputs(const Plan& plan, const std::string& from, const Pl
 }
 
 std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& catalog, Diagnostics& diagnostics) {
+  if (pipeline.library) {
+    Place whole;
+    whole.source = pipeline.source;
+    whole.length = 0;
+    diagnostics.error(whole, "the file has no stages", "it is for others to include: `weir check` looks at it",
+                      "stages");
+    return std::nullopt;
+  }
   Plan plan;
   plan.pipeline = std::move(pipeline);
   StageReader reader(catalog, plan.pipeline, diagnostics);

@@ -73,7 +73,7 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
     reader.inside = !reader.fed && !node.inside.empty();
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
-    if (diagnostics_.error_count() == errors) check(node, planned);
+    if (diagnostics_.error_count() == errors && !node.scope.guesses(node.body)) check(node, planned);
     const auto& common = planned.common;
     if (const auto* key = remembered_by(planned); key && common.workers > 1) planned.common.order.key = *key;
     if (!common.timeout) planned.common.timeout = planned.configured.default_timeout;
@@ -113,7 +113,7 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
   config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
   const auto errors = diagnostics_.error_count();
   planned.common = stage::common_spec().read(node.body, reader, others_);
-  if (diagnostics_.error_count() == errors) {
+  if (diagnostics_.error_count() == errors && !node.scope.guesses(node.body)) {
     if (planned.common.limit) resolve(*planned.common.limit, reader.path + ".limit");
     if (planned.common.breaker) resolve(*planned.common.breaker, reader.path + ".breaker");
   }
@@ -140,12 +140,13 @@ void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Re
     const config::Reader::Step step(reader, kind.key);
     planned.configured = planned.kind->configure(kind.value, reader);
   }
+  planned.doubtful = diagnostics_.error_count() != errors || reader.scope.guesses(kind.value);
   planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
   planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
   if (planned.opens_tokens()) planned.ports.emplace_back(config::any_word);
   if (planned.configured.limit) {
     planned.common.limit = planned.configured.limit;
-    resolve(*planned.common.limit, reader.path + "." + kind.key);
+    if (!reader.scope.guesses(kind.value)) resolve(*planned.common.limit, reader.path + "." + kind.key);
   }
   // A source has no message yet; the code that makes one has its number and its element.
   const bool makes = planned.configured.shape == stage::Shape::source;
@@ -194,7 +195,7 @@ void StageReader::read_steps(const config::StageNode& node, const Entry& list, c
                          "make it the last", reader.path);
     }
     // What holds for the stage would be told again for each step.
-    if (!refused) check(node, planned);
+    if (!refused && !node.scope.guesses(node.body)) check(node, planned);
     refused |= diagnostics_.error_count() != errors;
   }
   put_gate(stages, first);
