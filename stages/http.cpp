@@ -92,6 +92,8 @@ void verify_url(const Role& role, config::Written& written) {
   if (text.find("://") != std::string::npos) {
     written.error(role.word, "'" + text.substr(0, text.find("://")) + "' is not spoken here",
                   "a URL begins with http:// or https://");
+  } else if (text.starts_with('$')) {
+    written.error(role.word, "'" + text + "' is no whole URL", "what the environment says is filled in by ${NAME}");
   } else {
     written.error(role.word, "'" + text + "' is no whole URL", "write `http://" + text + "`");
   }

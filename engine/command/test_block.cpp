@@ -215,7 +215,7 @@ const auto expect_spec =
                config::at_least(100), config::at_most(599), config::sample("503"))
         .only_with("from", "answered")
         .field("headers", &ExpectConfig::headers, "Some of its headers.", config::sample("{retry-after: '1'}"))
-        .only_with("answered")
+        .only_with("from", "answered")
         .group("in", &ExpectConfig::in, amount_spec, "Messages that came in.")
         .only_with("of")
         .group("out", &ExpectConfig::out, amount_spec, "Messages that left by the main output.")
@@ -565,6 +565,13 @@ void change(Node& root, const Node& test, Diagnostics& diagnostics) {
     for (const auto& entry : set->entries) {
       if (entry.key == "tests" || entry.key.starts_with("tests.")) {
         diagnostics.error(entry.key_place, "a test does not change tests");
+        continue;
+      }
+      const std::string first = entry.key.substr(0, entry.key.find('.'));
+      const Node* stages = root.find("stages");
+      if (!root.find(first) && stages && stages->find(first)) {
+        diagnostics.error(entry.key_place, "the file has no '" + first + "'",
+                          "a stage is meant by 'stages." + entry.key + "'");
         continue;
       }
       config::apply_override(root, entry.key, entry.value, entry.key_place, diagnostics);

@@ -1,5 +1,6 @@
 // What weir says to those who write another language's words in Lua.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>

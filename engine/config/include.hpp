@@ -1,5 +1,7 @@
 // `include`: what a pipeline file takes from other files.
 #pragma once
+#include <vector>
+
 #include "engine/config/diagnostics.hpp"
 #include "engine/config/node.hpp"
 

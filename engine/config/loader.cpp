@@ -311,7 +311,8 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
       reader.subject = fmt::format("the secret '{}'", entry.key);
       const auto before = diagnostics.error_count();
       const auto secret = secret_spec.read(entry.value, reader);
-      if (diagnostics.error_count() == before) scope = scope.with_secret(entry.key, secret.file);
+      // One without a file was told.
+      scope = scope.with_secret(entry.key, diagnostics.error_count() == before ? secret.file : std::string());
     }
   }
   pipeline.scope = scope;
@@ -365,6 +366,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
         diagnostics.error(entry.value.is_null() ? entry.key_place : entry.value.place,
                           fmt::format("expected the stage '{}' as a map, found {}", entry.key, entry.value.found()),
                           "a stage has one kind, such as pass: {}, and from: of whom it reads", path);
+      pipeline.refused.push_back(entry.key);
       continue;
     }
     own.add(entry.key, entry.key_place, entry.value, pipeline.scope, "", pipeline);

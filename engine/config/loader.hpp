@@ -57,6 +57,7 @@ struct Pipeline {
   Map<Value> vars;                ///< For Lua.
   std::vector<StageNode> stages;  ///< In the order written; empty only of a library.
   std::vector<Instance> instances;
+  std::vector<std::string> refused;  ///< Names of stages that could not be read at all, which was told.
   std::vector<std::pair<std::string, Place>> own_kinds;
   RunSettings run;
   AdminSettings admin;

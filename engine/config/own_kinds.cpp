@@ -332,7 +332,10 @@ void OwnKinds::add_inside(const Kind& kind, const std::string& name, const Node&
                           Pipeline& pipeline) {
   open_.push_back(kind.name);
   for (const auto& entry : kind.stages->entries) {
-    if (!entry.value.is_map()) continue;  // Told where the kind was read.
+    if (!entry.value.is_map()) {  // Told where the kind was read.
+      pipeline.refused.push_back(name + "/" + entry.key);
+      continue;
+    }
     Node body_inside = entry.value;
     for (const auto& option : kind.options) {
       if (option.type == "lua" && options.find(option.name)) {

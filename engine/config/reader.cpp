@@ -1,5 +1,9 @@
 #include "engine/config/reader.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+
 #include <fmt/format.h>
 
 #include "engine/config/advice.hpp"
@@ -205,6 +209,18 @@ bool read_value(const Node& node, Reader& reader, DurationRange& out) {
 }
 
 bool read_value(const Node& node, Reader& reader, Path& out) {
+  constexpr std::string_view payload = "msg.";
+  if (node.is_scalar() && node.text.starts_with(payload) && node.text.size() > payload.size() && !node.told) {
+    reader.warning(node.place,
+                   fmt::format("'{}' is a field of a field 'msg' here: a path begins in the payload", node.text),
+                   fmt::format("write '{}'", node.text.substr(payload.size())));
+  }
+  if (node.is_scalar() && node.text.starts_with("{{")) {
+    const auto field = lone_field(node.text);
+    reader.error(node.place, "expected a path in the payload such as a.b, found `{{ }}`",
+                 field.empty() ? "the name of the field, as it stands in the payload" : "write '" + field + "'");
+    return false;
+  }
   return read_unit<Path>(node, reader, "a path in the payload such as a.b", parse_path, path_advice, out);
 }
 
@@ -216,7 +232,8 @@ bool read_value(const Node& node, Reader& reader, Lua& out) {
   if (node.text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse(node, reader, "Lua");
   out.code = node.text;
   out.place = code_place(node);
-  if (auto advice = bare_lua_advice(node.text)) {
+  const auto is_option = [&reader](std::string_view name) { return reader.scope.is_option(name); };
+  if (auto advice = bare_lua_advice(node.text, is_option)) {
     reader.error(node.place, std::string(advice->what), std::move(advice->cure));
     return false;
   }
@@ -230,6 +247,11 @@ bool read_value(const Node& node, Reader& reader, Template& out) {
   const auto before = reader.diagnostics.error_count();
   out = parse_template(node.text, node.place, reader.diagnostics, reader.path);
   if (reader.diagnostics.error_count() > before) return false;
+  if (node.plain && looks_like_code(node.text)) {
+    reader.warning(node.place, fmt::format("'{}' is a text here, as it stands", node.text),
+                   fmt::format("what a message says is filled in by '{{{{ {} }}}}'; a text that is meant so is quoted",
+                               node.text));
+  }
   out.unset = node.unset;
   for (const auto& part : out.parts) {
     if (part.lua) out.unset = out.unset || names_unset(part.text, reader.scope);

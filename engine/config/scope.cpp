@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -380,6 +381,7 @@ class Filling {
     }
     if (scope.testing) return unset(node, name);
     const std::string& path = found->second;
+    if (path.empty()) return std::nullopt;  // Told where it stands.
     if (const auto known = scope.read->find(path); known != scope.read->end()) {
       diagnostics_.redact(known->second);
       return literal(node, known->second);

@@ -1,6 +1,7 @@
 #include "engine/config/spec.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -204,11 +205,13 @@ bool read_choice(const Node& node, Reader& reader, const std::vector<Choice>& ch
 bool read_list(const Node& node, Reader& reader, const TypeOps& element, const std::vector<Choice>& choices,
                const std::function<void*()>& next) {
   if (!node.is_list()) {
-    if (!node.told)
-      reader.error(node.place, fmt::format("expected a list of {}, found {}", element.type, node.found()),
-                   node.is_scalar()
-                       ? fmt::format("a list stands in brackets: [{}]", node.text.substr(0, node.text.find('\n')))
-                       : "");
+    if (node.told) return false;
+    std::string hint;
+    if (node.is_map() && element.type == "map") hint = "a list of one is written `- …` below the key, or [{…}]";
+    const bool plain = node.text.find_first_of("{}[],:#'\"\n") == std::string::npos;
+    if (node.is_scalar()) hint = "a list stands in brackets" + (plain ? ": [" + node.text + "]" : std::string());
+    const std::string of = element.type == "map" || element.type == "path" ? element.type + "s" : element.type;
+    reader.error(node.place, fmt::format("expected a list of {}, found {}", of, node.found()), std::move(hint));
     return false;
   }
   bool good = true;
@@ -349,6 +352,10 @@ void read_field(const detail::Field& field, const FieldDeclaration& declaration,
       *static_cast<std::int64_t*>(member) = word.value;
       return;
     }
+    if (filled->is_scalar() && !filled->text.empty() && std::isalpha(static_cast<unsigned char>(filled->text[0]))) {
+      reader.error(filled->place, fmt::format("expected an integer or {}, found {}", word.word, filled->found()));
+      return;
+    }
   }
   if (!field.ops->read(*filled, reader, field.choices, member)) return;
   if (field.statements)
@@ -485,10 +492,11 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
     return read_field(*value, declaration.value, *node, reader, config);
   }
   if (!node->is_map() && !node->is_null()) {
+    const std::string key = last_step.empty() || parse_integer(last_step) ? declaration.name : last_step;
     std::string hint;
     if (!fields.empty() && node->is_scalar())
-      hint = fmt::format("write {}: {{{}: {}}}", declaration.name, declaration.fields.front().key, node->text);
-    if (fields.empty()) hint = fmt::format("write {}: {{}}", declaration.name);
+      hint = fmt::format("write {}: {{{}: {}}}", key, declaration.fields.front().key, node->text);
+    if (fields.empty()) hint = fmt::format("write {}: {{}}", key);
     return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()),
                         hint);
   }

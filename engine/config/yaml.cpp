@@ -867,8 +867,9 @@ void Builder::syntax_error(const YAML::Exception& exception) {
       if (at_end)
         return say(frame->start, frame->start + 1, fmt::format("this {} is never closed", open),
                    fmt::format("close it with {}", open == '[' ? ']' : '}'));
-      return say(position, position + 1, fmt::format("expected `,` or `{}` here", open == '[' ? ']' : '}'),
-                 "quote a text with `{`, `}` or `,` inside { }");
+      return say(
+          position, position + 1, fmt::format("expected `,` or `{}` here", open == '[' ? ']' : '}'),
+          map_.at(position) == ':' ? "quote a text with `: ` in it" : "quote a text with `{`, `}` or `,` inside { }");
     }
   }
   std::string hint;

@@ -106,6 +106,11 @@ class Wiring {
     std::vector<std::string> names;
     for (const auto& member : members(inside)) names.push_back(member.substr(inside.empty() ? 0 : inside.size() + 1));
     const auto near = config::nearest(text.substr(0, dot), names);
+    if (inside.empty() && text.substr(0, dot) == config::any_word) {
+      diagnostics_.error(place, "there is no '" + text + "'",
+                         "`" + std::string(config::any_failed) + "` is what failed and nobody else listens to");
+      return found;
+    }
     diagnostics_.error(
         place, "there is no stage '" + text.substr(0, dot) + "'" + (inside.empty() ? "" : " inside '" + inside + "'"),
         near.empty() ? "" : "did you mean '" + near + "'?");

@@ -54,6 +54,12 @@ void StageReader::resolve(stage::LimitConfig& limit, const std::string& path) {
     limit.rate = rate;
     return;
   }
+  if (!config::is_name(limit.word)) {
+    const auto advice = config::rate_advice(limit.word);
+    diagnostics_.error(limit.place, "'" + limit.word + "' is no rate" + (advice.empty() ? "" : ": " + advice),
+                       "a rate is written 10/s, 100/m or 1/10s", path);
+    return;
+  }
   take_named(limit, named_.limits, "limits", "a rate is written 10/s, 100/m or 1/10s", path);
 }
 
@@ -136,6 +142,7 @@ void StageReader::check_code(config::Reader& reader, script::Setting setting) {
 
 void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
   planned.kind = catalog_.find(kind.key);
+  const auto errors = diagnostics_.error_count();
   {
     const config::Reader::Step step(reader, kind.key);
     planned.configured = planned.kind->configure(kind.value, reader);
@@ -259,6 +266,16 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
       diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
       continue;
     }
+    const auto owner = std::find_if(node.body.entries.begin(), node.body.entries.end(), [&](const Entry& other) {
+      const auto* of = catalog_.find(other.key);
+      return of && of->declaration().find(entry.key);
+    });
+    if (owner != node.body.entries.end()) {
+      diagnostics_.error(
+          entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
+          "it is said of '" + owner->key + "': write it inside, " + owner->key + ": {" + entry.key + ": …}");
+      continue;
+    }
     auto known = common.keys();
     const auto kinds = catalog_.names();
     known.insert(known.end(), kinds.begin(), kinds.end());
@@ -268,7 +285,9 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
                                 : "stage '" + node.name + "' has no kind, and '" + entry.key + "' is none",
                        config::did_you_mean(entry.key, known, "`weir list` shows the kinds"));
   }
-  if (!kind && !told) {
+  const bool merges = std::any_of(node.body.entries.begin(), node.body.entries.end(),
+                                  [](const Entry& entry) { return entry.key == "<<"; });
+  if (!kind && !told && !merges) {
     diagnostics_.error(node.place, "stage '" + node.name + "' has no kind",
                        "say what it does, such as `stdout: {}`; `weir list` shows the kinds");
   }

@@ -15,6 +15,7 @@
 namespace {
 
 using weir::tests::catalog;
+using weir::tests::check_of;
 using weir::tests::contains;
 using weir::tests::said_by;
 using weir::tests::TemporaryFolder;
@@ -84,6 +85,15 @@ BOOST_AUTO_TEST_CASE(verbs_that_are_still_to_come_say_so) {
     BOOST_TEST(said.err ==
                std::string("weir: '") + verb + "' comes with a later version\n  = weir --help lists what there is\n");
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_splits_a_file_over_machines_is_still_to_come_and_says_so) {
+  const auto run = said_by({"run", "a.yaml", "--place", "shop"});
+  BOOST_TEST(run.code == 64);
+  BOOST_TEST(run.err == "weir: '--place' comes with a later version\n  = weir run --help says what it takes\n");
+  const auto explained = said_by({"explain", "places"});
+  BOOST_TEST(explained.code == 64);
+  BOOST_TEST(contains(explained.err, "weir: 'places' comes with a later version\n"), explained.err);
 }
 
 BOOST_AUTO_TEST_CASE(an_option_before_the_verb_is_refused) {
@@ -311,6 +321,147 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_missing_empty_or_a_directory_is_a_matter_of_
       BOOST_TEST(contains(said.err, "error: "), said.err);
       BOOST_TEST(said.out.empty());
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_follows_only_from_what_was_refused_is_not_told) {
+  const TemporaryFolder folder;
+  const auto errors_of = [&folder](const std::string& yaml) {
+    const auto said = said_by({"check", folder.file("a.yaml", yaml)}).err;
+    std::string errors;
+    for (std::size_t at = said.find(" error: "); at != std::string::npos; at = said.find(" error: ", at + 1)) {
+      errors += said.substr(at + 8, said.find('\n', at) - at - 7);
+    }
+    return errors;
+  };
+  BOOST_TEST(errors_of("stages:\n  in: {nats: {subscribe: a}}\n  a: {from: in, pass: {}}\n"
+                       "  b: {from: [a, any.failed], reply: {status: 200}}\n"
+                       "tests:\n  - {name: a, expect: [{got: in, client: c, at: 1s, times: 1, text: a}]}\n") ==
+             "'nats' comes with a later version of weir\n`got` comes with a later version of weir\n");
+  BOOST_TEST(errors_of("stages:\n  in: {queue: {store: disk}}\n  a: {from: in, expand: {each: x}}\n"
+                       "  b: {from: a, html: {of: x}}\n  c: {from: b, gather: {of: a, into: y}}\n"
+                       "  d: {from: c, drop: {}}\n") ==
+             "'queue' comes with a later version of weir\n'html' comes with a later version of weir\n");
+  BOOST_TEST(contains(errors_of("stages:\n  in: {generate: {count: 1}}\n  a: pass\n  b: {from: a, drop: {}}\n"),
+                      "expected the stage 'a' as a map"));
+  BOOST_TEST(!contains(errors_of("stages:\n  in: {generate: {count: 1}}\n  a: pass\n  b: {from: a, drop: {}}\n"),
+                       "there is no stage"));
+  BOOST_TEST(errors_of("stages:\n  in: {generate: {count: 1}}\n  a: {from: in, route: [big]}\n"
+                       "  b: {from: a.big, drop: {}}\n") == "expected a map of lua, found a list\n");
+  BOOST_TEST(errors_of("secrets: {a: x}\nstages:\n  in: {exec: {pipe: [x], stdin: '${secret.a}'}}\n"
+                       "  b: {from: in, drop: {}}\n") == "expected a map of options for the secret 'a', found \"x\"\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_opens_by_an_option_says_by_which) {
+  const auto said = check_of(
+      "  in: {generate: {count: 1}}\n  sums: {from: in, aggregate: {window: 1s, fields: {n: count()}}}\n"
+      "  out: {from: sums, drop: {}}\n  late: {from: sums.late, drop: {}}\n");
+  BOOST_TEST(contains(said.err, "stage 'sums' has no port 'late'"), said.err);
+  BOOST_TEST(
+      contains(said.err, "its ports: failed; `.late` is there with `time: FIELD`: by arrival nothing comes late"),
+      said.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_stands_beside_its_kind_is_told_to_go_inside) {
+  const auto said = check_of("  in:\n    generate:\n    range: 1..3\n  out: {from: in, drop: {}}\n");
+  BOOST_TEST(contains(said.err, ":4:5: error: stage 'in' has no key 'range'"), said.err);
+  BOOST_TEST(contains(said.err, "it is said of 'generate': write it inside, generate: {range: …}"), said.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_kind_of_ones_own_that_nobody_uses_is_checked) {
+  const TemporaryFolder folder;
+  const std::string end = "stages:\n  in: {generate: {count: 1}}\n  out: {from: in, drop: {}}\n";
+  const auto bad = folder.file("bad.yaml",
+                               "kinds:\n"
+                               "  up:\n"
+                               "    options: {url: {type: text}, n: {type: integer}, m: {type: map}}\n"
+                               "    stages:\n"
+                               "      call: {htp: {get: '${url}'}}\n"
+                               "      near: {from: cal, where: 'msg.n > ${n}'}\n"
+                               "      late: {from: near, timeout: 5, http: {get: '${urll}'}}\n"
+                               "      big: {from: late, route: '${m}'}\n"
+                               "      end: {from: big.any, workers: '${n}', lua: 'msg.a = = 1'}\n" +
+                                   end);
+  const auto said = said_by({"check", bad});
+  BOOST_TEST(said.code == 78);
+  for (const auto* what :
+       {":5:14: error: stage 'up/call' has no kind, and 'htp' is none",
+        ":6:20: error: there is no stage 'cal' inside 'up'", ":6:32: error: `${…}` is not filled in here",
+        "`meta: {n: '${n}'}` in a stage or step before it makes `meta.n`",
+        ":7:35: error: expected a duration such as 250ms", ":7:50: error: no var is called 'urll'",
+        ":9:59: error: unexpected symbol near '='"}) {
+    BOOST_TEST(contains(said.err, what), what << "\n" << said.err);
+  }
+  BOOST_TEST(!contains(said.err, "has no port"), said.err);
+  BOOST_TEST(said_by({"graph", bad}).code == 0);  // What does not use it runs.
+
+  const auto good = folder.file(
+      "good.yaml",
+      "kinds:\n"
+      "  up:\n"
+      "    options: {url: {type: text}, w: {type: duration}, n: {type: integer}, m: {type: map}, c: {type: lua},\n"
+      "              f: {type: text}, l: {type: list}, r: {type: rate}}\n"
+      "    stages:\n"
+      "      call: {http: {get: '${url}'}, timeout: '${w}', limit: '${r}', workers: '${n}', order: {key: a}, merge: "
+      "{}}\n"
+      "      sums: {from: call, aggregate: {window: '${w}', slide: 5m, fields: '${m}'}}\n"
+      "      split: {from: sums, route: '${m}'}\n"
+      "      some: {from: split.some, where: '${c}'}\n"
+      "      read: {from: some, limit: '${f}', decode: {format: '${f}'}}\n"
+      "      put: {from: read, state: {key: a, forget: '${w}'}, lua: '${c}'}\n"
+      "      other: {from: '${f}', gather: {of: '${f}', into: x}}\n"
+      "      kept: {from: [put, other], file: {append: '${f}', format: '${f}'}}\n" +
+          end);
+  const auto none = said_by({"check", good});
+  BOOST_TEST(none.code == 0, none.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_kinds_alone_is_for_others_and_is_checked) {
+  const TemporaryFolder folder;
+  const auto library = folder.file(
+      "lib.yaml", "kinds: {twice: {options: {c: {type: lua}}, stages: {a: {where: '${c}'}}}}\nlimits: {some: 1/s}\n");
+  BOOST_TEST(said_by({"check", library}).out == library + ": good, no stages, 1 kind\n");
+  BOOST_TEST(said_by({"test", library}).code == 0);
+  BOOST_TEST(contains(said_by({"graph", library}).err, "the file has no stages"));
+  const auto bad = folder.file("bad.yaml", "kinds: {twice: {stages: {a: {wher: true}}}}\nlimits: {some: 1 per s}\n");
+  const auto said = said_by({"check", bad});
+  BOOST_TEST(said.code == 78);
+  BOOST_TEST(contains(said.err, "'wher' is none"), said.err);
+  BOOST_TEST(contains(said.err, "'1 per s' is no rate"), said.err);
+}
+
+BOOST_AUTO_TEST_CASE(tests_of_an_included_file_are_checked_and_not_run) {
+  const TemporaryFolder folder;
+  folder.file("lib.yaml",
+              "stages: {in: {stdin: {}}}\n"
+              "tests:\n  - {name: a, send: [{to: inn, text: a}], expect: [{exit: 0}]}\n");
+  const auto file = folder.file("a.yaml",
+                                "include: lib.yaml\nstages: {out: {from: in, stdout: {}}}\n"
+                                "tests: [{name: b, send: [{to: in, text: a}], expect: [{from: out, text: a}]}]\n");
+  const auto said = said_by({"check", file});
+  BOOST_TEST(said.code == 78);
+  BOOST_TEST(contains(said.err, "lib.yaml:3:27: error: there is no stage 'inn'"), said.err);
+  BOOST_TEST(contains(said_by({"test", file}).out, "1 test: 1 passed\n"));
+}
+
+BOOST_AUTO_TEST_CASE(code_that_is_folded_is_told_where_it_is_wrong) {
+  const auto said = check_of(
+      "  in: {generate: {count: 1}}\n"
+      "  a:\n    from: in\n    lua: >\n      local a = 1\n      local b = = 2\n      msg.c = a\n"
+      "  out: {from: a, drop: {}}\n");
+  BOOST_TEST(contains(said.err, ":7:17: error: unexpected symbol near '='"), said.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_looks_like_code_is_warned_of_unless_it_is_quoted) {
+  const auto warned = [](const std::string& kind) {
+    return check_of("  in: {generate: {count: 1}}\n  a: {from: in, " + kind + "}\n  out: {from: a, drop: {}}\n");
+  };
+  BOOST_TEST(contains(warned("set: {b: msg.n * 2}").err, "warning: 'msg.n * 2' is a text here, as it stands\n"));
+  BOOST_TEST(contains(warned("dedupe: {key: msg.id}").err, "is filled in by '{{ msg.id }}'"));
+  BOOST_TEST(contains(warned("keep: [msg.id]").err, "write 'id'"));
+  for (const auto* kind :
+       {"set: {b: 'msg.n * 2'}", "set: {b: 'of {{ msg.n }}'}", "set: {b: result.json}", "set: {b: msg}"}) {
+    BOOST_TEST(warned(kind).err == "", kind);
   }
 }
 
