@@ -140,12 +140,28 @@ void StageReader::check_code(config::Reader& reader, script::Setting setting) {
   reader.code.clear();
 }
 
+/// The kind's value without the keys that are said of every stage, and so beside it: they are told here.
+Node StageReader::without_common(const PlannedStage& planned, const Entry& kind, config::Reader& reader) {
+  Node value = kind.value;
+  const auto& declaration = planned.kind->declaration();
+  using Shape = config::Declaration::Shape;
+  if (declaration.shape == Shape::scalar || declaration.shape == Shape::whole) return value;  // Any key is the user's.
+  std::erase_if(value.entries, [&](const Entry& entry) {
+    if (declaration.find(entry.key) || !stage::common_spec().declaration().find(entry.key)) return false;
+    const std::string beside = planned.in_do ? std::string(stage::do_key) : kind.key;
+    reader.error(entry.key_place, "'" + entry.key + "' is said of the stage, not of its '" + kind.key + "'",
+                 "write it beside `" + beside + "`, not inside");
+    return true;
+  });
+  return value;
+}
+
 void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
   planned.kind = catalog_.find(kind.key);
   const auto errors = diagnostics_.error_count();
   {
     const config::Reader::Step step(reader, kind.key);
-    planned.configured = planned.kind->configure(kind.value, reader);
+    planned.configured = planned.kind->configure(without_common(planned, kind, reader), reader);
   }
   planned.doubtful = diagnostics_.error_count() != errors || reader.scope.guesses(kind.value);
   planned.ports = {std::string(config::main_word), std::string(config::failed_word)};

@@ -28,6 +28,7 @@ class StageReader {
   using Entry = config::Node::Entry;
   PlannedStage read_common(const config::StageNode& node);
   void check_code(config::Reader& reader, script::Setting setting);
+  static config::Node without_common(const PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
                   std::vector<PlannedStage>& stages);

@@ -368,6 +368,19 @@ BOOST_AUTO_TEST_CASE(a_key_that_stands_beside_its_kind_is_told_to_go_inside) {
   BOOST_TEST(contains(said.err, "it is said of 'generate': write it inside, generate: {range: …}"), said.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_key_of_every_stage_that_stands_inside_its_kind_is_told_to_go_beside_it) {
+  const auto said = check_of(
+      "  in: {generate: {count: 1}}\n  a: {from: in, http: {get: 'http://a/', timeout: 5s, workers: 3}}\n"
+      "  b: {do: [{decode: {from: a, format: json}}], from: a}\n  out: {from: b, drop: {}}\n");
+  for (const auto* what : {":3:42: error: 'timeout' is said of the stage, not of its 'http'",
+                           ":3:55: error: 'workers' is said of the stage, not of its 'http'",
+                           ":4:22: error: 'from' is said of the stage, not of its 'decode'"}) {
+    BOOST_TEST(contains(said.err, what), what << "\n" << said.err);
+  }
+  BOOST_TEST(contains(said.err, "write it beside `do`, not inside"), said.err);
+  BOOST_TEST(!contains(said.err, "has no key"), said.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_kind_of_ones_own_that_nobody_uses_is_checked) {
   const TemporaryFolder folder;
   const std::string end = "stages:\n  in: {generate: {count: 1}}\n  out: {from: in, drop: {}}\n";
