@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <thread>
 
 #include "tests/bench/rows.hpp"
@@ -50,6 +51,21 @@ void loop_malloc64(State& state) {
       sums.of_all += upper(payload, payload, payload_bytes);
       sums.of_firsts += first_word(payload);
       std::free(payload);
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  count(state, chain_messages);
+}
+
+void loop_shared64(State& state) {
+  for (auto _ : state) {
+    Sums sums;
+    for (std::uint64_t i = 0; i < chain_messages; ++i) {
+      auto payload = std::make_shared<std::array<char, payload_bytes>>();
+      benchmark::DoNotOptimize(payload);
+      fill(payload->data(), i);
+      sums.of_all += upper(payload->data(), payload->data(), payload_bytes);
+      sums.of_firsts += first_word(payload->data());
     }
     benchmark::DoNotOptimize(sums);
   }
@@ -140,6 +156,7 @@ void register_calibration() {
   row("Calib/loop_noalloc64", loop_noalloc64);
   row("Calib/loop_rows64", loop_rows64);
   row("Calib/loop_malloc64", loop_malloc64);
+  row("Calib/loop_shared64", loop_shared64);
   row("Calib/loop_1KiB", loop_noalloc, std::size_t{1024}, std::uint64_t{500'000});
   row("Calib/loop_16KiB", loop_noalloc, std::size_t{16 * 1024}, std::uint64_t{50'000});
   row("Calib/rmw", rmw);

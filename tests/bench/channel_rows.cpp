@@ -207,6 +207,61 @@ void job_row(State& state, bool two) {
   count(state, messages);
 }
 
+// --- several senders, several receivers ---------------------------------------------------------------------------
+
+/// Makes its share of the messages of the job, in batches of 64, and deals them to the edges in turn.
+Task<> dealing_source(Core& core, const std::vector<Edge*>& edges, std::uint64_t from, std::uint64_t to) {
+  Turn turn;
+  std::size_t next = 0;
+  for (std::uint64_t i = from; i < to;) {
+    auto batch = Batch::make();
+    batch->expect(64 * payload_bytes);
+    batch->append_many(std::min<std::uint64_t>(64, to - i), payload_bytes, {}, [&i](char* into) {
+      fill(into, i++);
+      return payload_bytes;
+    });
+    Edge& edge = *edges[next];
+    next = (next + 1) % edges.size();
+    if (edge.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes())) {
+      edge.send(std::move(batch));
+    } else {
+      co_await send(core, edge, std::move(batch));
+    }
+    if (turn.over()) co_await core.yield();
+  }
+  for (Edge* const edge : edges) edge->send(flow::Mark::end);
+}
+
+/// So many that make and so many that look, an edge from each to each: an inbox has one reader, so who sends to several
+/// deals, as the engine does.
+void many_row(State& state, std::size_t senders, std::size_t receivers, bool two) {
+  const std::uint64_t messages = chain_messages / 2, share = messages / senders;
+  const std::uint64_t expected = firsts_as_made(messages);
+  for (auto _ : state) {
+    run_sums = {};
+    flow::Budget budget(std::uint64_t{1} << 30);
+    std::vector<std::unique_ptr<Inbox>> inboxes;
+    std::vector<std::vector<Edge*>> edges(senders);
+    for (std::size_t i = 0; i < receivers; ++i) {
+      inboxes.push_back(std::make_unique<Inbox>());
+      for (auto& of_sender : edges) of_sender.push_back(&inboxes.back()->connect("many", bounds(1024), budget));
+    }
+    Cast cast(two ? 2 : 1);
+    Core &here = cast.core(0), &there = cast.core(two ? 1 : 0);
+    for (std::size_t i = 0; i < senders; ++i) {
+      const std::uint64_t to = i + 1 == senders ? messages : (i + 1) * share;
+      cast.add(here, [&, i, to] { return dealing_source(here, edges[i], i * share, to); });
+    }
+    for (const auto& inbox : inboxes) cast.add(there, [&] { return end(there, *inbox); });
+    cast.play();
+    if (run_sums.of_firsts != expected) {
+      state.SkipWithError("the sum is wrong: messages were lost or changed");
+      return;
+    }
+  }
+  count(state, messages);
+}
+
 // --- parking -----------------------------------------------------------------------------------------------------
 
 Task<> ask(Core& core, Edge& edge, Inbox& inbox, std::uint64_t rounds, std::vector<std::int64_t>& taken) {
@@ -272,6 +327,13 @@ void register_channels() {
       }
     }
     row("Channel/" + where + "/job", job_row, two);
+    for (const std::size_t senders : {1u, 2u, 4u}) {
+      for (const std::size_t receivers : {1u, 2u, 4u}) {
+        if (senders * receivers > 4 || (senders == 2) != (receivers == 2)) continue;
+        row("Mpmc/" + std::to_string(senders) + "x" + std::to_string(receivers) + "/" + where, many_row, senders,
+            receivers, two);
+      }
+    }
   }
   row("Park/local", park_row, false);
   row("Park/remote", park_row, true);

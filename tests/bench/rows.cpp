@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   register_calibration();
   register_chains();
   register_channels();
+  register_stores();
   register_fans();
   register_latencies();
   register_growth();

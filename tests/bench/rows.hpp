@@ -49,6 +49,7 @@ benchmark::internal::Benchmark* row(const std::string& name, Row run, Arguments.
 void register_calibration();
 void register_chains();
 void register_channels();
+void register_stores();
 void register_fans();
 void register_latencies();
 void register_growth();
