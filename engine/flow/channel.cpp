@@ -413,7 +413,10 @@ void Inbox::poke() noexcept { publish(); }
 void Inbox::close() noexcept {
   for (const auto& edge : edges_) {
     if (edge->closed_.load(std::memory_order_relaxed)) continue;
-    if constexpr (planted == 12) edge->sender_.wake();
+    if constexpr (planted == 12) {
+      edge->sender_.wake();
+      for (int looks = 0; looks < 20'000 && !edge->closed(); ++looks) continue;  // Long enough to be hit by chance.
+    }
     edge->closed_.store(true, std::memory_order_seq_cst);
     if constexpr (planted != 5 && planted != 12) edge->sender_.wake();
     if (edge->closing_) edge->closing_();
