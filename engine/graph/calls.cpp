@@ -352,7 +352,7 @@ void Calls::pass_gates(Time now) {
   if (limit_->config().by) {
     tell_load();
   } else if (due || first) {
-    if (limited_.happens()) limited_.say({{"limit", limit_->config().text()}});
+    if (limited_.happens()) limited_.say({{"because", limit_->config().text()}});
   }
   if (const auto next = free_workers() > 0 ? first : gate_->next_end()) {
     due = std::min(*next, due.value_or(Time::max()));
@@ -454,7 +454,7 @@ void Calls::work(Job& job) {
     const auto until = limit_->bucket().take(job.toll.key, job.toll.cost, now);
     if (limit_->config().by) tell_load();
     if (until) {
-      if (!limit_->config().by && limited_.happens()) limited_.say({{"limit", limit_->config().text()}});
+      if (!limit_->config().by && limited_.happens()) limited_.say({{"because", limit_->config().text()}});
       job.dropped = limit_->over() == stage::Over::drop;
       return finish(job, limit_->refused(now, *until));
     }

@@ -283,7 +283,7 @@ class SourceUnit final : public Unit, private TokenOwner {
       auto toll = limit_->toll(Message(*batch, row));
       if (!toll) return std::move(toll.failure());
       if (const auto until = limit_->bucket().take(toll->key, toll->cost, now)) {
-        if (limited_.happens()) limited_.say({{"limit", limit_->config().text()}});
+        if (limited_.happens()) limited_.say({{"because", limit_->config().text()}});
         return limit_->refused(now, *until);
       }
     }

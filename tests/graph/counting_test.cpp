@@ -249,7 +249,7 @@ stages:
   int runs = 0;
   bench.runtime.programs().script("work", [&runs](const runtime::Command&) { return ends_with(++runs % 2); });
   bench.run();
-  BOOST_TEST(times(bench.log, "msg=\"messages are held back by the limit\" limit=") == 1, bench.log);
+  BOOST_TEST(times(bench.log, "msg=\"messages are held back by the limit\" because=") == 1, bench.log);
   BOOST_TEST(times(bench.log, "msg=\"the limit holds nothing back\" times=") == 1, bench.log);
   BOOST_TEST(times(bench.log, "msg=\"calls fail and are made again\" because=") == 1, bench.log);
   BOOST_TEST(times(bench.log, "msg=\"no call is made again any more\" times=") == 1, bench.log);
