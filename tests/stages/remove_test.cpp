@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(fields_deep_down_are_reached) {
 BOOST_AUTO_TEST_CASE(remove_takes_paths_and_says_what_one_is) {
   BOOST_TEST(Read("remove", "[]").mistake() == "'remove' is empty");
   BOOST_TEST(Read("remove", "host").mistake() ==
-             "expected a list of path, found \"host\"; a list stands in brackets: [host]");
+             "expected a list of paths, found \"host\"; a list stands in brackets: [host]");
   BOOST_TEST(Read("remove", "[a..b]").mistake() ==
              "expected a path in the payload such as a.b, found \"a..b\": a name stands before, between and behind "
              "the points; a key that holds one itself is reached by `lua` only");
