@@ -11,9 +11,12 @@
 
 namespace weir::script {
 
+namespace native {
+class Run;
+}
+
 /// Locals, `if`, loops over lists, tables, arithmetic, texts and the plainest functions: it takes a third of what Lua
-/// takes for them, and gives the same. Movable; the engine must outlive it. One
-/// core.
+/// takes for them, and gives the same. Movable; the engine must outlive it. One core.
 class Native {
  public:
   enum class Outcome : std::uint8_t {
@@ -33,9 +36,8 @@ class Native {
   Outcome run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted) const;
 
  private:
-  class Content;
-  explicit Native(std::unique_ptr<Content> content);
-  std::unique_ptr<Content> content_;
+  explicit Native(std::unique_ptr<native::Run> run);
+  std::unique_ptr<native::Run> run_;
 };
 
 }  // namespace weir::script
