@@ -113,7 +113,7 @@ Flow Run::each(const Statement& one) {
   if (!eval(*one.value, of)) return Flow::unclear;
   const auto& body = one.branches.front();
   if (of.is(Value::Kind::table)) {
-    if (!one.positions && !tables_[of.index].members.empty()) return Flow::unclear;  // In which order?
+    if (!one.positions && tables_[of.index].had_names) return Flow::unclear;  // In which order?
     for (std::size_t i = 0; i < tables_[of.index].items.size(); ++i) {
       slots_[one.slot] = Value::of(static_cast<std::int64_t>(i + 1));
       slots_[one.slot + 1] = tables_[of.index].items[i];
@@ -225,6 +225,7 @@ bool Run::store(Table& table, const Value& by, const Value& value) {
   } else {
     if (members.size() == members_most) return false;
     members.emplace_back(by.text(), value);
+    table.had_names = true;
   }
   return true;
 }

@@ -282,7 +282,8 @@ class Reader {
       const Expression& format = *made.parts.front();
       if (format.kind != Kind::constant || !format.constant.is(Value::Kind::text)) return nothing();
       auto conversions = conversions_of(format.constant.text());
-      if (!conversions || made.parts.size() < conversions->size()) return nothing();
+      // As many as it writes: Lua computes those too that it does not write, and may fail there.
+      if (!conversions || made.parts.size() != conversions->size()) return nothing();
       made.conversions = std::move(*conversions);
     }
     return &made;
@@ -302,6 +303,7 @@ class Reader {
     if (take("(")) {
       made = expression();
       want(")");
+      if (is_several(*made)) return nothing();  // The first alone.
     } else if (is("{")) {
       return table();
     } else if (is_name()) {
@@ -431,7 +433,7 @@ class Reader {
     for (const auto* called : {"drop", "fail", "error", "emit", "emit_to"}) {
       if (is_ours(called)) return verdict();
     }
-    if (is_ours("table") && at_ + 2 < tokens_.size() && tokens_[at_ + 2].is("insert")) {
+    if (is_ours("table") && at_ + 2 < tokens_.size() && tokens_[at_ + 1].is(".") && tokens_[at_ + 2].is("insert")) {
       at_ += 3;
       auto given = arguments();
       if (given.size() != 2) failed_ = true;
@@ -449,7 +451,7 @@ class Reader {
     const auto called = name();
     auto given = arguments();
     if (failed_) return made;
-    if (called == "drop") {
+    if (called == "drop" && given.empty()) {
       made.kind = Statement::Kind::drop;
     } else if (called == "emit" && given.size() == 1) {
       made.kind = Statement::Kind::emit;
@@ -585,6 +587,8 @@ class Reader {
 
 std::optional<Code> read(std::string_view code, const std::vector<std::string>& ports,
                          const config::Map<config::Value>& vars) {
+  // Lua ends a comment at a carriage return too, and makes one line's end of it in a text.
+  if (code.find('\r') != code.npos) return std::nullopt;
   return Reader(code, ports, vars).read();
 }
 

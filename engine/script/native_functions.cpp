@@ -24,7 +24,7 @@ Value rounded(double number) {
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t\r\n\f\v";
   const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
+  if (first == std::string_view::npos) return text.substr(0, 0);  // RE2 finds no groups in {}.
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 

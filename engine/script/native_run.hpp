@@ -34,6 +34,7 @@ constexpr std::size_t walked_most = 1024;
 struct Table {
   std::vector<std::pair<std::string_view, Value>> members;
   std::vector<Value> items;
+  bool had_names = false;  // Then Lua may hold its items in another order.
 };
 
 enum class Flow : std::uint8_t { on, unclear, gave, dropped, left };
@@ -81,6 +82,7 @@ class Run {
     Table& made = tables_[tables_used_++];
     made.members.clear();
     made.items.clear();
+    made.had_names = false;
     return &made;
   }
 

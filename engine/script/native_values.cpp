@@ -234,6 +234,7 @@ bool Run::eval(const Expression& one, Value& out) {
       Table* made = new_table(out);
       const auto index = out.index;
       if (!made || one.parts.size() > members_most) return false;
+      made->had_names = true;
       for (std::size_t i = 0; i < one.parts.size(); ++i) {
         Value value;
         if (!eval(*one.parts[i], value)) return false;

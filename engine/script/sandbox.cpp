@@ -123,7 +123,9 @@ int string_format(lua_State* lua) {
     raise(lua, Reason::type, "string.format wants a text first, got %s", luaL_typename(lua, 1));
   }
   int argument = 1;
-  for (const char* at = lua_tostring(lua, 1); *at; ++at) {
+  std::size_t size;
+  const char* at = lua_tolstring(lua, 1, &size);
+  for (const char* const end = at + size; at < end; ++at) {  // A 0 is no end.
     if (*at != '%') continue;
     ++at;
     while (*at && std::strchr("-+ #0123456789.", *at)) ++at;

@@ -386,6 +386,30 @@ BOOST_AUTO_TEST_CASE(what_is_unclear_is_left_to_lua_and_leaves_nothing_behind) {
              "budget: the code was not done after 1000000 instructions");
 }
 
+BOOST_AUTO_TEST_CASE(what_lua_does_in_its_corners_is_done) {
+  StillHost host;
+  Engine engine(host);
+  const std::string payload = R"({"n":3,"s":"ab","blank":"  ","f":"1","l":[3,1]})";
+  for (const std::string code :
+       {"local k, v = re.match('^(x*)=?(x*)$', trim(msg.blank)) return {k = k, v = v, ok = k ~= nil}",
+        "return {a = re.match('x*', trim('')) ~= nil, b = split(trim(' '), ',')[1]}",
+        "return string.format('%d', 1, msg.gone.x)", "return string.format('x', msg.gone.x)",
+        "emit{1} drop(msg.gone.x)", "drop(1 + nil)", "local a, b = (re.match('(.)(.)', msg.s)) return {a = a, b = b}",
+        "local a, b = ((re.match('(.)(.)', msg.s))) return {a = a, b = b}",
+        "local t = {a = 1, b = 2, c = 3} t.a = nil t.b = nil t.c = nil t[1] = 'x' t[2] = 'y' t[3] = 'z' "
+        "local s = '' for k, v in pairs(t) do s = s .. k .. v end return s",
+        "local t = {a = msg.gone, b = msg.gone, c = msg.gone} table.insert(t, 'x') table.insert(t, 'y') "
+        "local s = '' for k, v in pairs(t) do s = s .. k .. v end return s",
+        "local t = {} table:insert(t, 1) return t", "-- x\rreturn {a = 1}", "local x = 1 -- c\rx = 2\nreturn {x = x}",
+        "return {a = [[x\r\ny]]}", "return {a = string.format('\\0%s', 0.1 + 0.2)}"}) {
+    Block ours, lua;
+    BOOST_REQUIRE_MESSAGE(!ours.compile(engine, {code, {}}), code);
+    BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::message, Block::Path::lua_only));
+    const auto by_weir = made(ours, payload, false), by_lua = made(lua, payload, false);
+    BOOST_TEST(by_weir == by_lua, code << ": " << by_weir << ", but Lua: " << by_lua);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(any_two_numbers_are_computed_and_compared_as_lua_does) {
   StillHost host;
   Engine engine(host);

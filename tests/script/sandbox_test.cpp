@@ -173,6 +173,7 @@ BOOST_AUTO_TEST_CASE(texts_are_no_numbers) {
 
 BOOST_AUTO_TEST_CASE(no_output_depends_on_where_memory_lies) {
   BOOST_TEST(after("return string.format('%p', {})") == "type: string.format knows no %p here");
+  BOOST_TEST(after("return string.format('\\0%p', {})") == "type: string.format knows no %p here");
   BOOST_TEST(after("return string.format('%s %s %s', {1}, msg, type)") == "[1] {} function");
   BOOST_TEST(after("return tostring({b = 1, a = {}})") == R"({"a":{},"b":1})");
   BOOST_TEST(after("return tostring(try)") == "function");
