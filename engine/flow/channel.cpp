@@ -50,7 +50,12 @@ struct Inbox::Queue {
 struct Edge::Tokens {
   explicit Tokens(Inbox& inbox) : producer(inbox.queue_->items) {}
   moodycamel::ProducerToken producer;
+  runtime::Time last_sent{};
 };
+
+/// Who sends more often than this does not look whether what was sent before is still there: between two cores that
+/// look would cost both of them a cache line a batch.
+constexpr runtime::Duration age_grain = std::chrono::milliseconds(100);
 
 /// What waits on an edge that drops its oldest: both sides take from its front, so it has a lock. Nobody holds it for
 /// longer than it takes to move a batch's rows.
@@ -109,7 +114,8 @@ bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
 }
 
 void Edge::send(message::Batch::Pointer batch, runtime::Time now) {
-  if (taken_seen_.load(std::memory_order_relaxed) == sent_) {
+  if (now - std::exchange(tokens_->last_sent, now) > age_grain &&
+      taken_seen_.load(std::memory_order_relaxed) == sent_) {
     waits_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
   InboxItem item;

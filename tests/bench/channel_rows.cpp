@@ -223,7 +223,7 @@ Task<> dealing_source(Core& core, const std::vector<Edge*>& edges, std::uint64_t
     Edge& edge = *edges[next];
     next = (next + 1) % edges.size();
     if (edge.fits(static_cast<std::uint32_t>(batch->size()), batch->live_bytes())) {
-      edge.send(std::move(batch));
+      edge.send(std::move(batch), core.now());
     } else {
       co_await send(core, edge, std::move(batch));
     }
