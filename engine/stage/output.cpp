@@ -118,6 +118,7 @@ std::size_t Output::waiting(Port port) const noexcept {
 }
 
 void Output::arrived(const Batch& batch) noexcept {
+  marked_ = nullptr;  // Another batch may have lain where this one lies.
   counters_.in += batch.size();
   counters_.bytes_in += batch.live_bytes();
   counters_.in_flight += static_cast<std::int64_t>(batch.size());

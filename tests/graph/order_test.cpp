@@ -216,6 +216,26 @@ stages:
   BOOST_TEST(passing.output() == "{\"n\":2}\n");
 }
 
+BOOST_AUTO_TEST_CASE(what_has_no_key_fails_as_it_came_with_what_stages_before_have_made_of_it) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench bench(R"(
+stages:
+  a: {generate: {range: 1..600, msg: {n: '{{ i }}', k: '{{ i % 7 ~= 3 and i % 7 or nil }}', p: ''}}}
+  b: {generate: {range: 1..600, msg: {n: '{{ i }}', k: '{{ i % 7 }}', p: ''}}}
+  c: {from: a, pass: {}, workers: 3, order: {key: '{{ msg.n }}'}}
+  d: {from: c, lua: 'msg.p = msg.p .. "d"'}
+  e: {from: [b, d], set: {p: '{{ msg.p .. "e" }}'}, workers: 4, order: {key: '{{ msg.k }}'}, edge: {capacity: 1}}
+  good: {from: e, drop: {}}
+  bad: {from: e.failed, where: msg.p ~= "d"}
+  shown: {from: bad, stdout: {}}
+)",
+                seed, 2);
+    bench.run();
+    BOOST_TEST(bench.stage("bad").in == 86U);
+    BOOST_TEST(bench.output() == "", "seed " << seed << ": " << bench.output());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_edge_before_workers_who_share_by_key_loses_what_one_of_them_can_not_take) {
   for (const std::string when : {"drop_newest", "drop_oldest", "fail", "drop_newest, after: 1ms"}) {
     Bench bench(R"(
