@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "engine/config/words.hpp"
 #include "engine/runtime/assert.hpp"
@@ -131,6 +132,7 @@ void Unit::retire() noexcept {
   merged_.clear();
   for (const auto& node : nodes_) {
     node->in.reset();
+    node->rest.clear();
     for (Port port = 0; port < node->targets.size(); ++port) {
       while (node->output->collect(port)) {
       }
@@ -226,11 +228,10 @@ bool Unit::work_off() {
         if (node == nodes_.front().get()) admit(*batch, port);
         Target& target = node->targets[port];
         if (target.fused) {
-          WEIR_ASSERT(!target.fused->in, "an operator deeper in the chain has been found empty");
+          WEIR_ASSERT(!target.fused->at_work(), "an operator deeper in the chain has been found empty");
           target.fused->output->arrived(*batch);
           output.counters().bytes_out += batch->live_bytes();
-          target.fused->in = std::move(batch);
-          target.fused->row = 0;
+          hand_on(*target.fused, std::move(batch));
           node = target.fused;  // What is before it in the tree waits for it, and what is behind it is empty.
           break;
         }
@@ -247,8 +248,38 @@ bool Unit::work_off() {
   }
 }
 
+/// A `do` is one stage: what fails in a step, and goes on by `on_error: pass`, leaves it past the steps behind, in its
+/// turn. Rare, so that they get it as batches of their own: an operator need not look at each row.
+void Unit::hand_on(Node& to, Batch::Pointer batch) {
+  to.row = 0;
+  to.past = false;
+  const bool may_pass =
+      to.planned->common.on_error == stage::OnError::pass && to.planned->of_several() && !to.planned->first_written();
+  const auto goes_past = [&](std::size_t row) {
+    const auto* metadata = batch->metadata(row);
+    return metadata && metadata->failed && metadata->failed->stage == to.planned->name;
+  };
+  for (std::size_t row = 0; may_pass && row < batch->size();) {
+    const bool past = goes_past(row);
+    std::size_t end = row + 1;
+    while (end < batch->size() && goes_past(end) == past) ++end;
+    if (row == 0 && end == batch->size()) {
+      to.past = past;
+      break;
+    }
+    Batch::Pointer part = Batch::make();
+    for (; row < end; ++row) part->take_row(*batch, row);
+    to.rest.emplace_back(std::move(part), past);
+  }
+  if (to.rest.empty()) to.in = std::move(batch);
+}
+
 void Unit::process(Node& node) {
   stage::Output& output = *node.output;
+  if (!node.in) {
+    std::tie(node.in, node.past) = std::move(node.rest.front());
+    node.rest.pop_front();
+  }
   const std::size_t before = node.row, rows = node.in->size();
   if (before == 0 && node.planned->of_several() && node.planned->first_written()) node.in->keep_originals();
   // The stage that heads the unit is timed by the unit's own readings.
@@ -256,7 +287,11 @@ void Unit::process(Node& node) {
   if (timed) read_clock();
   const runtime::Time began = clock_;
   output.begin(node.in, clock_, turn_began_ + turn_most);
-  node.row = node.op->process(*node.in, node.row, output, clock_);
+  if (node.past) {
+    while (node.row < rows) output.pass(*node.in, node.row++);
+  } else {
+    node.row = node.op->process(*node.in, node.row, output, clock_);
+  }
   const std::size_t done = node.row - before;
   output.end(node.in, node.row);
   if (done == 0 && before < rows && !output.pending()) {

@@ -1,6 +1,7 @@
 // A unit: what runs as one coroutine on one core, a driver or an operator with the operators fused behind it.
 #pragma once
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,8 +32,11 @@ struct Node {
   bool sampled = false;  ///< Timed one call in so many: another stage than the head, whose time is exact.
   int calls = 0;         ///< Of the operator, since one was timed,
   std::size_t rows = 0;  ///< and the rows of those.
+  bool past = false;     ///< All of `in` goes past this step of a `do`: one before it has failed and says `pass`.
+  /// What comes behind `in`, where that was one batch of both kinds.
+  std::deque<std::pair<stage::Batch::Pointer, bool>> rest;
 
-  bool at_work() const noexcept { return in || output->pending(); }
+  bool at_work() const noexcept { return in || !rest.empty() || output->pending(); }
 };
 
 /// One way out of a unit that keeps it going.
@@ -223,6 +227,7 @@ class Unit {
   bool send_keyless();
   void process(Node& node);
   Node* deepest_at_work() noexcept;
+  static void hand_on(Node& to, stage::Batch::Pointer batch);
 
   std::unique_ptr<runtime::Coroutine> coroutine_;
   std::optional<flow::Arrival> ahead_;  // Received and not taken yet.

@@ -191,6 +191,7 @@ void Output::fail(Batch& batch, std::size_t row, Failure why) {
     case OnError::drop:
       return drop(batch, row, Dropped::configured);
     case OnError::pass:
+      if (originals_) batch.restore_original(row);
       batch.edit_metadata(row).failed = std::move(why);
       return pass(batch, row);
     case OnError::fail:

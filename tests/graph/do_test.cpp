@@ -168,3 +168,26 @@ BOOST_AUTO_TEST_CASE(each_step_has_what_the_ones_before_made_of_an_object_withou
   bench.run();
   BOOST_TEST(bench.files().text("out") == "{\"d\":2}\n{\"b\":1,\"d\":2}\n{\"d\":2}\n");
 }
+
+BOOST_AUTO_TEST_CASE(what_a_step_fails_and_passes_leaves_the_whole_as_it_came_in_its_turn) {
+  Bench bench(R"(
+stages:
+  a: {generate: {range: 1..130, msg: {n: '{{ i }}'}}}
+  b:
+    from: a
+    on_error: pass
+    do:
+      - set: {one: 1}
+      - lua: if msg.n % 60 == 2 then fail("no") end
+      - where: msg.n % 60 < 4
+      - set: {two: 2}
+  c: {from: b, stdout: {}}
+)");
+  bench.run();
+  BOOST_TEST(bench.output() ==
+             "{\"n\":1,\"one\":1,\"two\":2}\n{\"n\":2}\n{\"n\":3,\"one\":1,\"two\":2}\n{\"n\":60,\"one\":1,\"two\":2}\n"
+             "{\"n\":61,\"one\":1,\"two\":2}\n{\"n\":62}\n{\"n\":63,\"one\":1,\"two\":2}\n"
+             "{\"n\":120,\"one\":1,\"two\":2}\n{\"n\":121,\"one\":1,\"two\":2}\n{\"n\":122}\n"
+             "{\"n\":123,\"one\":1,\"two\":2}\n");
+  BOOST_TEST(bench.stage("c").in == 11U);
+}
