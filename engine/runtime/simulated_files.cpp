@@ -29,6 +29,8 @@ struct SimulatedFiles::Disk {
   std::uint64_t output_bytes_max = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t read_bytes_max = 0;
   std::errc opens_fail{};
+  long open_most = std::numeric_limits<long>::max();
+  std::shared_ptr<char> descriptors = std::make_shared<char>();  // Whoever is open has a part in it.
   bool sync_fails = false;
   std::uint64_t inodes = 0;  // That have been given out.
   std::optional<std::size_t> output_columns;
@@ -38,6 +40,7 @@ struct SimulatedFiles::Disk {
     file->inode = ++inodes;
     return file;
   }
+  void look_for_descriptor(const std::string& path) const;
   std::uint64_t used() const {
     std::uint64_t sum = output->regular ? output->bytes.size() : 0;
     for (const auto& [path, file] : files) sum += file->bytes.size();
@@ -60,6 +63,10 @@ std::string directory_of(const std::string& path) {
 }
 
 }  // namespace
+
+void SimulatedFiles::Disk::look_for_descriptor(const std::string& path) const {
+  if (descriptors.use_count() > open_most) fail(std::errc::too_many_files_open, path);
+}
 
 class SimulatedFiles::FileReader final : public Reader {
  public:
@@ -85,6 +92,7 @@ class SimulatedFiles::FileReader final : public Reader {
 
  private:
   std::shared_ptr<Disk> disk_;
+  std::shared_ptr<char> descriptor_ = disk_->descriptors;
   std::shared_ptr<File> file_;
   std::size_t at_ = 0;
 };
@@ -132,6 +140,7 @@ class SimulatedFiles::FileWriter final : public Writer {
 
  private:
   std::shared_ptr<Disk> disk_;
+  std::shared_ptr<char> descriptor_ = disk_->descriptors;
   std::shared_ptr<File> file_;
   std::string path_;
   std::size_t written_ = 0;
@@ -149,6 +158,7 @@ std::unique_ptr<Reader> SimulatedFiles::open(const std::string& path) {
   const auto found = disk_->files.find(path);
   if (found == disk_->files.end()) fail(std::errc::no_such_file_or_directory, path);
   if (!found->second->readable) fail(std::errc::permission_denied, path);
+  disk_->look_for_descriptor(path);
   return std::make_unique<FileReader>(disk_, found->second);
 }
 
@@ -166,6 +176,7 @@ std::unique_ptr<Reader> SimulatedFiles::standard_input() { return std::make_uniq
 std::unique_ptr<Writer> SimulatedFiles::create(const std::string& path, Mode mode) {
   if (is_directory(path)) fail(std::errc::is_a_directory, path);
   look_for_directory_of(path);
+  disk_->look_for_descriptor(path);
   if (!disk_->files.contains(path) && disk_->files.size() >= disk_->files_most) {
     fail(std::errc::no_space_on_device, path);
   }
@@ -231,6 +242,7 @@ std::optional<FileStatus> SimulatedFiles::status(const std::string& path) {
 
 std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   std::vector<std::string> names;
+  disk_->look_for_descriptor(directory);
   if (directory != "." && !is_directory(directory)) fail(std::errc::no_such_file_or_directory, directory);
   const std::string wanted =
       directory == "." ? std::string() : directory.substr(0, directory.find_last_not_of('/') + 1);
@@ -275,6 +287,7 @@ void SimulatedFiles::overwrite(const std::string& path, std::string bytes) {
 }
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
 void SimulatedFiles::set_files_most(std::size_t many) { disk_->files_most = many; }
+void SimulatedFiles::set_open_most(std::size_t many) { disk_->open_most = static_cast<long>(many); }
 void SimulatedFiles::set_capacity(std::uint64_t bytes) { disk_->capacity_bytes = bytes; }
 void SimulatedFiles::redirect_standard_output() { disk_->output->regular = true; }
 void SimulatedFiles::show_standard_output(std::size_t columns) { disk_->output_columns = columns; }

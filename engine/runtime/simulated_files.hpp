@@ -40,6 +40,7 @@ class SimulatedFiles final : public Files {
   void make_unlistable(const std::string& path, bool unlistable = true);  ///< Listing it is permission_denied.
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
   void fail_opens(std::errc error);                ///< Of any file, to read; std::errc() ends it.
+  void set_open_most(std::size_t many);            ///< Of files, and to list a folder: too_many_files_open.
   void give_standard_input(std::string bytes);     ///< Then the end.
   void set_capacity(std::uint64_t bytes);          ///< Of all files together; what goes beyond is no_space_on_device.
   void set_files_most(std::size_t many);           ///< There may be; one more can't be made: no_space_on_device.

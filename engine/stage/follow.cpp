@@ -24,6 +24,15 @@ constexpr Duration rest_of_old_file = std::chrono::seconds(5);
 constexpr Duration longest_copy = std::chrono::seconds(5), cut_after_copy = std::chrono::seconds(1);
 /// Of one file at once, so that a large one does not keep the others waiting.
 constexpr std::uint64_t turn_bytes = 1 << 20;
+/// Descriptors that are left to others: the listing of a folder, the positions, who writes.
+constexpr std::size_t spare_descriptors = 8;
+
+/// As many are open as may be; the next look tries again.
+constexpr auto not_now = std::errc::resource_unavailable_try_again;
+
+bool lacks_descriptors(const std::system_error& error) {
+  return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
+}
 
 std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
@@ -116,10 +125,10 @@ class Follower {
     if (many_) co_await look_at_endings();
     std::vector<Position> positions = done();
     try {
-      co_await positions_.write(positions);
+      co_await write(positions);
     } catch (const std::system_error& error) {
-      if (error.code() != std::errc::too_many_files_open) throw;
-      changed_ = true;  // They are many, and what can be read is read.
+      if (!lacks_descriptors(error)) throw;
+      changed_ = true;  // What can be read is read.
     }
     wrote_ = source_.core.now();
   }
@@ -127,6 +136,7 @@ class Follower {
   /// One look at all of them.
   Task<> round() {
     co_await look();
+    if (std::exchange(find_renamed_again_, false)) co_await find_renamed();
     if (many_) co_await know_copies();
     // Before anything of it goes on: it may be renamed, and weir killed, and then nobody else knew of it.
     if (std::exchange(new_ones_, false)) co_await write_down();
@@ -145,7 +155,7 @@ class Follower {
     if (many_) co_await look_at_endings();
     std::vector<Position> positions = done();
     try {
-      co_await positions_.write(positions);
+      co_await write(positions);
       changed_ = false;
       if (std::exchange(told_unwritten_, false)) {
         source_.log(observe::Level::info, "the positions are written again", {{"path", positions_.path()}});
@@ -180,26 +190,32 @@ class Follower {
   // ------------------------------------------------------------------------------------------------------ finding them
 
   Task<> look() {
+    folders_.clear();
+    none_left_ = false;
     std::vector<std::string> paths;
     std::set<std::string> unseen;
     const auto note = [&](const std::string& path, const std::system_error& error) {
-      if (!unseen_.contains(path)) refuse_unseen(source_, path, error);
-      unseen.insert(path);
+      if (lacks_descriptors(error)) throw error;  // Of what is below, nothing could be said.
+      if (unseen.insert(path).second && !unseen_.contains(path)) refuse_unseen(source_, path, error);
     };
-    try {
-      paths = io::glob(source_.core.files(), setting_.pattern, note);
-      complained_.erase(looking);
-      unseen_ = std::move(unseen);
-    } catch (const std::system_error& error) {
-      complain(looking, "file: cannot look for " + setting_.pattern, error);
-      co_return;  // What is open is read on under its name.
+    while (true) {
+      try {
+        paths = io::glob(source_.core.files(), setting_.pattern, note);
+        complained_.erase(looking);
+        unseen_ = std::move(unseen);
+        break;
+      } catch (const std::system_error& error) {
+        if (lacks_descriptors(error) && make_room()) continue;
+        complain(looking, "file: cannot look for " + setting_.pattern, error);
+        co_return;  // What is open is read on under its name.
+      }
     }
     for (const auto& file : files_) file->found = false;
     for (const auto& path : paths) {
       if (many_ && is_packed(path)) continue;
       if (const auto file = known(path)) {
         if (!std::exchange(file->found, true)) rename(*file, path);
-      } else {
+      } else if (!none_left_) {  // Or it is found by the next look.
         co_await open(path);
       }
     }
@@ -287,36 +303,54 @@ class Follower {
   // by its number.
 
   std::unique_ptr<runtime::Reader> open_reader(const std::string& path) {
-    while (readers_ >= readers_most_ && close_another()) {
-    }
     while (true) {
+      while (readers_ >= readers_most_ && close_another()) {
+      }
       try {
+        // Those that can't be closed now will be: they have lost their names, and are read to their ends soon.
+        if (readers_ >= readers_most_) throw std::system_error(std::make_error_code(not_now));
         auto reader = source_.core.files().open(path);
+        if (readers_ >= readers_ever_) {
+          readers_ever_ = readers_ + 1;
+          if (readers_ever_ % (spare_descriptors / 2) == 0) look_for_spare_ones(path);
+        }
         ++readers_;
         return reader;
       } catch (const std::system_error& error) {
-        const bool none_left =
-            error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
-        if (!none_left || readers_ == 0) throw;
-        // Others want some too: who writes, and the positions.
-        readers_most_ = std::max<std::size_t>(1, readers_ * 3 / 4);
-        bool closed = false;
-        while (readers_ >= readers_most_ && close_another()) closed = true;
-        if (!closed) throw;
+        if (lacks_descriptors(error) && make_room()) continue;
+        none_left_ = none_left_ || lacks_descriptors(error) || error.code() == not_now;
+        throw;
       }
     }
+  }
+  /// Whoever else opens something now and then finds some.
+  void look_for_spare_ones(const std::string& path) {
+    std::array<std::unique_ptr<runtime::Reader>, spare_descriptors> spare;
+    for (auto& reader : spare) reader = source_.core.files().open(path);
+  }
+  /// Of the descriptors there are none left: from here on fewer are used. False where that frees none now.
+  bool make_room() {
+    if (readers_ == 0) return false;
+    readers_most_ = std::max<std::size_t>(2, readers_ * 3 / 4);
+    bool closed = false;
+    while (readers_ >= readers_most_ && close_another()) closed = true;
+    return closed;
   }
   void close_reader(Followed& file) noexcept {
     if (!file.reader) return;
     file.reader.reset();
     --readers_;
   }
-  /// One that still has its name: without it nobody could open it again. They take turns.
+  /// One that can be found again: by its name, or in its folder and with nothing to be read. They take turns.
   bool close_another() {
     for (std::size_t looked = 0; looked < files_.size(); ++looked) {
       next_to_close_ = (next_to_close_ + 1) % files_.size();
       Followed& file = *files_[next_to_close_];
-      if (!file.reader || !file.named || &file == at_work_) continue;
+      if (!file.reader || &file == at_work_) continue;
+      if (!has_its_name(file)) {
+        const auto status = file.reader->status();
+        if (!status || status->size != file.read_to() || look_in_folder(file) != There::yes) continue;
+      }
       close_reader(file);
       if (!std::exchange(told_closed_, true)) {
         source_.log(observe::Level::info, "more files are followed than may be open at once; they take turns",
@@ -325,6 +359,14 @@ class Follower {
       return true;
     }
     return false;
+  }
+  bool has_its_name(const Followed& file) const {
+    try {
+      const auto status = source_.core.files().status(file.path);
+      return status && status->inode == file.file.inode && status->device == file.file.device;
+    } catch (const std::system_error&) {
+      return false;
+    }
   }
   /// Whether it is open now.
   bool reopen(Followed& file) {
@@ -346,20 +388,39 @@ class Follower {
     file.reader->seek(file.read_to());
     return true;
   }
-  /// Of one that was closed and has lost its name: it may have another in its folder.
-  bool reopen_by_number(Followed& file) {
-    const std::string directory = directory_of(file.path);
-    try {
-      for (const auto& name : source_.core.files().list(directory.empty() ? "." : directory)) {
-        const auto status = source_.core.files().status(directory + name);
-        if (!status || status->inode != file.file.inode || status->device != file.file.device) continue;
-        rename(file, directory + name);
-        return reopen(file);
-      }
-    } catch (const std::system_error&) {
-      // Nobody can look there.
+
+  /// What stands in a folder, by device and number.
+  struct Named {
+    std::string path;
+    std::uint64_t size = 0;
+  };
+  using Folder = std::map<std::pair<std::uint64_t, std::uint64_t>, Named>;
+  /// Looked into once a look: many may be looked for in it.
+  const Folder& folder_of(const std::string& path) {
+    const std::string directory = directory_of(path);
+    if (const auto found = folders_.find(directory); found != folders_.end()) return found->second;
+    auto& files = source_.core.files();
+    Folder folder;
+    for (const auto& name : files.list(directory.empty() ? "." : directory)) {
+      const auto status = files.status(directory + name);
+      if (status) folder[{status->device, status->inode}] = {directory + name, status->size};
     }
-    return false;
+    return folders_[directory] = std::move(folder);
+  }
+
+  enum class There { yes, no, unknown };
+  /// A file that has lost its name may have another in its folder. It has it then, and its size.
+  There look_in_folder(Followed& file) {
+    try {
+      const Folder& folder = folder_of(file.path);
+      const auto found = folder.find({file.file.device, file.file.inode});
+      if (found == folder.end()) return There::no;
+      rename(file, found->second.path);
+      file.size_now = found->second.size;
+      return There::yes;
+    } catch (const std::system_error& error) {
+      return lacks_descriptors(error) ? There::unknown : There::no;
+    }
   }
 
   void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
@@ -523,28 +584,41 @@ class Follower {
     for (const auto& position : left) {
       bool found = false, hidden = false;
       try {
-        const std::string directory = directory_of(position.path);
-        for (const auto& name : source_.core.files().list(directory.empty() ? "." : directory)) {
-          const auto status = source_.core.files().status(directory + name);
-          if (!status || status->inode != position.inode || status->device != position.device) continue;
-          const std::string path = directory + name;
+        const Folder* folder = nullptr;
+        while (!folder) {
+          try {
+            folder = &folder_of(position.path);
+          } catch (const std::system_error& error) {
+            if (!lacks_descriptors(error) || !make_room()) throw;
+          }
+        }
+        if (const auto there = folder->find({position.device, position.inode}); there != folder->end()) {
+          const std::string path = there->second.path;
           if (const auto file = known(path)) {
             rename(*file, path);
-            continue;
+          } else {
+            stored_ = {position};
+            none_left_ = false;
+            const auto opened = co_await open(path);
+            found = opened && stored_.empty();
+            hidden = !opened && none_left_;
+            find_renamed_again_ = find_renamed_again_ || hidden;
+            if (opened && !found) {
+              close_reader(*opened);
+              files_.pop_back();  // Another one, that is none of ours.
+              open_.erase({opened->file.device, opened->file.inode});
+            }
           }
-          stored_ = {position};
-          const auto file = co_await open(path);
-          found = file && stored_.empty();
-          if (!file || found) continue;
-          close_reader(*file);
-          files_.pop_back();  // Another one, that is none of ours.
-          open_.erase({file->file.device, file->file.inode});
         }
       } catch (const std::system_error& error) {
         hidden = !found;
-        source_.log(observe::Level::warn,
-                    "the folder of a file that was followed can't be looked into; it is waited for",
-                    {{"path", position.path}, {"err", error.code().message()}});
+        if (lacks_descriptors(error)) {
+          find_renamed_again_ = true;
+        } else {
+          source_.log(observe::Level::warn,
+                      "the folder of a file that was followed can't be looked into; it is waited for",
+                      {{"path", position.path}, {"err", error.code().message()}});
+        }
       }
       stored_.clear();
       if (hidden) kept.push_back(position);
@@ -558,7 +632,15 @@ class Follower {
   }
 
   void complain(const std::string& of, const std::string& what, const std::system_error& error) {
+    if (error.code() == not_now) return;
     if (starting_ && !many_) throw std::system_error(error.code(), what);
+    if (lacks_descriptors(error)) {  // Every look tries again.
+      if (!std::exchange(told_none_left_, true)) {
+        source_.log(observe::Level::warn, "no descriptor is left to follow all files; they wait",
+                    {{"err", what + ": " + error.code().message()}});
+      }
+      return;
+    }
     if (!complained_.insert(of).second) return;
     source_.refuse({}, {Reason::io, what + ": " + error.code().message()});
   }
@@ -576,14 +658,19 @@ class Follower {
     if (file->closed || file->to_be_known) co_return;
     if (file->cut && source_.core.now() - file->cut->at > rest_of_old_file) file->cut.reset();
     if (!file->reader) {
-      if (file->named && file->size_now == file->seen_size && file->size_now == file->read_to()) co_return;
-      if (!(file->named ? reopen(*file) : reopen_by_number(*file))) {
-        if (file->named) co_return;
-        source_.log(observe::Level::warn,
-                    "a file that was followed is gone; what may have come after what was read is not",
-                    {{"path", file->path}, {"read_bytes", file->read_to()}});
+      auto there = file->named ? There::yes : look_in_folder(*file);
+      if (there == There::unknown && make_room()) there = look_in_folder(*file);
+      const bool at_rest =
+          there == There::yes && file->size_now == file->seen_size && file->size_now == file->read_to();
+      if (!file->named && (at_rest || there == There::no) && source_.core.now() - file->last_came >= rest_of_old_file) {
+        if (there == There::no) {
+          source_.log(observe::Level::warn,
+                      "a file that was followed is gone; what may have come after what was read is not",
+                      {{"path", file->path}, {"read_bytes", file->read_to()}});
+        }
         co_return co_await end(file);
       }
+      if (there != There::yes || at_rest || !reopen(*file)) co_return;
     }
     at_work_ = file.get();
     co_await read_on(file);
@@ -621,6 +708,7 @@ class Follower {
 
   /// Nothing more is read of it.
   Task<> end(std::shared_ptr<Followed> file) {
+    source_.origin = file->origin;
     file->lines->end();
     co_await mark(file);
     file->closed = true;
@@ -696,6 +784,16 @@ class Follower {
     }
   }
 
+  Task<> write(const std::vector<Position>& positions) {
+    while (true) {
+      try {
+        co_return co_await positions_.write(positions);
+      } catch (const std::system_error& error) {
+        if (!lacks_descriptors(error) || !make_room()) throw;
+      }
+    }
+  }
+
   std::vector<Position> done() const {
     std::vector<Position> positions = stored_;
     for (const auto& file : files_) {
@@ -716,9 +814,13 @@ class Follower {
   Positions positions_;
   std::vector<Position> stored_;                              // Where it was, of files that have not been found yet.
   std::size_t readers_ = 0, readers_most_ = ~std::size_t{0};  // Files that are open, and may be.
+  std::size_t readers_ever_ = 0;                              // The most that were.
   std::size_t next_to_close_ = 0;                             // Of files_.
+  bool none_left_ = false;                                    // A file could not be opened for want of a descriptor.
   const Followed* at_work_ = nullptr;                         // Of which is being read, so it stays open.
-  bool told_packed_ = false, told_closed_ = false;
+  bool told_packed_ = false, told_closed_ = false, told_none_left_ = false;
+  bool find_renamed_again_ = false;        // There was no descriptor for that.
+  std::map<std::string, Folder> folders_;  // That have been looked into since the last look.
   bool starting_ = false, at_end_ = false, began_before_ = false;
   All files_;  // Those without a name first.
   // What is open, by device and number.

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "engine/config/loader.hpp"
 #include "engine/graph/running.hpp"
@@ -632,6 +634,84 @@ BOOST_AUTO_TEST_CASE(a_hundred_thousand_lines_in_many_pieces_arrive_once_and_in_
   }
   machine.wait(1s);
   BOOST_TEST((machine.out() == all));
+}
+
+// ------------------------------------------------------------------------------------------ more than may be open
+
+/// Of 60 files, `logs/0.log` …, each named once more after a rotation in its folder.
+class Crowd {
+ public:
+  explicit Crowd(std::size_t open_most) : machine("follow: 'logs/*.log'") {
+    machine.files().set_open_most(open_most);
+    for (int i = 0; i < many; ++i) machine.files().put(path(i), line("old", i));
+  }
+  void rotate() {
+    for (int i = 0; i < many; ++i) {
+      machine.files().add(path(i), line("late", i));
+      machine.files().rename(path(i), path(i) + ".1");
+      machine.files().put(path(i), line("new", i));
+    }
+  }
+  /// Every line came, and once.
+  bool whole() const {
+    std::vector<std::string> came, written;
+    std::istringstream text(machine.runtime.files().text("out"));
+    for (std::string next; std::getline(text, next);) came.push_back(next + "\n");
+    for (int i = 0; i < many; ++i) {
+      for (const auto* word : {"old", "late", "new"}) written.push_back(line(word, i));
+    }
+    std::sort(came.begin(), came.end());
+    std::sort(written.begin(), written.end());
+    return came == written;
+  }
+  bool logged(const std::string& words) const { return machine.log.find(words) != std::string::npos; }
+
+  static constexpr int many = 60;
+  mutable Machine machine;
+
+ private:
+  static std::string path(int i) { return "logs/" + std::to_string(i) + ".log"; }
+  static std::string line(const std::string& word, int i) { return word + " " + std::to_string(i) + "\n"; }
+};
+
+BOOST_AUTO_TEST_CASE(more_files_than_may_be_open_are_rotated_and_no_line_is_lost) {
+  for (const std::size_t open_most : {15, 30, 62, 64}) {
+    Crowd crowd(open_most);
+    crowd.machine.start();
+    crowd.rotate();
+    crowd.machine.wait(10s);
+    BOOST_TEST(crowd.whole(), open_most);
+    BOOST_TEST(!crowd.logged("gone"), crowd.machine.log);
+    BOOST_TEST(!crowd.logged("Too many open files"), crowd.machine.log);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(more_files_than_may_be_open_are_rotated_while_weir_does_not_run) {
+  for (const std::size_t open_most : {15, 30, 62, 64}) {
+    Crowd crowd(open_most);
+    crowd.machine.start();
+    crowd.machine.wait(2s);
+    crowd.machine.kill();
+    crowd.rotate();
+    crowd.machine.start();
+    crowd.machine.wait(10s);
+    BOOST_TEST(crowd.whole(), open_most);
+    BOOST_TEST(!crowd.logged("gone"), crowd.machine.log);
+    BOOST_TEST(!crowd.logged("Too many open files"), crowd.machine.log);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(while_others_have_all_descriptors_files_wait_and_none_is_lost) {
+  Crowd crowd(30);
+  crowd.machine.start();
+  crowd.machine.files().set_open_most(0);
+  crowd.rotate();
+  crowd.machine.wait(20s);
+  crowd.machine.files().set_open_most(30);
+  crowd.machine.wait(10s);
+  BOOST_TEST(crowd.whole(), crowd.machine.out());
+  BOOST_TEST(!crowd.logged("gone"), crowd.machine.log);
+  BOOST_TEST(!crowd.logged("failed"), crowd.machine.log);
 }
 
 // ------------------------------------------------------------------------------------------------------------ mistakes
