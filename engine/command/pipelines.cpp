@@ -48,14 +48,14 @@ void compile_cut(CheckedFile& file, const Cut& cut, const stage::Catalog& catalo
   }
 }
 
-/// Adds errors that have not been told at the same place.
-void add_errors(const config::Diagnostics& found, config::Diagnostics& diagnostics) {
+/// Adds what has not been told at the same place.
+void add_news(const config::Diagnostics& found, bool warnings, config::Diagnostics& diagnostics) {
   for (const auto& one : found.all()) {
     const auto& known = diagnostics.all();
     const bool told = std::any_of(known.begin(), known.end(), [&](const config::Diagnostic& other) {
       return other.what == one.what && other.place.str() == one.place.str();
     });
-    if (one.severity == config::Severity::error && !told) diagnostics.add(one);
+    if ((warnings || one.severity == config::Severity::error) && !told) diagnostics.add(one);
   }
 }
 
@@ -64,8 +64,8 @@ void add_errors(const config::Diagnostics& found, config::Diagnostics& diagnosti
 void check_unused(const std::shared_ptr<const config::Source>& source, const config::Node& root,
                   const std::vector<config::Node>& included_tests, const config::Pipeline& pipeline,
                   const stage::Catalog& catalog, config::Diagnostics& diagnostics) {
-  config::Diagnostics found;
-  for (auto& part : config::unused_parts(pipeline, root, found)) graph::compile(std::move(part), catalog, found);
+  config::Diagnostics of_parts, of_tests;
+  for (auto& part : config::unused_parts(pipeline, root, of_parts)) graph::compile(std::move(part), catalog, of_parts);
   for (const auto& tests : included_tests) {
     config::Node with = root;
     std::erase_if(with.entries, [](const config::Node::Entry& entry) { return entry.key == "tests"; });
@@ -73,9 +73,10 @@ void check_unused(const std::shared_ptr<const config::Source>& source, const con
     entry.key = "tests";
     entry.value = tests;
     with.entries.push_back(std::move(entry));
-    read_tests(source, with, catalog, found);
+    read_tests(source, with, catalog, of_tests);
   }
-  add_errors(found, diagnostics);
+  add_news(of_parts, true, diagnostics);
+  add_news(of_tests, false, diagnostics);  // (Their tests change the pipeline, and warn of what comes of that.)
 }
 
 }  // namespace

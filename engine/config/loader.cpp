@@ -50,8 +50,9 @@ constexpr std::array<std::string_view, 1> later{"places"};
 const std::vector<std::string> top_keys{"stages", "vars",  "secrets", "limits",  "breakers",
                                         "run",    "admin", "kinds",   "include", "tests"};
 
-/// Whether it has what other files use, and nothing that says how it runs.
+/// Whether it has what other files use, and no stages or anything that says how it runs.
 bool is_library(const Node& root) {
+  if (root.entry("stages")) return false;
   const auto has = [&root](const char* key) {
     const Node* found = root.find(key);
     return found && !found->is_null();
@@ -295,8 +296,10 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
         (near.empty() ? "" : fmt::format("did you mean '{}'? ", near)) + "its keys are " + listed(top_keys), entry.key);
   }
 
+  pipeline.library = is_library(root);
   Scope scope(environment);
   if (testing) scope = scope.for_tests();
+  if (pipeline.library) scope = scope.opened();
   const Node* vars = root.find("vars");
   if (vars && !vars->is_null() && expect_map(*vars, diagnostics, "vars", "names and values")) {
     for (const auto& entry : vars->entries)
@@ -339,10 +342,7 @@ std::optional<Pipeline> load(std::shared_ptr<const Source> source, const Node& r
   }
 
   const Node::Entry* stages = root.entry("stages");
-  if (!stages && is_library(root)) {
-    pipeline.library = true;
-    return pipeline;
-  }
+  if (pipeline.library) return pipeline;
   if (!stages) {
     diagnostics.error(whole, "the file has no stages", "a pipeline has stages: {NAME: {KIND: …}}", "stages");
     return pipeline;

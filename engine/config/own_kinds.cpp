@@ -266,7 +266,9 @@ Node OwnKinds::given(const Kind& kind, const Node::Entry& use, const Scope& scop
     }
     if (written && !option.type.empty()) {
       Reader reader(diagnostics_, scope, path + "." + option.name);
-      if (option.type == "lua") {
+      if (scope.guesses(*value)) {
+        // Of what it stands for nobody knows what it is.
+      } else if (option.type == "lua") {
         type_named(option.type)->reads(*value, reader);
       } else if (const auto filled = scope.fill(*value, false, diagnostics_, reader.path)) {
         type_named(option.type)->reads(*filled, reader);
@@ -375,7 +377,9 @@ std::vector<Pipeline> OwnKinds::unused(const Pipeline& pipeline) {
     instance.kind = kind.name;
     instance.reads_unknown = true;
     alone.instances.push_back(std::move(instance));
-    add_inside(kind, kind.name, options, pipeline.scope.with_options(options, std::move(guessed)), alone);
+    // Who includes it may use a part of it alone, and then has what that part needs.
+    if (kind.place.source != pipeline.source) alone.scope = pipeline.scope.opened();
+    add_inside(kind, kind.name, options, alone.scope.with_options(options, std::move(guessed)), alone);
   }
   return all;
 }

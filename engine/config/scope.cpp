@@ -150,6 +150,7 @@ std::size_t past_template(std::string_view text, std::size_t start) {
 struct Scope::Content {
   Environment environment;
   bool testing = false;
+  bool open = false;
   std::map<std::string, std::string> secrets;  ///< Name and file.
   /// Those that were read, by file: each is read once. Shared by all scopes that come of one.
   std::shared_ptr<std::map<std::string, std::string>> read = std::make_shared<std::map<std::string, std::string>>();
@@ -165,6 +166,13 @@ struct Scope::Content {
         return found;
       }
     return nullptr;
+  }
+
+  /// Whether what stands in `${…}` and is not known here may be known to who includes the file.
+  bool may_be_known(const std::string& inside) const {
+    const auto name = open ? parse_name(inside) : std::nullopt;
+    if (!name || name->kind == Name::Kind::environment) return false;
+    return name->kind == Name::Kind::name || !secrets.contains(name->name);
   }
 
   std::vector<std::string> names() const {
@@ -188,17 +196,22 @@ void each_name(const Node& node, Visit visit) {
   }
 }
 
-/// Whether the node is made of a guess, in this scope.
+/// Whether the node is made of a guess, in this scope. `seen`: values that were looked into, so that a ring of vars
+/// ends.
 template <class Content>
-bool guesses_in(const Content& scope, const Node& node) {
+bool guesses_in(const Content& scope, const Node& node, std::set<const Node*>& seen) {
   bool found = false;
   each_name(node, [&](const std::string& name) {
     const Content* where = nullptr;
     const Node* value = scope.find(name, where);
-    if (!value || !where->options) return;
-    found = found || where->guessed.contains(name) || guesses_in(*where->outer, *value);
+    if (!value) {
+      found = found || scope.may_be_known(name);
+    } else if (seen.insert(value).second) {
+      const Content& written_in = where->options ? *where->outer : *where;
+      found = found || where->guessed.contains(name) || guesses_in(written_in, *value, seen);
+    }
   });
-  const auto below = [&](const Node& part) { return guesses_in(scope, part); };
+  const auto below = [&](const Node& part) { return guesses_in(scope, part, seen); };
   return found || std::any_of(node.items.begin(), node.items.end(), below) ||
          std::any_of(node.entries.begin(), node.entries.end(), [&](const auto& entry) { return below(entry.value); });
 }
@@ -326,6 +339,7 @@ class Filling {
     }
     const Content* where = nullptr;
     const Node* found = scope.find(name->name, where);
+    if (!found && scope.may_be_known(inside)) return literal(node, inside);
     if (!found) {
       const auto known = scope.names();
       const std::string near = nearest(name->name, known);
@@ -366,7 +380,8 @@ class Filling {
 
   std::optional<Node> secret(const Content& scope, const Node& node, const std::string& name) {
     const auto found = scope.secrets.find(name);
-    if (found == scope.secrets.end() && !scope.testing) {
+    const bool guess = found == scope.secrets.end() && (scope.testing || scope.open);
+    if (found == scope.secrets.end() && !guess) {
       std::vector<std::string> known;
       for (const auto& [key, file] : scope.secrets) known.push_back(key);
       const std::string near = nearest(name, known);
@@ -379,7 +394,7 @@ class Filling {
       error(node, "a secret may not stand here", std::string(where_secrets_stand));
       return std::nullopt;
     }
-    if (scope.testing) return unset(node, name);
+    if (scope.testing || guess) return unset(node, name);
     const std::string& path = found->second;
     if (path.empty()) return std::nullopt;  // Told where it stands.
     if (const auto known = scope.read->find(path); known != scope.read->end()) {
@@ -472,12 +487,21 @@ Scope Scope::with_secret(const std::string& name, const std::string& file) const
 }
 
 Scope Scope::for_tests() const {
+  return changed([](Content& content) { content.testing = true; });
+}
+
+Scope Scope::opened() const {
+  return changed([](Content& content) { content.open = true; });
+}
+
+bool Scope::open() const { return content_->open; }
+
+Scope Scope::changed(void (*change)(Content&)) const {
   auto content = std::make_shared<Content>(*content_);
-  content->testing = true;
-  // The outer scopes fill in their own texts: they must know too.
+  change(*content);
   for (auto* at = content.get(); at->outer;) {
     auto outer = std::make_shared<Content>(*at->outer);
-    outer->testing = true;
+    change(*outer);
     auto* next = outer.get();
     at->outer = std::move(outer);
     at = next;
@@ -507,7 +531,10 @@ Map<Value> Scope::vars(Diagnostics& diagnostics) const {
   return all;
 }
 
-bool Scope::guesses(const Node& node) const { return content_->options && guesses_in(*content_, node); }
+bool Scope::guesses(const Node& node) const {
+  std::set<const Node*> seen;
+  return (content_->options || content_->open) && guesses_in(*content_, node, seen);
+}
 
 bool Scope::is_option(std::string_view name) const {
   for (const Content* scope = content_.get(); scope; scope = scope->outer.get())

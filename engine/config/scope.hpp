@@ -33,6 +33,9 @@ class Scope {
   Scope with_secret(const std::string& name, const std::string& file) const;
   /// For `weir test`: an unset ${NAME} and any secret read as their own name.
   Scope for_tests() const;
+  /// For what others include: a name that it does not know may be one of theirs, so it is a guess.
+  Scope opened() const;
+  bool open() const;
 
   /// The node with its `${}` filled in, all the way down. A text that is nothing but one `${}` becomes what it names.
   /// What comes from the environment or a secret is text and is never looked at again: a `{{` in it stays two braces.
@@ -56,6 +59,7 @@ class Scope {
 
  private:
   struct Content;
+  Scope changed(void (*change)(Content&)) const;  // Of it and of the outer ones, which fill in their own texts.
   Scope with(const Node& names, bool options, std::set<std::string> guessed) const;
   std::shared_ptr<const Content> content_;
 };

@@ -567,8 +567,15 @@ void check_way(const Plan& plan, std::size_t of, std::size_t gather, Diagnostics
   }
 }
 
+/// Whether it is one kind of one's own that is looked at alone: of what stands outside of it nothing is known.
+bool is_kind_alone(const Plan& plan) {
+  const auto& instances = plan.pipeline.instances;
+  return std::any_of(instances.begin(), instances.end(), [](const auto& one) { return one.reads_unknown; });
+}
+
 /// Resolves `gather: {of: STAGE}`. Inside an instance of a kind of one's own a name is first one of its own.
 void find_gathered(Plan& plan, Diagnostics& diagnostics) {
+  const bool alone = is_kind_alone(plan);
   for (auto& planned : plan.stages) {
     const std::string& of = planned.configured.gathers;
     const auto* node = plan.pipeline.find(planned.name);
@@ -577,6 +584,7 @@ void find_gathered(Plan& plan, Diagnostics& diagnostics) {
     auto found = slash == std::string::npos ? std::nullopt : plan.find(planned.name.substr(0, slash + 1) + of);
     if (!found) found = plan.find(of);
     const std::string path = "stages." + planned.name + ".gather.of";
+    if (!found && alone) continue;
     if (!found) {
       std::vector<std::string> names;
       for (const auto& other : plan.stages) {
@@ -744,7 +752,7 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   refuse_replies_to_nobody(plan, diagnostics);
   refuse_two_that_serve_the_same(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
-  warn(plan, diagnostics);
+  if (!is_kind_alone(plan)) warn(plan, diagnostics);
   fuse(plan, diagnostics);
   return plan;
 }

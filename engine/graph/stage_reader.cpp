@@ -10,7 +10,7 @@ using config::Node;
 
 StageReader::StageReader(const stage::Catalog& catalog, const config::Pipeline& pipeline,
                          config::Diagnostics& diagnostics)
-    : catalog_(catalog), diagnostics_(diagnostics), vars_(pipeline.scope.names()) {
+    : catalog_(catalog), diagnostics_(diagnostics), vars_(pipeline.scope.names()), open_(pipeline.scope.open()) {
   read_named(pipeline.limits, stage::limit_spec(), "limits", pipeline.scope, named_.limits);
   read_named(pipeline.breakers, stage::breaker_spec(), "breakers", pipeline.scope, named_.breakers);
 }
@@ -35,6 +35,7 @@ template <class Policy>
 bool StageReader::take_named(Policy& policy, const std::map<std::string, Policy>& named, const char* under,
                              std::string hint, const std::string& path) {
   const auto found = named.find(policy.word);
+  if (found == named.end() && open_) return true;
   if (found == named.end()) {
     std::vector<std::string> names;
     for (const auto& [name, other] : named) names.push_back(name);
@@ -130,7 +131,7 @@ PlannedStage StageReader::read_common(const config::StageNode& node) {
 void StageReader::check_code(config::Reader& reader, script::Setting setting) {
   for (const auto& use : reader.code) {
     auto wrong = script::check(use, setting);
-    if (!wrong) wrong = script::check_vars(use, vars_);
+    if (!wrong && !open_) wrong = script::check_vars(use, vars_);
     if (wrong) {
       diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
     } else if (const auto trap = config::length_trap(use.code)) {
@@ -296,6 +297,13 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
     const auto kinds = catalog_.names();
     known.insert(known.end(), kinds.begin(), kinds.end());
     known.emplace_back(stage::do_key);
+    if (!has_kind && open_) {  // It may be a kind of who includes this.
+      const auto near = config::nearest(entry.key, known);
+      if (near.empty()) continue;
+      diagnostics_.warning(entry.key_place, "'" + entry.key + "' is no kind of weir's or of this file",
+                           "did you mean '" + near + "'?");
+      continue;
+    }
     diagnostics_.error(entry.key_place,
                        has_kind ? "stage '" + node.name + "' has no key '" + entry.key + "'"
                                 : "stage '" + node.name + "' has no kind, and '" + entry.key + "' is none",

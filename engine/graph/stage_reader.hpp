@@ -44,7 +44,7 @@ class StageReader {
                   const config::Scope& scope, std::map<std::string, Policy>& into);
   void resolve(stage::LimitConfig& limit, const std::string& path);
   void resolve(stage::BreakerConfig& breaker, const std::string& path);
-  /// Of what stands alone: the one of that name, marked as shared. False, and an error told, where there is none.
+  /// Of what stands alone: the one of that name, marked as shared. False, and an error told, where there can be none.
   template <class Policy>
   bool take_named(Policy& policy, const std::map<std::string, Policy>& named, const char* under, std::string hint,
                   const std::string& path);
@@ -52,6 +52,7 @@ class StageReader {
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;
   const std::vector<std::string> vars_;  // Their names.
+  const bool open_;                      // Who includes the file may have more vars, policies and kinds.
   NamedPolicies named_;
   std::vector<std::string> others_;  // Keys of the stage at hand that are no common ones.
 };

@@ -436,11 +436,55 @@ BOOST_AUTO_TEST_CASE(a_file_of_kinds_alone_is_for_others_and_is_checked) {
   BOOST_TEST(said_by({"check", library}).out == library + ": good, no stages, 1 kind\n");
   BOOST_TEST(said_by({"test", library}).code == 0);
   BOOST_TEST(contains(said_by({"graph", library}).err, "the file has no stages"));
-  const auto bad = folder.file("bad.yaml", "kinds: {twice: {stages: {a: {wher: true}}}}\nlimits: {some: 1 per s}\n");
+  const auto bad =
+      folder.file("bad.yaml", "kinds: {twice: {stages: {a: {where: true, wrkers: 2}}}}\nlimits: {some: 1 per s}\n");
   const auto said = said_by({"check", bad});
   BOOST_TEST(said.code == 78);
-  BOOST_TEST(contains(said.err, "'wher' is none"), said.err);
+  BOOST_TEST(contains(said.err, "has no key 'wrkers'"), said.err);
   BOOST_TEST(contains(said.err, "'1 per s' is no rate"), said.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_library_may_use_what_the_file_has_that_includes_it) {
+  const TemporaryFolder folder;
+  const auto library = folder.file(
+      "lib.yaml",
+      "vars: {base: 'http://${host}', ring: '${base}'}\n"
+      "limits: {here: '${fast}'}\n"
+      "kinds:\n"
+      "  ask: {options: {p: {type: text}}, stages: {g: {http: {get: '${ring}/${p}'}, limit: shared, breaker: b}}}\n"
+      "  some: {stages: {x: {where: msg.n > vars.least, workers: '${many}'}}}\n"
+      "  told: {stages: {x: {http: {post: 'https://a/', headers: {t: '${secret.token}'}}, timeout: '${patience}'}}}\n"
+      "  kept: {options: {n: {type: integer}}, stages: {x: {take: '${n}'}}}\n"
+      "  made: {stages: {g: {theirs: {}}, k: {from: g, kept: {n: '${many}'}}, h: {from: k.odd, pass: {}}}}\n"
+      "  list: {stages: {g: {gather: {of: night, into: all}}}}\n");
+  const auto said = said_by({"check", library});
+  BOOST_TEST(said.out == library + ": good, no stages, 6 kinds\n");
+  BOOST_TEST(said.err == "");
+  // Whoever includes it need not have what only a kind needs that it does not use.
+  const auto user =
+      folder.file("user.yaml",
+                  "include: lib.yaml\nvars: {host: a.b, fast: 5/s}\n"
+                  "stages: {n: {generate: {count: 2}}, a: {from: n, kept: {n: 1}}, o: {from: a, drop: {}}}\n");
+  BOOST_TEST(said_by({"check", user}).out == user + ": good, 3 stages\n");
+  // A kind of its own that it does not use is another matter, but for stages, which its plan does not have.
+  const auto own = folder.file("own.yaml",
+                               "kinds:\n  a: {stages: {x: {where: msg.n > vars.least, limit: shared}}}\n"
+                               "  b: {stages: {x: {gather: {of: parts, into: all}}}}\n"
+                               "stages: {n: {generate: {count: 2}}, o: {from: n, drop: {}}}\n");
+  const auto wrong = said_by({"check", own});
+  BOOST_TEST(contains(wrong.err, "no var is called 'least'"), wrong.err);
+  BOOST_TEST(contains(wrong.err, "there is no 'shared' under `limits:`"), wrong.err);
+  BOOST_TEST(!contains(wrong.err, "parts"), wrong.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_kind_of_a_library_that_is_nearly_one_of_weirs_is_warned_of) {
+  const TemporaryFolder folder;
+  const auto library = folder.file("lib.yaml", "kinds: {a: {stages: {x: {wher: true}, y: {from: x, theirs: {}}}}}\n");
+  const auto said = said_by({"check", library});
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(contains(said.err, "lib.yaml:1:26: warning: 'wher' is no kind of weir's or of this file"), said.err);
+  BOOST_TEST(contains(said.err, "did you mean 'where'?"), said.err);
+  BOOST_TEST(!contains(said.err, "theirs'"), said.err);
 }
 
 BOOST_AUTO_TEST_CASE(tests_of_an_included_file_are_checked_and_not_run) {
