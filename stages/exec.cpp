@@ -75,7 +75,8 @@ void verify(const ExecConfig& config, config::Written& written) {
       if (written.has(key)) written.error(key, "nobody gives this child anything to answer", "say `from: STAGE`");
     }
   }
-  if (config.framing == io::Framing::raw && fed && config.reply.value_or(stage::Reply::one) == stage::Reply::one) {
+  if (config.framing == io::Framing::raw && fed && !written.reader().fed_unknown &&
+      config.reply.value_or(stage::Reply::one) == stage::Reply::one) {
     written.error("framing", "of raw bytes nobody can say where an answer ends",
                   "write `reply: none` or `reply: free`");
   }

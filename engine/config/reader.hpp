@@ -34,9 +34,10 @@ class Reader {
   std::string subject;  ///< How the next map to be read is called in messages, such as "stage 'fetch'"; its kind's name
                         ///< if empty.
   std::vector<CodeUse> code;  ///< In the order found.
-  /// What is read is a stage's kind, and the stage has a `from`; or it has none and stands inside a kind of one's own,
-  /// where one that takes input then reads what the instance reads.
+  /// What is read is a stage's kind, and the stage has a `from`, or the instance of a kind of one's own has one that it
+  /// would read; or neither has, and it stands inside an instance.
   bool fed = false, inside = false;
+  bool fed_unknown = false;  ///< It may be fed or not, as nobody uses the kind that it stands in: taken for fed.
 
   void error(const Place& place, std::string what, std::string hint = {});
   void warning(const Place& place, std::string what, std::string hint = {});

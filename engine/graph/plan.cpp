@@ -83,6 +83,7 @@ class Wiring {
       const bool takes_input = planned.kind && planned.configured.shape != stage::Shape::source;
       if (planned.common.from.empty() && takes_input && !node.inside.empty()) read_as_instance(planned, node.inside);
     }
+    refuse_unread();
   }
 
   std::vector<PortRef> resolve(const std::string& text, const Place& place, const std::string& inside) {
@@ -190,7 +191,32 @@ class Wiring {
                          "say `from: STAGE`");
       return;
     }
+    if (std::find(fed_.begin(), fed_.end(), instance) == fed_.end()) fed_.push_back(instance);
     for (const auto& [text, place] : texts(instance->from)) read(reader, text, place, instance->inside);
+  }
+
+  /// Whether it was told of nothing inside the instance that it is wrong.
+  bool is_known(const std::string& instance) const {
+    const auto inside = members(instance);
+    const auto& refused = plan_.pipeline.refused;
+    return !inside.empty() && std::none_of(refused.begin(), refused.end(), [&](const std::string& name) {
+      return name.starts_with(instance + "/");
+    }) && std::all_of(inside.begin(), inside.end(), [this](const std::string& name) {
+      const auto stage = plan_.find(name);
+      return stage ? plan_.stages[*stage].known() && !plan_.stages[*stage].doubtful : is_known(name);
+    });
+  }
+  /// An instance has no `from` for nothing: what it reads would be lost without a word.
+  void refuse_unread() {
+    for (const auto& instance : plan_.pipeline.instances) {
+      const bool read = std::find(fed_.begin(), fed_.end(), &instance) != fed_.end();
+      if (instance.from.is_null() || read || !is_known(instance.name)) continue;
+      diagnostics_.error(
+          instance.from.place,
+          "nothing inside '" + instance.name + "' reads what it reads: '" + instance.kind + "' takes no `from`",
+          "leave it out; a stage of kinds." + instance.kind + " that takes input and has no `from` would read it",
+          "stages." + instance.name + ".from");
+    }
   }
 
   std::vector<PortRef> port_of_instance(const config::Instance& instance, const std::string& port, const Place& place) {
@@ -241,6 +267,7 @@ class Wiring {
 
   const Plan& plan_;
   Diagnostics& diagnostics_;
+  std::vector<const config::Instance*> fed_;  // Those of which something inside reads what they read.
 };
 
 /// Stages that something of what leaves by one of these ports may come to.

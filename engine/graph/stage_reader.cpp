@@ -10,7 +10,11 @@ using config::Node;
 
 StageReader::StageReader(const stage::Catalog& catalog, const config::Pipeline& pipeline,
                          config::Diagnostics& diagnostics)
-    : catalog_(catalog), diagnostics_(diagnostics), vars_(pipeline.scope.names()), open_(pipeline.scope.open()) {
+    : catalog_(catalog),
+      diagnostics_(diagnostics),
+      instances_(pipeline.instances),
+      vars_(pipeline.scope.names()),
+      open_(pipeline.scope.open()) {
   read_named(pipeline.limits, stage::limit_spec(), "limits", pipeline.scope, named_.limits);
   read_named(pipeline.breakers, stage::breaker_spec(), "breakers", pipeline.scope, named_.breakers);
 }
@@ -76,17 +80,33 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
   if (kind && kind->key == stage::do_key) return read_steps(node, *kind, planned, stages);
   if (kind) {
     config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
-    reader.fed = !planned.common.from.empty();
-    reader.inside = !reader.fed && !node.inside.empty();
+    look_who_feeds(node, planned, reader);
     const auto errors = diagnostics_.error_count();
     configure(planned, *kind, reader);
-    if (diagnostics_.error_count() == errors && !node.scope.guesses(node.body)) check(node, planned);
+    // Fed it talks to what stays, and else that is a source: nobody knows which.
+    const bool either = reader.fed_unknown && planned.configured.shape == stage::Shape::duplex;
+    planned.doubtful |= either;
+    if (diagnostics_.error_count() == errors && !either && !node.scope.guesses(node.body)) check(node, planned);
     const auto& common = planned.common;
     if (const auto* key = remembered_by(planned); key && common.workers > 1) planned.common.order.key = *key;
     if (!common.timeout) planned.common.timeout = planned.configured.default_timeout;
   }
   stages.push_back(std::move(planned));
   if (kind) put_gate(stages, stages.size() - 1);
+}
+
+/// What a stage inside of an instance reads that has no `from` of its own.
+void StageReader::look_who_feeds(const config::StageNode& node, const PlannedStage& planned, config::Reader& reader) {
+  reader.fed = !planned.common.from.empty();
+  for (std::string inside = node.inside; !reader.fed && !inside.empty();) {
+    const auto instance = std::find_if(instances_.begin(), instances_.end(),
+                                       [&](const config::Instance& one) { return one.name == inside; });
+    if (instance == instances_.end()) break;
+    reader.fed_unknown = instance->reads_unknown;
+    reader.fed = instance->reads_unknown || !instance->from.is_null();
+    inside = instance->inside;
+  }
+  reader.inside = !reader.fed && !node.inside.empty();
 }
 
 /// Before an operator, or the steps of a `do`, that has a limit or a deadline: what sees to these.

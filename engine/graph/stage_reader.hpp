@@ -27,6 +27,7 @@ class StageReader {
  private:
   using Entry = config::Node::Entry;
   PlannedStage read_common(const config::StageNode& node);
+  void look_who_feeds(const config::StageNode& node, const PlannedStage& planned, config::Reader& reader);
   void check_code(config::Reader& reader, script::Setting setting);
   static config::Node without_common(const PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
@@ -51,6 +52,7 @@ class StageReader {
 
   const stage::Catalog& catalog_;
   config::Diagnostics& diagnostics_;
+  const std::vector<config::Instance>& instances_;
   const std::vector<std::string> vars_;  // Their names.
   const bool open_;                      // Who includes the file may have more vars, policies and kinds.
   NamedPolicies named_;

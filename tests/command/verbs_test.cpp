@@ -477,6 +477,19 @@ BOOST_AUTO_TEST_CASE(a_library_may_use_what_the_file_has_that_includes_it) {
   BOOST_TEST(!contains(wrong.err, "parts"), wrong.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_child_of_a_kind_that_nobody_uses_may_be_fed_or_not) {
+  const TemporaryFolder folder;
+  const auto library = folder.file(
+      "lib.yaml",
+      "kinds:\n"
+      "  fed: {stages: {x: {exec: {pipe: [cat], stdin: '{{ msg.n }}'}, merge: {a: '{{ result.text }}'}, timeout: "
+      "5s}}}\n"
+      "  not: {stages: {x: {exec: {pipe: [cat], framing: raw}, attempts: 3}, e: {from: x.stderr, pass: {}}}}\n");
+  const auto said = said_by({"check", library});
+  BOOST_TEST(said.out == library + ": good, no stages, 2 kinds\n");
+  BOOST_TEST(said.err == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_kind_of_a_library_that_is_nearly_one_of_weirs_is_warned_of) {
   const TemporaryFolder folder;
   const auto library = folder.file("lib.yaml", "kinds: {a: {stages: {x: {wher: true}, y: {from: x, theirs: {}}}}}\n");

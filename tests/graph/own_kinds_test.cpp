@@ -154,3 +154,42 @@ BOOST_AUTO_TEST_CASE(an_instance_with_a_mistake_in_its_options_is_not_said_to_pu
              "      |                       ^~~~~~~~~\n"
              "      = a constant, or '${name}'\n");
 }
+
+BOOST_AUTO_TEST_CASE(a_child_inside_that_stays_takes_what_the_instance_reads) {
+  const std::string kind =
+      "kinds:\n  num: {stages: {it: {exec: {pipe: [job], stdin: '{{ msg.n }}'}, merge: {got: '{{ result.text }}'}, "
+      "timeout: 5s}}}\n"
+      "  outer: {stages: {in: {num: {}}}}\n";
+  for (const char* use : {"num", "outer"}) {
+    Bench bench(kind + "stages:\n" + numbers + "  a: {from: n, " + use + ": {}}\n  s: {from: a, stdout: {}}\n");
+    BOOST_TEST(bench.mistakes() == "");
+    bench.runtime.programs().script("job", [](const runtime::Command&) {
+      runtime::Behaviour cat;
+      cat.until_input_ends = true;
+      cat.answer = [](std::string_view lines) { return std::string(lines); };
+      return cat;
+    });
+    bench.run();
+    BOOST_TEST(bench.output() == "{\"n\":1,\"got\":\"1\"}\n{\"n\":2,\"got\":\"2\"}\n{\"n\":3,\"got\":\"3\"}\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_child_inside_that_stays_is_a_source_where_the_instance_reads_nothing) {
+  BOOST_TEST(mistakes("kinds: {lines: {stages: {it: {exec: {pipe: [job], framing: raw}, attempts: 3}}}}\n"
+                      "stages:\n  a: {lines: {}}\n  s: {from: a, stdout: {}}\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_an_instance_reads_is_read_by_something_inside) {
+  const std::string kinds =
+      "kinds:\n  two: {stages: {it: {generate: {range: 1..2}}, w: {from: it, pass: {}}}}\n"
+      "  outer: {stages: {in: {two: {}}}}\nstages:\n" +
+      numbers;
+  BOOST_TEST(mistakes(kinds + "  a: {from: n, two: {}}\n  s: {from: [a, n], stdout: {}}\n") ==
+             "test.yaml:6:13: error: nothing inside 'a' reads what it reads: 'two' takes no `from`\n"
+             "    6 |   a: {from: n, two: {}}\n"
+             "      |             ^\n"
+             "      = leave it out; a stage of kinds.two that takes input and has no `from` would read it\n");
+  BOOST_TEST(mistakes(kinds + "  a: {from: n, outer: {}}\n  s: {from: [a, n], stdout: {}}\n")
+                 .starts_with("test.yaml:6:13: error: nothing inside 'a' reads what it reads: 'outer' takes no"));
+  BOOST_TEST(mistakes(kinds + "  a: {outer: {}}\n  s: {from: [a, n], stdout: {}}\n") == "");
+}
