@@ -162,6 +162,18 @@ class Wiring {
     return false;
   }
 
+  /// Whether nothing leaves the instance but what a sink has written: what others there put out is read inside.
+  bool ends_in_sinks(const std::string& instance) const {
+    const auto inside = members(instance);
+    return std::all_of(inside.begin(), inside.end(), [&](const std::string& name) {
+      if (read_inside(instance, name.substr(instance.size() + 1))) return true;
+      const auto stage = plan_.find(name);
+      if (!stage) return ends_in_sinks(name);
+      const auto& configured = plan_.stages[plan_.last_step(*stage)].configured;
+      return configured.shape == stage::Shape::sink || !configured.main_output;
+    });
+  }
+
   void read(PlannedStage& reader, const std::string& text, const Place& place, const std::string& inside) {
     const auto refs = resolve(text, place, inside);
     const auto is_unknown = [](const PlannedStage& planned) { return !planned.kind; };
@@ -223,19 +235,24 @@ class Wiring {
     const bool main = port == config::main_word;
     const auto inside = members(instance.name);
     if (inside.empty()) return {};  // What keeps it from being made is told.
-    std::vector<std::string> givers;
+    // A sink may stand beside what the instance is for; where nothing else is open, what it has written is the output.
+    std::vector<std::string> givers, sinks;
     for (const auto& name : inside) {
       const std::string own = name.substr(instance.name.size() + 1);
       if (read_inside(instance.name, main ? own : own + "." + port)) continue;
       const auto stage = plan_.find(name);
       if (!stage) {
-        givers.push_back(name);
+        (main && ends_in_sinks(name) ? sinks : givers).push_back(name);
         continue;
       }
       const std::size_t last = plan_.last_step(*stage);
       const auto& planned = plan_.stages[last];
       if (!planned.kind) return {};  // Already told.
-      if (main && (!planned.configured.main_output || planned.configured.shape == stage::Shape::sink)) continue;
+      if (main && !planned.configured.main_output) continue;
+      if (main && planned.configured.shape == stage::Shape::sink) {
+        sinks.push_back(name);
+        continue;
+      }
       bool has = main;
       for (std::size_t step = *stage; step <= last && !has; ++step) {
         const auto& ports = plan_.stages[step].ports;
@@ -243,6 +260,7 @@ class Wiring {
       }
       if (has) givers.push_back(name);
     }
+    if (givers.empty()) givers = std::move(sinks);
     if (main && givers.size() > 1) {
       diagnostics_.error(place, "'" + instance.name + "' has more than one output",
                          "read one of '" + config::listed(givers, "', '") + "'");

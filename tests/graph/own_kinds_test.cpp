@@ -193,3 +193,30 @@ BOOST_AUTO_TEST_CASE(what_an_instance_reads_is_read_by_something_inside) {
                  .starts_with("test.yaml:6:13: error: nothing inside 'a' reads what it reads: 'outer' takes no"));
   BOOST_TEST(mistakes(kinds + "  a: {outer: {}}\n  s: {from: [a, n], stdout: {}}\n") == "");
 }
+
+BOOST_AUTO_TEST_CASE(what_a_sink_inside_has_written_leaves_the_instance_where_nothing_else_does) {
+  for (const char* use : {"log", "outer"}) {
+    Bench bench(
+        "kinds:\n  log: {stages: {it: {file: {append: log}}}}\n  outer: {stages: {in: {pass: {}}, l: {from: in, log: "
+        "{}}}}\n"
+        "stages:\n" +
+        numbers + "  a: {from: n, " + use + ": {}}\n  s: {from: a, stdout: {}}\n");
+    BOOST_TEST(bench.mistakes() == "");
+    bench.run();
+    BOOST_TEST(bench.output() == "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+    BOOST_TEST(bench.files().text("log") == bench.output());
+  }
+  // Beside an operator that nobody reads, a sink is not the output; two sinks are no one output.
+  for (const char* sink : {"file: {append: log}", "log: {}"}) {
+    Bench bench(
+        "kinds:\n  log: {stages: {it: {file: {append: log}}}}\n  tap: {stages: {in: {pass: {}}, l: {from: in, " +
+        std::string(sink) + "}, o: {from: in, set: {o: 1}}}}\nstages:\n" + numbers +
+        "  a: {from: n, tap: {}}\n  s: {from: a, stdout: {}}\n");
+    BOOST_TEST(bench.mistakes() == "");
+    bench.run();
+    BOOST_TEST(bench.output() == "{\"n\":1,\"o\":1}\n{\"n\":2,\"o\":1}\n{\"n\":3,\"o\":1}\n");
+  }
+  BOOST_TEST(mistakes("kinds: {two: {stages: {a: {file: {append: x}}, b: {file: {append: y}}}}}\nstages:\n" + numbers +
+                      "  a: {from: n, two: {}}\n  s: {from: a, stdout: {}}\n")
+                 .starts_with("test.yaml:5:13: error: 'a' has more than one output\n"));
+}
