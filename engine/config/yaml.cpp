@@ -433,15 +433,31 @@ class Builder : public YAML::EventHandler {
     if (last < next) value.append(static_cast<std::size_t>(std::count(at(last), at(next), '\n')), '\n');
   }
 
-  /// `on: [connect]`, of `retry`: a list shows that a key is meant.
+  /// `on: [connect]`, of `retry`: a list shows that a key is meant, and so does one name that may stand for a list.
   bool heads_a_list(std::size_t at) const {
     while (is_blank(map_.at(at))) ++at;
     if (map_.at(at) != ':') return false;
     ++at;
     while (is_blank(map_.at(at))) ++at;
     if (map_.at(at) == '[') return true;
+    if (is_lone_name(at)) return true;
     while (is_blank(map_.at(at)) || map_.at(at) == '\n' || map_.at(at) == '\r') ++at;
     return map_.at(at) == '-' && is_blank(map_.at(at + 1));
+  }
+
+  /// `'${name}'` and nothing else, quoted or not.
+  bool is_lone_name(std::size_t at) const {
+    const char quote = map_.at(at) == '\'' || map_.at(at) == '"' ? map_.at(at) : '\0';
+    if (quote) ++at;
+    if (map_.at(at) != '$' || map_.at(at + 1) != '{') return false;
+    for (at += 2; map_.at(at) != '}'; ++at) {
+      if (map_.at(at) == '\0' || is_end(map_.at(at)) || map_.at(at) == '{') return false;
+    }
+    ++at;
+    if (quote) return map_.at(at) == quote;
+    while (is_blank(map_.at(at))) ++at;
+    const char after = map_.at(at);
+    return after == '\0' || is_end(after) || after == '#';
   }
 
   void look_at_plain(Node& node, std::size_t start, std::size_t end) {

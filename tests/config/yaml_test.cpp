@@ -326,6 +326,13 @@ BOOST_AUTO_TEST_CASE(off_is_no_boolean) {
 
 BOOST_AUTO_TEST_CASE(on_is_no_key) {
   BOOST_TEST(told("on: [x]") == "");
+  for (const char* name : {"on: '${kinds}'", "on: \"${kinds}\"", "on: ${kinds}", "a: {on: '${kinds}'}",
+                           "on: ${kinds} # they are a list\nb: 1"}) {
+    BOOST_TEST(told(name) == "", name);
+  }
+  for (const char* text : {"on: '${a} b'", "on: ${a}${b}", "on: ${a", "on: '${a}"}) {
+    BOOST_TEST(!told(text).empty(), text);
+  }
   BOOST_TEST(told("on:\n  - x") == "");
   BOOST_TEST(told("on: x") == R"(f.yaml:1:1: error: `on` is a boolean to many editors, a text to others
     1 | on: x
