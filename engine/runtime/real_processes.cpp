@@ -135,6 +135,10 @@ std::string find_program(const Command& command) {
     // It is started in its directory.
     const std::string path = name.front() == '/' || command.directory.empty() ? name : command.directory + "/" + name;
     if (::access(path.c_str(), X_OK) != 0) throw_errno(name.c_str());
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+      throw std::system_error(EISDIR, std::generic_category(), name);
+    }
     return name;
   }
   std::string path = "/usr/local/bin:/usr/bin:/bin";
@@ -255,7 +259,14 @@ Inheritance Inheritance::now() {
   return result;
 }
 
-void RealProcesses::look_for(const Command& command) { find_program(command); }
+void RealProcesses::look_for(const Command& command) {
+  find_program(command);
+  if (command.directory.empty()) return;
+  struct stat status {};
+  if (::stat(command.directory.c_str(), &status) != 0) throw_errno(command.directory.c_str());
+  if (!S_ISDIR(status.st_mode)) throw std::system_error(ENOTDIR, std::generic_category(), command.directory);
+  if (::access(command.directory.c_str(), X_OK) != 0) throw_errno(command.directory.c_str());
+}
 
 std::unique_ptr<Child> RealProcesses::start(const Command& command) {
   if (command.argv.empty()) throw std::system_error(EINVAL, std::generic_category(), "no program given");

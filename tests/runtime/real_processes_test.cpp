@@ -134,6 +134,16 @@ std::error_code start_error(Command command) {
   return {};
 }
 
+std::error_code look_error(const Command& command) {
+  const auto runtime = make_real(Options{});
+  try {
+    runtime->core(0).processes().look_for(command);
+  } catch (const std::system_error& error) {
+    return error.code();
+  }
+  return {};
+}
+
 Task<> await_closed_input(Core& core, bool& told) {
   Command command = shell("exec <&-; exec sleep 1000");
   command.input = true;
@@ -236,9 +246,27 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_may_not_run_is_refused_at_the_
   command.argv = {"true"};
   command.directory = "/no/such/directory";
   BOOST_TEST((start_error(command) == std::errc::no_such_file_or_directory));
+  command.argv = {"/usr"};
+  command.directory = "/";
+  BOOST_TEST((start_error(command) == std::errc::is_a_directory));
   command.argv = {};
   BOOST_TEST((start_error(command) == std::errc::invalid_argument));
   BOOST_TEST(!has_children());
+}
+
+BOOST_AUTO_TEST_CASE(where_a_program_is_to_start_is_looked_for_with_it) {
+  Command command;
+  command.argv = {"true"};
+  BOOST_TEST(!look_error(command));
+  command.directory = "/usr";
+  BOOST_TEST(!look_error(command));
+  command.directory = "/no/such/directory";
+  BOOST_TEST((look_error(command) == std::errc::no_such_file_or_directory));
+  command.directory = "/etc/passwd";
+  BOOST_TEST((look_error(command) == std::errc::not_a_directory));
+  command.directory.clear();
+  command.argv = {"/usr"};
+  BOOST_TEST((look_error(command) == std::errc::is_a_directory));
 }
 
 BOOST_AUTO_TEST_CASE(the_search_path_is_the_childs_and_never_ends_in_a_shell) {
