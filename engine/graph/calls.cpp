@@ -40,6 +40,9 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
              common_.cache),
       wake_(std::move(wake)),
       limited_(context, observe::Level::info, "messages are held back by the limit", "the limit holds nothing back"),
+      turned_away_(context, observe::Level::info,
+                   drops_early() ? "messages are dropped by the limit" : "messages are refused by the limit",
+                   drops_early() ? "the limit drops nothing any more" : "the limit refuses nothing any more"),
       retrying_(context, observe::Level::info, "calls fail and are made again", "no call is made again any more"),
       spent_(context, observe::Level::warn, "the retry budget is used up: what fails is not tried again",
              "the retry budget suffices again"),
@@ -99,7 +102,8 @@ void Calls::retire() noexcept {
   gate_alarm_.reset();
   gate_due_.reset();
   held_alarm_.reset();
-  for (Episode* episode : {&limited_, &retrying_, &spent_, &hedging_, &forgetting_, &pushed_back_}) episode->retire();
+  for (Episode* episode : {&limited_, &turned_away_, &retrying_, &spent_, &hedging_, &forgetting_, &pushed_back_})
+    episode->retire();
   jobs_.clear();
   renewing_.clear();
   parted_.clear();
@@ -454,8 +458,8 @@ void Calls::work(Job& job) {
     const auto until = limit_->bucket().take(job.toll.key, job.toll.cost, now);
     if (limit_->config().by) tell_load();
     if (until) {
-      if (!limit_->config().by && limited_.happens()) limited_.say({{"because", limit_->config().text()}});
-      job.dropped = limit_->over() == stage::Over::drop;
+      if (!limit_->config().by && turned_away_.happens()) turned_away_.say({{"because", limit_->config().text()}});
+      job.dropped = drops_early();
       return finish(job, limit_->refused(now, *until));
     }
   }

@@ -101,6 +101,7 @@ class Calls {
   };
 
   std::size_t free_workers() const { return workers() > calling_ ? workers() - calling_ : 0; }
+  bool drops_early() const { return common_.limit && common_.limit->over == stage::Over::drop; }
   bool waits_at_gate() const { return limit_ && limit_->over() == stage::Over::wait; }
 
   void go_on(Job& job, runtime::Time now);
@@ -181,8 +182,8 @@ class Calls {
   runtime::Time counted_until_{};  // until then.
   runtime::Duration limit_wait_{0};
   std::uint64_t retries_ = 0, hedges_ = 0, hedges_won_ = 0;
-  std::uint64_t evicted_ = 0;                                                // Answers, as told last.
-  Episode limited_, retrying_, spent_, hedging_, forgetting_, pushed_back_;  // For the log.
+  std::uint64_t evicted_ = 0;                                                              // Answers, as told last.
+  Episode limited_, turned_away_, retrying_, spent_, hedging_, forgetting_, pushed_back_;  // For the log.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

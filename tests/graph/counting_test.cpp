@@ -353,6 +353,20 @@ stages:
   BOOST_TEST(b.limit_overflowed.value() > 0U);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_limit_does_with_who_comes_too_early_is_what_the_log_says) {
+  for (const auto& [over, said] : {std::pair("drop", "dropped"), std::pair("fail", "refused")}) {
+    Bench bench(
+        std::string("stages:\n  a: {generate: {range: 1..10}}\n  b: {from: a, exec: {run: [work]}, limit: {rate: "
+                    "1/s, over: ") +
+        over + "}}\n  c: {from: b.failed, drop: {}}\n  d: {generate: {every: 1m, count: 2}}\n");
+    bench.runtime.programs().script("work", [](const runtime::Command&) { return runtime::Behaviour(); });
+    bench.run();
+    BOOST_TEST(bench.log.find(std::string("msg=\"messages are ") + said + " by the limit\"") != std::string::npos,
+               bench.log);
+    BOOST_TEST(bench.log.find("held back") == std::string::npos, bench.log);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_stage_that_computes_behind_a_gate_is_one_stage_in_the_figures) {
   Bench bench(R"(
 stages:
