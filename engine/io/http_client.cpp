@@ -461,6 +461,16 @@ class Transfer {
     headers_.reset(longer);
   }
 
+  /// "… after 12 ms: …": with its time one cause would be another text for each call, and each a line in the log.
+  static void cut_time(std::string& text) {
+    constexpr std::string_view before = " after ", behind = " ms";
+    const auto start = text.find(before);
+    if (start == text.npos) return;
+    const auto end = text.find_first_not_of("0123456789", start + before.size());
+    if (end == start + before.size() || end == text.npos || text.compare(end, behind.size(), behind) != 0) return;
+    text.erase(start, end + behind.size() - start);
+  }
+
   Failure failure_of(CURLcode code) const {
     // libcurl has a word for each step that it was in; its time is for all of them, and no other is set.
     if (code == CURLE_OPERATION_TIMEDOUT) {
@@ -471,6 +481,7 @@ class Transfer {
       return {Reason::size, "a line in the head of the reply is too long"};
     }
     std::string text = error_[0] ? error_.data() : curl().easy_strerror(code);
+    cut_time(text);
     if (text.size() > error_bytes_most) text.resize(error_bytes_most);
     return {reason_of(code, text), text};
   }
