@@ -797,7 +797,8 @@ std::optional<Plan> compile(config::Pipeline pipeline, const stage::Catalog& cat
   refuse_replies_to_nobody(plan, diagnostics);
   refuse_two_that_serve_the_same(plan, diagnostics);
   if (diagnostics.has_errors()) return std::nullopt;
-  if (!is_kind_alone(plan)) warn(plan, diagnostics);
+  if (is_kind_alone(plan)) return plan;  // Nobody runs it, and without its inputs nothing is in a unit.
+  warn(plan, diagnostics);
   fuse(plan, diagnostics);
   return plan;
 }

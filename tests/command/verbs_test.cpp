@@ -455,10 +455,11 @@ BOOST_AUTO_TEST_CASE(a_library_may_use_what_the_file_has_that_includes_it) {
       "  some: {stages: {x: {where: msg.n > vars.least, workers: '${many}'}}}\n"
       "  told: {stages: {x: {http: {post: 'https://a/', headers: {t: '${secret.token}'}}, timeout: '${patience}'}}}\n"
       "  kept: {options: {n: {type: integer}}, stages: {x: {take: '${n}'}}}\n"
-      "  made: {stages: {g: {theirs: {}}, k: {from: g, kept: {n: '${many}'}}, h: {from: k.odd, pass: {}}}}\n"
-      "  list: {stages: {g: {gather: {of: night, into: all}}}}\n");
+      "  made: {stages: {g: {theirs: {}}, k: {from: g, kept: {n: '${many}'}}, h: {from: g.odd, pass: {}}}}\n"
+      "  list: {stages: {g: {gather: {of: night, into: all}}}}\n"
+      "  wide: {stages: {g: {set: {a: 1}, workers: 2}}}\n");
   const auto said = said_by({"check", library});
-  BOOST_TEST(said.out == library + ": good, no stages, 6 kinds\n");
+  BOOST_TEST(said.out == library + ": good, no stages, 7 kinds\n");
   BOOST_TEST(said.err == "");
   // Whoever includes it need not have what only a kind needs that it does not use.
   const auto user =
