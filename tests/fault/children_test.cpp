@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_can_t_be_started_is_named_with_where) {
         std::pair("pipe: [ls], dir: /no/such/dir",
                   "exec: cannot start `ls` in '/no/such/dir': No such file or directory"),
         std::pair("run: [/no/such/program], every: 1s", "exec: cannot start `/no/such/program`: No such file"),
-        std::pair("pipe: [/etc]", "exec: cannot start `/etc`: Permission denied"),
+        std::pair("pipe: [/etc]", "exec: cannot start `/etc`: Is a directory"),
         std::pair("pipe: [/etc/hosts]", "exec: cannot start `/etc/hosts`: ")}) {
     const auto end = ran({folder.file("p.yaml", source(exec))});
     BOOST_TEST(end.code == 69, exec << ": " << end.err);
