@@ -40,13 +40,6 @@ std::string_view text_argument(lua_State* lua, int index, const char* function) 
 
 void charge_text(lua_State* lua, std::string_view text) { State::of(lua).charge(lua, text.size() / 16); }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n\f\v";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 // --- re -------------------------------------------------------------------------------------------------------------
 
 const re2::RE2& pattern_argument(lua_State* lua, const char* function) {
@@ -506,6 +499,13 @@ void set_function(lua_State* lua, const char* name, lua_CFunction function) {
 }
 
 }  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n\f\v";
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return text.substr(0, 0);  // RE2 finds no groups in {}.
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
 
 std::array<char, 36> make_uuid(Host& host) {
   const std::array<std::uint64_t, 2> bits{(host.random() & ~0xf000ull) | 0x4000ull,

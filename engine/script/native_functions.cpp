@@ -21,13 +21,6 @@ Value rounded(double number) {
   return Value::of(number);
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n\f\v";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return text.substr(0, 0);  // RE2 finds no groups in {}.
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 /// Of digits alone; false for all else, which may be a number nevertheless.
 bool plain_integer(std::string_view text, Value& out) {
   if (text.empty() || text.size() > 18) return false;

@@ -222,6 +222,8 @@ int push_dynamic_name(lua_State* lua, std::string_view name);
 
 /// A new one, by the host's chance.
 std::array<char, 36> make_uuid(Host& host);
+/// Without blanks and ends of lines around it, as trim() and the numbers in texts are read.
+std::string_view trimmed(std::string_view text);
 /// functions.cpp: now, uuid, re, url, time, num, int, trim, …; adds them to the environment on top.
 void add_functions(lua_State* lua);
 /// Gives the table on top the mark of a list, so that it is written as `[]` when empty.
