@@ -50,7 +50,6 @@ struct Inbox::Queue {
 struct Edge::Tokens {
   explicit Tokens(Inbox& inbox) : producer(inbox.queue_->items) {}
   moodycamel::ProducerToken producer;
-  runtime::Time last_sent{};
 };
 
 /// Who sends more often than this does not look whether what was sent before is still there: between two cores that
@@ -114,8 +113,7 @@ bool Edge::fits(std::uint32_t messages, std::uint64_t bytes) noexcept {
 }
 
 void Edge::send(message::Batch::Pointer batch, runtime::Time now) {
-  if (now - std::exchange(tokens_->last_sent, now) > age_grain &&
-      taken_seen_.load(std::memory_order_relaxed) == sent_) {
+  if (now - std::exchange(last_sent_, now) > age_grain && taken_seen_.load(std::memory_order_relaxed) == sent_) {
     waits_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
   InboxItem item;
@@ -197,7 +195,7 @@ bool Edge::drop_front(std::uint32_t most) {
     sent_bytes_seen_.store(sent_bytes_, std::memory_order_relaxed);
   }
   this->count(Loss::dropped, count);
-  dropped->shed_all(message::Failure(message::Reason::full, "the edge " + name() + " is full"));
+  dropped->shed_all([this] { return full(); });
   return true;
 }
 
@@ -236,6 +234,8 @@ void Edge::give_home(std::uint32_t messages, std::uint64_t bytes, std::uint64_t 
   released_.exchange(released, std::memory_order_seq_cst);
   if (sender_.occupied() && room_for_need()) sender_.wake();
 }
+
+message::Failure Edge::full() const { return {message::Reason::full, "the edge " + name() + " is full"}; }
 
 runtime::Duration Edge::oldest_waits(runtime::Time now) const noexcept {
   if (taken() == sent()) return {};

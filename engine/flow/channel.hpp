@@ -103,6 +103,8 @@ class Edge final : public Parking {
   std::uint64_t bytes() const noexcept {
     return sent_bytes_seen_.load(std::memory_order_relaxed) - released_bytes_.load(std::memory_order_relaxed);
   }
+  /// Of what it has no room for.
+  message::Failure full() const;
   /// How long the oldest that has not been taken has waited; zero: nothing waits. Never less than it has, and more by
   /// no more than the time between two batches that were sent: what waits is known by when the batch before it was
   /// sent.
@@ -139,6 +141,7 @@ class Edge final : public Parking {
   std::atomic<std::uint64_t> need_bytes_{0};
   std::atomic<bool> need_empty_{false};  // The budget is full: only an empty edge may send beyond it.
   std::atomic<std::uint64_t> sent_seen_{0}, sent_bytes_seen_{0};
+  runtime::Time last_sent_{};
   std::atomic<runtime::Duration::rep> waits_since_{0};  // When something was last sent with nothing before it.
   std::array<std::atomic<std::uint64_t>, 3> lost_{};    // By Loss.
   // The receiver's.

@@ -355,8 +355,8 @@ void Calls::pass_gates(Time now) {
   const auto first = free_workers() > 0 ? gate_->due() : std::nullopt;
   if (limit_->config().by) {
     tell_load();
-  } else if (due || first) {
-    if (limited_.happens()) limited_.say({{"because", limit_->config().text()}});
+  } else if ((due || first) && limited_.happens()) {
+    limited_.say({{"because", limit_->config().text()}});
   }
   if (const auto next = free_workers() > 0 ? first : gate_->next_end()) {
     due = std::min(*next, due.value_or(Time::max()));
@@ -649,8 +649,8 @@ void Calls::adapt(const Attempt& attempt, const message::Done& failed, Time now)
   } else if (failed->may_pass || message::transient(failed->reason)) {
     const auto before = adaptive_->limit();
     adaptive_->pushed_back(now);
-    if (adaptive_->limit() < before) {
-      if (pushed_back_.happens()) pushed_back_.say({{"workers", adaptive_->limit()}, {"because", failed->text}});
+    if (adaptive_->limit() < before && pushed_back_.happens()) {
+      pushed_back_.say({{"workers", adaptive_->limit()}, {"because", failed->text}});
     }
   }
 }

@@ -546,15 +546,18 @@ std::size_t Unit::rows_that_fit(flow::Edge& edge, const Batch& batch) {
 
 void Unit::lose(Branch& branch, flow::Edge& edge, Batch& batch, std::size_t first, stage::Output& from) {
   const auto count = static_cast<std::uint32_t>(batch.size() - first);
-  message::Failure why(message::Reason::full, "the edge " + edge.name() + " is full");
-  why.stage = branch.to;
+  const auto why = [&] {
+    message::Failure full = edge.full();
+    full.stage = branch.to;
+    return full;
+  };
   if (branch.when_full != stage::WhenFull::fail) {
     edge.count(flow::Edge::Loss::dropped, count);
     return batch.shed_all(why);
   }
   edge.count(flow::Edge::Loss::failed, count);
   for (std::size_t row = first; row < batch.size(); ++row) {
-    message::Failure failure = why;
+    message::Failure failure = why();
     from.complete(failure, batch, row);
     if (!batch.token(row) && from.on_unheard) from.on_unheard(failure);
     batch.fail(row, std::move(failure));

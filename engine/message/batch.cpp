@@ -408,9 +408,9 @@ void Batch::done_all() noexcept {
   has_tokens_ = false;
 }
 
-void Batch::shed_all(const Failure& why) noexcept {
+void Batch::shed_all(const std::function<Failure()>& why) noexcept {
   for (std::size_t row = 0; has_metadata_ && row < size_; ++row) {
-    if (const auto& metadata = metadata_[row]; metadata && metadata->asker) metadata->asker->shed(why);
+    if (const auto& metadata = metadata_[row]; metadata && metadata->asker) metadata->asker->shed(why());
   }
   done_all();
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -247,8 +248,8 @@ class Batch : public Recyclable<Batch> {
   void done(std::span<const std::uint8_t> rows) noexcept;
   void done_run(std::size_t from, std::size_t to) noexcept;  ///< Of rows `from` … `to` - 1 the same.
   void done_all() noexcept;
-  /// The same of rows that are dropped for this: their askers are told (Asker::shed).
-  void shed_all(const Failure& why) noexcept;
+  /// The same of rows that are dropped: their askers are told (Asker::shed), for which `why` is asked.
+  void shed_all(const std::function<Failure()>& why) noexcept;
   /// All of it is to fail with this at the stage that it comes to, whose workers go by a key that it has not.
   void refuse(Failure why) { refused_ = std::make_unique<Failure>(std::move(why)); }
   const Failure* refused() const noexcept { return refused_.get(); }  ///< Null: it is to be worked on.

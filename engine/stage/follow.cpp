@@ -360,10 +360,13 @@ class Follower {
     }
     return false;
   }
+  static bool is(const Followed& file, const FileStatus& status) {
+    return status.inode == file.file.inode && status.device == file.file.device;
+  }
   bool has_its_name(const Followed& file) const {
     try {
       const auto status = source_.core.files().status(file.path);
-      return status && status->inode == file.file.inode && status->device == file.file.device;
+      return status && is(file, *status);
     } catch (const std::system_error&) {
       return false;
     }
@@ -380,7 +383,7 @@ class Follower {
       return false;
     }
     const auto status = file.reader->status();
-    if (!status || status->inode != file.file.inode || status->device != file.file.device) {
+    if (!status || !is(file, *status)) {
       close_reader(file);  // Its name is another's by now.
       return false;
     }
