@@ -21,6 +21,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -145,21 +146,24 @@ struct Shared {
   std::unique_ptr<Pool> pool = std::make_unique<Pool>(inheritance);
 };
 
+class RealCore;
+
+/// Made in the core's turn it is armed when that is over: what is ready does not wait until the kernel has been told,
+/// and of an alarm that is taken back in the same turn it is told nothing.
 class RealAlarm final : public Alarm {
  public:
-  RealAlarm(asio::io_context& io, std::chrono::steady_clock::time_point when, std::function<void()> ring)
-      : timer_(io, when), ring_(std::make_shared<std::function<void()>>(std::move(ring))) {
-    timer_.async_wait([weak = std::weak_ptr(ring_)](const asio::error_code& error) {
-      // Gone when taken back after it fell due, with this call already queued.
-      const auto shared = weak.lock();
-      if (!shared || error) return;
-      const auto call = std::move(*shared);
-      call();
-    });
-  }
+  RealAlarm(RealCore& core, std::chrono::steady_clock::time_point when, std::function<void()> ring);
+  ~RealAlarm() override;
+  void arm();
 
  private:
-  asio::steady_timer timer_;
+  friend class RealCore;
+  void leave_unarmed();
+
+  RealAlarm *next_ = nullptr, *before_ = nullptr;  // Of those that are to be armed.
+  RealCore& core_;
+  std::chrono::steady_clock::time_point when_;
+  std::optional<asio::steady_timer> timer_;  // Where it is armed.
   std::shared_ptr<std::function<void()>> ring_;
 };
 
@@ -191,11 +195,24 @@ class RealCore final : public BasicCore {
     last_ready_ = &ready;
     if (!std::exchange(turn_posted_, true)) asio::post(io_, [this] { resume_ready(); });
   }
+  /// Calls it, and then what that has made ready.
+  void ring(const std::function<void()>& call) {
+    const bool ours = !std::exchange(turn_posted_, true);
+    call();
+    if (ours) resume_ready();
+  }
   std::unique_ptr<Alarm> alarm(Time when, std::function<void()> ring) override {
     // Sums with the clock's own origin must not overflow, however far the instant.
     const Time far = now() + std::chrono::hours(24 * 365 * 100);
     const auto at = shared_.origin + std::clamp(when, Time(), far).time_since_epoch();
-    return std::make_unique<RealAlarm>(io_, at, std::move(ring));
+    auto alarm = std::make_unique<RealAlarm>(*this, at, std::move(ring));
+    if (turn_posted_) {
+      alarm->next_ = std::exchange(unarmed_, alarm.get());
+      if (alarm->next_) alarm->next_->before_ = alarm.get();
+    } else {
+      alarm->arm();
+    }
+    return alarm;
   }
   Task<> blocking(std::function<void()> work) override {
     throw_if_stopped(co_await asio::this_coro::cancellation_state);
@@ -233,6 +250,7 @@ class RealCore final : public BasicCore {
       first_ready_ = std::exchange(ready.next, nullptr);
       go_on(ready);
     }
+    while (RealAlarm* const alarm = unarmed_) alarm->arm();
     turn_posted_ = first_ready_ != nullptr;
     if (turn_posted_) asio::post(io_, [this] { resume_ready(); });
   }
@@ -249,7 +267,34 @@ class RealCore final : public BasicCore {
   Ready* first_ready_ = nullptr;  // In the order of resume().
   Ready* last_ready_ = nullptr;   // Where there is a first.
   bool turn_posted_ = false;      // resume_ready() will come, or runs.
+  RealAlarm* unarmed_ = nullptr;  // Those that are armed when it has run.
+
+  friend class RealAlarm;
 };
+
+RealAlarm::RealAlarm(RealCore& core, std::chrono::steady_clock::time_point when, std::function<void()> ring)
+    : core_(core), when_(when), ring_(std::make_shared<std::function<void()>>(std::move(ring))) {}
+
+RealAlarm::~RealAlarm() { leave_unarmed(); }
+
+void RealAlarm::leave_unarmed() {
+  if (next_) next_->before_ = before_;
+  if (before_) before_->next_ = next_;
+  if (core_.unarmed_ == this) core_.unarmed_ = next_;
+  next_ = before_ = nullptr;
+}
+
+void RealAlarm::arm() {
+  leave_unarmed();
+  timer_.emplace(core_.io_, when_);
+  timer_->async_wait([core = &core_, weak = std::weak_ptr(ring_)](const asio::error_code& error) {
+    // Gone when taken back after it fell due, with this call already queued.
+    const auto shared = weak.lock();
+    if (!shared || error) return;
+    const auto call = std::move(*shared);
+    core->ring(call);
+  });
+}
 
 /// Reads blocked signals on a thread of its own.
 class SignalThread {

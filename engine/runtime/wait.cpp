@@ -2,7 +2,6 @@
 
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/async_result.hpp>
-#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
@@ -20,24 +19,12 @@ enum Outcome : int { woken, late, stopped };
 using Token = asio::use_awaitable_t<asio::any_io_executor>;
 using Handler = asio::async_result<Token, void(int)>::handler_type;
 
-// Resumes a parked coroutine from the core's queue.
-class Resume {
- public:
-  Resume(Handler handler, int outcome) : handler_(std::move(handler)), outcome_(outcome) {}
-  void operator()() {
-    Handler handler = std::move(handler_);
-    handler(outcome_);
-  }
-
- private:
-  Handler handler_;
-  int outcome_;
-};
-
 }  // namespace
 
-struct Waiter::State {
-  explicit State(Core& on) : core(on) {}
+struct Waiter::State final : Ready, std::enable_shared_from_this<State> {
+  explicit State(Core& on) : core(on) {
+    go_on = [](Ready& ready) noexcept { static_cast<State&>(ready).resume(); };
+  }
 
   // `clear_slot`: false while the stop handler itself runs, which may not destroy itself.
   void finish(int outcome, bool clear_slot) {
@@ -49,13 +36,26 @@ struct Waiter::State {
       auto slot = asio::get_associated_cancellation_slot(parked);
       if (slot.is_connected()) slot.clear();
     }
-    asio::post(core.executor(), Resume(std::move(parked), outcome));
+    WEIR_ASSERT(!going, "who waits at a waiter has gone on before the next one waits there");
+    going.emplace(std::move(parked));
+    how = outcome;
+    self = shared_from_this();
+    core.resume(*this);
+  }
+  void resume() {
+    const auto keep = std::move(self);
+    Handler parked = std::move(*going);
+    going.reset();
+    parked(how);
   }
 
   Core& core;
   std::optional<Handler> handler;  // Somebody waits.
   std::unique_ptr<Alarm> alarm;
   bool kept = false;
+  std::optional<Handler> going;  // Woken, and the core's turn to resume has not come.
+  int how = woken;
+  std::shared_ptr<State> self;  // Until then.
 };
 
 namespace {

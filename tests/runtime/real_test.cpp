@@ -169,6 +169,44 @@ BOOST_AUTO_TEST_CASE(blocking_work_runs_on_another_thread_and_its_exception_come
   BOOST_TEST(caught == "inside");
 }
 
+namespace {
+
+/// Waits until an alarm wakes it, wakes another and goes back to wait, as who makes messages in time does.
+Task<> wake_in_turn(Core& core, Waiter& waiter, Waiter& other, std::string& order) {
+  const auto ring = core.alarm(core.now(), [&] { waiter.wake(); });
+  co_await waiter.wait();
+  core.post([&] { order += "posted "; });
+  other.wake();
+  const auto kept = core.alarm(core.now(), [&] { order += "alarm ", waiter.wake(); });
+  const auto taken_back = [&] { return core.alarm(core.now(), [&] { order += "taken back "; }); };
+  { const auto first = taken_back(), second = taken_back(), third = taken_back(); }
+  co_await waiter.wait();
+}
+
+Task<> woken_in_turn(Waiter& waiter, std::string& order) {
+  co_await waiter.wait();
+  order += "woken ";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(who_is_woken_goes_on_before_what_is_posted_and_before_the_alarms_made_meanwhile) {
+  const auto runtime = make_real(Options{});
+  Core& core = runtime->core(0);
+  std::string order;
+  Waiter waiter(core), other(core);
+  std::array<std::unique_ptr<Coroutine>, 2> parts;
+  int running = 2;
+  const auto ended = [&](std::exception_ptr) {
+    if (--running == 0) runtime->stop();
+  };
+  runtime->run([&] {
+    parts[0] = core.spawn(woken_in_turn(other, order), ended);
+    parts[1] = core.spawn(wake_in_turn(core, waiter, other, order), ended);
+  });
+  BOOST_TEST(order == "woken posted alarm ");
+}
+
 BOOST_AUTO_TEST_CASE(many_coroutines_of_two_cores_share_the_blocking_threads) {
   const auto runtime = make_real(Options{.cores = 2, .seed = 1, .pin = true});
   std::atomic<int> done = 0, running = 16;
