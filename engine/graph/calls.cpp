@@ -534,13 +534,12 @@ void Calls::hedge(Job& job, Time now) {
 /// It has its token.
 void Calls::start_second(Job& job, Time now) {
   if (expired_) return;
+  const bool too_late = job.deadline && *job.deadline <= now;
   std::optional<policy::Breaker::Permit> permit;
-  if (breaker_) {
-    permit = breaker_->circuits().admit(job.circuit, now);
-    if (!permit) {
-      if (limit_) limit_->bucket().give_back(job.toll.key, job.toll.cost, now);
-      return;
-    }
+  if (breaker_ && !too_late) permit = breaker_->circuits().admit(job.circuit, now);
+  if (too_late || (breaker_ && !permit)) {
+    if (limit_) limit_->bucket().give_back(job.toll.key, job.toll.cost, now);
+    return;
   }
   ++hedges_;
   if (hedging_.happens()) hedging_.say({{"longer_than", config::show(common_.hedge->after)}});

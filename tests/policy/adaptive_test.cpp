@@ -1,5 +1,7 @@
 #include "engine/policy/adaptive.hpp"
 
+#include <rapidcheck.h>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
@@ -75,4 +77,61 @@ BOOST_AUTO_TEST_CASE(it_never_leaves_its_bounds) {
   BOOST_TEST(after(adaptive, 60s, 100'000, now) == Adaptive::most);
   for (int i = 0; i < 200; ++i) adaptive.pushed_back(now += 1s);
   BOOST_TEST(adaptive.limit() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(it_goes_up_only_where_it_was_reached_and_nobody_pushed_back_and_no_oftener_than_calls_take) {
+  BOOST_TEST(rc::check("the law", [] {
+    Adaptive adaptive;
+    Time now{}, changed{};
+    bool reached = false, pushed = false, ever_pushed = false;
+    Duration least = Duration::max();  // Of all calls so far: no average is below it.
+    const int events = *rc::gen::inRange(1, 200);
+    for (int i = 0; i < events; ++i) {
+      now += Duration(*rc::gen::inRange(0, 300'000'000));
+      const auto before = adaptive.limit();
+      switch (*rc::gen::inRange(0, 4)) {
+        case 0: {
+          const auto in_flight = static_cast<std::size_t>(*rc::gen::inRange(1, 250));
+          adaptive.began(in_flight);
+          reached = reached || in_flight >= before;
+          RC_ASSERT(adaptive.limit() == before);
+          continue;
+        }
+        case 1:
+          adaptive.pushed_back(now);
+          pushed = ever_pushed = true;
+          break;
+        default: {
+          const Duration took(*rc::gen::inRange(1, 400'000'000));
+          least = std::min(least, took);
+          adaptive.succeeded(took, now);
+        }
+      }
+      const auto after = adaptive.limit();
+      RC_ASSERT(after >= 1U && after <= Adaptive::most);
+      if (after == before) continue;
+      if (after > before) {
+        RC_ASSERT(reached && (!pushed || before == 1));  // From 1 it cannot be seen to go down.
+        RC_ASSERT(after == before + 1 || (!ever_pushed && after == std::min(2 * before, Adaptive::most)));
+      } else {
+        RC_ASSERT(after == std::max<std::size_t>(1, before * 9 / 10));
+      }
+      if (changed != Time{}) RC_ASSERT((now - changed >= std::min(least, Duration(400'000'000))));
+      changed = now;
+      reached = pushed = false;
+    }
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(whatever_a_service_bears_it_settles_near_that) {
+  BOOST_TEST(rc::check("where it settles", [] {
+    const auto at_once = static_cast<std::size_t>(*rc::gen::inRange(2, 80));
+    Adaptive adaptive;
+    Time now{};
+    after(adaptive, 60s, at_once, now);
+    for (int i = 0; i < 30; ++i) {
+      const auto limit = after(adaptive, 1s, at_once, now);
+      RC_ASSERT(2 * limit >= at_once && limit <= 2 * at_once + 5);
+    }
+  }));
 }
