@@ -112,8 +112,8 @@ class Alert : public stage::MessageOperator<Alert> {
         : StandIn(message.batch(), message.row()), undone_(std::move(undone)), turn_(std::move(turn)) {}
 
    private:
-    void ended(const std::vector<message::FailedRow>& failures) noexcept override {
-      if (failures.empty()) return;
+    void ended(const message::Token& token) noexcept override {
+      if (token.failures().empty()) return;
       const std::lock_guard lock(undone_->mutex);
       undone_->turns.push_back(std::move(turn_));
       undone_->any.store(true, std::memory_order_release);

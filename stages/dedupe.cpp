@@ -27,8 +27,9 @@ const auto spec =
         .field("keys", &DedupeConfig::keys, "So many keys are remembered; beyond that the oldest is forgotten.",
                config::at_least(1), config::at_most(10'000'000))
         .details(
-            "A key is sure once its first message is done. Should that one fail, the key is forgotten, and all that "
-            "came meanwhile has failed with it: so whatever the source sends again gets its chance. Keys are "
+            "A key is sure once its first message is done. Should that one fail, or be dropped whole by a limit or a "
+            "full edge, the key is forgotten, and all that came meanwhile ends as it did: so whatever is sent again "
+            "gets its chance. Keys are "
             "remembered in memory only. What is dropped is counted as taken. A key that cannot be worked out fails its "
             "message. Several `workers` share the messages by the key, and each remembers up to `keys` of them.")
         .example("dedupe: {key: '{{ msg.id }}', forget: 1h}", "{id: 7}");
@@ -100,23 +101,33 @@ class Pending final : public message::StandIn {
   /// Once the source has heard of the first.
   ~Pending() override {
     for (auto& batch : joined_) {
-      for (std::size_t row = 0; why_ && row < batch->size(); ++row) batch->fail(row, *why_);
-      if (!why_) batch->done_all();
+      if (shed_) {
+        batch->shed_all([this] { return *why_; });
+      } else if (!why_) {
+        batch->done_all();
+      }
+      for (std::size_t row = 0; why_ && !shed_ && row < batch->size(); ++row) batch->fail(row, *why_);
     }
   }
 
-  void ended(const std::vector<message::FailedRow>& failures) noexcept override {
-    if (!failures.empty()) why_ = failures.front().failure;
-    // Nobody joins any more. The key is free again before the source hears that it may send the message again.
+  void ended(const message::Token& token) noexcept override {
+    if (!token.failures().empty()) {
+      why_ = token.failures().front().failure;
+    } else if (const auto* const shed = token.shed_why()) {
+      why_ = *shed;
+      shed_ = true;
+    }
+    // Nobody joins any more. The key is free again before whoever sent the message hears that it may do so again.
     const std::lock_guard lock(keys_->mutex);
-    if (at_ && failures.empty()) (*at_)->pending = nullptr;
-    if (at_ && !failures.empty()) keys_->erase(*at_);
+    if (at_ && !why_) (*at_)->pending = nullptr;
+    if (at_ && why_) keys_->erase(*at_);
   }
 
   const std::shared_ptr<Keys> keys_;
   std::optional<Keys::At> at_;                   // Nothing once the key has been forgotten because there were too many.
   std::vector<message::Batch::Pointer> joined_;  // With their own tokens.
-  std::optional<message::Failure> why_;          // The first one failed.
+  std::optional<message::Failure> why_;          // The first one failed, or was shed.
+  bool shed_ = false;
 };
 
 Keys::At Keys::add(const std::string& key, runtime::Time now) {

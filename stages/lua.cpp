@@ -67,6 +67,7 @@ class Code : public stage::Operator {
           out.pass(message);
           break;
         case script::Verdict::drop:
+          if (sent_ > 0) in.withdraw(row);
           out.drop(message, stage::Dropped::configured);
           break;
         case script::Verdict::fail:

@@ -179,7 +179,7 @@ class CallUnit final : public Unit {
     const Message message(batch, job.row);
     out.mark(batch, job.row);
     if (job.dropped) {
-      if (const auto* metadata = message.metadata(); metadata && metadata->asker) metadata->asker->shed(*job.failed);
+      batch.shed(job.row, *job.failed);
       return out.drop(message, observe::Dropped::limit);
     }
     if (job.gone) return out.drop(message, observe::Dropped::gone);

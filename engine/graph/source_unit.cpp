@@ -353,6 +353,8 @@ class SourceUnit final : public Unit, private TokenOwner {
       // Mostly told already: of what failed at once, and of what is done by a reply.
       if (failed) {
         asker->fail(open.failures().front().failure);
+      } else if (const auto* const why = open.shed_why()) {
+        asker->fail(*why);
       } else {
         asker->done();
       }

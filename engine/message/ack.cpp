@@ -27,4 +27,10 @@ void Token::fail(std::uint64_t id, Failure failure, std::string payload,
   done(1);
 }
 
+void Token::note_shed(std::uint32_t rows, Failure why) noexcept {
+  shed_.fetch_add(rows, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (!shed_why_) shed_why_ = std::make_unique<Failure>(std::move(why));
+}
+
 }  // namespace weir::message

@@ -25,7 +25,8 @@ class Answer {
 /// first answer counts. Any thread.
 ///
 /// Whoever replies answers it; else it is told the first failure that nobody listens to (Batch::fail), and where there
-/// was none that the message is done, once all of it is (the source that opened its token).
+/// was none that the message is done, once all of it is (the source that opened its token); or why it was shed, where
+/// all of it was: of a part that is shed it hears nothing, for it would ask for the others again.
 class Asker {
  public:
   virtual ~Asker() = default;
@@ -38,13 +39,6 @@ class Asker {
   virtual bool waits() const noexcept = 0;
 
   bool fail(const Failure& why) noexcept { return waits() && answer(answer_to(why)); }
-  /// More than one message is made of what it asked for.
-  void note_parted() noexcept { parted_.store(true, std::memory_order_relaxed); }
-  /// What it asked for is dropped on purpose, and is all that was made of it: nothing will come of it. Of a part that
-  /// is dropped it hears nothing, for it would ask for the others again.
-  void shed(const Failure& why) noexcept {
-    if (!parted_.load(std::memory_order_relaxed)) fail(why);
-  }
   /// Nobody was responsible for it, or for a part of it: then that is what done() tells.
   void note_unrouted() noexcept { unrouted_.store(true, std::memory_order_relaxed); }
   bool done() noexcept {
@@ -63,7 +57,7 @@ class Asker {
   Asker() = default;
 
  private:
-  std::atomic<bool> succeeded_ = false, unrouted_ = false, parted_ = false;
+  std::atomic<bool> succeeded_ = false, unrouted_ = false;
 };
 
 /// The same by itself: 400, 404, 429, 503, 504, 502 or 500.

@@ -318,10 +318,7 @@ Batch::Pointer Batch::copy() const {
   }
   if (has_metadata_) {
     other->has_metadata_ = true;
-    for (std::size_t row = 0; row < size_; ++row) {
-      other->metadata_[row] = metadata_[row];
-      if (metadata_[row] && metadata_[row]->asker) metadata_[row]->asker->note_parted();
-    }
+    for (std::size_t row = 0; row < size_; ++row) other->metadata_[row] = metadata_[row];
   }
   other->arenas_ = arenas_;
   if (has_tokens_) {
@@ -409,10 +406,11 @@ void Batch::done_all() noexcept {
 }
 
 void Batch::shed_all(const std::function<Failure()>& why) noexcept {
-  for (std::size_t row = 0; has_metadata_ && row < size_; ++row) {
-    if (const auto& metadata = metadata_[row]; metadata && metadata->asker) metadata->asker->shed(why());
+  if (Token* const token = std::exchange(all_token_, nullptr)) token->shed(static_cast<std::uint32_t>(size_), why);
+  for (std::size_t row = 0; has_tokens_ && row < size_; ++row) {
+    if (Token* const token = std::exchange(token_[row], nullptr)) token->shed(1, why);
   }
-  done_all();
+  has_tokens_ = false;
 }
 
 /// The tokens of the column hear that rows `from` … `to` - 1 are done.

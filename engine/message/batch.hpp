@@ -248,8 +248,15 @@ class Batch : public Recyclable<Batch> {
   void done(std::span<const std::uint8_t> rows) noexcept;
   void done_run(std::size_t from, std::size_t to) noexcept;  ///< Of rows `from` … `to` - 1 the same.
   void done_all() noexcept;
-  /// The same of rows that are dropped: their askers are told (Asker::shed), for which `why` is asked.
+  /// The same of rows that are shed (Token::shed). Their verdict, if they still get one, is a drop.
+  void shed(std::size_t row, const Failure& why) noexcept {
+    if (Token* token = release_token(row)) token->shed(1, [&] { return why; });
+  }
   void shed_all(const std::function<Failure()>& why) noexcept;
+  /// What was made of the row stands for it from now on (Token::withdraw): its own verdict tells nobody anything.
+  void withdraw(std::size_t row) noexcept {
+    if (Token* token = release_token(row)) token->withdraw();
+  }
   /// All of it is to fail with this at the stage that it comes to, whose workers go by a key that it has not.
   void refuse(Failure why) { refused_ = std::make_unique<Failure>(std::move(why)); }
   const Failure* refused() const noexcept { return refused_.get(); }  ///< Null: it is to be worked on.

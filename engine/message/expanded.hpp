@@ -17,7 +17,7 @@ class Expanded {
     if (const auto* metadata = from.metadata()) metadata_ = std::make_unique<const Metadata>(*metadata);
   }
   ~Expanded() {
-    if (token_) token_->done(1);
+    if (token_) token_->withdraw();
   }
   Expanded(const Expanded&) = delete;
   Expanded& operator=(const Expanded&) = delete;

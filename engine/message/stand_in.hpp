@@ -18,15 +18,18 @@ class StandIn : private TokenOwner {
   }
   virtual ~StandIn() = default;
 
-  /// The row, and all that was made of it, has ended; badly where there are failures. The source hears of it after this
-  /// has returned, so what it sends again comes later. Called once, on whichever core answered last. Must not block.
-  virtual void ended(const std::vector<FailedRow>& failures) noexcept = 0;
+  /// The row, and all that was made of it, has ended: `token` says how (failures(), shed_why()). The source hears of it
+  /// after this has returned, so what it sends again comes later. Called once, on whichever core answered last. Must
+  /// not block.
+  virtual void ended(const Token& token) noexcept = 0;
 
  private:
   void completed(Token& token) noexcept final {
+    ended(token);
     const auto& failures = token.failures();
-    ended(failures);
-    if (failures.empty()) {
+    if (const auto* const shed = token.shed_why()) {
+      of_.shed(1, [shed] { return *shed; });
+    } else if (failures.empty()) {
       of_.done(1);
     } else {
       of_.add(static_cast<std::uint32_t>(failures.size()) - 1);

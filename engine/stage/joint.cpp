@@ -38,6 +38,10 @@ void Joint::carry(std::unique_ptr<Joint> joint, const message::Message& made) {
 
 void Joint::completed(message::Token& token) noexcept {
   const std::unique_ptr<Joint> ends_here(this);
+  if (const auto* const shed = token.shed_why()) {
+    for (const auto& batch : held_) batch->shed_all([shed] { return *shed; });
+    return;
+  }
   if (token.failures().empty()) {
     for (const auto& batch : held_) batch->done_all();
     return;

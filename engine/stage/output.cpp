@@ -236,7 +236,6 @@ Message Output::create(Port port, std::string_view payload, const Batch& batch, 
   to.set_identity(made, batch.id(row), token);
   to.share_original(made, batch, row);
   if (const auto* metadata = batch.metadata(row)) {
-    if (metadata->asker) metadata->asker->note_parted();
     to.share_metadata(made, std::make_shared<message::Metadata>(*metadata));
   }
   return {to, made};

@@ -128,17 +128,27 @@ BOOST_AUTO_TEST_CASE(what_is_left_when_weir_ends_is_told_so) {
   BOOST_TEST(asker->answers.front().body == "the server is ending\n");
 }
 
-BOOST_AUTO_TEST_CASE(who_is_shed_hears_so_unless_more_was_made_of_what_it_asked_for) {
-  const Failure full(Reason::full, "the edge a.main->b is full");
-  Remembers whole, parted;
-  whole.shed(full);
-  parted.note_parted();
-  parted.shed(full);
-  parted.done();
-  BOOST_REQUIRE(whole.answers.size() == 1U && parted.answers.size() == 1U);
-  BOOST_TEST(whole.answers[0].status == 503);
-  BOOST_TEST(header(whole.answers[0], "retry-after") == "1");
-  BOOST_TEST(parted.answers[0].status == 204);
+BOOST_AUTO_TEST_CASE(a_message_is_shed_where_all_that_was_made_of_it_is) {
+  const auto full = [] { return Failure(Reason::full, "the edge a.main->b is full"); };
+  Owner owner;
+  Token whole(owner, 1, 1), parted(owner, 2, 1), withdrawn(owner, 3, 1), many(owner, 4, 2);
+  whole.add(1);
+  parted.add(1);
+  withdrawn.add(1);
+  whole.shed(2, full);
+  parted.shed(1, full);
+  parted.done(1);
+  withdrawn.shed(1, full);
+  withdrawn.withdraw();
+  many.shed(2, full);
+  BOOST_TEST(owner.ended == 4);
+  BOOST_REQUIRE(whole.shed_why() && withdrawn.shed_why());
+  BOOST_TEST(whole.shed_why()->text == full().text);
+  BOOST_TEST(!parted.shed_why());
+  BOOST_TEST(!many.shed_why());  // Nobody asks.
+  whole.reopen(5, 1);
+  whole.done(1);
+  BOOST_TEST(!whole.shed_why());
 }
 
 BOOST_AUTO_TEST_CASE(of_a_reply_that_was_broken_nobody_is_told_what_was_wrong_with_it) {
