@@ -350,9 +350,23 @@ class Exec : public stage::Call {
       env_.emplace_back(name, script::Text());
       context.compile(env_.back().second, value);
     }
-    look_for_program();
   }
 
+  /// A program that is written and is not there fails every message: that is told at once.
+  void look_outside() override {
+    const auto path =
+        std::find_if(config_.env.begin(), config_.env.end(), [](const auto& e) { return e.first == "PATH"; });
+    const bool known = config_.run->front().constant() && (path == config_.env.end() || path->second.constant());
+    if (!known) return;
+    runtime::Command command = command_of(config_);
+    command.argv.push_back(config_.run->front().text());
+    if (path != config_.env.end()) command.environment["PATH"] = path->second.text();
+    try {
+      context_.core.processes().look_for(command);
+    } catch (const std::system_error& error) {
+      stage::refuse_to_start(command, error);
+    }
+  }
   stage::Task<message::Done> call(stage::Message message) override {
     runtime::Command command = command_of(config_);
     std::string text;
@@ -387,21 +401,6 @@ class Exec : public stage::Call {
   }
 
  private:
-  /// A program that is written and is not there fails every message: that is told at once.
-  void look_for_program() const {
-    const auto path =
-        std::find_if(config_.env.begin(), config_.env.end(), [](const auto& e) { return e.first == "PATH"; });
-    const bool known = config_.run->front().constant() && (path == config_.env.end() || path->second.constant());
-    if (!known) return;
-    runtime::Command command = command_of(config_);
-    command.argv.push_back(config_.run->front().text());
-    if (path != config_.env.end()) command.environment["PATH"] = path->second.text();
-    try {
-      context_.core.processes().look_for(command);
-    } catch (const std::system_error& error) {
-      stage::refuse_to_start(command, error);
-    }
-  }
   message::Done fill(const stage::Message& message, runtime::Command& command, std::string& input) const {
     if (argv_.size() == 1 && argv_.front().lone()) {
       if (auto failure = fill_whole(message, command.argv)) return failure;

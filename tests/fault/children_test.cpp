@@ -39,7 +39,10 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_for_each_message_is_missing_at_th
                                     "  asked: {from: n, exec: {run: [./no-such-program-for-weir], dir: /usr/bin}}\n"
                                     "  screen: {from: asked, stdout: {}}\n")});
   BOOST_TEST(end.code == 69, end.err);
-  BOOST_TEST(contains(end.err, "exec: cannot start `./no-such-program-for-weir` in '/usr/bin': No such file"), end.err);
+  BOOST_TEST(contains(end.err,
+                      "p.yaml:3:3: stage 'asked': exec: cannot start `./no-such-program-for-weir` in '/usr/bin': No "
+                      "such file or directory"),
+             end.err);
   const auto there = ran({folder.file("q.yaml",
                                       "stages:\n  n: {generate: {range: 1..3}}\n"
                                       "  asked: {from: n, exec: {run: [./printf, x], dir: /usr/bin}}\n"

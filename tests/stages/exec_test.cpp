@@ -192,9 +192,9 @@ BOOST_AUTO_TEST_CASE(a_nul_byte_can_be_no_argument) {
 
 BOOST_AUTO_TEST_CASE(a_program_that_is_not_there_is_told_before_any_message) {
   Called exec("{run: [nothing], dir: /work}", "[a, b]");
-  BOOST_CHECK_EXCEPTION(exec.run(), std::system_error, [](const std::system_error& error) {
-    return error.code() == std::errc::no_such_file_or_directory &&
-           std::string(error.what()).starts_with("exec: cannot start `nothing` in '/work'");
+  BOOST_CHECK_EXCEPTION(exec.run(), weir::stage::Fault, [](const weir::stage::Fault& fault) {
+    const std::string why = fault.what();
+    return why.find(": stage 'call': exec: cannot start `nothing` in '/work': No such file") != std::string::npos;
   });
 }
 
