@@ -547,7 +547,7 @@ Figures figures_of(const graph::Plan& plan, observe::PipelineSnapshot stages,
       for (const auto& channel : stages.channels) {
         const bool same = channel.to == planned.name && channel.from == from.name &&
                           channel.port == from.ports[planned.inputs[i].port];
-        if (same) figures.edges[planned.name][planned.read_as[i]] += channel.depth + channel.held;
+        if (same) figures.edges[planned.name][planned.read_as[i]] += channel.depth + channel.held + channel.placeless;
       }
     }
   }

@@ -233,9 +233,10 @@ const auto expect_spec =
                                {"open", policy::Circuit::open},
                                {"half_open", policy::Circuit::half_open}}))
         .only_with("of")
-        .group("edge", &ExpectConfig::edge, edge_spec,
-               "Messages that have places on the edges before it, those in its hands included, as `capacity` counts "
-               "them; `{INPUT: 3}` of one of several.")
+        .group(
+            "edge", &ExpectConfig::edge, edge_spec,
+            "Messages that wait on the edges before it, and those in its hands: together what `capacity` bounds (where "
+            "an edge drops its oldest, only those that wait); `{INPUT: 3}` of one of several.")
         .only_with("of")
         .field("queue", &ExpectConfig::later, "Comes with a later version.")
         .field("subject", &ExpectConfig::later, "Comes with a later version.")

@@ -216,7 +216,10 @@ bool Edge::park(Waiter& waiter) noexcept {
 }
 
 void Edge::release(std::uint32_t messages, std::uint64_t bytes, std::uint64_t from_budget) noexcept {
-  if (oldest_) return;  // Given back when they were taken.
+  if (oldest_) {  // Given back when they were taken.
+    in_hand_.store(in_hand_.load(std::memory_order_relaxed) - messages, std::memory_order_relaxed);
+    return;
+  }
   give_home(messages, bytes, from_budget);
 }
 
@@ -331,6 +334,7 @@ bool Inbox::next_of(Edge& edge, Item& item) {
   // With the lock held: whoever finds that nothing waits must also find that all is home.
   if constexpr (planted == 15) lock.unlock();
   edge.note_taken(item);
+  edge.in_hand_.store(edge.in_hand_.load(std::memory_order_relaxed) + item.batch->size(), std::memory_order_relaxed);
   edge.give_home(static_cast<std::uint32_t>(item.batch->size()), item.charged, item.from_budget);
   return true;
 }

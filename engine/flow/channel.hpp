@@ -100,6 +100,8 @@ class Edge final : public Parking {
   std::uint64_t sent() const noexcept { return sent_seen_.load(std::memory_order_relaxed); }
   std::uint64_t taken() const noexcept { return taken_seen_.load(std::memory_order_relaxed); }
   std::uint64_t released() const noexcept { return released_.load(std::memory_order_relaxed); }
+  /// Of an edge that drops its oldest: what its receiver has in hand, which takes no place there.
+  std::uint64_t in_hand() const noexcept { return in_hand_.load(std::memory_order_relaxed); }
   std::uint64_t bytes() const noexcept {
     return sent_bytes_seen_.load(std::memory_order_relaxed) - released_bytes_.load(std::memory_order_relaxed);
   }
@@ -148,6 +150,7 @@ class Edge final : public Parking {
   alignas(64) std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> released_bytes_{0};
   std::atomic<std::uint64_t> taken_seen_{0};
+  std::atomic<std::uint64_t> in_hand_{0};
   std::atomic<runtime::Duration::rep> taken_sent_{0};  // When what was taken last had been sent.
   bool ended_ = false;
   std::atomic<bool> closed_{false};

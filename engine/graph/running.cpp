@@ -291,6 +291,7 @@ struct Running::Inside {
       const auto sent = channel.edge->sent();
       shown.depth = static_cast<std::int64_t>(sent - taken);
       shown.held = static_cast<std::int64_t>(taken - released);
+      shown.placeless = static_cast<std::int64_t>(channel.edge->in_hand());
       shown.credits = shown.capacity - shown.depth - shown.held;
       shown.bytes = static_cast<std::int64_t>(channel.edge->bytes());
       shown.oldest_s = std::chrono::duration<double>(channel.edge->oldest_waits(home.now())).count();
@@ -302,6 +303,7 @@ struct Running::Inside {
         same->capacity += shown.capacity;
         same->depth += shown.depth;
         same->held += shown.held;
+        same->placeless += shown.placeless;
         same->credits += shown.credits;
         same->bytes += shown.bytes;
         same->oldest_s = std::max(same->oldest_s, shown.oldest_s);

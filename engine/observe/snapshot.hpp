@@ -113,12 +113,13 @@ struct ChannelSnapshot {
   std::string from;
   std::string port = "main";
   std::string to;
-  std::int64_t capacity = 0;  ///< Messages.
-  std::int64_t depth = 0;     ///< Sent, not yet received.
-  std::int64_t held = 0;      ///< Received, credit not yet given back.
-  std::int64_t credits = 0;   ///< Free places.
-  std::int64_t bytes = 0;     ///< Charged for depth and held.
-  double oldest_s = 0;        ///< How long the oldest of those not yet received has waited.
+  std::int64_t capacity = 0;   ///< Messages.
+  std::int64_t depth = 0;      ///< Sent, not yet received.
+  std::int64_t held = 0;       ///< Received, credit not yet given back.
+  std::int64_t placeless = 0;  ///< Received and not yet done with, where that takes no place: it drops its oldest.
+  std::int64_t credits = 0;    ///< Free places.
+  std::int64_t bytes = 0;      ///< Charged for depth and held.
+  double oldest_s = 0;         ///< How long the oldest of those not yet received has waited.
   std::string name() const { return from + "." + port + "->" + to; }
 };
 
