@@ -40,11 +40,13 @@ int check(const stage::Catalog& catalog, const Arguments& arguments, Streams& st
     for (const auto& file : checked.files) {
       if (file.library_of) {
         streams.out << file.path << ": good, no stages, " << *file.library_of
-                    << (*file.library_of == 1 ? " kind" : " kinds") << "\n";
+                    << (*file.library_of == 1 ? " kind" : " kinds");
+      } else if (file.plan) {
+        const auto stages = file.plan->count();
+        streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages");
+      } else {
+        continue;
       }
-      if (!file.plan) continue;
-      const auto stages = file.plan->count();
-      streams.out << file.path << ": good, " << stages << (stages == 1 ? " stage" : " stages");
       if (file.tests > 0) streams.out << ", " << file.tests << (file.tests == 1 ? " test" : " tests");
       streams.out << "\n";
     }

@@ -30,8 +30,7 @@ TestFile read(const std::string& path, const std::vector<std::string>& overrides
   config::Diagnostics found;
   auto pipeline = config::load(
       source, *root, [](const std::string&) { return std::optional<std::string>(); }, true, found);
-  if (pipeline && pipeline->library) return file;  // It has no tests.
-  if (pipeline) graph::compile(std::move(*pipeline), catalog, found);
+  if (pipeline && !pipeline->library) graph::compile(std::move(*pipeline), catalog, found);
   for (const auto& one : found.all()) {
     if (one.severity == config::Severity::error) file.diagnostics.add(one);
   }

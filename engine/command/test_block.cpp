@@ -272,7 +272,8 @@ const auto test_spec =
         .field("vars", &TestConfig::vars, "Other values for some of `vars`.", config::sample("{hosts: [a]}"))
         .field("env", &TestConfig::env, "The environment: what is not written here is not set.",
                config::sample("{LEVEL: debug}"))
-        .field("set", &TestConfig::set, "Other values for anything in the file.",
+        .field("set", &TestConfig::set,
+               "Other values for anything in the file; `stages` of its own, where the file has kinds and no stages.",
                config::sample("{stages.work.workers: 1}"))
         .field(
             "clock", &TestConfig::clock,
@@ -594,7 +595,8 @@ config::Scope::Environment environment_of(const Node* env) {
 /// A pipeline read for tests.
 struct Read {
   config::Scope scope;
-  std::shared_ptr<const graph::Plan> plan;  ///< Null where there are mistakes.
+  std::shared_ptr<const graph::Plan> plan;  ///< Null where there are mistakes, and of a library.
+  bool library = false;
 };
 
 Read read_pipeline(const std::shared_ptr<const config::Source>& source, const Node& root, const Node* env,
@@ -603,6 +605,8 @@ Read read_pipeline(const std::shared_ptr<const config::Source>& source, const No
   Read read;
   if (auto pipeline = config::load(source, root, environment_of(env), true, found)) {
     read.scope = pipeline->scope;
+    read.library = pipeline->library;
+    if (read.library) return read;  // What is wrong with that has been told where the file itself was checked.
     if (auto plan = graph::compile(std::move(*pipeline), catalog, found)) {
       read.plan = std::make_shared<const graph::Plan>(std::move(*plan));
     }
@@ -678,6 +682,10 @@ std::vector<Trial> read_tests(const std::shared_ptr<const config::Source>& sourc
     } else {
       if (!unchanged) unchanged = read_pipeline(source, root, nullptr, catalog, diagnostics);
       read = *unchanged;
+    }
+    if (read.library) {
+      diagnostics.error(written.place, "the file has no stages, and this test brings none",
+                        "such as set: {stages: {given: {stdin: {}}, made: {from: given, KIND: …}}}", path);
     }
     config::Reader reader(diagnostics, read.scope, path);
     reader.subject = "a test";

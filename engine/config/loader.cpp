@@ -57,7 +57,7 @@ bool is_library(const Node& root) {
     const Node* found = root.find(key);
     return found && !found->is_null();
   };
-  return (has("kinds") || has("limits") || has("breakers")) && !has("run") && !has("admin") && !has("tests");
+  return (has("kinds") || has("limits") || has("breakers")) && !has("run") && !has("admin");
 }
 
 bool expect_map(const Node& node, Diagnostics& diagnostics, const std::string& key, std::string_view of) {

@@ -429,6 +429,33 @@ BOOST_AUTO_TEST_CASE(a_kind_of_ones_own_that_nobody_uses_is_checked) {
   BOOST_TEST(none.code == 0, none.err);
 }
 
+BOOST_AUTO_TEST_CASE(the_tests_of_a_file_of_kinds_bring_their_stages) {
+  const TemporaryFolder folder;
+  const std::string kinds = "kinds: {twice: {options: {by: {type: integer}}, stages: {a: {set: {n: '${by}'}}}}}\n";
+  const std::string test = "    send: [{to: in, msg: {}}]\n    expect: [{from: a, msg: {n: 2}}]\n";
+  const auto library = folder.file("lib.yaml", kinds +
+                                                   "tests:\n  - name: it sets\n"
+                                                   "    set: {stages: {in: {stdin: {}}, a: {from: in, twice: {by: 2}}, "
+                                                   "end: {from: a, drop: {}}}}\n" +
+                                                   test);
+  const auto ran = said_by({"test", library});
+  BOOST_TEST(ran.out == library + "\n  passed  it sets (0s)\n1 test: 1 passed\n");
+  BOOST_TEST(ran.code == 0, ran.err);
+  BOOST_TEST(said_by({"check", library}).out == library + ": good, no stages, 1 kind, 1 test\n");
+  const auto user =
+      folder.file("main.yaml", "include: lib.yaml\nstages: {x: {stdin: {}}, y: {from: x, drop: {}}}\n");
+  BOOST_TEST(said_by({"check", user}).code == 0);
+  const auto none = folder.file("none.yaml", kinds + "tests:\n  - name: it sets\n" + test);
+  for (const char* const verb : {"test", "check"}) {
+    const auto said = said_by({verb, none});
+    BOOST_TEST(said.code == 78);
+    BOOST_TEST(contains(said.err, "none.yaml:3:5: error: the file has no stages, and this test brings none"), said.err);
+    BOOST_TEST(contains(said.err, "= such as set: {stages: {"), said.err);
+  }
+  const auto lost = folder.file("lost.yaml", kinds + "run: {drain: 1s}\n");
+  BOOST_TEST(contains(said_by({"test", lost}).err, "a pipeline has stages"));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_of_kinds_alone_is_for_others_and_is_checked) {
   const TemporaryFolder folder;
   const auto library = folder.file(
