@@ -120,7 +120,9 @@ const auto rotate_spec =
 const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
         .role("read", &FileConfig::read,
-              "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name.",
+              "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name. `**` as a "
+              "part of "
+              "its own stands for any folders on the way, or none.",
               config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow,
               "Path of the file to read as it grows, as `tail -F` does, or a pattern of several. It goes on where it "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <system_error>
 
 namespace weir::io {
@@ -12,7 +13,7 @@ bool matches_byte(std::string_view pattern, std::size_t& at, char byte) {
   if (pattern[at] == '?') return ++at, true;
   if (pattern[at] == '[') {
     std::size_t end = at + 1;
-    const bool none_of = end < pattern.size() && pattern[end] == '!';
+    const bool none_of = end < pattern.size() && (pattern[end] == '!' || pattern[end] == '^');
     if (none_of) ++end;
     bool found = false;
     for (bool first = true; end < pattern.size() && (first || pattern[end] != ']'); first = false) {
@@ -35,6 +36,18 @@ bool matches_byte(std::string_view pattern, std::size_t& at, char byte) {
   return pattern[at++] == byte;
 }
 
+/// What stands behind `**/` at the beginning of a pattern, several of which are as one; nothing where it doesn't begin
+/// so. At the end `**` is `**/*`.
+std::optional<std::string_view> behind_any_directories(std::string_view pattern) {
+  std::optional<std::string_view> behind;
+  while (pattern.starts_with("**/")) {
+    pattern.remove_prefix(3);
+    behind = pattern;
+  }
+  if (pattern == "**") behind = "*";
+  return behind;
+}
+
 class Search {
  public:
   Search(runtime::Files& files, const Unseen& unseen) : files_(files), unseen_(unseen) {}
@@ -43,27 +56,50 @@ class Search {
 
   /// What the rest of the pattern finds in `found`, which is empty or ends with a slash. `guessed`: by a pattern.
   void look(const std::string& found, std::string_view rest, bool guessed) {
+    if (const auto behind = behind_any_directories(rest)) return look_below(found, *behind, guessed);
     const std::string_view part = rest.substr(0, rest.find('/'));
     if (!is_pattern(part)) return go_on(found, part, rest, guessed);
-    std::vector<std::string> names;
+    for_each(names_in(found, guessed), found, [&](const std::string& name) {
+      if (matches(part, name)) go_on(found, name, rest, true);
+    });
+  }
+
+ private:
+  /// The same in the directory and in all below it, but for hidden ones. A link is not followed: it may lead back.
+  void look_below(const std::string& found, std::string_view behind, bool guessed) {
+    const auto names = names_in(found, guessed);
+    if (names.empty()) return;
+    look(found, behind, true);
+    for_each(names, found, [&](const std::string& name) {
+      const std::string path = found + name;
+      if (!name.starts_with('.') && !files_.is_link(path) && files_.is_directory(path)) {
+        look_below(path + '/', behind, true);
+      }
+    });
+  }
+
+  std::vector<std::string> names_in(const std::string& found, bool guessed) {
     try {
-      names = files_.list(found.empty() ? "." : found);
+      return files_.list(found.empty() ? "." : found);
     } catch (const std::system_error& error) {
-      if (error.code() == std::errc::no_such_file_or_directory) return;
+      if (error.code() == std::errc::no_such_file_or_directory) return {};
       if (!guessed) throw;
       unseen_(found, error);
+      return {};
     }
+  }
+
+  /// One name that can't be looked at keeps nobody from the others.
+  void for_each(const std::vector<std::string>& names, const std::string& found, const auto& look_at) {
     for (const auto& name : names) {
-      if (!matches(part, name)) continue;
       try {
-        go_on(found, name, rest, true);
+        look_at(name);
       } catch (const std::system_error& error) {
         unseen_(found + name, error);
       }
     }
   }
 
- private:
   void go_on(const std::string& found, std::string_view name, std::string_view rest, bool guessed) {
     const std::string path = found + std::string(name);
     const auto slash = rest.find('/');
@@ -107,8 +143,17 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 bool matches_path(std::string_view pattern, std::string_view path) {
   while (true) {
-    const auto pattern_end = pattern.find('/'), path_end = path.find('/');
     if (pattern == path) return true;
+    if (const auto behind = behind_any_directories(pattern)) {
+      // Any directories taken off the path, hidden ones excepted.
+      while (!matches_path(*behind, path)) {
+        const auto slash = path.find('/');
+        if (slash == path.npos || !matches("*", path.substr(0, slash))) return false;
+        path.remove_prefix(slash + 1);
+      }
+      return true;
+    }
+    const auto pattern_end = pattern.find('/'), path_end = path.find('/');
     if ((pattern_end == pattern.npos) != (path_end == path.npos)) return false;
     if (!matches(pattern.substr(0, pattern_end), path.substr(0, path_end))) return false;
     if (pattern_end == pattern.npos) return true;
@@ -122,6 +167,7 @@ std::vector<std::string> glob(runtime::Files& files, const std::string& pattern,
   Search search(files, unseen);
   search.look({}, pattern, false);
   std::sort(search.paths.begin(), search.paths.end());
+  search.paths.erase(std::unique(search.paths.begin(), search.paths.end()), search.paths.end());
   return std::move(search.paths);
 }
 

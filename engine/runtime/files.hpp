@@ -69,7 +69,8 @@ class Files {
   /// Makes the directory and those on the way to it, as far as they are missing (mode 0777 less the umask). Durable.
   virtual void make_directories(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;
-  virtual bool is_directory(const std::string& path) = 0;
+  virtual bool is_directory(const std::string& path) = 0;  ///< Also of a symbolic link to one.
+  virtual bool is_link(const std::string& path) = 0;       ///< Whether the name itself is a symbolic link.
   virtual std::optional<FileStatus> status(const std::string& path) = 0;  ///< Nothing where no regular file is.
   /// The names in it, in no order, without `.` and `..`.
   virtual std::vector<std::string> list(const std::string& directory) = 0;

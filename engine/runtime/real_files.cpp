@@ -324,6 +324,13 @@ bool RealFiles::is_directory(const std::string& path) {
   throw_errno(path);
 }
 
+bool RealFiles::is_link(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) return S_ISLNK(status.st_mode);
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw_errno(path);
+}
+
 std::optional<FileStatus> RealFiles::status(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) return status_of(status);

@@ -23,6 +23,7 @@ class RealFiles final : public Files {
   void make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
+  bool is_link(const std::string& path) override;
   std::optional<FileStatus> status(const std::string& path) override;
   std::vector<std::string> list(const std::string& directory) override;
 

@@ -21,7 +21,7 @@ struct SimulatedFiles::File {
 
 struct SimulatedFiles::Disk {
   std::map<std::string, std::shared_ptr<File>> files;
-  std::set<std::string> directories, unlistable;
+  std::set<std::string> directories, unlistable, links;
   std::shared_ptr<File> input = std::make_shared<File>();
   std::shared_ptr<File> output = std::make_shared<File>();
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
@@ -234,6 +234,8 @@ bool SimulatedFiles::is_directory(const std::string& path) {
   return prefix == "/" || disk_->directories.contains(prefix);
 }
 
+bool SimulatedFiles::is_link(const std::string& path) { return disk_->links.contains(path); }
+
 std::optional<FileStatus> SimulatedFiles::status(const std::string& path) {
   const auto found = disk_->files.find(path);
   if (found == disk_->files.end()) return std::nullopt;
@@ -255,6 +257,8 @@ std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
   for (const auto& path : disk_->directories) add(path);
   return names;
 }
+
+void SimulatedFiles::call_link(const std::string& path) { disk_->links.insert(path); }
 
 void SimulatedFiles::make_unlistable(const std::string& path, bool unlistable) {
   unlistable ? void(disk_->unlistable.insert(path)) : void(disk_->unlistable.erase(path));

@@ -29,6 +29,7 @@ class SimulatedFiles final : public Files {
   void make_directories(const std::string& path) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
+  bool is_link(const std::string& path) override;
   std::optional<FileStatus> status(const std::string& path) override;
   std::vector<std::string> list(const std::string& directory) override;
 
@@ -37,6 +38,7 @@ class SimulatedFiles final : public Files {
   void add(const std::string& path, std::string_view bytes);   ///< To the end of the file that is there.
   void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes.
   void make_directory(const std::string& path);
+  void call_link(const std::string& path);  ///< What is there is told to be reached over a symbolic link.
   void make_unlistable(const std::string& path, bool unlistable = true);  ///< Listing it is permission_denied.
   void make_unreadable(const std::string& path);   ///< Opening it, to read or to write, is permission_denied.
   void fail_opens(std::errc error);                ///< Of any file, to read; std::errc() ends it.

@@ -31,6 +31,8 @@ BOOST_AUTO_TEST_CASE(a_name_is_matched_as_a_shell_does) {
   BOOST_TEST(!io::matches("[a-cx]1", "d1"));
   BOOST_TEST(io::matches("[!0-9]*", "a"));
   BOOST_TEST(!io::matches("[!0-9]*", "7"));
+  BOOST_TEST(io::matches("[^0-9]*", "a"));
+  BOOST_TEST(!io::matches("[^0-9]*", "7"));
   BOOST_TEST(io::matches("[]]", "]"));
   BOOST_TEST(io::matches("a[", "a["));
   BOOST_TEST(io::matches("\\*", "*"));
@@ -83,6 +85,47 @@ BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_read_keeps_nobody_from_the_other
   BOOST_TEST(glob(files, "l/*/*.log", &unseen) == Paths({"l/a/x.log", "l/c/x.log"}));
   BOOST_TEST(unseen == Paths({"l/b/"}));
   BOOST_CHECK_THROW(glob(files, "l/b/*.log", &unseen), std::system_error);
+}
+
+BOOST_AUTO_TEST_CASE(two_stars_are_any_directories_on_the_way_or_none) {
+  runtime::SimulatedFiles files;
+  for (const char* path :
+       {"l/top.log", "l/a/mid.log", "l/a/b/deep.log", "l/a/b/deep.txt", "l/.git/x.log", "l/a/.h.log", "other/x.log"}) {
+    files.put(path, "");
+  }
+  BOOST_TEST(glob(files, "l/**/*.log") == Paths({"l/a/b/deep.log", "l/a/mid.log", "l/top.log"}));
+  BOOST_TEST(glob(files, "l/**/b/*.log") == Paths({"l/a/b/deep.log"}));
+  BOOST_TEST(glob(files, "l/**/deep.log") == Paths({"l/a/b/deep.log"}));
+  BOOST_TEST(glob(files, "l/a/**") == Paths({"l/a/b/deep.log", "l/a/b/deep.txt", "l/a/mid.log"}));
+  BOOST_TEST(glob(files, "**/top.log") == Paths({"l/top.log"}));
+  BOOST_TEST(glob(files, "l/**/**/*.txt") == Paths({"l/a/b/deep.txt"}));
+  BOOST_TEST(glob(files, "l/**/a/**/*.log") == Paths({"l/a/b/deep.log", "l/a/mid.log"}));
+  BOOST_TEST(glob(files, "l/**/*/**/*.log") == Paths({"l/a/b/deep.log", "l/a/mid.log"}));
+  BOOST_TEST(glob(files, "none/**/*.log") == Paths());
+  BOOST_TEST(glob(files, "l/a**b/*") == Paths());
+}
+
+BOOST_AUTO_TEST_CASE(two_stars_follow_no_link_and_pass_by_what_can_t_be_read) {
+  runtime::SimulatedFiles files;
+  for (const char* path : {"l/a/x.log", "l/b/x.log", "l/back/x.log"}) files.put(path, "");
+  files.call_link("l/back");
+  files.make_unlistable("l/b");
+  Paths unseen;
+  BOOST_TEST(glob(files, "l/**/*.log", &unseen) == Paths({"l/a/x.log"}));
+  BOOST_TEST(unseen == Paths({"l/b/"}));
+  BOOST_CHECK_THROW(glob(files, "l/b/**/*.log", &unseen), std::system_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_whole_path_is_matched_by_two_stars_too) {
+  for (const char* path : {"logs/a.log", "logs/x/a.log", "logs/x/y/a.log"}) {
+    BOOST_TEST(io::matches_path("logs/**/*.log", path), path);
+    BOOST_TEST(io::matches_path("**/a.log", path), path);
+    BOOST_TEST(io::matches_path("logs/**", path), path);
+  }
+  BOOST_TEST(io::matches_path("logs/**/x/**/a.log", "logs/x/y/a.log"));
+  BOOST_TEST(!io::matches_path("logs/**/z/a.log", "logs/x/y/a.log"));
+  BOOST_TEST(!io::matches_path("logs/**/*.log", "logs/.x/a.log"));
+  BOOST_TEST(!io::matches_path("logs/**", "logs"));
 }
 
 BOOST_AUTO_TEST_CASE(a_whole_path_is_matched_part_by_part) {

@@ -56,6 +56,10 @@ Task<> round_trip(Core& core, const Folder& folder) {
   BOOST_TEST(files.exists(folder / "a"));
   BOOST_TEST(files.is_directory(folder.path));
   BOOST_TEST(!files.is_directory(folder / "a"));
+  BOOST_TEST(!files.is_link(folder.path));
+  std::filesystem::create_directory_symlink(folder.path, folder / "to_folder");
+  BOOST_TEST(files.is_directory(folder / "to_folder"));
+  BOOST_TEST(files.is_link(folder / "to_folder"));
   {
     const auto writer = files.create(folder / "a", Files::Mode::append);
     BOOST_TEST(writer->size() == 300'003u);
