@@ -17,7 +17,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -160,6 +162,29 @@ std::string find_program(const Command& command) {
     begin = end + 1;
   }
   throw std::system_error(error, std::generic_category(), name);
+}
+
+/// What could not be run, and why where the system's word alone leads to the wrong file: that a script is missing it
+/// says of one whose first line, `#!/bin/sh`, names a program that is not there, such as one that ends in a carriage
+/// return.
+std::string unable(const Command& command, const std::string& program, int error) {
+  if (error != ENOENT && error != ENOEXEC) return program;
+  std::ifstream file(program.front() == '/' || command.directory.empty() ? program : command.directory + "/" + program);
+  std::array<char, 256> begin{};
+  file.read(begin.data(), begin.size());
+  std::string_view line(begin.data(), static_cast<std::size_t>(file.gcount()));
+  if (!line.starts_with("#!")) {
+    return program + (error == ENOEXEC && !line.starts_with("\x7f"
+                                                            "ELF")
+                          ? ", which does not begin with #!"
+                          : "");
+  }
+  line = line.substr(0, line.find('\n'));
+  line.remove_prefix(std::min(line.find_first_not_of(" \t", 2), line.size()));
+  const bool returns = line.ends_with('\r');
+  const std::string runs(line.substr(0, line.find_first_of(" \t\r")));
+  if (error != ENOENT || (!returns && ::access(runs.c_str(), F_OK) == 0)) return program;
+  return program + ", which is for `" + runs + "`" + (returns ? " (its first line ends in CR LF)" : "");
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -311,7 +336,7 @@ std::unique_ptr<Child> RealProcesses::start(const Command& command) {
   } while (count < 0 && errno == EINTR);
   if (count != 0) {
     reap(pid);
-    throw std::system_error(exec_error, std::generic_category(), program);
+    throw std::system_error(exec_error, std::generic_category(), unable(command, program, exec_error));
   }
 
   // glibc 2.36 declares pidfd_open without extern "C".

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -252,6 +253,34 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_may_not_run_is_refused_at_the_
   command.argv = {};
   BOOST_TEST((start_error(command) == std::errc::invalid_argument));
   BOOST_TEST(!has_children());
+}
+
+BOOST_AUTO_TEST_CASE(a_script_that_nothing_can_run_is_not_called_missing) {
+  const auto folder = std::filesystem::temp_directory_path() / ("weir-scripts-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  const auto refused = [&](const char* text, std::string directory = {}) {
+    const auto script = folder / "script";
+    std::ofstream(script) << text;
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    Command command;
+    command.argv = {directory.empty() ? script.string() : "./script"};
+    command.directory = std::move(directory);
+    std::string why;
+    const auto runtime = make_real(Options{});
+    try {
+      runtime->core(0).processes().start(command);
+    } catch (const std::system_error& error) {
+      why = error.what();
+    }
+    return why.substr(std::min(why.rfind("script"), why.size()));
+  };
+  BOOST_TEST(refused("#!/no/such -x\n") == "script, which is for `/no/such`: No such file or directory");
+  BOOST_TEST(refused("#! /no/such", folder.string()) == "script, which is for `/no/such`: No such file or directory");
+  BOOST_TEST(refused("#!/bin/sh\r\ntrue\r\n") ==
+             "script, which is for `/bin/sh` (its first line ends in CR LF): No such file or directory");
+  BOOST_TEST(refused("echo\n") == "script, which does not begin with #!: Exec format error");
+  BOOST_TEST(refused("#!/bin/sh\n") == "");
+  std::filesystem::remove_all(folder);
 }
 
 BOOST_AUTO_TEST_CASE(where_a_program_is_to_start_is_looked_for_with_it) {
