@@ -476,6 +476,8 @@ class Transfer {
     if (code == CURLE_OPERATION_TIMEDOUT) {
       return {Reason::timeout, "no connection after " + config::show(options_.connect_time)};
     }
+    // Whatever begins otherwise it takes for HTTP/0.9: what it says of that leads away from a wrong port.
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && sendings_ > 0) return {Reason::io, "what the server says is no HTTP"};
     // So it says of a line of the head that is longer than it keeps one.
     if (code == CURLE_OUT_OF_MEMORY && sendings_ > 0 && !head_over_) {
       return {Reason::size, "a line in the head of the reply is too long"};

@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(whatever_a_server_says_the_asker_is_told_in_time_and_memory
          connection.wait_for_end();
        },
        "", 413, "", ""},
-      {"ancient", sends("hello"), "", 502, "io", "Received HTTP/0.9 when not allowed"},
+      {"ancient", sends("hello"), "", 502, "io", "what the server says is no HTTP"},
       {"loop", replies([](const std::string&) { return reply_of("307 Go", "location: /again\r\n"); }), "", 502,
        "status", "answered 307 after 5 redirects"},
       {"far", replies([](const std::string&) { return reply_of("302 Go", "location: gopher://x/\r\n"); }), "", 502,
