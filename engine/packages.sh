@@ -2,7 +2,7 @@
 # tree is configured and built. Sourced by both, after they have set `root`, the repository's folder.
 
 packages_to_run=(
-  g++ cmake ninja-build ccache mold pkg-config git ca-certificates procps
+  g++ cmake ninja-build ccache mold pkg-config git ca-certificates procps curl
   libasio-dev libyaml-cpp-dev libconcurrentqueue-dev prometheus-cpp-dev liblua5.4-dev libsimdjson-dev libre2-dev
   libcli11-dev libfmt-dev libhttp-parser-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libssl-dev
 )
@@ -10,7 +10,7 @@ packages_to_run=(
 # And nginx, which is not installed, since that would start a server: tests/support/fetch_nginx unpacks it into build/.
 packages_to_test=(
   libboost-test-dev librapidcheck-dev libbenchmark-dev clang-16 libclang-rt-16-dev prometheus python3 openssl
-  curl python3-h11 python3-aiohttp wrk libtbb-dev
+  python3-h11 python3-aiohttp wrk libtbb-dev
 )
 
 say() { echo "weir: $*" >&2; }
