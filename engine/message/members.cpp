@@ -12,6 +12,22 @@ namespace {
 // A longer payload is not copied for each stage that edits it: its view writes it once.
 constexpr std::size_t copied_most = 4096;
 
+// A longer text is searched by the library: a call costs as much as this.
+constexpr std::size_t briefly_most = 32;
+
+/// Of a text with padding behind it.
+bool has_backslash(std::string_view text) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  for (std::size_t at = 0; at < text.size(); at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, 8);
+    if (const std::size_t left = text.size() - at; left < 8) bytes &= (std::uint64_t{1} << 8 * left) - 1;
+    bytes ^= ones * '\\';
+    if (((bytes - ones) & ~bytes & ones * 0x80) != 0) return true;
+  }
+  return false;
+}
+
 /// Where a member of this name stands, from `end` backwards; `end` of none: members.count.
 std::uint32_t find_before(std::uint32_t end, const Members& members, const char* text, std::string_view name) noexcept {
   for (std::uint32_t at = end; at-- > 0;) {
@@ -24,7 +40,7 @@ std::uint32_t find_before(std::uint32_t end, const Members& members, const char*
 }
 
 /// The members of the root, which is an object; null where they can't be had without a view.
-Members members_of(const Message& message) {
+Members members_of(Message message) {
   Batch& batch = message.batch();
   const std::size_t row = message.row();
   Members members = batch.members(row);
@@ -44,15 +60,21 @@ Members members_of(const Message& message) {
 
 }  // namespace
 
+std::optional<std::string_view> Glimpse::plain_text() const noexcept {
+  if (!*this || !is_string()) return std::nullopt;
+  const std::string_view text = json().substr(1, size_ - 2);
+  const bool escapes = text.size() <= briefly_most ? has_backslash(text) : text.find('\\') != text.npos;
+  return escapes ? std::nullopt : std::optional(text);
+}
+
 std::optional<std::string_view> Glimpse::text(std::string& scratch) const {
   if (!*this || !is_string()) return std::nullopt;
-  const std::string_view plain = json().substr(1, size_ - 2);
-  if (!std::memchr(plain.data(), '\\', plain.size())) return plain;
+  if (const auto plain = plain_text()) return plain;
   if (!unquote(json(), scratch)) return std::nullopt;
   return scratch;
 }
 
-Look::Look(const Message& message)
+Look::Look(Message message)
     : message_(message), members_(members_of(message)), text_(members_.first ? message.text().data() : nullptr) {}
 
 Glimpse Look::member(std::string_view name) const noexcept {

@@ -37,6 +37,8 @@ class Glimpse {
   bool is_number() const noexcept { return *data_ == '-' || (*data_ >= '0' && *data_ <= '9'); }
   /// Of a number that can be computed with.
   std::optional<Number> number() const noexcept { return is_number() ? parse_number(json()) : std::nullopt; }
+  /// Of a string that is written without escapes.
+  std::optional<std::string_view> plain_text() const noexcept;
   /// Of a string. One with escapes is decoded into `scratch`.
   std::optional<std::string_view> text(std::string& scratch) const;
 
@@ -50,7 +52,7 @@ class Glimpse {
 class Look {
  public:
   /// Checks the payload if nobody has.
-  explicit Look(const Message& message);
+  explicit Look(Message message);
 
   /// By a member's name.
   Glimpse member(std::string_view name) const noexcept;

@@ -143,7 +143,7 @@ class Questions {
     for (const auto& one : comparisons) {
       if (number_ != one.number) look_up(one);
       if (plain_ && one.equal_text) {  // As in most routes.
-        if (text_ != one.literal.text) return Answer::no;
+        if (!is(one.literal.text)) return Answer::no;
         continue;
       }
       if (value_.unclear()) return Answer::unclear;
@@ -157,10 +157,13 @@ class Questions {
   void look_up(const Comparison& one) {
     value_ = script::look_up(message_, look_, one.path);
     number_ = one.number;
-    plain_ = value_ && value_.is_string();
-    if (!plain_) return;
-    text_ = value_.json().substr(1, value_.json().size() - 2);
-    plain_ = text_.find('\\') == text_.npos;
+    const auto text = value_ ? value_.plain_text() : std::nullopt;
+    plain_ = text.has_value();
+    if (plain_) text_ = *text;
+  }
+  /// Most that are as long begin differently.
+  bool is(std::string_view literal) const {
+    return text_.size() == literal.size() && (literal.empty() || text_.front() == literal.front()) && text_ == literal;
   }
 
   const message::Message& message_;
@@ -188,12 +191,7 @@ struct Condition::Content {
   Program program;
   std::vector<Comparison> comparisons;
 
-  /// Without Lua. `questions`: of this message, where it has been asked some already.
-  Answer natively(const message::Message& message, std::optional<Questions>& questions) const {
-    if (comparisons.empty()) return Answer::unclear;
-    if (!questions) questions.emplace(message);
-    return questions->answer(comparisons);
-  }
+  bool native() const { return !comparisons.empty(); }
   message::Outcome<bool> by_lua(const Names& names) const;
 };
 
@@ -214,9 +212,8 @@ std::optional<CompileError> Condition::compile(Engine& engine, const config::Lua
 }
 
 message::Outcome<bool> Condition::holds(const Names& names) const {
-  if (names.message) {
-    std::optional<Questions> questions;
-    const Answer said = content_->natively(*names.message, questions);
+  if (names.message && content_->native()) {
+    const Answer said = Questions(*names.message).answer(content_->comparisons);
     if (said != Answer::unclear) return said == Answer::yes;
   }
   return content_->by_lua(names);
@@ -230,7 +227,7 @@ message::Outcome<bool> Condition::Content::by_lua(const Names& names) const {
   return holds;
 }
 
-bool Condition::native() const { return content_ && !content_->comparisons.empty(); }
+bool Condition::native() const { return content_ && content_->native(); }
 
 std::optional<CompileError> Choice::compile(Engine& engine, const config::Map<config::Lua>& conditions) {
   std::vector<Condition> compiled(conditions.size());
@@ -244,13 +241,17 @@ std::optional<CompileError> Choice::compile(Engine& engine, const config::Map<co
 }
 
 message::Outcome<std::size_t> Choice::first(const message::Message& message) const {
-  std::optional<Questions> questions;
   for (std::size_t i = 0; i < conditions_.size(); ++i) {
-    const auto& condition = *conditions_[i].content_;
-    Answer said = condition.natively(message, questions);
+    Answer said = Answer::unclear;
+    if (conditions_[i].native()) {
+      Questions questions(message);  // Of those up to the next that Lua is asked: it may make the view.
+      said = questions.answer(conditions_[i].content_->comparisons);
+      while (said == Answer::no && i + 1 < conditions_.size() && conditions_[i + 1].native()) {
+        said = questions.answer(conditions_[++i].content_->comparisons);
+      }
+    }
     if (said == Answer::unclear) {
-      questions.reset();  // Lua may make the view, and what was found is gone.
-      auto holds = condition.by_lua(message);
+      auto holds = conditions_[i].content_->by_lua(message);
       if (!holds) return std::move(holds.failure());
       said = *holds ? Answer::yes : Answer::no;
     }

@@ -174,6 +174,31 @@ BOOST_AUTO_TEST_CASE(what_runs_without_lua_says_what_lua_says) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_first_that_holds_is_chosen_with_and_without_lua) {
+  StillHost host;
+  Engine engine(host);
+  const config::Map<config::Lua> conditions{
+      {"x", {"msg.a == 'x'", {}}},   {"y", {"msg.a == 'y' and msg.n == 1", {}}}, {"long", {"#msg.a > 3", {}}},
+      {"xy", {"msg.a == 'xy'", {}}}, {"quoted", {"msg.a == '\"'", {}}},          {"none", {"msg.a == ''", {}}}};
+  Choice choice;
+  BOOST_REQUIRE(!choice.compile(engine, conditions));
+  const auto chosen = [&](const char* payload) {
+    OneMessage one(payload);
+    const auto first = choice.first(one.message());
+    return first ? *first < conditions.size() ? conditions[*first].first : "else" : told(first.failure());
+  };
+  BOOST_TEST(chosen(R"({"a":"x"})") == "x");
+  BOOST_TEST(chosen(R"({"a":"\u0078"})") == "x");
+  BOOST_TEST(chosen(R"({"a":"y","n":1})") == "y");
+  BOOST_TEST(chosen(R"({"a":"y","n":2})") == "else");
+  BOOST_TEST(chosen(R"({"a":"xxxx"})") == "long");
+  BOOST_TEST(chosen(R"({"a":"xy"})") == "xy");
+  BOOST_TEST(chosen(R"({"a":"\""})") == "quoted");
+  BOOST_TEST(chosen(R"({"a":""})") == "none");
+  BOOST_TEST(chosen(R"({"a":"z"})") == "else");
+  BOOST_TEST(chosen(R"({"a":1})") == "type: cannot get length of a number value (field 'a')");
+}
+
 BOOST_AUTO_TEST_CASE(a_payload_that_code_has_looked_at_is_known_to_be_json_in_every_copy) {
   StillHost host;
   Engine engine(host);
