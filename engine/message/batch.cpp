@@ -15,6 +15,10 @@ constexpr std::size_t unmeasured_most = 4096;
 // Members that all rows of a batch keep at the most.
 constexpr std::uint32_t members_most = 2048;
 
+bool lies_in(const Arena& arena, const char* bytes) {
+  return bytes >= arena.data() && bytes <= arena.data() + arena.capacity();
+}
+
 }  // namespace
 
 Batch::Batch() = default;
@@ -167,9 +171,9 @@ void Batch::hold(const ArenaRef& arena) {
 }
 
 void Batch::hold_from(const Batch& other, const char* bytes) {
+  if (!arenas_.empty() && lies_in(*arenas_.back(), bytes)) return;  // As those before them, mostly.
   for (auto held = other.arenas_.rbegin(); held != other.arenas_.rend(); ++held) {
-    const char* begin = (*held)->data();
-    if (bytes >= begin && bytes <= begin + (*held)->capacity()) return hold(*held);
+    if (lies_in(**held, bytes)) return hold(*held);
   }
 }
 

@@ -344,8 +344,17 @@ Task<> WrittenFiles::write_added(File& file, Extent extent) {
   if (file.lineup->size() == 0) file.has_header = false;  // It was to be the first line.
 }
 
-/// The line of the row: its payload, or line_ made of it. None: it has failed.
+/// The line of the row: its payload, or what is made of it. None: it has failed.
 std::optional<std::string_view> WrittenFiles::line_of(File& file, Batch& batch, std::size_t row) {
+  if (setting_.format == Format::lines) return batch.payload(row);
+  if (setting_.format != Format::ndjson) return made_line_of(file, batch, row);
+  if (batch.is_json(row)) return batch.payload(row);
+  driver_.out.fail(batch, row, {Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
+  return std::nullopt;
+}
+
+/// line_, of what is not written as it is.
+std::optional<std::string_view> WrittenFiles::made_line_of(File& file, Batch& batch, std::size_t row) {
   line_.clear();
   switch (setting_.format) {
     case Format::envelope: {
@@ -353,13 +362,6 @@ std::optional<std::string_view> WrittenFiles::line_of(File& file, Batch& batch, 
       append_envelope(line_, batch, row, driver_.core.wall() - age);
       return line_;
     }
-    case Format::ndjson:
-      if (!batch.is_json(row)) {
-        driver_.out.fail(batch, row,
-                         {Reason::decode, "the payload is no JSON; `format: lines` would write it as it is"});
-        return std::nullopt;
-      }
-      return batch.payload(row);
     case Format::csv:
     case Format::logfmt: {
       message::Document& document = batch.document(row);

@@ -119,6 +119,7 @@ class WrittenFiles {
   Task<std::optional<std::vector<std::string>>> header_of(const std::string& path);
   Task<> write_added(File& file, Extent extent);
   std::optional<std::string_view> line_of(File& file, Batch& batch, std::size_t row);
+  std::optional<std::string_view> made_line_of(File& file, Batch& batch, std::size_t row);
   bool csv_line(File& file, Batch& batch, std::size_t row);
   std::int64_t period_now() const;
   Task<> rotate(File& file);
