@@ -268,6 +268,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     if (listens_) return admit_each(batch, port);
     Open& token = open(static_cast<std::uint32_t>(batch.size()), port);
     batch.retain(token.kept);
+    token.retains(token.kept);
     token.came_from(batch.lines());
     token.bytes = static_cast<std::int64_t>(batch.live_bytes());
     open_bytes_ += token.bytes;

@@ -12,6 +12,7 @@
 
 namespace weir::message {
 
+class Retained;
 class Token;
 
 struct Metadata;
@@ -70,9 +71,14 @@ class Token {
     bytes_ = 0;
     shed_why_.reset();
     lines_ = {};
+    retained_ = nullptr;
   }
   /// By its owner, before the rows are sent.
   void came_from(const Lines& lines) noexcept { lines_ = lines; }
+  /// By its owner, before the rows are sent: this is kept until completed() has been called, unchanged.
+  void retains(const Retained& kept) noexcept { retained_ = &kept; }
+  /// Null: nothing is kept of its rows. Only while a row of it is outstanding.
+  const Retained* retained() const noexcept { return retained_; }
 
   void add(std::uint32_t rows) noexcept { ends_.fetch_add(more(rows), std::memory_order_relaxed); }
   /// `rows` of those outstanding ended well: delivered, filtered, dropped by policy, or heard on a port.
@@ -128,6 +134,7 @@ class Token {
   std::uint64_t first_id_;
   std::uint32_t rows_;
   Lines lines_;
+  const Retained* retained_ = nullptr;
   std::mutex mutex_;  // Failing is rare; it guards failures_, and shed_why_.
   std::vector<FailedRow> failures_;
   std::vector<std::uint32_t> kept_;    // Failures of each row; empty as long as there is none.

@@ -356,11 +356,25 @@ void Batch::retain(Retained& kept) const {
   kept.entered_ = size_ ? entered(0) : runtime::Time{};
 }
 
+/// Whether each row's token keeps all arenas until it has been answered.
+bool Batch::retained() const noexcept {
+  const Token* before = nullptr;
+  for (std::size_t row = 0; row < size_; ++row) {
+    const Token* const token = this->token(row);
+    if (!token || !token->retained()) return false;
+    if (token == before) continue;
+    const auto kept = [token](const ArenaRef& arena) { return token->retained()->holds(arena); };
+    if (!std::all_of(arenas_.begin(), arenas_.end(), kept)) return false;
+    before = token;
+  }
+  return true;
+}
+
 void Batch::compact() {
   settle();
   std::size_t held = 0;
   for (const auto& arena : arenas_) held += arena->capacity();
-  if (live_bytes_ * 4 >= held || held <= 1024) return;
+  if (live_bytes_ * 4 >= held || held <= 1024 || retained()) return;
   ArenaRef arena = ArenaRef::make(live_bytes_);
   for (std::size_t row = 0; row < size_; ++row) {
     Span& span = payload_[row];

@@ -40,6 +40,9 @@ struct Span {
 class Retained {
  public:
   std::size_t size() const noexcept { return size_; }
+  bool holds(const ArenaRef& arena) const noexcept {
+    return std::any_of(arenas_.begin(), arenas_.end(), [&](const ArenaRef& held) { return held.get() == arena.get(); });
+  }
   std::string_view payload(std::size_t row) const noexcept { return {rows_[row].data, rows_[row].size}; }
   const Metadata* metadata(std::size_t row) const noexcept {
     return metadata_.empty() ? nullptr : metadata_[row].get();
@@ -236,7 +239,8 @@ class Batch : public Recyclable<Batch> {
   Pointer copy() const;
   /// Keeps what is needed to send the rows again. `kept` may be one used before.
   void retain(Retained& kept) const;
-  /// Where the rows use less than a quarter of their arenas: copies them out, so that little holds little.
+  /// Where the rows use less than a quarter of their arenas: copies them out, so that little holds little. Not where
+  /// their source holds these arenas anyway, until it has heard of all of them.
   void compact();
 
   // --- answering -----------------------------------------------------------------------------------------------
@@ -340,6 +344,7 @@ class Batch : public Recyclable<Batch> {
   void answer_run(std::size_t from, std::size_t to) const noexcept;
   std::size_t edits_of_view(std::size_t row) const noexcept;
   void make_room_for_members(std::uint32_t room);
+  bool retained() const noexcept;
   void hold(const ArenaRef& arena);
   void hold_from(const Batch& other, const char* bytes);
   void write_edits(std::size_t row) const;
