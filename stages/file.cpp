@@ -645,6 +645,10 @@ const stage::Register registered(spec, [](auto config) {
                     : config->follow       ? stage::source_of(config, follow_file)
                     : writes_each(*config) ? stage::sink_of(config, write_file)
                                            : stage::sink_of(config, write_file).in_bulk();
+  if (written_path(*config)) {
+    const Format format = format_of(*config, written_path(*config)->text());
+    configured.looks_inside = !written_path(*config)->constant() || format == Format::csv || format == Format::logfmt;
+  }
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);
   if (config->append && config->append->constant()) configured.adds_to = config->append->text();

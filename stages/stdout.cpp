@@ -71,7 +71,11 @@ stage::Task<> print(const StdoutConfig& config, stage::Driver& driver) {
   }
 }
 
-const stage::Register registered(spec, [](auto config) { return stage::sink_of(config, print).in_bulk().printing(); });
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::sink_of(config, print).in_bulk().printing();
+  configured.looks_inside = config->format == Format::table;
+  return configured;
+});
 
 }  // namespace
 }  // namespace weir::stages

@@ -20,7 +20,11 @@ Unit::Unit(const UnitSetting& setting, const PlannedUnit& planned, runtime::Core
     node->planned = &plan.stages[index];
     std::vector<stage::Output::OutPort> ports;
     for (Port port = 0; port < node->planned->ports.size(); ++port) {
-      ports.push_back({node->planned->ports[port], !plan.readers({index, port}).empty()});
+      const auto readers = plan.readers({index, port});
+      const bool looked_into = std::any_of(readers.begin(), readers.end(), [&plan](std::size_t reader) {
+        return plan.stages[reader].configured.looks_inside;
+      });
+      ports.push_back({node->planned->ports[port], !readers.empty(), looked_into});
     }
     const auto shape = node->planned->configured.shape;
     node->output =

@@ -132,6 +132,8 @@ class Batch : public Recyclable<Batch> {
   void mark_json(std::size_t row, const Members& members);
   /// The members that are kept of the row; not known once it has a view. Good until any row is marked.
   Members members(std::size_t row) const noexcept;
+  /// Nobody will ask for them any more.
+  void forget_members(std::size_t row) noexcept { listed_ &= ~bit(row); }
   bool known_json(std::size_t row) const noexcept { return (json_ & bit(row)) != 0; }
   /// Whether the payload is JSON, strictly. Looks at it where nobody has yet.
   bool is_json(std::size_t row);

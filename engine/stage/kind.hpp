@@ -63,6 +63,7 @@ struct Configured {
   Touches touches = Touches::nothing;            ///< By this configuration.
   bool prints = false;          ///< Writes to the standard output: where that is a terminal, nobody draws over it.
   bool writes_in_bulk = false;  ///< Of a sink: the more it gets at once the cheaper, so its edges hold more.
+  bool looks_inside = true;     ///< May ask what stands in a payload; where not, what is known of that is left behind.
   bool reads_input = false;     ///< Reads the standard input: of that a program has one, so one stage of it may.
   /// Of a source: others come to it, and may be kept waiting or turned away. Behind each of its messages somebody waits
   /// for an answer.

@@ -157,6 +157,7 @@ void Output::send(Port port, Batch& batch, std::size_t row) {
   }
   --counters_.in_flight;
   ++counters_.out[port];
+  if (!ports_[port].looked_into) batch.forget_members(row);  // They are as large as a small message.
   room(port, batch.payload(row).size()).take_row(batch, row);
 }
 

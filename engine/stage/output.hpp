@@ -37,8 +37,9 @@ enum class OnError : std::uint8_t { fail, drop, pass };
 class Output {
  public:
   struct OutPort {
-    std::string name;    ///< "main", "failed", or as the kind declared.
-    bool heard = false;  ///< Somebody reads it.
+    std::string name;          ///< "main", "failed", or as the kind declared.
+    bool heard = false;        ///< Somebody reads it;
+    bool looked_into = false;  ///< and may ask what stands in the payloads.
   };
   /// `ends`: the main output unread means delivered (a sink, a call); otherwise it is a loss, counted as `unread`.
   Output(runtime::Core& core, std::string stage, std::vector<OutPort> ports, OnError on_error, bool ends);

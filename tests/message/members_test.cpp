@@ -63,6 +63,17 @@ BOOST_AUTO_TEST_CASE(a_text_is_plain_up_to_its_first_escape_wherever_that_stands
   BOOST_TEST(!Look(One(R"({"s":1})").message).member("s").plain_text());
 }
 
+BOOST_AUTO_TEST_CASE(a_row_whose_members_are_forgotten_is_json_all_the_same) {
+  One one(R"({"n":1})");
+  BOOST_TEST(number_of(Look(one.message).member("n")) == "1");
+  one.batch->forget_members(0);
+  const auto to = Batch::make();
+  to->take_row(*one.batch, 0);
+  BOOST_TEST(to->known_json(0));
+  BOOST_TEST(!to->members(0).first);
+  BOOST_TEST(number_of(Look({*to, 0}).member("n")) == "1");
+}
+
 BOOST_AUTO_TEST_CASE(where_only_the_view_can_tell_it_does) {
   for (const auto* text : {"[1]", "7", "[]", R"({"\u006e":1})"}) {
     One one(text);
