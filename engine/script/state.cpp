@@ -1,5 +1,6 @@
 #include "engine/script/state.hpp"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
@@ -71,12 +72,13 @@ int push_scalar_msg(lua_State* lua) {
 }
 
 int write_value(lua_State* lua) {
-  State::of(lua).out().clear();
   write_json(lua, 1);
   return 0;
 }
 
 char environment_key, root_key;
+// What code gives whose value lies in State::out().
+char written;
 
 int open_state(lua_State* lua) {
   push_environment(lua);
@@ -84,18 +86,6 @@ int open_state(lua_State* lua) {
   lua_rawsetp(lua, LUA_REGISTRYINDEX, &root_key);
   lua_rawsetp(lua, LUA_REGISTRYINDEX, &environment_key);
   return 0;
-}
-
-int load_chunk(lua_State* lua) {
-  const auto& chunk = *static_cast<const Chunk*>(lua_touserdata(lua, 1));
-  const char* prefix = chunk.form == Form::expression ? "return " : "";
-  State::of(lua).scratch().assign(prefix).append(chunk.code);
-  const auto& code = State::of(lua).scratch();
-  if (luaL_loadbufferx(lua, code.data(), code.size(), "=lua", "t") != LUA_OK) return lua_error(lua);
-  lua_rawgetp(lua, LUA_REGISTRYINDEX, &environment_key);
-  lua_setupvalue(lua, -2, 1);
-  lua_pushinteger(lua, luaL_ref(lua, LUA_REGISTRYINDEX));
-  return 1;
 }
 
 }  // namespace
@@ -157,8 +147,51 @@ void* State::allocate(void* self, void* block, std::size_t old_size, std::size_t
   return moved;
 }
 
+// --- the budget ------------------------------------------------------------------------------------------------------
+//
+// To count Lua's instructions costs a call for each of them, a tenth of what a message takes. So code that can tell its
+// own rounds does without for as many as will surely not use up the budget, and has the whole of it then. What it
+// executes to tell its rounds is not charged to it.
+
+void State::count(lua_State* lua, int instructions) {
+  instructions_ = instructions;
+  lua_sethook(lua, hook, LUA_MASKCOUNT, instructions);
+  if (lua == lua_) counting_ = true;
+}
+
+void State::stop_counting() {
+  if (counting_) lua_sethook(lua_, nullptr, 0, 0);
+  counting_ = false;
+}
+
+std::int64_t State::rounds_left(lua_State* lua) const {
+  if (chunk_->rounds == 0) return 0;
+  lua_rawgeti(lua, LUA_REGISTRYINDEX, chunk_->reference);
+  lua_getupvalue(lua, -1, chunk_->rounds);
+  const auto left = lua_tointeger(lua, -1);
+  lua_pop(lua, 2);
+  return left;
+}
+
+int State::more_rounds(lua_State* lua) {
+  State& state = of(lua);
+  state.rounds_before_ = std::int64_t{1} << 62;
+  state.instructions_left_ = state.limits_.instructions;
+  if (!state.spent_) state.count(lua, state.instructions_left_);
+  lua_pushinteger(lua, state.rounds_before_);
+  return 1;
+}
+
 void State::hook(lua_State* lua, lua_Debug*) {
   State& state = of(lua);
+  if (!state.spent_ && state.chunk_->rounds > 0) {
+    const auto left = state.rounds_left(lua);
+    const auto own =
+        std::min<std::int64_t>((state.rounds_before_ - left) * Prepared::round_instructions, state.instructions_);
+    state.rounds_before_ = left;
+    state.instructions_left_ -= state.instructions_ - static_cast<int>(own);
+    if (state.instructions_left_ > 0) return state.count(lua, state.instructions_left_);
+  }
   state.spent_ = true;
   lua_sethook(lua, hook, LUA_MASKCOUNT, 1);  // Whoever catches the error meets it again at once.
   const char mark[] = {failure_mark, static_cast<char>('A' + static_cast<int>(Reason::budget)), 0};
@@ -198,8 +231,57 @@ void State::rebuild() {
   for (auto& chunk : chunks_) load(*chunk);
 }
 
+int State::write_object(lua_State* lua) {
+  State& state = of(lua);
+  std::string& out = state.out_;
+  out.clear();
+  for (const auto& member : state.chunk_->prepared->objects[static_cast<std::size_t>(lua_tointeger(lua, 1))]) {
+    if (lua_type(lua, member.argument) == LUA_TNIL) continue;
+    out += member.key;
+    write_json(lua, member.argument, member.name.c_str());
+  }
+  if (out.empty()) {
+    out = "{}";
+  } else {
+    out.front() = '{';
+    out += '}';
+  }
+  lua_pushlightuserdata(lua, &written);
+  return 1;
+}
+
+int State::load_chunk(lua_State* lua) {
+  auto& chunk = *static_cast<Chunk*>(lua_touserdata(lua, 1));
+  chunk.rounds = 0;
+  auto& code = State::of(lua).scratch();
+  const auto load = [&] {
+    if (luaL_loadbufferx(lua, code.data(), code.size(), "=lua", "t") != LUA_OK) return false;
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &environment_key);
+    lua_setupvalue(lua, -2, 1);
+    return true;
+  };
+  if (chunk.prepared && (code = chunk.prepared->code, load())) {
+    lua_pushcfunction(lua, more_rounds);
+    lua_pushcfunction(lua, write_object);
+    lua_call(lua, 2, 1);
+    const char* name = nullptr;
+    for (int at = 1; chunk.rounds == 0 && (name = lua_getupvalue(lua, -1, at)); ++at) {
+      if (std::strcmp(name, Prepared::rounds) == 0) chunk.rounds = at;
+      lua_pop(lua, 1);
+    }
+  } else {
+    // As it is written it may still be small enough for Lua.
+    lua_settop(lua, 1);
+    code.assign(chunk.form == Form::expression ? "return " : "").append(chunk.code);
+    if (!load()) return lua_error(lua);
+  }
+  lua_pushinteger(lua, luaL_ref(lua, LUA_REGISTRYINDEX));
+  return 1;
+}
+
 bool State::load(Chunk& chunk) {
   building_ = true;
+  stop_counting();
   lua_pushcfunction(lua_, load_chunk);
   lua_pushlightuserdata(lua_, &chunk);
   const bool loaded = lua_pcall(lua_, 1, 1, 0) == LUA_OK;
@@ -219,6 +301,13 @@ std::optional<CompileError> State::compile(std::string_view code, Form form, con
   made->place = place;
   made->uses_msg = found.uses_msg;
   made->straight = found.straight && code.size() < static_cast<std::size_t>(limits_.instructions);
+  if (form == Form::block && setting != Setting::generate) {
+    const auto tokens = tokens_of(code);
+    made->prepared = prepared(code, tokens, made->straight);
+    // No token is more than two instructions.
+    const auto each = 2 * tokens.size() + 8;
+    made->rounds_most = static_cast<int>(static_cast<std::size_t>(limits_.instructions) / each);
+  }
   if (!load(*made)) return CompileError(place, "the code is too large");
   chunk = made.get();
   chunks_.push_back(std::move(made));
@@ -243,11 +332,11 @@ void State::begin(const Names& names, lua_State* runs, bool counts) {
   if (!emitted_.empty()) emitted_.clear();
   if (!new_meta_.empty()) new_meta_.clear();
   // Counting costs a call for each instruction; code that cannot run longer than it is written needs none.
-  if (counts)
-    lua_sethook(runs, hook, LUA_MASKCOUNT, limits_.instructions);
-  else if (counting_)
-    lua_sethook(runs, nullptr, 0, 0);
-  if (runs == lua_) counting_ = counts;
+  if (counts) {
+    count(runs, limits_.instructions);
+  } else {
+    stop_counting();
+  }
 }
 
 message::Document* State::touch() {
@@ -391,13 +480,17 @@ bool State::failed(lua_State* from, int status, const Chunk* chunk) {
 }
 
 bool State::run(const Chunk& chunk, const Names& names) {
-  begin(names, lua_, !chunk.straight);
+  begin(names, lua_, !chunk.straight && chunk.rounds == 0);
   chunk_ = &chunk;
   int status = LUA_OK;
   if (!set_msg(chunk)) {
     status = LUA_ERRRUN;
   } else {
     lua_rawgeti(lua_, LUA_REGISTRYINDEX, chunk.reference);
+    if (chunk.rounds > 0) {
+      lua_pushinteger(lua_, chunk.rounds_most);
+      lua_setupvalue(lua_, -2, chunk.rounds);
+    }
     status = lua_pcall(lua_, 0, 1, 0);
   }
   if (status == LUA_OK) return true;
@@ -406,6 +499,9 @@ bool State::run(const Chunk& chunk, const Names& names) {
 }
 
 bool State::write_top() {
+  if (lua_touserdata(lua_, -1) == &written) return true;
+  out_.clear();
+  if (write_json_quickly(lua_, -1)) return true;
   lua_pushcfunction(lua_, write_value);
   lua_insert(lua_, -2);
   const int status = lua_pcall(lua_, 1, 0, 0);

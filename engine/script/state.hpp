@@ -19,6 +19,7 @@
 #include "engine/script/heap.hpp"
 #include "engine/script/names.hpp"
 #include "engine/script/patterns.hpp"
+#include "engine/script/prepared.hpp"
 
 struct lua_State;
 struct lua_Debug;
@@ -33,8 +34,11 @@ struct Chunk {
   Form form = Form::expression;
   config::Place place;
   bool uses_msg = false;
-  bool straight = false;  ///< Cannot run longer than it is written: no loop, no function.
-  int reference = -1;     ///< Of the function, in Lua's registry.
+  bool straight = false;             ///< Cannot run longer than it is written: no loop, no function.
+  int reference = -1;                ///< Of the function, in Lua's registry.
+  std::optional<Prepared> prepared;  ///< As Lua gets it, where that is not as it is written.
+  int rounds = 0;                    ///< Which upvalue of the function says how many are left, or 0: it does not tell.
+  int rounds_most = 0;               ///< As many may be before Lua's instructions are counted.
 };
 
 /// What code needs to know of itself beside being compiled.
@@ -85,7 +89,7 @@ class State {
   /// Before finish(), and after a drop(): writes what was done to `state` into its KeyTable. False: failed, as run(),
   /// because it has become too large.
   bool keep_state();
-  /// Makes JSON text of the value on top of the stack, in out(). False: failed, as run().
+  /// Makes JSON text of the value on top of the stack, in out(), unless the code has done so. False: failed, as run().
   bool write_top();
   /// The value on top of the stack, which is no text, as a longer text shows it. Same as above.
   bool is_null(int index) const;
@@ -151,9 +155,15 @@ class State {
  private:
   static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size);
   static void hook(lua_State* lua, lua_Debug* where);
+  static int more_rounds(lua_State* lua);
+  static int write_object(lua_State* lua);
+  void count(lua_State* lua, int instructions);
+  void stop_counting();
+  std::int64_t rounds_left(lua_State* lua) const;
   void build();
   void rebuild();
   bool load(Chunk& chunk);
+  static int load_chunk(lua_State* lua);
   void begin(const Names& names, lua_State* runs, bool counts);
   bool set_msg(const Chunk& chunk);
   bool failed(lua_State* from, int status, const Chunk* chunk);
@@ -169,7 +179,10 @@ class State {
   std::size_t bytes_ = 0;  // Allocated during this evaluation.
   std::size_t work_ = 0;   // Charged during this evaluation by functions.
   bool building_ = false;
-  bool counting_ = false;  // Whether the main coroutine has its hook.
+  bool counting_ = false;           // Whether the main coroutine has its hook.
+  std::int64_t rounds_before_ = 0;  // What was left of them when the instructions up to the next hook began to count.
+  int instructions_ = 0;            // From there to the hook, and
+  int instructions_left_ = 0;       // with these.
   bool spent_ = false;
   bool memory_hit_ = false;
   bool dropped_ = false;
@@ -231,6 +244,10 @@ void mark_list(lua_State* lua);
 
 /// values.cpp: appends the value at `index` as JSON to State::out(). Raises.
 void write_json(lua_State* lua, int index);
+/// The same of a member of an object.
+void write_json(lua_State* lua, int index, const char* name);
+/// The same of what is plainly JSON; false, and nothing appended, of the rest. Never raises.
+bool write_json_quickly(lua_State* lua, int index, int depth = 0);
 Handle* handle_at(lua_State* lua, int index);
 
 /// Names that code may use where it stands.

@@ -40,68 +40,15 @@ int behind_freeze(lua_State* lua, int index, bool& is_list) {
   return index;
 }
 
-/// A name in a table, a text of Lua's and so with a 0 behind it, and where on the stack its value lies.
-struct Member {
-  const char* name;
-  std::size_t size;
-  int value;
-};
-
-// Most tables have no more.
-constexpr int members_most = 16;
-
-/// Pushes all that is in a table of 1 to members_most names and nothing else. 0, and nothing pushed, of any other.
-int push_members(lua_State* lua, int index, Member* members) {
-  const int top = lua_gettop(lua);
-  int count = 0;
-  for (lua_pushnil(lua); lua_next(lua, index); ++count) {
-    if (count == members_most || lua_type(lua, -2) != LUA_TSTRING) {
-      lua_settop(lua, top);
-      return 0;
-    }
-    Member& member = members[count];
-    member.name = lua_tolstring(lua, -2, &member.size);
-    member.value = top + 2 + 2 * count;
-    lua_pushvalue(lua, -2);
-  }
-  return count;
-}
-
-bool before(const Member& left, const Member& right) {
-  const auto a = static_cast<unsigned char>(*left.name), b = static_cast<unsigned char>(*right.name);
-  return a != b ? a < b : std::string_view(left.name, left.size) < std::string_view(right.name, right.size);
-}
-
-void sort(Member* members, int count) {
-  for (int i = 1; i < count; ++i) {
-    const Member one = members[i];
-    int to = i;
-    for (; to > 0 && before(one, members[to - 1]); --to) members[to] = members[to - 1];
-    members[to] = one;
-  }
-}
-
 void write_table(lua_State* lua, int index, int depth, const char* key) {
   State& state = State::of(lua);
   if (depth >= depth_most) raise(lua, Reason::type, "%s is nested too deeply, or holds itself", key);
   bound(lua, state, 0);
-  luaL_checkstack(lua, 8 + 2 * members_most, nullptr);
+  luaL_checkstack(lua, 8, nullptr);
   const int top = lua_gettop(lua);
   bool is_list = false;
   index = behind_freeze(lua, index, is_list);
   std::string& out = state.out();
-  Member members[members_most];
-  if (const int count = push_members(lua, index, members)) {
-    sort(members, count);
-    for (int i = 0; i < count; ++i) {
-      out += i == 0 ? '{' : ',';
-      message::append_key(out, {members[i].name, members[i].size});
-      write(lua, members[i].value, depth + 1, members[i].name);
-    }
-    out += '}';
-    lua_settop(lua, top);
-    return;
-  }
   const auto length = lua_rawlen(lua, index);
   auto& keys = state.keys();
   const std::size_t base = keys.size();
@@ -214,15 +161,131 @@ void write(lua_State* lua, int index, int depth, const char* key) {
   }
 }
 
+// --- what is quickly written -----------------------------------------------------------------------------------------
+//
+// Nothing here raises or runs anything of Lua's, so that it needs no protected call. What is false may be right all the
+// same: then it is written from its beginning, more slowly and by what knows the words for what can't be.
+
+bool write_quickly(lua_State* lua, State& state, int index, int depth);
+
+/// A name in a table, a text of Lua's and so with a 0 behind it, and where on the stack its value lies.
+struct Member {
+  const char* name;
+  std::size_t size;
+  int value;
+};
+
+// Most tables have no more, and no others in others.
+constexpr int members_most = 16, quick_depth_most = 8;
+
+bool before(const Member& left, const Member& right) {
+  const auto a = static_cast<unsigned char>(*left.name), b = static_cast<unsigned char>(*right.name);
+  return a != b ? a < b : std::string_view(left.name, left.size) < std::string_view(right.name, right.size);
+}
+
+/// Of names alone. The first of them and its value are on top of the stack.
+bool write_members(lua_State* lua, State& state, int index, int depth) {
+  Member members[members_most];
+  int count = 0;
+  for (int value = lua_gettop(lua);; value += 2) {
+    if (count == members_most || lua_type(lua, value - 1) != LUA_TSTRING) return false;
+    Member one{};
+    one.name = lua_tolstring(lua, value - 1, &one.size);
+    one.value = value;
+    int to = count++;
+    for (; to > 0 && before(one, members[to - 1]); --to) members[to] = members[to - 1];
+    members[to] = one;
+    lua_pushvalue(lua, value - 1);
+    if (!lua_next(lua, index)) break;
+  }
+  std::string& out = state.out();
+  for (int i = 0; i < count; ++i) {
+    out += i == 0 ? '{' : ',';
+    message::append_key(out, {members[i].name, members[i].size});
+    if (!write_quickly(lua, state, members[i].value, depth + 1)) return false;
+  }
+  out += '}';
+  return true;
+}
+
+/// Of positions alone, which Lua mostly knows in their order. The first of them and its value are on top of the stack.
+bool write_items(lua_State* lua, State& state, int index, int depth) {
+  std::string& out = state.out();
+  const int value = lua_gettop(lua);
+  for (lua_Integer position = 1;; ++position) {
+    if (!lua_isinteger(lua, value - 1) || lua_tointeger(lua, value - 1) != position) return false;
+    out += position == 1 ? '[' : ',';
+    if (!write_quickly(lua, state, value, depth + 1)) return false;
+    lua_settop(lua, value - 1);
+    if (!lua_next(lua, index)) break;
+  }
+  out += ']';
+  return true;
+}
+
+bool write_quickly(lua_State* lua, State& state, int index, int depth) {
+  std::string& out = state.out();
+  switch (lua_type(lua, index)) {
+    case LUA_TBOOLEAN:
+      out += lua_toboolean(lua, index) ? "true" : "false";
+      return true;
+    case LUA_TNUMBER:
+      if (!lua_isinteger(lua, index)) return message::append_float(out, lua_tonumber(lua, index));
+      message::append_integer(out, lua_tointeger(lua, index));
+      return true;
+    case LUA_TSTRING: {
+      std::size_t size;
+      const char* text = lua_tolstring(lua, index, &size);
+      if (out.size() + size > state.limits().memory_bytes) return false;
+      message::append_quoted(out, {text, size});
+      return true;
+    }
+    case LUA_TTABLE: {
+      if (depth == quick_depth_most || out.size() > state.limits().memory_bytes) return false;
+      if (!lua_checkstack(lua, 8 + 2 * members_most) || lua_getmetatable(lua, index)) return false;
+      const int top = lua_gettop(lua);
+      lua_pushnil(lua);
+      if (!lua_next(lua, index)) {
+        out += "{}";
+        return true;
+      }
+      const bool written = lua_type(lua, -2) == LUA_TSTRING ? write_members(lua, state, index, depth)
+                                                            : write_items(lua, state, index, depth);
+      lua_settop(lua, top);
+      return written;
+    }
+    case LUA_TUSERDATA:
+      if (handle_at(lua, index)->kind != Handle::Kind::null) return false;
+      out += "null";
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Handle* handle_at(lua_State* lua, int index) {
   return lua_type(lua, index) == LUA_TUSERDATA ? static_cast<Handle*>(lua_touserdata(lua, index)) : nullptr;
 }
 
+bool write_json_quickly(lua_State* lua, int index, int depth) {
+  State& state = State::of(lua);
+  const int top = lua_gettop(lua);
+  const std::size_t before = state.out().size();
+  if (write_quickly(lua, state, lua_absindex(lua, index), depth)) return true;
+  lua_settop(lua, top);
+  state.out().resize(before);
+  return false;
+}
+
 void write_json(lua_State* lua, int index) {
   index = lua_absindex(lua, index);
-  write(lua, index, 0, "the value");
+  if (!write_json_quickly(lua, index)) write(lua, index, 0, "the value");
+}
+
+void write_json(lua_State* lua, int index, const char* name) {
+  if (!write_json_quickly(lua, index, 1)) write(lua, index, 1, name);
 }
 
 }  // namespace weir::script

@@ -26,12 +26,78 @@ BOOST_AUTO_TEST_CASE(nothing_swallows_the_budget) {
   BOOST_TEST(after("local function f() while true do end end while true do try(try, try, f) end") == budget);
 }
 
+BOOST_AUTO_TEST_CASE(rounds_are_counted_wherever_code_can_go_back) {
+  // Each alone, and with the rest of the code in the way of what counts.
+  for (const auto* code :
+       {"while true do local x <const> = 1 end", "repeat local x = 1 until x == 2 -- never",
+        "local t = {1} for i, x in ipairs(t) do t[i + 1] = x if i > 100 then t = nil goto on end end ::on:: "
+        "while true do end",
+        "local f f = function(n) return n < 2 and n or f(n - 1) + f(n - 2) end return {a = f(60)}",
+        "local t = {} function t.f(...) return t.f(...) end t.f(1)",
+        "local t = {} function t:f() t:f() t:f() end t:f()",
+        "for i = 1, 1000 do for j = 1, 1000 do for k = 1, 1000 do end end end",
+        "while (function() local n = 0 for i = 1, 3 do n = n + i end return n end)() do end",
+        "do local i = 0 ::on:: i = i + 1 if i < 1e9 then goto on end end"}) {
+    const auto said = after(code);
+    BOOST_TEST((said == budget || said == memory), code << ": " << said);
+  }
+  BOOST_TEST(after("local n = 0 for i = 1, 200000 do n = n + i end msg.n = n") == R"({"n":20000100000})");
+  BOOST_TEST(after("local n = 0 while n < 200000 do n = n + 1 end msg.n = n") == R"({"n":200000})");
+  BOOST_TEST(after("local weir_rounds = 7 while weir_rounds > 1 do weir_rounds = weir_rounds - 1 end return {n = "
+                   "weir_rounds, f = (function() return 2 end)()}") == R"({"f":2,"n":1})");
+}
+
 BOOST_AUTO_TEST_CASE(after_a_budget_the_next_message_starts_afresh) {
   StillHost host;
   Engine engine(host);
   BOOST_TEST(after(engine, "while true do end") == budget);
   BOOST_TEST(after(engine, "local n = 0 for i = 1, 1000 do n = n + i end msg.n = n") == R"({"n":500500})");
   BOOST_TEST(after(engine, "msg.n = 1") == R"({"n":1})");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_returned_is_written_as_a_table_would_be) {
+  StillHost host;
+  Engine engine(host);
+  const auto after = [&](const std::string& code) {
+    return weir::script::after(engine, code, R"({"n":3,"s":"a\nb","l":[1,2]})", Block::Path::lua_only);
+  };
+  BOOST_TEST(after("return {z = msg.n, ['a b'] = msg.s, gone = msg.gone, l = msg.l, t = {1, {}}, v = null};") ==
+             R"({"a b":"a\nb","l":[1,2],"t":[1,{}],"v":null,"z":3})");
+  BOOST_TEST(after("return {gone = msg.gone}") == "{}");
+  BOOST_TEST(after("return {a = 1, a = 2}") == R"({"a":2})");
+  BOOST_TEST(after("return {a = split('a,b', ',') --, c = 2\n; b = re.match('(.)(.)', 'xy') -- two\n, --[[ ] ]]}") ==
+             R"({"a":["a","b"],"b":"x"})");
+  BOOST_TEST(after("return {a = {b = {c = 'x, }'}}, ['d'] = \"}\"}") == R"({"a":{"b":{"c":"x, }"}},"d":"}"})");
+  BOOST_TEST(after("return {a = 1} == nil") == "false");
+  BOOST_TEST(after("return ({a = 'x'}).a") == "x");
+  BOOST_TEST(after("return {f = type}") == "type: f is a function, which JSON cannot say");
+  BOOST_TEST(after("return {a = {f = type}}") == "type: f is a function, which JSON cannot say");
+  BOOST_TEST(after("return {a = 0 / 0}") == "type: a is not a number, which JSON cannot say");
+  BOOST_TEST(after("local function f() return {a = 1, b = 2} end return {c = f().b}") == R"({"c":2})");
+  BOOST_TEST(after("if msg.n == 3 then return {a = 1} else return {b = 1} end") == R"({"a":1})");
+  BOOST_TEST(after("local t = {1} t[2] = 'x' t[4] = 4 return {t = t}") ==
+             "type: t is a list with holes, which JSON cannot say: put 'null' there");
+
+  // A failure is on its line, as where a table is made.
+  const auto place_of = [&](const std::string& begin, const std::string& end) {
+    auto source = std::make_shared<weir::config::Source>();
+    const auto code = begin + "\n  a = 1, -- one\n  b\n  =\n  2, --[[ three\n]] c = msg.gone.x\n}" + end;
+    source->text = "lua: |\n" + code;
+    weir::config::Place place;
+    place.source = source;
+    place.line = 1;
+    place.column = 6;
+    Block block;
+    BOOST_REQUIRE(!block.compile(engine, {code, place}, Setting::message, Block::Path::lua_only));
+    OneMessage one("{}");
+    Run run;
+    block.run(one.message(), run);
+    BOOST_TEST(told(run.failure) == "missing: gone is missing");
+    return run.failure.place;
+  };
+  const auto place = place_of("return {", "");
+  BOOST_TEST(place == place_of("local t = {", " return t"));
+  BOOST_TEST(place.starts_with(":7:"), place);
 }
 
 BOOST_AUTO_TEST_CASE(memory_is_bounded_and_the_state_made_anew) {
@@ -214,6 +280,6 @@ BOOST_AUTO_TEST_CASE(what_stands_in_a_library_is_known_before_it_runs_and_is_exp
 BOOST_AUTO_TEST_CASE(limits_are_the_engines) {
   StillHost host;
   Engine engine(host, {}, {256 * 1024, 100});
-  BOOST_TEST(after(engine, "for i = 1, 100 do end") == "budget: the code was not done after 100 instructions");
+  BOOST_TEST(after(engine, "for i = 1, 200 do end") == "budget: the code was not done after 100 instructions");
   BOOST_TEST(after(engine, "local s = string.rep('x', 700) s = s..s s = s..s s = s..s") == "{}");
 }
