@@ -32,17 +32,34 @@ class Preparation {
   void replace(const Token& token, std::string_view text) {
     replace(token.offset, token.offset + token.text.size(), text);
   }
+  void insert(std::size_t at, std::string_view text) { replace(at, at, text); }
+  static std::string taking(int rounds) {
+    const std::string name = Prepared::rounds;
+    return " " + name + " = " + name + " - " + std::to_string(rounds) + " if " + name + " < 0 then " + name + " = " +
+           Prepared::more_rounds + "() end ";
+  }
+  /// Where nothing can be kept from one round to the next.
   void insert_round(std::size_t at) {
-    static const std::string name = Prepared::rounds;
-    static const std::string round =
-        " " + name + " = " + name + " - 1 if " + name + " < 0 then " + name + " = " + Prepared::more_rounds + "() end ";
-    replace(at, at, round);
+    static const std::string round = taking(2);
+    insert(at, round);
+  }
+  /// A loop takes several at once into a local of its own, which is quicker counted down.
+  void insert_loop(std::size_t at) {
+    static const std::string loop = "do local " + std::string(Prepared::in_hand) + " = 0 ";
+    insert(at, loop);
+  }
+  void insert_loop_round(std::size_t at) {
+    constexpr int at_once = 16;
+    static const std::string name = Prepared::in_hand;
+    static const std::string round = " " + name + " = " + name + " - 1 if " + name + " < 0 then " + taking(at_once) +
+                                     name + " = " + std::to_string(at_once - 1) + " end ";
+    insert(at, round);
   }
 
   void walk() {
     const std::string rounds = Prepared::rounds, more = Prepared::more_rounds, object = Prepared::object;
     made_.code = "local " + rounds + ", " + more + ", " + object + " = 0, ... return function(...) ";
-    enum class Open : std::uint8_t { block, head, function };  // head: of a loop, its `do` is still to come.
+    enum class Open : std::uint8_t { block, head, loop, function };  // head: of a loop, its `do` is still to come.
     std::vector<Open> open;
     bool parameters = false;
     for (std::size_t at = 0; at < tokens_.size(); ++at) {
@@ -53,9 +70,10 @@ class Preparation {
         insert_round(behind);
       } else if (token.is("while") || token.is("for")) {
         open.push_back(Open::head);
+        insert_loop(token.offset);
       } else if (token.is("do") && !open.empty() && open.back() == Open::head) {
-        open.back() = Open::block;
-        insert_round(behind);
+        open.back() = Open::loop;
+        insert_loop_round(behind);
       } else if (token.is("do") || token.is("if")) {
         open.push_back(Open::block);
       } else if (token.is("function")) {
@@ -67,6 +85,7 @@ class Preparation {
       } else if (token.is("goto")) {
         insert_round(token.offset);
       } else if ((token.is("end") || token.is("until")) && !open.empty()) {
+        if (open.back() == Open::loop) insert(behind, " end");
         open.pop_back();
       } else if (token.is("return") && std::find(open.begin(), open.end(), Open::function) == open.end()) {
         at = object_at(at + 1).value_or(at);
@@ -148,7 +167,8 @@ class Preparation {
 
 std::optional<Prepared> prepared(std::string_view code, const std::vector<Token>& tokens, bool straight) {
   const auto is_taken = [](const Token& token) {
-    return token.is_name(Prepared::rounds) || token.is_name(Prepared::more_rounds) || token.is_name(Prepared::object);
+    return token.is_name(Prepared::rounds) || token.is_name(Prepared::more_rounds) ||
+           token.is_name(Prepared::in_hand) || token.is_name(Prepared::object);
   };
   if (std::any_of(tokens.begin(), tokens.end(), is_taken)) return std::nullopt;
   if (code.find('\r') != code.npos) return std::nullopt;  // Where Lua ends a comment, and the tokens do not.

@@ -1,5 +1,6 @@
 // The code of a block as Lua gets it: with what lets it run more cheaply, and doing the same.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,10 +14,10 @@ namespace weir::script {
 /// can run longer than it is written. And `return {a = …, b = …}` of the block itself hands its values to a function
 /// that writes them, without a table. All stands on the line where it stood.
 struct Prepared {
-  static constexpr char rounds[] = "weir_rounds", more_rounds[] = "weir_more_rounds", object[] = "weir_object";
-  /// Lua needs 5 instructions to count one round, but saves the jump at the end of one that is empty: as each must cost
-  /// something, one less.
-  static constexpr int round_instructions = 4;
+  static constexpr char rounds[] = "weir_rounds", more_rounds[] = "weir_more_rounds", in_hand[] = "weir_rounds_in_hand",
+                        object[] = "weir_object";
+  /// Lua needs no more than so many instructions to count so many rounds, if all that were taken came.
+  static std::int64_t instructions(std::int64_t rounds) { return rounds * 5 / 2; }
 
   struct Member {
     std::string name, key;  ///< key: a comma and the name, as JSON has it.

@@ -186,8 +186,9 @@ void State::hook(lua_State* lua, lua_Debug*) {
   State& state = of(lua);
   if (!state.spent_ && state.chunk_->rounds > 0) {
     const auto left = state.rounds_left(lua);
-    const auto own =
-        std::min<std::int64_t>((state.rounds_before_ - left) * Prepared::round_instructions, state.instructions_);
+    // Rounds that were taken and did not come need none: a quarter of all is the code's own in any case.
+    const auto own = std::min<std::int64_t>(Prepared::instructions(state.rounds_before_ - left),
+                                            static_cast<std::int64_t>(state.instructions_) * 3 / 4);
     state.rounds_before_ = left;
     state.instructions_left_ -= state.instructions_ - static_cast<int>(own);
     if (state.instructions_left_ > 0) return state.count(lua, state.instructions_left_);
