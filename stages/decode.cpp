@@ -17,7 +17,8 @@ const auto spec =
     config::Spec<Conversion>("decode", "Makes values of a text that is written in some format.")
         .field("format", &Conversion::format,
                "json: a value. csv: one record; a list of its fields, or with `columns` an object. logfmt: an object; "
-               "a key that stands alone is true. text: the text as it is. base64, hex: the text that is written so.",
+               "a key that stands alone is true. text: the text as it is. base64, hex: the text that is written so; "
+               "base64 in one line or several.",
                stage::codings())
         .field("of", &Conversion::of, "The text, by its path in the payload. Left out: the payload is the text.",
                config::sample("line"))

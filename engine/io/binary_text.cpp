@@ -33,6 +33,11 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 bool read_base64(std::string_view text, std::string& out) {
+  if (text.find_first_of("\r\n") != text.npos) {  // As in mail, and as `base64` writes it: lines of 76 letters.
+    std::string joined(text);
+    std::erase_if(joined, [](char c) { return c == '\r' || c == '\n'; });
+    return read_base64(joined, out);
+  }
   const std::size_t before = out.size();
   const std::size_t written = text.size();
   while (text.ends_with('=')) text.remove_suffix(1);

@@ -6,8 +6,8 @@
 namespace weir::io {
 
 void append_base64(std::string& out, std::string_view bytes);
-/// Appends the bytes. Takes both alphabets, with or without `=` behind; nothing else, and no bits left over. False, and
-/// nothing appended, otherwise.
+/// Appends the bytes. Takes both alphabets, with or without `=` behind, and line breaks anywhere; nothing else, and no
+/// bits left over. False, and nothing appended, otherwise.
 bool read_base64(std::string_view text, std::string& out);
 
 /// Of a digit of either size; -1 of anything else.

@@ -23,7 +23,8 @@ BOOST_AUTO_TEST_CASE(json_in_a_field_becomes_what_it_says) {
   BOOST_TEST(decoded("{of: a.m, into: b.c}", R"({"a":{"m":"5"}})") == R"({"a":{"m":"5"},"b":{"c":5}})");
   BOOST_TEST(decoded("{into: data}", "[1, 2]") == R"({"data":[1, 2]})");
   BOOST_TEST(decoded("{}", R"( {"a" : 1})") == R"( {"a" : 1})");
-  BOOST_TEST(decoded("{of: m}", R"({"m":"{"})") == "decode: 'm' is not JSON: expected '\"', the begin of a key, found the end at byte 2");
+  BOOST_TEST(decoded("{of: m}", R"({"m":"{"})") ==
+             "decode: 'm' is not JSON: expected '\"', the begin of a key, found the end at byte 2");
   BOOST_TEST(decoded("{}", "").starts_with("decode: the payload is not JSON: "));
 }
 
@@ -72,7 +73,9 @@ BOOST_AUTO_TEST_CASE(base64_and_hex_become_what_they_were_made_of) {
   BOOST_TEST(decoded("{format: base64}", "/w==") == "\xff");
   BOOST_TEST(decoded("{format: base64, of: b}", R"({"b":"aGk="})") == R"({"b":"hi"})");
   BOOST_TEST(decoded("{format: base64, of: b}", R"({"b":"/w=="})") == "decode: 'b' holds bytes that are no text");
-  for (const auto* bad : {"a", "aGk=b", "aG k", "aGk==", "aGl"}) {
+  BOOST_TEST(decoded("{format: base64}", "aGk/\r\nPw==\n") == "hi??");
+  BOOST_TEST(decoded("{format: base64, of: b}", R"({"b":"aG\nk=\n"})") == R"({"b":"hi"})");
+  for (const auto* bad : {"a", "aGk=b", "aG k", "aGk==", "aGl", "aGk=\nb", "aGk=\n=", "a\n"}) {
     BOOST_TEST(decoded("{format: base64}", bad) == "decode: the payload is no base64", bad);
   }
   BOOST_TEST(decoded("{format: hex}", "6869C3a4") == "hi\xc3\xa4");
