@@ -657,6 +657,7 @@ const stage::Register registered(spec, [](auto config) {
   const auto format = read ? format_of(*config, *read) : Format::lines;
   const bool once =
       format == Format::envelope || ((format == Format::json || format == Format::whole) && !config->every);
+  if (read && format == Format::lines) configured.makes = stage::Makes::lines;
   if (read && !once) {
     configured.reads = [pattern = *read](const std::string& path) { return io::matches_path(pattern, path); };
   }

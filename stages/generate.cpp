@@ -447,10 +447,22 @@ stage::Task<> generate(const GenerateConfig& config, stage::Source& source) {
   }
 }
 
+bool may_be_object(const config::Template& text) { return text.text().starts_with('{'); }  // Or a `{{ }}`.
+
+bool may_make_objects(const GenerateConfig& config) {
+  if (config.text) return may_be_object(*config.text);
+  if (config.msg || (!config.range && !config.each)) return true;
+  return config.each && std::any_of(config.each->begin(), config.each->end(), [](const config::Value& one) {
+           return one.kind == config::Value::Kind::map ||
+                  (one.kind == config::Value::Kind::text && may_be_object(one.text));
+         });
+}
+
 const stage::Register registered(spec, [](auto config) {
   auto configured = stage::source_of(config, generate);
   configured.opens_groups = config->each.has_value();
   configured.group_most = config->each ? config->each->size() : 0;
+  if (!may_make_objects(*config)) configured.makes = stage::Makes::values;
   return configured;
 });
 

@@ -61,8 +61,11 @@ stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
   co_await intake.read(*reader, source);
 }
 
-const stage::Register registered(spec,
-                                 [](auto config) { return stage::source_of(config, read_input).reading_input(); });
+const stage::Register registered(spec, [](auto config) {
+  auto configured = stage::source_of(config, read_input).reading_input();
+  if (config->format == Format::lines) configured.makes = stage::Makes::lines;
+  return configured;
+});
 
 }  // namespace
 }  // namespace weir::stages

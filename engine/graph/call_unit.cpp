@@ -131,7 +131,10 @@ class CallUnit final : public Unit {
   /// Takes the next row. False: not yet.
   bool begin() {
     read_clock();
-    if (!calls_->begin(std::make_unique<Job>(taken_, next_row_), taken_at_)) return false;
+    auto job = std::make_unique<Job>(taken_, next_row_);
+    // What the call would bring could be put nowhere.
+    if (merge_) job->fails_with = merge_->foreseen(job->message());
+    if (!calls_->begin(std::move(job), taken_at_)) return false;
     if (++next_row_ == (*taken_)->size()) taken_.reset();
     return true;
   }

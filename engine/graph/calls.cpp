@@ -116,6 +116,7 @@ bool Calls::begin(std::unique_ptr<Job> made, Time taken_at) {
   Job& job = *made;
   job.ticket = next_ticket_++;
   message::Done failure = read_terms(job, taken_at);
+  if (!failure) failure = std::exchange(job.fails_with, std::nullopt);
   const bool too_many = !failure && crowded(job);
   if (too_many && holds_up(job)) return false;
   jobs_.push_back(std::move(made));

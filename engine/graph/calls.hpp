@@ -41,11 +41,11 @@ struct Job {
   bool gone = false;     ///< or because nobody wants it any more.
   Toll toll;
   std::string circuit;
-  std::string lane;                                ///< The key by which it is in order,
-  bool has_lane = false;                           ///< and that it is the one of that key that may go on.
-  message::Done fails_with;                        ///< As soon as it may; set while it waits in its lane.
-  std::string key;                                 ///< Of what is remembered,
-  bool leads = false;                              ///< and whether it is the one that calls for all who wait for that.
+  std::string lane;          ///< The key by which it is in order,
+  bool has_lane = false;     ///< and that it is the one of that key that may go on.
+  message::Done fails_with;  ///< As soon as it may: known before begin(), or while it waits in its lane.
+  std::string key;           ///< Of what is remembered,
+  bool leads = false;        ///< and whether it is the one that calls for all who wait for that.
   std::optional<policy::Breaker::Permit> permit;   ///< For its next call.
   std::vector<std::unique_ptr<Attempt>> attempts;  ///< Its calls: one, or two where the second hedges the first.
   std::optional<std::uint64_t> second;             ///< By which the second waits for a token.

@@ -542,6 +542,23 @@ void warn_of_siblings(const Plan& plan, stage::Port port, std::size_t from, Diag
   }
 }
 
+/// Fields that are set of what has none.
+void warn_of_merge(const Plan& plan, const PlannedStage& planned, Diagnostics& diagnostics) {
+  if (!planned.common.merge || planned.common.merge->empty()) return;
+  for (const auto& input : planned.inputs) {
+    const auto& source = plan.stages[input.stage];
+    const auto makes = source.configured.makes;
+    if (makes == stage::Makes::anything || input.port != stage::main_port) continue;
+    const bool lines = makes == stage::Makes::lines;
+    diagnostics.warning(planned.place,
+                        "'" + planned.name + "' sets fields of its messages (`merge`), and those of '" + source.name +
+                            "' are " + (lines ? "lines" : "no objects"),
+                        lines ? "if they are JSON say so there, `format: ndjson`; if not, a stage between, `decode: "
+                                "{format: text, into: line}`, makes objects of them"
+                              : "make them some there: `msg: {n: '{{ i }}'}`");
+  }
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     for (stage::Port port = 0; port < plan.stages[i].visible_ports(); ++port) {
@@ -568,6 +585,7 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
                               ", which is read before it: each message comes again and again",
                           "write to a file that is not read");
     }
+    warn_of_merge(plan, planned, diagnostics);
     // (Who asked for a message is told at once that there is no room.)
     const auto asks_nobody = [](const PlannedStage& other) {
       return other.configured.shape == stage::Shape::source && !other.configured.listens;

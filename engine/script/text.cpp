@@ -373,6 +373,20 @@ std::optional<CompileError> Fields::compile(Engine& engine, const config::Map<co
   return std::nullopt;
 }
 
+Done Fields::foreseen(const message::Message& message) const {
+  if (content_->fields.empty()) return std::nullopt;
+  const auto text = message.text();
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin != std::string_view::npos && text[begin] == '{') return std::nullopt;
+  constexpr const char* cure = "`decode: {format: text, into: line}` makes one of a text";
+  if (!message::is_json(message)) {
+    auto failure = message::not_json(message);
+    failure.text += std::string("; fields can only be set in an object, and ") + cure;
+    return failure;
+  }
+  return Failure(Reason::type, std::string("fields can only be set in an object, and the payload is none: ") + cure);
+}
+
 Done Fields::set(const Names& names, bool what_there_is) const {
   if (content_->fields.empty()) return std::nullopt;  // `merge: {}` keeps the message as it is, whatever it is.
   auto& json = content_->json;
@@ -389,11 +403,9 @@ Done Fields::set(const Names& names, bool what_there_is) const {
   if (content_->set_members(*names.message)) return std::nullopt;
   auto& batch = names.message->batch();
   const auto row = names.message->row();
+  if (auto failed = foreseen(*names.message)) return failed;
   auto* document = message::json_of(*names.message);
   if (!document) return message::not_json(*names.message);
-  if (document->kind(document->root()) != message::Kind::object) {
-    return Failure(Reason::type, "fields can only be set in an object, and the payload is none");
-  }
   const auto before = batch.edits(row);
   Done failed;
   content_->each([&](const Content::Field& field, std::string_view value) {

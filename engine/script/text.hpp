@@ -90,6 +90,8 @@ class Fields {
   /// it is. On failure the message is as before. A payload that is no object fails (`type`). `what_there_is`: a value
   /// that fails leaves its field as it is, too.
   message::Done set(const Names& names, bool what_there_is = false) const;
+  /// Why set() will fail of what the payload begins with: known without reading it. Nothing: it may be an object.
+  message::Done foreseen(const message::Message& message) const;
 
  private:
   struct Content;

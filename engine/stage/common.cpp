@@ -126,9 +126,11 @@ const config::Spec<Common>& common_spec() {
           .group("order", &Common::order, order_spec(),
                  "Whether several workers keep the order of the messages. kept, unless written: as they came. free: as "
                  "they are ready. `{key: TEXT}`: those of one key as they came.")
-          .field("merge", &Common::merge,
-                 "Keeps the message and sets these fields of it, often from `result`; for stages that call.",
-                 config::sample("{code: '{{ result.code }}'}"))
+          .field(
+              "merge", &Common::merge,
+              "Keeps the message and sets these fields of it, often from `result`; for stages that call. The payload "
+              "must be an object; of a line make one first: `decode: {format: text, into: line}`.",
+              config::sample("{code: '{{ result.code }}'}"))
           .group(
               "state", &Common::state, state_spec(),
               "Gives `lua` the table `state`, one for each key, of at most 64 KiB as JSON. It is kept only if the code "

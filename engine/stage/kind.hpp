@@ -38,6 +38,9 @@ enum class Memory : std::uint8_t {
 /// When a collecting kind answers what it took (semantics 13).
 enum class Acks : std::uint8_t { on_emit, on_take };
 
+/// What the messages of a source are, where they are objects at most by chance.
+enum class Makes : std::uint8_t { anything, lines, values };
+
 /// What a stage that listens wants to itself: no two stages may have the same address and path and share a method.
 struct Serves {
   std::string address, path;
@@ -79,6 +82,7 @@ struct Configured {
   std::string not_twice;
   bool brings_result = true;         ///< Of a call: somebody is called, who may fail, and whose answer is the result.
   std::optional<LimitConfig> limit;  ///< Where the kind itself is one.
+  Makes makes = Makes::anything;     ///< Of a source.
   bool opens_groups = false;         ///< Its messages know of which list they are: a `gather` may wait for them.
   std::size_t group_most = 0;        ///< So many messages of one list count on the source one by one; 0: as one.
   std::string gathers;               ///< The stage whose groups it waits for.

@@ -349,6 +349,26 @@ stages:
   BOOST_TEST(bench.ending().unheard == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(no_call_is_made_whose_answer_could_be_put_nowhere) {
+  Bench bench(R"(
+stages:
+  in: {generate: {each: [7, peter, {n: 1}], text: '{{ item }}'}}
+  work: {from: in, exec: {run: [work, '{{ text }}']}, merge: {code: '{{ result.code }}'}}
+  shown: {from: work, stdout: {}}
+  why: {from: work.failed, lua: 'return failed.kind .. ": " .. failed.text'}
+  told: {from: why, file: {write: told.txt, format: lines}}
+)");
+  fails(bench, "work", {});
+  bench.run();
+  BOOST_TEST(bench.output() == "{\"n\":1,\"code\":0}\n");
+  BOOST_TEST(bench.runtime.programs().started() == 1U);
+  BOOST_TEST(bench.files().text("told.txt") ==
+             "type: fields can only be set in an object, and the payload is none: `decode: {format: text, into: line}` "
+             "makes one of a text\n"
+             "decode: the payload is not JSON: expected a value at byte 1; fields can only be set in an object, and "
+             "`decode: {format: text, into: line}` makes one of a text\n");
+}
+
 BOOST_AUTO_TEST_CASE(messages_that_became_one_fail_and_are_sent_again_each_by_itself) {
   Bench bench(R"(
 stages:

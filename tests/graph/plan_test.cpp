@@ -180,6 +180,25 @@ stages:
   BOOST_TEST(!says(told, "error:"), told);
 }
 
+BOOST_AUTO_TEST_CASE(fields_that_are_set_of_what_has_none_are_a_warning) {
+  const auto told = [](const std::string& source, const std::string& merge = "{said: '{{ result.text }}'}") {
+    return mistakes("stages:\n  in: {" + source + "}\n  ask: {from: in, exec: {run: [ask]}, merge: " + merge + "}\n");
+  };
+  const std::string of_lines = "'ask' sets fields of its messages (`merge`), and those of 'in' are lines";
+  BOOST_TEST(says(told("file: {read: names.txt}"), of_lines));
+  BOOST_TEST(says(told("file: {follow: names.log}"), "`format: ndjson`; if not, a stage between, `decode:"));
+  BOOST_TEST(says(told("stdin: {}"), of_lines));
+  BOOST_TEST(says(told("generate: {range: 1..3}"), "those of 'in' are no objects"));
+  BOOST_TEST(says(told("generate: {each: [a, 7]}"), "those of 'in' are no objects"));
+  BOOST_TEST(told("generate: {each: [a, {n: 7}]}") == "");
+  BOOST_TEST(told("generate: {each: [a], text: '{{ item }}'}") == "");
+  BOOST_TEST(says(told("generate: {each: [a], text: 'job {{ item }}'}"), "make them some there"));
+  BOOST_TEST(told("file: {read: names.ndjson}") == "");
+  BOOST_TEST(told("stdin: {format: ndjson}") == "");
+  BOOST_TEST(told("generate: {range: 1..3, msg: {n: '{{ i }}'}}") == "");
+  BOOST_TEST(told("file: {read: names.txt}", "{}") == "");
+}
+
 BOOST_AUTO_TEST_CASE(two_stages_make_no_file_together) {
   const auto told = [](const std::string& one, const std::string& other) {
     return mistakes("stages:\n  in: {generate: {range: 1..3}}\n  a: {from: in, file: {" + one +

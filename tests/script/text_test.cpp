@@ -149,8 +149,11 @@ BOOST_AUTO_TEST_CASE(fields_are_set_together_or_not_at_all) {
   BOOST_TEST(set({{"x", text_value("1")}, {"a.b", text_value("1")}}, R"({"a":1})") ==
              R"(type: 'a.b' cannot be set: something on the way is no object | {"a":1})");
   BOOST_TEST(set({{"x", text_value("1")}}, "[1]") ==
-             "type: fields can only be set in an object, and the payload is none | [1]");
-  BOOST_TEST(set({{"x", text_value("1")}}, "hi") == "decode: the payload is not JSON: expected a value at byte 1 | hi");
+             "type: fields can only be set in an object, and the payload is none: `decode: {format: text, into: line}` "
+             "makes one of a text | [1]");
+  BOOST_TEST(set({{"x", text_value("1")}}, "hi") ==
+             "decode: the payload is not JSON: expected a value at byte 1; fields can only be set in an object, and "
+             "`decode: {format: text, into: line}` makes one of a text | hi");
 }
 
 BOOST_AUTO_TEST_CASE(a_field_and_one_sum_with_it_need_no_lua) {
