@@ -73,6 +73,23 @@ Flow Run::step(const Statement& one) {
       slots_[one.slot] = value;
       return Flow::on;
     }
+    case Statement::Kind::assigns: {
+      std::array<Value, assigned_most> values;
+      for (std::size_t i = 0; i < one.targets.size(); ++i) {
+        if (!eval(*one.conditions[i], values[i])) return Flow::unclear;
+      }
+      for (std::size_t i = 0; i < one.targets.size(); ++i) slots_[one.targets[i]] = values[i];
+      return Flow::on;
+    }
+    case Statement::Kind::call: {
+      Value value;
+      const Flow flow = enter(*one.value);
+      if (flow != Flow::gave) return flow;
+      return on_if(!given_ || eval(*given_, value));
+    }
+    case Statement::Kind::loop:
+    case Statement::Kind::repeat:
+      return again(one);
     case Statement::Kind::store:
       return on_if(store(one));
     case Statement::Kind::choose:
@@ -142,6 +159,32 @@ Flow Run::each(const Statement& one) {
     here = next;
   }
   return Flow::on;
+}
+
+Flow Run::again(const Statement& one) {
+  const bool first = one.kind == Statement::Kind::loop;  // Is it asked before the first round?
+  for (bool asked = first;; asked = true) {
+    bool holds = false;
+    if (asked && !truth(*one.value, holds)) return Flow::unclear;
+    if (asked && holds != first) return Flow::on;
+    if (!round()) return Flow::unclear;
+    if (const Flow flow = walk(one.branches.front()); flow != Flow::on) return flow == Flow::left ? Flow::on : flow;
+  }
+}
+
+bool Run::own_call(const Expression& one, Value& out) {
+  return enter(one) == Flow::gave && given_ && eval(*given_, out);
+}
+
+Flow Run::enter(const Expression& one) {
+  std::array<Value, Subroutine::slots_most> given;
+  // One of them may call it too.
+  for (std::size_t i = 0; i < one.parts.size(); ++i) {
+    if (!eval(*one.parts[i], given[i])) return Flow::unclear;
+  }
+  const Subroutine& own = *one.own;
+  std::copy_n(given.begin(), own.slots, slots_.begin() + own.slot);
+  return round() ? walk(own.body) : Flow::unclear;
 }
 
 Flow Run::count(const Statement& one) {

@@ -88,6 +88,8 @@ enum class Function : std::uint8_t {
   time_format
 };
 
+struct Subroutine;
+
 /// Groups that a pattern may have.
 inline constexpr int groups_most = 15;
 
@@ -103,13 +105,15 @@ struct Expression {
     constant,
     local,
     root,
-    member,   ///< Of the payload, by `name`.
-    named,    ///< Of left, by `name`.
-    indexed,  ///< Of left, by right.
-    call,     ///< function(parts…).
-    object,   ///< names[i] = parts[i], in order of their names.
-    list,     ///< Of parts, none at all included.
-    joined,   ///< parts[0] .. parts[1] ..
+    member,    ///< Of the payload, by `name`.
+    named,     ///< Of left, by `name`.
+    indexed,   ///< Of left, by right.
+    call,      ///< function(parts…).
+    own_call,  ///< own(parts…).
+    refuse,    ///< What fails the message: Lua says how.
+    object,    ///< names[i] = parts[i], in order of their names.
+    list,      ///< Of parts, none at all included.
+    joined,    ///< parts[0] .. parts[1] ..
     negation,
     minus,
     length,
@@ -134,6 +138,7 @@ struct Expression {
   Function function = Function::upper;
   std::uint32_t slot = 0;  // Of a match: how many groups its pattern has.
   Ref left = nullptr, right = nullptr;
+  const Subroutine* own = nullptr;
   Value constant;
   std::string name;  // Or the text of the constant.
   std::vector<Ref> parts;
@@ -146,6 +151,10 @@ struct Statement {
     locals,    ///< slot… = conditions…
     captures,  ///< slot… = the groups of the match that value is; slots of them
     assign,    ///< slot = value
+    assigns,   ///< targets = conditions, all known before the first is set
+    call,      ///< What value gives is not wanted.
+    loop,      ///< while value do branches[0]
+    repeat,    ///< branches[0] until value
     store,     ///< left[right], or left.name where there is no right, = value
     choose,    ///< branches[i] where conditions[i] holds; one branch more is `else`.
     each,      ///< for slot, slot + 1 in pairs(value) or ipairs(value) do branches[0]; `positions`: ipairs
@@ -154,7 +163,7 @@ struct Statement {
     emit,      ///< of value, by `port`
     drop,
     leave,
-    give,
+    give,  ///< value, or nothing at all
     block,
     refuse  ///< What fails the message: Lua says how.
   };
@@ -168,11 +177,25 @@ struct Statement {
   Ref left = nullptr, right = nullptr, value = nullptr;
   std::string name;
   std::vector<Ref> conditions;
+  std::vector<std::uint32_t> targets;
   std::vector<Body> branches;
+};
+
+constexpr std::size_t assigned_most = 8;
+
+/// A function of the code's own. It can only be called, not handed on, does not call itself and changes no local but
+/// its own: so its locals have their places among those of the code, and what it reads of others is where it was. One
+/// that acts is called by a statement alone, since what an expression computes first is not always what Lua does.
+struct Subroutine {
+  static constexpr std::uint32_t slots_most = 8;
+  std::uint32_t slot = 0, slots = 0;  ///< Of its parameters.
+  bool acts = false;                  ///< It sends, drops, or changes what was there before it.
+  Statement::Body body;
 };
 
 struct Code {
   std::deque<Expression> expressions;  ///< Where all of them lie.
+  std::deque<Subroutine> subroutines;
   Statement::Body body;
   std::uint32_t slots = 0;
   std::size_t weight = 0;  ///< More than the instructions that Lua would need for all of it once.

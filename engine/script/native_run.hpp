@@ -127,6 +127,9 @@ class Run {
   /// A time as RFC 3339 or as whole seconds.
   static std::optional<runtime::WallTime> time_of(const Value& value);
   bool call(const Expression& one, Value& out);
+  /// False too where it gave nothing.
+  bool own_call(const Expression& one, Value& out);
+  Flow enter(const Expression& one);
 
   // --- writing -------------------------------------------------------------------------------------------------------
 
@@ -145,6 +148,7 @@ class Run {
   bool round() { return (work_ += code_.weight) <= budget_; }
   Flow each(const Statement& one);
   Flow count(const Statement& one);
+  Flow again(const Statement& one);
   static bool append(Table& table, const Value& value);
   /// For what is written into the message. False when it might be more than Lua may.
   bool pay(std::size_t bytes);

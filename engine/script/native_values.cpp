@@ -230,6 +230,10 @@ bool Run::eval(const Expression& one, Value& out) {
     }
     case Kind::call:
       return call(one, out);
+    case Kind::own_call:
+      return own_call(one, out);
+    case Kind::refuse:
+      return false;
     case Kind::object: {
       Table* made = new_table(out);
       const auto index = out.index;

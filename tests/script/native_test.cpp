@@ -27,6 +27,7 @@ class Maker {
   std::string block() {
     locals_.clear();
     tables_.clear();
+    functions_.clear();
     depth_ = 0;
     return statements(1 + random_.below(5)) + (often(2) ? "" : "return " + returned());
   }
@@ -94,7 +95,17 @@ class Maker {
   std::string of_kind(char kind, int depth) {
     return kind == 'n' ? numeric(depth) : kind == 's' ? textual(depth) : any(depth);
   }
+  /// A call of a function of the block's own, where there is one.
+  std::string called(int depth, const std::string& otherwise) {
+    if (functions_.empty()) return otherwise;
+    const auto function = pick(functions_);
+    std::string given;
+    for (auto more = random_.below(often(10) ? 4 : 3); more > 0; --more)
+      given += (given.empty() ? "" : ", ") + of_kind(function.front() == 'a' ? 's' : 'n', depth + 1);
+    return function + "(" + given + ")";
+  }
   std::string numeric(int depth) {
+    if (often(12)) return called(depth, "1");
     switch (random_.below(depth > 2 ? 3 : 9)) {
       case 0:
         return often(60) ? "0x10"
@@ -118,6 +129,7 @@ class Maker {
     }
   }
   std::string textual(int depth) {
+    if (often(24)) return called(depth, "'z'");
     switch (random_.below(depth > 2 ? 3 : 14)) {
       case 0:
         return pick({"'x'", "\"it's\"", "'\\n'", "'\\u{e4}'", "''", "'abc'", "'\\xff'", "[[long]]"});
@@ -186,7 +198,7 @@ class Maker {
       case 3:
         return pick({"nil", "true", "false", "msg.o", "msg.l", "vars.text", "vars.number", "vars.yes", "vars.list"});
       case 4:
-        return path({"b", "gone", "n"}) + " or " + any(depth + 1);
+        return path({"b", "gone", "n"}) + " or " + (often(6) ? "fail(" + textual(depth + 1) + ")" : any(depth + 1));
       case 5:
         return path({"b", "gone", "o"}) + " and " + any(depth + 1) + " or " + any(depth + 1);
       case 6:
@@ -227,11 +239,12 @@ class Maker {
   // --- statements
   std::string statements(std::uint64_t count) {
     std::string code;
-    const auto locals = locals_, tables = tables_;
+    const auto locals = locals_, tables = tables_, functions = functions_;
     for (; count > 0; --count) code += statement() + pick({"\n", "\n", " ; "});
     if (depth_ > 0) {
       locals_ = locals;
       tables_ = tables;
+      functions_ = functions;
     }
     return code;
   }
@@ -242,7 +255,7 @@ class Maker {
     return code;
   }
   std::string statement() {
-    switch (random_.below(depth_ > 2 ? 8 : 13)) {
+    switch (random_.below(depth_ > 2 ? 8 : 17)) {
       case 0:
       case 1: {
         const std::string local = pick({"n1", "n2", "s1", "s2", "b1"});
@@ -276,7 +289,7 @@ class Maker {
         return often(3) ? pick({"drop()", "fail('no ' .. " + textual(1) + ")", "do break end", "error('odd')"})
                         : pick({"emit(", "emit_to('late', "}) + (often(3) ? any(0) : table(0)) + ")";
       case 7:
-        return "msg.new = " + any(0);
+        return often(4) ? called(0, "drop()") : "msg.new = " + any(0);
       case 8:
       case 9: {
         auto code = "if " + condition(0) + " then " + inside();
@@ -305,13 +318,52 @@ class Maker {
         locals_ = locals;
         return code + "end";
       }
+      case 12: {
+        const auto locals = locals_;
+        auto code = "local n9 = " + numeric(1) + pick({"", " + 0"}) + " ";
+        const bool first = often(2);
+        locals_.push_back("n9");
+        code += first ? "while " + pick({"n9 < 3", "n9 and n9 < 20", condition(1), "n9 ~= nil"}) + " do " : "repeat ";
+        code += inside() + pick({"n9 = n9 + 1 ", "n9 = n9 + 1 ", "n9 = n9 * 2 + 1 ", "if n9 then break end "});
+        if (first) {
+          code += "end";
+        } else {
+          code += "local b9 = n9 until " + pick({"n9 > 3", "b9 == nil or b9 > 7", condition(1), "true"});
+        }
+        locals_ = locals;
+        return code + " msg.again = n9";
+      }
+      case 13:
+      case 14: {
+        const auto locals = locals_, functions = functions_;
+        const std::string function = pick({"add", "half"}), own = function.front() == 'a' ? "s" : "n";
+        const bool named = often(2);
+        auto code = (named ? "local function " + function : "local " + function + " = function") + "(" + own + "7, " +
+                    own + "6) ";
+        if (!named || !often(8)) std::erase(functions_, function);
+        locals_.push_back(own + "7");
+        locals_.push_back(own + "6");
+        if (often(3)) code += inside();
+        if (often(6)) code += "if " + condition(1) + " then return " + pick({"", any(1)}) + " end ";
+        if (!often(8)) code += "return " + (often(6) ? any(1) : of_kind(own.front(), 0)) + " ";
+        locals_ = locals;
+        functions_ = functions;
+        functions_.push_back(function);
+        return code + "end";
+      }
+      case 15: {
+        if (locals_.size() < 2) return "local n8, s7 = 1, 'x' n8, s7 = 2, s7 .. n8 msg.p = s7 .. n8";
+        const auto one = pick(locals_), other = pick(locals_);
+        return one + ", " + other + " = " + of_kind(one.front(), 1) + ", " +
+               (often(3) ? one : of_kind(other.front(), 1));
+      }
       default:
         return "do " + inside() + "end";
     }
   }
 
   runtime::Random random_;
-  std::vector<std::string> locals_, tables_;
+  std::vector<std::string> locals_, tables_, functions_;
   int depth_ = 0;
   bool in_loop_ = false;
 };
@@ -358,19 +410,45 @@ BOOST_AUTO_TEST_CASE(ordinary_blocks_need_no_lua) {
         "for _, item in pairs(msg.l) do emit{id = msg.id, item = item} end drop()",
         "local n = 0 for i = 1, #msg.l do n = n + msg.l[i].n * 2 end msg.n = n",
         "msg.label = string.format('%s %.2f', msg.s:upper():sub(1, 3), math.floor(msg.n))", "return msg.a or 'none'",
+        "local n, m = 0, 1 while n < 10 do n, m = n + 1, m * 2 end repeat local x = n n = n - 1 until x < 5 return {n "
+        "= m}",
+        "local function size(t, by) if t then return #t * by end return 0 end local twice = function(n) return n * 2 "
+        "end "
+        "return {n = twice(size(msg.s, 2)), p = ({a = 1})[msg.s] or fail('no ' .. msg.s)}",
+        "local function say(what) emit{what = what} end say(1) if msg.n then say(msg.n) end",
         "local kind, n = re.match('^/([a-z]+)/([0-9]+)', msg.path) return {kind = kind, n = int(n), at = now(), id = "
         "uuid()}",
         "return {p = table.concat(split(re.replace('a+', msg.s, 'b'), '-'), '/'), d = time.format(msg.t, '%Y'), u = "
         "time.unix(msg.t)}"}) {
     BOOST_TEST(is_native(code), code);
   }
-  for (const auto* code :
-       {"while msg.a do end", "local function f() end", "return {a = meta.id}", "return {re.match('(a)(b)', msg.s)}",
-        "emit(re.match('(a)(b)', msg.s))", "return {a = text}", "local a <const> = 1", "return {a = msg.a ~ 1}",
-        "return {a = 1, a = 2}", "return {1, a = 2}", "local string = {} return string.upper('x')",
-        "local ipairs = pairs for i in ipairs(msg) do end", "return {a = string.format(msg.a, 1)}",
-        "msg.a, msg.b = 1, 2", "meta.key2 = 1", "return {a = msg.n - 0}", "return try(drop)",
-        "goto done ::done::", "return 1, 2"}) {
+  for (const auto* code : {"local function f(n) if n > 1 then return f(n - 1) end return n end return f(msg.n)",
+                           "local n = 0 local function f() n = n + 1 end f() return {n = n}",
+                           "local function f() return 1 end return f",
+                           "local function f(...) return ... end f(1)",
+                           "local function f(a) return a end f(1, 2)",
+                           "local a, b = 1, 2 a, a = b, b",
+                           "local a, b = 1, 2 a, b = b",
+                           "local a = 1 a, msg.b = 1, 2",
+                           "local function f() return re.match('(a)(b)', msg.s) end f()",
+                           "local t = {} function t.f() end",
+                           "return {a = meta.id}",
+                           "return {re.match('(a)(b)', msg.s)}",
+                           "emit(re.match('(a)(b)', msg.s))",
+                           "return {a = text}",
+                           "local a <const> = 1",
+                           "return {a = msg.a ~ 1}",
+                           "return {a = 1, a = 2}",
+                           "return {1, a = 2}",
+                           "local string = {} return string.upper('x')",
+                           "local ipairs = pairs for i in ipairs(msg) do end",
+                           "return {a = string.format(msg.a, 1)}",
+                           "msg.a, msg.b = 1, 2",
+                           "meta.key2 = 1",
+                           "return {a = msg.n - 0}",
+                           "return try(drop)",
+                           "goto done ::done::",
+                           "return 1, 2"}) {
     if (after(code).starts_with("compile")) continue;
     BOOST_TEST(!is_native(code), code);
   }
