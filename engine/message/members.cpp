@@ -60,16 +60,15 @@ Members members_of(Message message) {
 
 }  // namespace
 
-std::optional<std::string_view> Glimpse::plain_text() const noexcept {
-  if (!*this || !is_string()) return std::nullopt;
-  const std::string_view text = json().substr(1, size_ - 2);
-  const bool escapes = text.size() <= briefly_most ? has_backslash(text) : text.find('\\') != text.npos;
-  return escapes ? std::nullopt : std::optional(text);
+bool Glimpse::is_plain_string() const noexcept {
+  if (!*this || !is_string()) return false;
+  const std::string_view text = unquoted();
+  return text.size() <= briefly_most ? !has_backslash(text) : text.find('\\') == text.npos;
 }
 
 std::optional<std::string_view> Glimpse::text(std::string& scratch) const {
   if (!*this || !is_string()) return std::nullopt;
-  if (const auto plain = plain_text()) return plain;
+  if (is_plain_string()) return unquoted();
   if (!unquote(json(), scratch)) return std::nullopt;
   return scratch;
 }

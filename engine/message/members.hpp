@@ -37,8 +37,9 @@ class Glimpse {
   bool is_number() const noexcept { return *data_ == '-' || (*data_ >= '0' && *data_ <= '9'); }
   /// Of a number that can be computed with.
   std::optional<Number> number() const noexcept { return is_number() ? parse_number(json()) : std::nullopt; }
-  /// Of a string that is written without escapes.
-  std::optional<std::string_view> plain_text() const noexcept;
+  /// A string that is written without escapes: what it says is unquoted().
+  bool is_plain_string() const noexcept;
+  std::string_view unquoted() const noexcept { return {data_ + 1, size_ - 2}; }  ///< Only of a string.
   /// Of a string. One with escapes is decoded into `scratch`.
   std::optional<std::string_view> text(std::string& scratch) const;
 

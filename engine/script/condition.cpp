@@ -157,9 +157,8 @@ class Questions {
   void look_up(const Comparison& one) {
     value_ = script::look_up(message_, look_, one.path);
     number_ = one.number;
-    const auto text = value_ ? value_.plain_text() : std::nullopt;
-    plain_ = text.has_value();
-    if (plain_) text_ = *text;
+    plain_ = value_.is_plain_string();
+    if (plain_) text_ = value_.unquoted();
   }
   /// Most that are as long begin differently.
   bool is(std::string_view literal) const {
