@@ -27,6 +27,9 @@ constexpr std::uint64_t turn_bytes = 1 << 20;
 /// Descriptors that are left to others: the listing of a folder, the positions, who writes.
 constexpr std::size_t spare_descriptors = 8;
 
+/// So long after descriptors were short it is tried whether there are more again.
+constexpr Duration short_for = std::chrono::minutes(1);
+
 /// As many are open as may be; the next look tries again.
 constexpr auto not_now = std::errc::resource_unavailable_try_again;
 
@@ -304,6 +307,10 @@ class Follower {
 
   std::unique_ptr<runtime::Reader> open_reader(const std::string& path) {
     while (true) {
+      if (readers_ >= readers_most_ && source_.core.now() - short_at_ >= short_for) {
+        readers_most_ += std::max<std::size_t>(1, readers_most_ / 4);
+        short_at_ = source_.core.now();
+      }
       while (readers_ >= readers_most_ && close_another()) {
       }
       try {
@@ -328,10 +335,12 @@ class Follower {
     std::array<std::unique_ptr<runtime::Reader>, spare_descriptors> spare;
     for (auto& reader : spare) reader = source_.core.files().open(path);
   }
-  /// Of the descriptors there are none left: from here on fewer are used. False where that frees none now.
+  /// Of the descriptors there are none left: for a while fewer are used. False where that frees none now.
   bool make_room() {
     if (readers_ == 0) return false;
     readers_most_ = std::max<std::size_t>(2, readers_ * 3 / 4);
+    readers_ever_ = std::min(readers_ever_, readers_most_);  // Whoever tries more again looks for spare ones again.
+    short_at_ = source_.core.now();
     bool closed = false;
     while (readers_ >= readers_most_ && close_another()) closed = true;
     return closed;
@@ -817,7 +826,8 @@ class Follower {
   Positions positions_;
   std::vector<Position> stored_;                              // Where it was, of files that have not been found yet.
   std::size_t readers_ = 0, readers_most_ = ~std::size_t{0};  // Files that are open, and may be.
-  std::size_t readers_ever_ = 0;                              // The most that were.
+  std::size_t readers_ever_ = 0;                              // The most that were since descriptors were short.
+  Time short_at_{};                                           // When they were, or it was tried whether they still are.
   std::size_t next_to_close_ = 0;                             // Of files_.
   bool none_left_ = false;                                    // A file could not be opened for want of a descriptor.
   const Followed* at_work_ = nullptr;                         // Of which is being read, so it stays open.

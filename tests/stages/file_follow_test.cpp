@@ -652,6 +652,20 @@ class Crowd {
       machine.files().put(path(i), line("new", i));
     }
   }
+  void grow() {
+    for (int i = 0; i < many; ++i) machine.files().add(path(i), line("more", i));
+  }
+  /// Nothing can be opened any more then.
+  std::size_t open_now() {
+    for (std::size_t open = 0;; ++open) {
+      machine.files().set_open_most(open + 1);
+      try {
+        machine.files().open(path(0));
+        return open;
+      } catch (const std::system_error&) {
+      }
+    }
+  }
   /// Every line came, and once.
   bool whole() const {
     std::vector<std::string> came, written;
@@ -712,6 +726,31 @@ BOOST_AUTO_TEST_CASE(while_others_have_all_descriptors_files_wait_and_none_is_lo
   BOOST_TEST(crowd.whole(), crowd.machine.out());
   BOOST_TEST(!crowd.logged("gone"), crowd.machine.log);
   BOOST_TEST(!crowd.logged("failed"), crowd.machine.log);
+}
+
+BOOST_AUTO_TEST_CASE(once_there_are_more_descriptors_more_files_are_open) {
+  Crowd crowd(15);
+  crowd.machine.start();
+  crowd.machine.wait(10s);
+  BOOST_TEST(crowd.open_now() < 15U);
+  crowd.machine.files().set_open_most(100);
+  for (int minutes = 0; minutes < 20; ++minutes) {
+    crowd.grow();
+    crowd.machine.wait(1min);
+  }
+  BOOST_TEST(crowd.open_now() >= 60U);
+}
+
+BOOST_AUTO_TEST_CASE(who_tries_whether_there_are_descriptors_again_takes_none_of_the_last) {
+  Crowd crowd(30);
+  crowd.machine.start();
+  for (int minutes = 0; minutes < 20; ++minutes) {
+    crowd.grow();
+    crowd.machine.wait(1min);
+    BOOST_TEST(crowd.open_now() <= 26U, minutes);
+    crowd.machine.files().set_open_most(30);
+  }
+  BOOST_TEST(crowd.open_now() >= 10U);
 }
 
 // ------------------------------------------------------------------------------------------------------------ mistakes
