@@ -655,6 +655,7 @@ const stage::Register registered(spec, [](auto config) {
   // (Of envelopes only those are read that were there; what is read whole is read once.)
   const auto& read = config->follow ? config->follow : config->read;
   const auto format = read ? format_of(*config, *read) : Format::lines;
+  configured.reads_json_of = stage::json_of(format);
   const bool once =
       format == Format::envelope || ((format == Format::json || format == Format::whole) && !config->every);
   if (read && format == Format::lines) configured.makes = stage::Makes::lines;

@@ -64,6 +64,7 @@ stage::Task<> read_input(const StdinConfig& config, stage::Source& source) {
 const stage::Register registered(spec, [](auto config) {
   auto configured = stage::source_of(config, read_input).reading_input();
   if (config->format == Format::lines) configured.makes = stage::Makes::lines;
+  configured.reads_json_of = stage::json_of(config->format);
   return configured;
 });
 

@@ -60,6 +60,16 @@ Node reading(const std::string& envelopes, const config::Place& place) {
   return body;
 }
 
+/// `decode: {format: json}`: what a source that makes JSON could not read as such is no message of it.
+Node checking(const std::string& from, const config::Place& place) {
+  Node options, body;
+  options.place = body.place = place;
+  add(options, "format", text_node("json", place));
+  add(body, "from", text_node(from, place));
+  add(body, "decode", std::move(options));
+  return body;
+}
+
 /// What is kept of a plan, by its stages: those that begin, all that are behind them, and all that read `any.failed`.
 class Part {
  public:
@@ -266,11 +276,16 @@ std::optional<config::Pipeline> begin_at(const graph::Plan& plan, const std::str
   }
   for (auto& stage : pipeline.stages) {
     if (instance || stage.name != to) continue;
-    if (plan.stages[began.front()].inputs.empty()) {
-      stage.body = reading(envelopes, stage.place);
-      return pipeline;
-    }
     const config::Place place = stage.place;
+    const auto& planned = plan.stages[began.front()];
+    if (planned.inputs.empty()) {
+      if (planned.configured.reads_json_of.empty()) {
+        stage.body = reading(envelopes, place);
+        return pipeline;
+      }
+      stage.body = checking(source, place);
+      continue;
+    }
     if (Node* const from = stage.body.find("from")) {
       *from = text_node(source, place);
     } else {
@@ -291,8 +306,10 @@ int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& s
   // Where nothing can begin there: what may be named instead.
   std::optional<std::vector<std::string>> others;
   bool is_instance = false;
+  std::string reads_json_of;
   const auto cut = [&](const graph::Plan& plan) {
     auto part = begin_at(plan, arguments.to, arguments.envelopes);
+    if (const auto to = plan.find(arguments.to)) reads_json_of = plan.stages[*to].configured.reads_json_of;
     if (part) return part;
     others = names_in(plan.pipeline);
     is_instance = instance_named(plan.pipeline, arguments.to) != nullptr;
@@ -311,6 +328,13 @@ int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& s
     streams.err << "weir: --to: there is no stage '" << arguments.to << "' in " << arguments.files.front()
                 << "\n  = " << config::did_you_mean(arguments.to, *others, "one of " + config::listed(*others)) << "\n";
     return exit_code::usage;
+  }
+  // (Of a record alone nobody knows the names of its fields.)
+  if (reads_json_of == "csv" || reads_json_of == "logfmt") {
+    streams.err << "weir: --to: what '" << arguments.to << "' could not read as " << reads_json_of
+                << " is not read again as that, it fails\n"
+                   "  = correct it in "
+                << arguments.envelopes << " to the object that its record should have become\n";
   }
   if (!checked.has_errors()) look_at_files(checked.files.front(), arguments.envelopes);
   return run(std::move(checked), arguments, streams);

@@ -36,6 +36,24 @@ config::Extra formats() {
                          {"logfmt", Format::logfmt}});
 }
 
+std::string json_of(Format format) {
+  switch (format) {
+    case Format::ndjson:
+      return "ndjson";
+    case Format::json:
+      return "json";
+    case Format::csv:
+      return "csv";
+    case Format::logfmt:
+      return "logfmt";
+    case Format::lines:
+    case Format::whole:
+    case Format::envelope:
+      break;
+  }
+  return {};
+}
+
 void check_reading(Format format, const RecordRules& rules, config::Written& written) {
   const auto& [types, delimiter, columns] = rules;
   check_columns(columns, written);

@@ -19,6 +19,8 @@ namespace weir::stage {
 enum class Format : std::uint8_t { lines, ndjson, json, whole, csv, envelope, logfmt };
 /// The words for them, for a spec.
 config::Extra formats();
+/// The word for one whose messages are JSON; of any other nothing.
+std::string json_of(Format format);
 /// Tells what is wrong with `types`, and with `columns`.
 void check_reading(Format format, const RecordRules& rules, config::Written& written);
 

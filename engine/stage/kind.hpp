@@ -103,6 +103,8 @@ struct Configured {
   /// Of a sink: the one file that it adds to, if that is known. Of a source: whether it reads what is added to that.
   std::string adds_to;
   std::function<bool(const std::string& path)> reads;
+  /// Of a source: the word for what it makes JSON of, such as csv. Empty: what it reads is the message.
+  std::string reads_json_of;
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;

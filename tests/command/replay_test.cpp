@@ -150,6 +150,33 @@ BOOST_AUTO_TEST_CASE(to_a_source_it_is_as_if_that_had_read_it) {
              "{\"n\":1,\"seen\":1}\n{\"n\":20,\"seen\":20}\n{\"n\":30,\"seen\":30}\n");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_source_made_json_of_is_checked_and_what_it_could_not_read_fails) {
+  const TemporaryFolder folder;
+  const auto in = folder.file("in.csv", "id,n\n1,x\n2,20\n"), dead = folder.path("dead"), out = folder.path("out");
+  const auto pipeline = [&](const std::string& most) {
+    return folder.file("p.yaml", "stages:\n  in: {file: {read: '" + in +
+                                     "', types: {n: integer}}}\n  big: {from: in, lua: 'if msg.n > " + most +
+                                     " then fail() end'}\n  out: {from: in, file: {append: '" + out +
+                                     "'}}\n  end: {from: big, drop: {}}\n  dead: {from: any.failed, file: {append: '" +
+                                     dead + "', format: envelope}}\n");
+  };
+  BOOST_TEST(ran({pipeline("10")}).code == 0);
+  BOOST_TEST(text_of(out) == "{\"id\":\"2\",\"n\":20}\n");
+  const auto aside = folder.path("aside");
+  std::filesystem::rename(dead, aside);
+  const auto end = Child(weir_replay({aside, pipeline("100"), "--to", "in"})).end();
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err,
+                      "weir: --to: what 'in' could not read as csv is not read again as that, it fails\n"
+                      "  = correct it in " +
+                          aside + " to the object that its record should have become\n"),
+             end.err);
+  BOOST_TEST(text_of(out) == "{\"id\":\"2\",\"n\":20}\n{\"id\":\"2\",\"n\":20}\n");
+  const auto again = text_of(dead);
+  BOOST_TEST(contains(again, R"("kind":"decode","stage":"in")"), again);
+  BOOST_TEST(contains(again, R"("text":"1,x")"), again);
+}
+
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_text_come_back_as_they_were) {
   const TemporaryFolder folder;
   const std::string bytes("a\xff\x00\xc3(\n", 6);
