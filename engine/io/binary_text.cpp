@@ -74,6 +74,13 @@ void append_hex(std::string& out, std::string_view bytes) {
   }
 }
 
+void append_percent(std::string& out, char byte) {
+  constexpr std::string_view sixteen = "0123456789ABCDEF";
+  out += '%';
+  out += sixteen[static_cast<unsigned char>(byte) >> 4];
+  out += sixteen[static_cast<unsigned char>(byte) & 15];
+}
+
 bool read_hex(std::string_view text, std::string& out) {
   const std::size_t before = out.size();
   bool good = text.size() % 2 == 0;

@@ -14,5 +14,6 @@ bool read_base64(std::string_view text, std::string& out);
 int hex_value(char digit);
 void append_hex(std::string& out, std::string_view bytes);  ///< Small letters.
 bool read_hex(std::string_view text, std::string& out);     ///< As above; letters of either size.
+void append_percent(std::string& out, char byte);           ///< As in a URL: %C3.
 
 }  // namespace weir::io

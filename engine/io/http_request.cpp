@@ -74,6 +74,21 @@ bool is_host(std::string_view host) {
   return port.empty() || (port.front() == ':' && (port.size() == 1 || (port.size() <= 6 && is_digits(port.substr(1)))));
 }
 
+/// Bytes above 127 percent-encoded, as whoever sent them should have done.
+std::string encoded(std::string text) {
+  static constexpr auto above = [](unsigned char byte) { return byte > 127; };
+  if (std::none_of(text.begin(), text.end(), above)) return text;
+  std::string made;
+  for (const char byte : text) {
+    if (above(static_cast<unsigned char>(byte))) {
+      append_percent(made, byte);
+    } else {
+      made += byte;
+    }
+  }
+  return made;
+}
+
 /// What must be said of every byte of request line and fields before it is parsed: lines end in CRLF and nothing else
 /// holds CR or LF, no line is folded, no other control character, NUL least of all. Fields may hold bytes above 127.
 Refusal bad_bytes(std::string_view head, std::size_t from) {
@@ -121,7 +136,7 @@ Refusal check_head(std::string_view head, const HttpLimits& limits, Framing& fra
              version = line.substr(last + 1);
   if (!http_is_token(method)) return {400, "the method is no token"};
   if (target.empty() || std::any_of(target.begin(), target.end(),
-                                    [](unsigned char byte) { return byte <= ' ' || byte >= 0x7f || byte == '#'; })) {
+                                    [](unsigned char byte) { return byte <= ' ' || byte == 0x7f || byte == '#'; })) {
     return {400, "the target holds what must be percent-encoded"};
   }
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digits(version.substr(5, 1)) || version[6] != '.' ||
@@ -452,6 +467,7 @@ struct HttpReader::Inside {
   /// Called by http_parser. What the check let through but the target's form forbids is refused here.
   int headers_complete() {
     request.method = http_method_str(static_cast<http_method>(parser.method));
+    request.target = encoded(std::move(request.target));
     std::string_view target = request.target;
     if (!target.starts_with('/') && target != "*") {  // http://host/path: the target's host counts.
       const auto authority = target.find("//") + 2;

@@ -36,7 +36,7 @@ class HttpRequest {
   HttpRequest() {}
 
   std::string method;  ///< `GET`.
-  std::string target;  ///< As sent: `/a%20b?c=d`.
+  std::string target;  ///< As sent: `/a%20b?c=d`, bytes above 127 percent-encoded.
   std::string path;    ///< `/a b`: percent-decoded, begins with / (or is `*`), holds no segment `.` or `..`, no NUL.
   std::string query;   ///< `c=d`, as sent.
   HttpFields headers;  ///< Names in lower case, in the order sent.

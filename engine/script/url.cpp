@@ -104,14 +104,6 @@ std::string without_dots(std::string_view path) {
 /// What may stand in a URL as it is (RFC 3986, 2.2 and 2.3).
 bool is_allowed(char c) { return is_unreserved(c) || ":/?#[]@!$&'()*+,;="sv.find(c) != std::string_view::npos; }
 
-void append_escaped(std::string& out, char c) {
-  constexpr auto digits = "0123456789ABCDEF"sv;
-  const auto byte = static_cast<unsigned char>(c);
-  out += '%';
-  out += digits[byte >> 4];
-  out += digits[byte & 15];
-}
-
 void append_normal(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
@@ -127,7 +119,7 @@ void append_normal(std::string& out, std::string_view text) {
     if (as_it_is) {
       out += c;
     } else {
-      append_escaped(out, c);
+      io::append_percent(out, c);
     }
   }
 }
@@ -217,7 +209,7 @@ std::string url_escape(std::string_view text) {
     if (is_unreserved(c)) {
       out += c;
     } else {
-      append_escaped(out, c);
+      io::append_percent(out, c);
     }
   }
   return out;
