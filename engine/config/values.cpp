@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "engine/config/advice.hpp"
+#include "engine/config/trimmed.hpp"
 
 namespace weir::config {
 
@@ -93,14 +94,6 @@ std::size_t code_end(std::string_view text, std::size_t start) {
     ++i;
   }
   return std::string_view::npos;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t' || text.front() == '\n' || text.front() == '\r'))
-    text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\n' || text.back() == '\r'))
-    text.remove_suffix(1);
-  return text;
 }
 
 /// Where the n-th `{{` of a text stands in its source, if it stands there as in the text; else the place of the whole.

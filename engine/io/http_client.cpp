@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/config/trimmed.hpp"
 #include "engine/config/values.hpp"
 #include "engine/io/compress.hpp"
 #include "engine/io/curl.hpp"
@@ -37,12 +38,8 @@ constexpr std::size_t idle_handles = 256;
 constexpr std::size_t head_bytes_most = 256 * 1024;
 constexpr std::size_t error_bytes_most = 200;
 
-std::string_view trimmed(std::string_view text) {
-  constexpr auto blanks = " \t\r\n"sv;
-  const auto from = text.find_first_not_of(blanks);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(blanks) - from + 1);
-}
+using config::trimmed;
+
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }

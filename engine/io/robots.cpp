@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/config/trimmed.hpp"
 #include "engine/io/binary_text.hpp"
 #include "engine/runtime/wait.hpp"
 
@@ -13,6 +14,7 @@ namespace weir::io {
 
 namespace {
 
+using config::trimmed;
 using message::Failure;
 using message::Reason;
 
@@ -23,12 +25,6 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 bool same(std::string_view one, std::string_view other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
                     [](char a, char b) { return lower(a) == lower(b); });
-}
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r";
-  const auto from = text.find_first_not_of(blanks);
-  return from == std::string_view::npos ? std::string_view()
-                                        : text.substr(from, text.find_last_not_of(blanks) - from + 1);
 }
 bool of_name(char c) { return (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_'; }
 
