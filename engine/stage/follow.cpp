@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/io/glob.hpp"
+#include "engine/stage/open_files.hpp"
 #include "engine/stage/positions.hpp"
 
 namespace weir::stage {
@@ -24,20 +25,6 @@ constexpr Duration rest_of_old_file = std::chrono::seconds(5);
 constexpr Duration longest_copy = std::chrono::seconds(5), cut_after_copy = std::chrono::seconds(1);
 /// Of one file at once, so that a large one does not keep the others waiting.
 constexpr std::uint64_t turn_bytes = 1 << 20;
-/// Descriptors that are left to others: the listing of a folder, the positions, who writes.
-constexpr std::size_t spare_descriptors = 8;
-
-/// So long after descriptors were short it is tried whether there are more again.
-constexpr Duration short_for = std::chrono::minutes(1);
-
-/// As many are open as may be; the next look tries again.
-constexpr auto not_now = std::errc::resource_unavailable_try_again;
-
-bool lacks_descriptors(const std::system_error& error) {
-  return error.code() == std::errc::too_many_files_open || error.code() == std::errc::too_many_files_open_in_system;
-}
-
-std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 /// Where the positions of a stage are kept. Of a stage inside another, `a/b`, the slash is no folder.
 std::string positions_path(const Source& source) {
@@ -45,47 +32,6 @@ std::string positions_path(const Source& source) {
   std::replace(name.begin(), name.end(), '/', '.');
   return source.data + "/" + source.pipeline + "/" + name + ".positions";
 }
-
-/// What a file was, and how far it had been read, when it was cut.
-struct Cut {
-  Fingerprint beginning, ending;
-  std::uint64_t read_to = 0, whole_to = 0;
-  std::int64_t line = 0;
-  std::uint64_t done_offset = 0;
-  std::int64_t done_line = 0;
-  Time at;
-};
-
-/// One file that is followed, by whatever name.
-struct Followed {
-  std::string path;
-  FileStatus file;
-  std::unique_ptr<runtime::Reader> reader;  // Null: closed, for others to be open.
-  std::uint64_t size_now = 0;               // By the look that found its name last.
-  std::unique_ptr<LineIntake> lines;
-  std::shared_ptr<message::Metadata> origin;
-  std::uint64_t began_at = 0;   // Where `lines` began to read.
-  std::uint64_t seen_size = 0;  // At the last look.
-  std::int64_t behind = 0;      // Bytes to be read, as counted.
-  Fingerprint beginning;
-  Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
-  std::optional<Cut> cut;       // The last time that it was.
-  bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
-  std::uint64_t copied_to = 0;  // Its size at the last look at that,
-  Time grew_at{};               // and when it was another.
-  bool found = true;            // By the look that is under way.
-  bool named = true;            // It is still found where it is looked for.
-  bool closed = false;          // Nothing more is read of it.
-  Time last_came;               // Bytes; or it lost its name.
-  std::size_t open_marks = 0;
-  std::uint64_t done_offset = 0;  // What has been answered.
-  std::int64_t done_line = 0;
-  Fingerprint done_ending;  // Of the last bytes before done_offset, when it was written down.
-  std::uint64_t done_ending_at = 0;
-
-  std::uint64_t read_to() const { return began_at + lines->bytes(); }
-  std::uint64_t whole_to() const { return began_at + lines->whole_bytes(); }
-};
 
 /// A stretch of what was emitted, and how far in its file it goes.
 struct Mark {
@@ -101,7 +47,8 @@ class Follower {
       : setting_(std::move(setting)),
         source_(source),
         many_(io::is_pattern(setting_.pattern)),
-        positions_(positions_path(source), source.core) {
+        positions_(positions_path(source), source.core),
+        open_files_(source, files_, [this](Followed& file, const std::string& path) { rename(file, path); }) {
     source.out.counters().behind_bytes = 0;
   }
 
@@ -188,13 +135,13 @@ class Follower {
   }
 
  private:
-  using All = std::vector<std::shared_ptr<Followed>>;
+  using All = OpenFiles::All;
+  using There = OpenFiles::There;
 
   // ------------------------------------------------------------------------------------------------------ finding them
 
   Task<> look() {
-    folders_.clear();
-    none_left_ = false;
+    open_files_.look_again();
     std::vector<std::string> paths;
     std::set<std::string> unseen;
     const auto note = [&](const std::string& path, const std::system_error& error) {
@@ -208,7 +155,7 @@ class Follower {
         unseen_ = std::move(unseen);
         break;
       } catch (const std::system_error& error) {
-        if (lacks_descriptors(error) && make_room()) continue;
+        if (lacks_descriptors(error) && open_files_.make_room()) continue;
         complain(looking, "file: cannot look for " + setting_.pattern, error);
         co_return;  // What is open is read on under its name.
       }
@@ -218,7 +165,7 @@ class Follower {
       if (many_ && is_packed(path)) continue;
       if (const auto file = known(path)) {
         if (!std::exchange(file->found, true)) rename(*file, path);
-      } else if (!none_left_) {  // Or it is found by the next look.
+      } else if (!open_files_.lacks()) {  // Or it is found by the next look.
         co_await open(path);
       }
     }
@@ -276,7 +223,7 @@ class Follower {
     std::optional<FileStatus> status;
     try {
       if (!source_.core.files().status(path)) co_return nullptr;  // It is not there now, or is no regular file.
-      file->reader = open_reader(path);
+      file->reader = open_files_.open(path);
       status = file->reader->status();
       complained_.erase(path);
     } catch (const std::system_error& error) {
@@ -284,7 +231,7 @@ class Follower {
       co_return nullptr;
     }
     if (!status) {
-      close_reader(*file);
+      open_files_.close(*file);
       co_return nullptr;
     }
     file->file = *status;
@@ -302,89 +249,11 @@ class Follower {
     co_return file;
   }
 
-  // Of more files than may be open at once some are closed. One of them is opened again when it has grown; it is known
-  // by its number.
-
-  std::unique_ptr<runtime::Reader> open_reader(const std::string& path) {
-    while (true) {
-      if (readers_ >= readers_most_ && source_.core.now() - short_at_ >= short_for) {
-        readers_most_ += std::max<std::size_t>(1, readers_most_ / 4);
-        short_at_ = source_.core.now();
-      }
-      while (readers_ >= readers_most_ && close_another()) {
-      }
-      try {
-        // Those that can't be closed now will be: they have lost their names, and are read to their ends soon.
-        if (readers_ >= readers_most_) throw std::system_error(std::make_error_code(not_now));
-        auto reader = source_.core.files().open(path);
-        if (readers_ >= readers_ever_) {
-          readers_ever_ = readers_ + 1;
-          if (readers_ever_ % (spare_descriptors / 2) == 0) look_for_spare_ones(path);
-        }
-        ++readers_;
-        return reader;
-      } catch (const std::system_error& error) {
-        if (lacks_descriptors(error) && make_room()) continue;
-        none_left_ = none_left_ || lacks_descriptors(error) || error.code() == not_now;
-        throw;
-      }
-    }
-  }
-  /// Whoever else opens something now and then finds some.
-  void look_for_spare_ones(const std::string& path) {
-    std::array<std::unique_ptr<runtime::Reader>, spare_descriptors> spare;
-    for (auto& reader : spare) reader = source_.core.files().open(path);
-  }
-  /// Of the descriptors there are none left: for a while fewer are used. False where that frees none now.
-  bool make_room() {
-    if (readers_ == 0) return false;
-    readers_most_ = std::max<std::size_t>(2, readers_ * 3 / 4);
-    readers_ever_ = std::min(readers_ever_, readers_most_);  // Whoever tries more again looks for spare ones again.
-    short_at_ = source_.core.now();
-    bool closed = false;
-    while (readers_ >= readers_most_ && close_another()) closed = true;
-    return closed;
-  }
-  void close_reader(Followed& file) noexcept {
-    if (!file.reader) return;
-    file.reader.reset();
-    --readers_;
-  }
-  /// One that can be found again: by its name, or in its folder and with nothing to be read. They take turns.
-  bool close_another() {
-    for (std::size_t looked = 0; looked < files_.size(); ++looked) {
-      next_to_close_ = (next_to_close_ + 1) % files_.size();
-      Followed& file = *files_[next_to_close_];
-      if (!file.reader || &file == at_work_) continue;
-      if (!has_its_name(file)) {
-        const auto status = file.reader->status();
-        if (!status || status->size != file.read_to() || look_in_folder(file) != There::yes) continue;
-      }
-      close_reader(file);
-      if (!std::exchange(told_closed_, true)) {
-        source_.log(observe::Level::info, "more files are followed than may be open at once; they take turns",
-                    {{"open_at_once", readers_most_}});
-      }
-      return true;
-    }
-    return false;
-  }
-  static bool is(const Followed& file, const FileStatus& status) {
-    return status.inode == file.file.inode && status.device == file.file.device;
-  }
-  bool has_its_name(const Followed& file) const {
-    try {
-      const auto status = source_.core.files().status(file.path);
-      return status && is(file, *status);
-    } catch (const std::system_error&) {
-      return false;
-    }
-  }
   /// Whether it is open now.
   bool reopen(Followed& file) {
     if (file.reader) return true;
     try {
-      file.reader = open_reader(file.path);
+      file.reader = open_files_.open(file.path);
     } catch (const std::system_error& error) {
       if (error.code() != std::errc::no_such_file_or_directory) {
         complain(file.path, "file: cannot read " + file.path, error);
@@ -392,47 +261,13 @@ class Follower {
       return false;
     }
     const auto status = file.reader->status();
-    if (!status || !is(file, *status)) {
-      close_reader(file);  // Its name is another's by now.
+    if (!status || !file.is(*status)) {
+      open_files_.close(file);  // Its name is another's by now.
       return false;
     }
     complained_.erase(file.path);
     file.reader->seek(file.read_to());
     return true;
-  }
-
-  /// What stands in a folder, by device and number.
-  struct Named {
-    std::string path;
-    std::uint64_t size = 0;
-  };
-  using Folder = std::map<std::pair<std::uint64_t, std::uint64_t>, Named>;
-  /// Looked into once a look: many may be looked for in it.
-  const Folder& folder_of(const std::string& path) {
-    const std::string directory = directory_of(path);
-    if (const auto found = folders_.find(directory); found != folders_.end()) return found->second;
-    auto& files = source_.core.files();
-    Folder folder;
-    for (const auto& name : files.list(directory.empty() ? "." : directory)) {
-      const auto status = files.status(directory + name);
-      if (status) folder[{status->device, status->inode}] = {directory + name, status->size};
-    }
-    return folders_[directory] = std::move(folder);
-  }
-
-  enum class There { yes, no, unknown };
-  /// A file that has lost its name may have another in its folder. It has it then, and its size.
-  There look_in_folder(Followed& file) {
-    try {
-      const Folder& folder = folder_of(file.path);
-      const auto found = folder.find({file.file.device, file.file.inode});
-      if (found == folder.end()) return There::no;
-      rename(file, found->second.path);
-      file.size_now = found->second.size;
-      return There::yes;
-    } catch (const std::system_error& error) {
-      return lacks_descriptors(error) ? There::unknown : There::no;
-    }
   }
 
   void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
@@ -596,12 +431,12 @@ class Follower {
     for (const auto& position : left) {
       bool found = false, hidden = false;
       try {
-        const Folder* folder = nullptr;
+        const OpenFiles::Folder* folder = nullptr;
         while (!folder) {
           try {
-            folder = &folder_of(position.path);
+            folder = &open_files_.folder_of(position.path);
           } catch (const std::system_error& error) {
-            if (!lacks_descriptors(error) || !make_room()) throw;
+            if (!lacks_descriptors(error) || !open_files_.make_room()) throw;
           }
         }
         if (const auto there = folder->find({position.device, position.inode}); there != folder->end()) {
@@ -610,13 +445,13 @@ class Follower {
             rename(*file, path);
           } else {
             stored_ = {position};
-            none_left_ = false;
+            open_files_.forget_lack();
             const auto opened = co_await open(path);
             found = opened && stored_.empty();
-            hidden = !opened && none_left_;
+            hidden = !opened && open_files_.lacks();
             find_renamed_again_ = find_renamed_again_ || hidden;
             if (opened && !found) {
-              close_reader(*opened);
+              open_files_.close(*opened);
               files_.pop_back();  // Another one, that is none of ours.
               open_.erase({opened->file.device, opened->file.inode});
             }
@@ -670,8 +505,8 @@ class Follower {
     if (file->closed || file->to_be_known) co_return;
     if (file->cut && source_.core.now() - file->cut->at > rest_of_old_file) file->cut.reset();
     if (!file->reader) {
-      auto there = file->named ? There::yes : look_in_folder(*file);
-      if (there == There::unknown && make_room()) there = look_in_folder(*file);
+      auto there = file->named ? There::yes : open_files_.look_in_folder(*file);
+      if (there == There::unknown && open_files_.make_room()) there = open_files_.look_in_folder(*file);
       const bool at_rest =
           there == There::yes && file->size_now == file->seen_size && file->size_now == file->read_to();
       if (!file->named && (at_rest || there == There::no) && source_.core.now() - file->last_came >= rest_of_old_file) {
@@ -684,9 +519,9 @@ class Follower {
       }
       if (there != There::yes || at_rest || !reopen(*file)) co_return;
     }
-    at_work_ = file.get();
+    open_files_.keep(file.get());
     co_await read_on(file);
-    at_work_ = nullptr;
+    open_files_.keep(nullptr);
   }
 
   Task<> read_on(const std::shared_ptr<Followed>& file) {
@@ -727,7 +562,7 @@ class Follower {
     note_behind(*file, 0);
     open_.erase({file->file.device, file->file.inode});
     changed_ = true;
-    close_reader(*file);
+    open_files_.close(*file);
   }
 
   void note_behind(Followed& file, std::uint64_t size) {
@@ -801,7 +636,7 @@ class Follower {
       try {
         co_return co_await positions_.write(positions);
       } catch (const std::system_error& error) {
-        if (!lacks_descriptors(error) || !make_room()) throw;
+        if (!lacks_descriptors(error) || !open_files_.make_room()) throw;
       }
     }
   }
@@ -824,18 +659,12 @@ class Follower {
   Source& source_;
   const bool many_;
   Positions positions_;
-  std::vector<Position> stored_;                              // Where it was, of files that have not been found yet.
-  std::size_t readers_ = 0, readers_most_ = ~std::size_t{0};  // Files that are open, and may be.
-  std::size_t readers_ever_ = 0;                              // The most that were since descriptors were short.
-  Time short_at_{};                                           // When they were, or it was tried whether they still are.
-  std::size_t next_to_close_ = 0;                             // Of files_.
-  bool none_left_ = false;                                    // A file could not be opened for want of a descriptor.
-  const Followed* at_work_ = nullptr;                         // Of which is being read, so it stays open.
-  bool told_packed_ = false, told_closed_ = false, told_none_left_ = false;
-  bool find_renamed_again_ = false;        // There was no descriptor for that.
-  std::map<std::string, Folder> folders_;  // That have been looked into since the last look.
+  std::vector<Position> stored_;  // Where it was, of files that have not been found yet.
+  bool told_packed_ = false, told_none_left_ = false;
+  bool find_renamed_again_ = false;  // There was no descriptor for that.
   bool starting_ = false, at_end_ = false, began_before_ = false;
   All files_;  // Those without a name first.
+  OpenFiles open_files_;
   // What is open, by device and number.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Followed>> open_;
   std::deque<Mark> marks_;
