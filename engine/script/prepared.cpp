@@ -33,10 +33,11 @@ class Preparation {
     replace(token.offset, token.offset + token.text.size(), text);
   }
   void insert(std::size_t at, std::string_view text) { replace(at, at, text); }
+  /// By way of a local, which is quicker looked at.
   static std::string taking(int rounds) {
-    const std::string name = Prepared::rounds;
-    return " " + name + " = " + name + " - " + std::to_string(rounds) + " if " + name + " < 0 then " + name + " = " +
-           Prepared::more_rounds + "() end ";
+    const std::string left = Prepared::rounds, now = Prepared::rounds_now;
+    return " do local " + now + " = " + left + " - " + std::to_string(rounds) + " " + left + " = " + now + " if " +
+           now + " < 0 then " + left + " = " + Prepared::more_rounds + "() end end ";
   }
   /// Where nothing can be kept from one round to the next.
   void insert_round(std::size_t at) {
@@ -168,7 +169,7 @@ class Preparation {
 std::optional<Prepared> prepared(std::string_view code, const std::vector<Token>& tokens, bool straight) {
   const auto is_taken = [](const Token& token) {
     return token.is_name(Prepared::rounds) || token.is_name(Prepared::more_rounds) ||
-           token.is_name(Prepared::in_hand) || token.is_name(Prepared::object);
+           token.is_name(Prepared::in_hand) || token.is_name(Prepared::rounds_now) || token.is_name(Prepared::object);
   };
   if (std::any_of(tokens.begin(), tokens.end(), is_taken)) return std::nullopt;
   if (code.find('\r') != code.npos) return std::nullopt;  // Where Lua ends a comment, and the tokens do not.

@@ -15,7 +15,7 @@ namespace weir::script {
 /// that writes them, without a table. All stands on the line where it stood.
 struct Prepared {
   static constexpr char rounds[] = "weir_rounds", more_rounds[] = "weir_more_rounds", in_hand[] = "weir_rounds_in_hand",
-                        object[] = "weir_object";
+                        rounds_now[] = "weir_rounds_now", object[] = "weir_object";
   /// Lua needs no more than so many instructions to count so many rounds, if all that were taken came.
   static std::int64_t instructions(std::int64_t rounds) { return rounds * 5 / 2; }
 

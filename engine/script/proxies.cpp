@@ -102,10 +102,10 @@ int read_member(lua_State* lua, Place place, Handle::Which which) {
 
 /// False, and nothing pushed, of a container and of a number beyond all doubles.
 bool push_scalar(lua_State* lua, const message::Glimpse& value) {
-  if (value.is_null()) {
-    push_null(lua);
-  } else if (const auto text = value.text(State::of(lua).scratch())) {
+  if (const auto text = value.text(State::of(lua).scratch())) {
     push_text(lua, *text);
+  } else if (value.is_null()) {
+    push_null(lua);
   } else if (const auto number = value.number()) {
     if (const auto* integer = std::get_if<std::int64_t>(&*number)) {
       lua_pushinteger(lua, *integer);

@@ -236,11 +236,7 @@ int State::write_object(lua_State* lua) {
   State& state = of(lua);
   std::string& out = state.out_;
   out.clear();
-  for (const auto& member : state.chunk_->prepared->objects[static_cast<std::size_t>(lua_tointeger(lua, 1))]) {
-    if (lua_type(lua, member.argument) == LUA_TNIL) continue;
-    out += member.key;
-    write_json(lua, member.argument, member.name.c_str());
-  }
+  script::write_object(lua, state.chunk_->prepared->objects[static_cast<std::size_t>(lua_tointeger(lua, 1))]);
   if (out.empty()) {
     out = "{}";
   } else {

@@ -244,10 +244,10 @@ void mark_list(lua_State* lua);
 
 /// values.cpp: appends the value at `index` as JSON to State::out(). Raises.
 void write_json(lua_State* lua, int index);
-/// The same of a member of an object.
-void write_json(lua_State* lua, int index, const char* name);
+/// The members of an object, each with its comma in front, of those arguments that are not nil. Raises.
+void write_object(lua_State* lua, const Prepared::Object& object);
 /// The same of what is plainly JSON; false, and nothing appended, of the rest. Never raises.
-bool write_json_quickly(lua_State* lua, int index, int depth = 0);
+bool write_json_quickly(lua_State* lua, int index);
 Handle* handle_at(lua_State* lua, int index);
 
 /// Names that code may use where it stands.

@@ -269,11 +269,11 @@ Handle* handle_at(lua_State* lua, int index) {
   return lua_type(lua, index) == LUA_TUSERDATA ? static_cast<Handle*>(lua_touserdata(lua, index)) : nullptr;
 }
 
-bool write_json_quickly(lua_State* lua, int index, int depth) {
+bool write_json_quickly(lua_State* lua, int index) {
   State& state = State::of(lua);
   const int top = lua_gettop(lua);
   const std::size_t before = state.out().size();
-  if (write_quickly(lua, state, lua_absindex(lua, index), depth)) return true;
+  if (write_quickly(lua, state, lua_absindex(lua, index), 0)) return true;
   lua_settop(lua, top);
   state.out().resize(before);
   return false;
@@ -284,8 +284,20 @@ void write_json(lua_State* lua, int index) {
   if (!write_json_quickly(lua, index)) write(lua, index, 0, "the value");
 }
 
-void write_json(lua_State* lua, int index, const char* name) {
-  if (!write_json_quickly(lua, index, 1)) write(lua, index, 1, name);
+void write_object(lua_State* lua, const Prepared::Object& object) {
+  State& state = State::of(lua);
+  std::string& out = state.out();
+  const int top = lua_gettop(lua);
+  for (const auto& member : object) {
+    const std::size_t before = out.size();
+    out += member.key;
+    if (write_quickly(lua, state, member.argument, 1)) continue;
+    lua_settop(lua, top);
+    out.resize(before);
+    if (lua_type(lua, member.argument) == LUA_TNIL) continue;
+    out += member.key;
+    write(lua, member.argument, 1, member.name.c_str());
+  }
 }
 
 }  // namespace weir::script
