@@ -6,7 +6,7 @@
 json: those with a status below 500 get two fields and are written on; what `file -> where -> set -> file` does. edit:
 they lose two as well. route: to four files by service, OUTPUT.SERVICE. sum: one line for each service and status with
 count, sum and mean. map: a new object of each. shape: one with objects in it, by conditions. script: one by a function
-with a loop. Each is written out as one would write it alone, with nothing that another needs in its loop.
+that calls itself. Each is written out as one would write it alone, with nothing that another needs in its loop.
 """
 import json
 import sys
@@ -111,11 +111,7 @@ def shape(source, path):
 
 
 def digits(n):
-    count = 1
-    while n >= 10:
-        n //= 10
-        count += 1
-    return count
+    return 1 if n < 10 else 1 + digits(n // 10)
 
 
 def script(source, path):
