@@ -27,8 +27,8 @@ std::optional<CompileError> Block::compile(Engine& engine, const config::Lua& co
     return error;
   }
   content->ports = std::move(findings.ports);
-  if (setting == Setting::message && path == Path::automatic) {
-    content->native = Native::of(engine, code, content->ports);
+  if (setting != Setting::generate && path == Path::automatic) {
+    content->native = Native::of(engine, code, content->ports, setting);
   }
   content_ = std::move(content);
   return std::nullopt;
@@ -42,10 +42,14 @@ void Block::run(const message::Message& message, Run& run, KeyTable* key_table) 
   if (content_->native) {
     auto& made = content_->made;
     const bool viewed = message.batch().document_if_any(message.row());
-    switch (content_->native->run(message, made, run.emitted)) {
+    // The key's table is written last, when nothing can go to Lua any more.
+    const auto done = [&](Verdict verdict) {
+      run.verdict = verdict;
+      if (key_table) content_->native->keep(*key_table);
+    };
+    switch (content_->native->run(message, made, run.emitted, key_table)) {
       case Native::Outcome::kept:
-        run.verdict = Verdict::pass;
-        return;
+        return done(Verdict::pass);
       case Native::Outcome::replaced:
         if (viewed && !message.document().replace_root(message::Value::json(made))) {
           run.emitted.clear();
@@ -55,15 +59,12 @@ void Block::run(const message::Message& message, Run& run, KeyTable* key_table) 
           message.replace(made);
           message.batch().mark_json(message.row());
         }
-        run.verdict = Verdict::pass;
-        return;
+        return done(Verdict::pass);
       case Native::Outcome::text:
         message.replace(made);
-        run.verdict = Verdict::pass;
-        return;
+        return done(Verdict::pass);
       case Native::Outcome::dropped:
-        run.verdict = Verdict::drop;
-        return;
+        return done(Verdict::drop);
       case Native::Outcome::unclear:
         break;
     }

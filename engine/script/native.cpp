@@ -20,11 +20,16 @@ Run::Run(State& state, Code code)
       slots_(code_.slots),
       arena_(std::make_unique_for_overwrite<char[]>(arena_bytes)) {}
 
-Run::Outcome Run::run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted) {
+Run::Outcome Run::run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted,
+                      KeyTable* key_table) {
   message_ = &message;
+  key_table_ = key_table;
+  state_document_ = nullptr;
   emitted_ = &emitted;
   document_ = message.batch().document_if_any(message.row());
-  if (document_) {
+  if (!code_.uses_msg) {
+    // Whatever it is.
+  } else if (document_) {
     if (document_->kind(document_->root()) != message::Kind::object) return Outcome::unclear;
   } else {
     if (!message.text().starts_with('{')) return Outcome::unclear;
@@ -35,6 +40,8 @@ Run::Outcome Run::run(const message::Message& message, std::string& out, std::ve
   const Flow flow = walk(code_.body);
   Outcome outcome = flow == Flow::dropped ? Outcome::dropped : flow == Flow::unclear ? Outcome::unclear : Outcome::kept;
   if (flow == Flow::gave) outcome = give(out);
+  if (state_document_ && state_document_->dirty() && state_document_->written_size() > KeyTable::most_bytes)
+    outcome = Outcome::unclear;
   if (outcome == Outcome::unclear) emitted.clear();
   if (edited_ && outcome != Outcome::kept) message.batch().undo_edits(message.row(), edits_before_);
   look_.reset();
@@ -103,6 +110,8 @@ Flow Run::step(const Statement& one) {
       return each(one);
     case Statement::Kind::count:
       return count(one);
+    case Statement::Kind::remember:
+      return on_if(remember(one));
     case Statement::Kind::insert: {
       Value list, value;
       if (!eval(*one.left, list) || !eval(*one.value, value)) return Flow::unclear;
@@ -249,6 +258,69 @@ bool Run::store(const Statement& one) {
   }
 }
 
+bool Run::touch_state() {
+  if (!key_table_) return false;
+  if (!state_document_) state_document_ = state_.bind_state(*key_table_);
+  return state_document_ && state_document_->walked() <= walked_most;
+}
+
+bool Run::remembered(std::string_view name, Value& out) {
+  if (!touch_state()) return false;
+  auto& table = *state_document_;
+  const auto node = table.find(table.root(), name);
+  if (!node) {
+    out = Value();
+    return table.valid();
+  }
+  if (const auto number = table.any_number(node)) return take(*number, out);
+  switch (table.kind(node)) {
+    case message::Kind::null:
+      out = Value::null();
+      return true;
+    case message::Kind::boolean:
+      out = Value::of(*table.boolean(node));
+      return true;
+    case message::Kind::string: {
+      const auto text = table.string(node);
+      return text && keep(*text, out);
+    }
+    default:
+      return false;
+  }
+}
+
+bool Run::remember(const Statement& one) {
+  Value value;
+  // Lua has the table before it has the value.
+  if (!touch_state() || !eval(*one.value, value)) return false;
+  auto& table = *state_document_;
+  switch (value.kind) {
+    case Value::Kind::nil:
+      table.remove(table.root(), one.name);
+      return true;
+    case Value::Kind::null:
+      return bool(table.set(table.root(), one.name, message::Value::json("null")));
+    case Value::Kind::boolean:
+      return bool(table.set(table.root(), one.name, message::Value::boolean(value.boolean)));
+    case Value::Kind::integer:
+      return bool(table.set(table.root(), one.name, message::Value::integer(value.integer)));
+    case Value::Kind::number:
+      return std::isfinite(value.number) &&
+             bool(table.set(table.root(), one.name, message::Value::number(value.number)));
+    case Value::Kind::text:
+      return pay(value.size) && table.set(table.root(), one.name, message::Value::string(value.text()));
+    default:
+      return false;
+  }
+}
+
+void Run::keep(KeyTable& key_table) const {
+  key_table.changed = state_document_ && state_document_->dirty();
+  if (!key_table.changed) return;
+  key_table.json.clear();
+  state_document_->write(key_table.json);
+}
+
 bool Run::store(Table& table, const Value& by, const Value& value) {
   if (by.is(Value::Kind::integer)) {
     if (by.integer < 1 || static_cast<std::uint64_t>(by.integer) > table.items.size() + 1) return false;
@@ -303,15 +375,18 @@ Native::Native(Native&&) noexcept = default;
 Native& Native::operator=(Native&&) noexcept = default;
 Native::~Native() = default;
 
-std::optional<Native> Native::of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports) {
+std::optional<Native> Native::of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports,
+                                 Setting setting) {
   State& state = engine.state();
-  auto read = native::read(code.code, ports, state.vars());
+  auto read = native::read(code.code, ports, state.vars(), setting == Setting::keyed);
   if (!read || read->weight > static_cast<std::size_t>(state.limits().instructions)) return std::nullopt;
   return Native(std::make_unique<native::Run>(state, std::move(*read)));
 }
 
-Native::Outcome Native::run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted) const {
-  return run_->run(message, out, emitted);
+Native::Outcome Native::run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted,
+                            KeyTable* key_table) const {
+  return run_->run(message, out, emitted, key_table);
 }
+void Native::keep(KeyTable& key_table) const { run_->keep(key_table); }
 
 }  // namespace weir::script

@@ -28,12 +28,16 @@ class Native {
   };
 
   /// Nothing where there is anything in the code that only Lua runs. `code` compiles.
-  static std::optional<Native> of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports);
+  static std::optional<Native> of(Engine& engine, const config::Lua& code, const std::vector<std::string>& ports,
+                                  Setting setting = Setting::message);
   Native(Native&&) noexcept;
   Native& operator=(Native&&) noexcept;
   ~Native();
 
-  Outcome run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted) const;
+  /// What it did to `state` is in the table after keep() alone, which must follow unless Lua is to run it after all.
+  Outcome run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted,
+              KeyTable* key_table = nullptr) const;
+  void keep(KeyTable& key_table) const;
 
  private:
   explicit Native(std::unique_ptr<native::Run> run);

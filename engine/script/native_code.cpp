@@ -10,8 +10,9 @@ namespace {
 
 class Reader : Expressions {
  public:
-  Reader(std::string_view code, const std::vector<std::string>& ports, const config::Map<config::Value>& vars)
-      : Expressions(code, vars), ports_(ports) {}
+  Reader(std::string_view code, const std::vector<std::string>& ports, const config::Map<config::Value>& vars,
+         bool keyed)
+      : Expressions(code, vars, keyed), ports_(ports) {}
 
   std::optional<Code> read() {
     code_.body = block();
@@ -142,6 +143,13 @@ class Reader : Expressions {
       // A local is read where Lua computes, which may be behind the call that has changed it.
       if (target.slot < own_from_) failed_ = true;
       acts_ |= is_fresh(target);
+      return made;
+    }
+    if (target.kind == Kind::state) {
+      made.kind = Statement::Kind::remember;
+      made.name = target.name;
+      acts_ = true;
+      if (made.value->kind == Kind::object || made.value->kind == Kind::list) failed_ = true;
       return made;
     }
     made.kind = Statement::Kind::store;
@@ -314,7 +322,7 @@ class Reader : Expressions {
       if (!made.positions && !is_ours("pairs")) failed_ = true;
       name();
       const auto given = arguments();
-      if (given.size() != 1) failed_ = true;
+      if (given.size() != 1 || given[0]->kind == Kind::state) failed_ = true;
       if (failed_) return made;
       made.value = given[0];
       made.slot = declare(first);
@@ -337,10 +345,10 @@ class Reader : Expressions {
 }  // namespace
 
 std::optional<Code> read(std::string_view code, const std::vector<std::string>& ports,
-                         const config::Map<config::Value>& vars) {
+                         const config::Map<config::Value>& vars, bool keyed) {
   // Lua ends a comment at a carriage return too, and makes one line's end of it in a text.
   if (code.find('\r') != code.npos) return std::nullopt;
-  return Reader(code, ports, vars).read();
+  return Reader(code, ports, vars, keyed).read();
 }
 
 }  // namespace weir::script::native

@@ -105,6 +105,8 @@ struct Expression {
     constant,
     local,
     root,
+    text,      ///< Of the payload as it stands there.
+    state,     ///< Of the key's table, by `name`.
     member,    ///< Of the payload, by `name`.
     named,     ///< Of left, by `name`.
     indexed,   ///< Of left, by right.
@@ -159,6 +161,7 @@ struct Statement {
     choose,    ///< branches[i] where conditions[i] holds; one branch more is `else`.
     each,      ///< for slot, slot + 1 in pairs(value) or ipairs(value) do branches[0]; `positions`: ipairs
     count,     ///< for slot = conditions[0], conditions[1], conditions[2] do branches[0]
+    remember,  ///< state.name = value
     insert,    ///< table.insert(left, value)
     emit,      ///< of value, by `port`
     drop,
@@ -198,11 +201,12 @@ struct Code {
   std::deque<Subroutine> subroutines;
   Statement::Body body;
   std::uint32_t slots = 0;
+  bool uses_msg = false;
   std::size_t weight = 0;  ///< More than the instructions that Lua would need for all of it once.
 };
 
-/// Nothing where there is anything in it that only Lua runs. `code` compiles.
+/// Nothing where there is anything in it that only Lua runs. `code` compiles; `keyed`: it may use `state`.
 std::optional<Code> read(std::string_view code, const std::vector<std::string>& ports,
-                         const config::Map<config::Value>& vars);
+                         const config::Map<config::Value>& vars, bool keyed);
 
 }  // namespace weir::script::native

@@ -235,9 +235,30 @@ Ref Expressions::own_call(const Subroutine* function) {
   return &made;
 }
 
+/// One of its own members alone; weir keeps no lists and no tables in it.
+Ref Expressions::state() {
+  std::string key;
+  if (take("[") && at_ < tokens_.size() && string_value(tokens_[at_], key)) {
+    ++at_;
+    want("]");
+  } else {
+    want(".");
+    key = name();
+  }
+  if (!keyed_ || is(".") || is("[")) return nothing();
+  auto& made = make(Kind::state);
+  made.name = std::move(key);
+  return &made;
+}
+
 /// A name that is no local: msg, a var, or a call.
 Ref Expressions::global() {
-  if (take("msg")) return &make(Kind::root);
+  if (take("msg")) {
+    code_.uses_msg = true;
+    return &make(Kind::root);
+  }
+  if (take("text")) return &make(Kind::text);
+  if (take("state")) return state();
   if (take("vars")) return var();
   if (is("fail") || is("error")) {
     name();
@@ -310,6 +331,7 @@ Ref Expressions::expression(int bound) {
     left = &make(Kind::minus, expression(unary_binds));
   } else if (take("#")) {
     left = &make(Kind::length, expression(unary_binds));
+    if (left->left->kind == Kind::state) return nothing();
   } else {
     left = primary();
   }

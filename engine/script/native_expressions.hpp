@@ -31,7 +31,8 @@ class Expressions {
     const Subroutine* function = nullptr;  ///< Null within its own body.
   };
 
-  Expressions(std::string_view code, const config::Map<config::Value>& vars) : tokens_(tokens_of(code)), vars_(vars) {}
+  Expressions(std::string_view code, const config::Map<config::Value>& vars, bool keyed)
+      : tokens_(tokens_of(code)), vars_(vars), keyed_(keyed) {}
 
   bool is(std::string_view word) const { return !failed_ && at_ < tokens_.size() && tokens_[at_].is(word); }
   bool is_name() const { return !failed_ && at_ < tokens_.size() && tokens_[at_].kind == Token::Kind::name; }
@@ -86,6 +87,7 @@ class Expressions {
   Ref call(std::string_view name, std::vector<Ref> given);
   Ref own_call(const Subroutine* function);
   Ref global();
+  Ref state();
   Ref primary();
   Ref member(Ref of, std::string name);
   Ref expression(int bound = 0);
@@ -93,6 +95,7 @@ class Expressions {
 
   const std::vector<Token> tokens_;
   const config::Map<config::Value>& vars_;
+  const bool keyed_;
   std::size_t at_ = 0, depth_ = 0;
   bool failed_ = false;
   std::vector<Local> locals_;

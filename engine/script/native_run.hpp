@@ -55,7 +55,8 @@ class Run {
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  Outcome run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted);
+  Outcome run(const message::Message& message, std::string& out, std::vector<Emitted>& emitted, KeyTable* key_table);
+  void keep(KeyTable& key_table) const;
 
  private:
   // --- what holds values ---------------------------------------------------------------------------------------------
@@ -96,6 +97,11 @@ class Run {
     return value.is(Value::Kind::root) ? document_->root() : document_->holding({value.index}, value.data);
   }
   bool value_of(message::Node node, Value& out);
+
+  /// The table of the key; of what holds anything, Lua can tell more.
+  bool touch_state();
+  bool remembered(std::string_view name, Value& out);
+  bool remember(const Statement& one);
   bool read_text(std::string_view text, Value& out) {
     work_ += text.size() / 16;
     out = Value::of(text);
@@ -163,7 +169,9 @@ class Run {
   // Of the run that is under way.
   const message::Message* message_ = nullptr;
   std::vector<Emitted>* emitted_ = nullptr;
-  message::Document* document_ = nullptr;  // Once it is needed.
+  message::Document* document_ = nullptr;  // Once it is needed, as
+  message::Document* state_document_ = nullptr;
+  KeyTable* key_table_ = nullptr;
   std::optional<message::Look> look_;
   std::size_t edits_before_ = 0;
   bool edited_ = false;

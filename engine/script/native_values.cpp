@@ -218,6 +218,10 @@ bool Run::eval(const Expression& one, Value& out) {
     case Kind::root:
       out = Value(Value::Kind::root);
       return true;
+    case Kind::text:
+      return keep(message_->text(), out);
+    case Kind::state:
+      return remembered(one.name, out);
     case Kind::member:
       return member(one.name, out);
     case Kind::named: {

@@ -372,12 +372,14 @@ bool State::bind_other(Handle::Which which, std::string_view json) {
 
 message::Document& State::other(Handle::Which which) { return *others_[static_cast<std::size_t>(which) - 1]; }
 
+message::Document* State::bind_state(const KeyTable& table) {
+  if (auto& document = others_[static_cast<std::size_t>(Handle::Which::state) - 1]) document->unbind();
+  return bind_other(Handle::Which::state, table.json) ? &other(Handle::Which::state) : nullptr;
+}
+
 message::Document* State::touch_state() {
   if (!names_.state) return nullptr;
-  if (!state_touched_) {
-    if (auto& document = others_[static_cast<std::size_t>(Handle::Which::state) - 1]) document->unbind();
-    if (!bind_other(Handle::Which::state, names_.state->json)) return nullptr;
-  }
+  if (!state_touched_ && !bind_state(*names_.state)) return nullptr;
   state_touched_ = true;
   return &other(Handle::Which::state);
 }

@@ -125,6 +125,8 @@ class State {
   }
   /// Binds one of the documents beside the message's to a copy of this text. False if it is not JSON.
   bool bind_other(Handle::Which which, std::string_view json);
+  /// The document of `state`, bound to what this table holds. Null if that is no JSON.
+  message::Document* bind_state(const KeyTable& table);
   /// The table of the key, bound when first touched. Null where there is no key, or its text is no JSON.
   message::Document* touch_state();
   void charge(lua_State* lua, std::size_t work);

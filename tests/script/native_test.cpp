@@ -15,7 +15,7 @@ bool is_native(const std::string& code) {
   StillHost host;
   Engine engine(host);
   Block block;
-  BOOST_REQUIRE_MESSAGE(!block.compile(engine, {code, {}}), code);
+  BOOST_REQUIRE_MESSAGE(!block.compile(engine, {code, {}}, Setting::keyed), code);
   return block.native();
 }
 
@@ -30,6 +30,10 @@ class Maker {
     functions_.clear();
     depth_ = 0;
     return statements(1 + random_.below(5)) + (often(2) ? "" : "return " + returned());
+  }
+  std::string table_of_key() {
+    return pick({R"({"n":1,"s":"x","b":{"a":1},"k":[1]})", R"({"s":"a\\nb", "n":1.50})", R"({"n":1e400})",
+                 R"({"b":null,"n":-0.0,"s":7})"});
   }
   std::string payload() {
     if (often(40))
@@ -84,6 +88,8 @@ class Maker {
   }
   /// Of a member that mostly is a number, text or anything, as its first name says; or a local of that kind.
   std::string path(const std::vector<std::string>& names) {
+    if (often(12)) return "state" + step(often(20) ? "k" : names.front());
+    if (often(40)) return "text";
     std::vector<std::string> own;
     for (const auto& local : locals_) {
       if (local.front() == names.front().front() || often(20)) own.push_back(local);
@@ -289,7 +295,12 @@ class Maker {
         return often(3) ? pick({"drop()", "fail('no ' .. " + textual(1) + ")", "do break end", "error('odd')"})
                         : pick({"emit(", "emit_to('late', "}) + (often(3) ? any(0) : table(0)) + ")";
       case 7:
-        return often(4) ? called(0, "drop()") : "msg.new = " + any(0);
+        if (often(4)) return called(0, "drop()");
+        if (often(2)) {
+          const auto name = pick({"n", "n", "s", "b", "k"});
+          return "state" + step(name) + " = " + (often(2) ? any(0) : "(state." + name + " or 0) + 1");
+        }
+        return "msg.new = " + any(0);
       case 8:
       case 9: {
         auto code = "if " + condition(0) + " then " + inside();
@@ -369,18 +380,20 @@ class Maker {
 };
 
 /// What a block makes of a payload; `viewed`: one that a stage before has edited.
-std::string made(const Block& block, const std::string& payload, bool viewed) {
+std::string made(const Block& block, const std::string& payload, bool viewed, KeyTable* table = nullptr) {
   OneMessage one(payload);
   if (viewed && one.message().document().valid())
     one.message().document().set(one.message().document().root(), "m", message::Value::integer(5));
   const auto before = one.text();
   Run run;
-  block.run(one.message(), run);
+  if (table) table->changed = false;
+  block.run(one.message(), run, table);
   std::string said = run.verdict == Verdict::pass   ? one.text()
                      : run.verdict == Verdict::drop ? "dropped"
                                                     : told(run.failure);
   for (const auto& emitted : run.emitted) said += " | " + std::to_string(emitted.port) + " " + emitted.payload;
   if (run.verdict != Verdict::pass && one.text() != before) said += " | the payload was changed to " + one.text();
+  if (table) said += (table->changed ? " | remembered " : " | still ") + table->json;
   return said;
 }
 
@@ -415,6 +428,8 @@ BOOST_AUTO_TEST_CASE(ordinary_blocks_need_no_lua) {
         "local function size(t, by) if t then return #t * by end return 0 end local twice = function(n) return n * 2 "
         "end "
         "return {n = twice(size(msg.s, 2)), p = ({a = 1})[msg.s] or fail('no ' .. msg.s)}",
+        "state.n = (state.n or 0) + 1 if state.n > 3 then state.n = nil return {n = 3} end drop()",
+        "local one = re.match('^(.)', text) return {load = num(one), at = now()}",
         "local function say(what) emit{what = what} end say(1) if msg.n then say(msg.n) end",
         "local kind, n = re.match('^/([a-z]+)/([0-9]+)', msg.path) return {kind = kind, n = int(n), at = now(), id = "
         "uuid()}",
@@ -435,7 +450,11 @@ BOOST_AUTO_TEST_CASE(ordinary_blocks_need_no_lua) {
                            "return {a = meta.id}",
                            "return {re.match('(a)(b)', msg.s)}",
                            "emit(re.match('(a)(b)', msg.s))",
-                           "return {a = text}",
+                           "return {a = state.list[1]}",
+                           "state.l = {}",
+                           "return {n = #state.l}",
+                           "for i in ipairs(state.l) do end",
+                           "return {a = state}",
                            "local a <const> = 1",
                            "return {a = msg.a ~ 1}",
                            "return {a = 1, a = 2}",
@@ -462,6 +481,30 @@ BOOST_AUTO_TEST_CASE(what_is_unclear_is_left_to_lua_and_leaves_nothing_behind) {
              "user: odd");
   BOOST_TEST(after("local n = 0 for i = 1, 1000000 do n = n + 1 end", payload) ==
              "budget: the code was not done after 1000000 instructions");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_remembered_is_remembered_once) {
+  StillHost host;
+  Engine engine(host);
+  const auto twice = [&](const std::string& code) {
+    Block block;
+    BOOST_REQUIRE(!block.compile(engine, {code, {}}, Setting::keyed));
+    BOOST_TEST(block.native(), code);
+    KeyTable table;
+    made(block, R"({"id":1,"s":"0x10"})", false, &table);
+    return made(block, R"({"id":1,"s":"0x10"})", false, &table);
+  };
+  const std::string count = "state.n = (state.n or 0) + 1 ";
+  BOOST_TEST(twice(count + "emit{state.n} return {n = state.n}") == R"({"n":2} | -1 [2] | remembered {"n":2})");
+  BOOST_TEST(twice(count + "drop()") == R"(dropped | remembered {"n":2})");
+  // Only Lua can tell, and how it fails: from the beginning, with nothing remembered yet.
+  BOOST_TEST(twice(count + "emit{1} return {n = state.n, x = tonumber(msg.s)}") ==
+             R"({"n":2,"x":16} | -1 [1] | remembered {"n":2})");
+  BOOST_TEST(twice(count + "fail('no')") == "user: no | still {}");
+  BOOST_TEST(twice("local s = 'x' for i = 1, 16 do s = s .. s end state.s = s state.t = 1")
+                 .starts_with("size: the state of one key is at most 65536 bytes"));
+  BOOST_TEST(twice("if state.s then state.s = nil else state.s = msg.s end") ==
+             R"({"id":1,"s":"0x10"} | remembered {})");
 }
 
 BOOST_AUTO_TEST_CASE(what_lua_does_in_its_corners_is_done) {
@@ -548,21 +591,23 @@ BOOST_AUTO_TEST_CASE(what_runs_without_lua_does_what_lua_does) {
   for (int round = 0; round < rounds; ++round) {
     const auto code = maker.block();
     Block ours, lua;
-    if (ours.compile(engine, {code, {}})) continue;  // A break outside of a loop, say.
+    if (ours.compile(engine, {code, {}}, Setting::keyed)) continue;  // A break outside of a loop, say.
     if (!ours.native()) continue;
     ++native;
-    BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::message, Block::Path::lua_only));
-    const auto alone = Native::of(engine, {code, {}}, ours.ports());
+    BOOST_REQUIRE(!lua.compile(engine, {code, {}}, Setting::keyed, Block::Path::lua_only));
+    const auto alone = Native::of(engine, {code, {}}, ours.ports(), Setting::keyed);
+    KeyTable our_table, table_of_lua, own_table;
+    if (round % 3 == 0) our_table.json = table_of_lua.json = maker.table_of_key();
     for (int i = 0; i < payloads; ++i) {
       const auto payload = maker.payload();
       const bool viewed = i == payloads - 1;
-      const auto by_weir = made(ours, payload, viewed), by_lua = made(lua, payload, viewed);
+      const auto by_weir = made(ours, payload, viewed, &our_table), by_lua = made(lua, payload, viewed, &table_of_lua);
       BOOST_REQUIRE_MESSAGE(by_weir == by_lua, code << "\non " << payload << (viewed ? ", viewed" : "") << "\n"
                                                     << by_weir << "\nbut Lua: " << by_lua);
       OneMessage one(payload);
       std::string out;
       std::vector<Emitted> emitted;
-      answered += alone->run(one.message(), out, emitted) != Native::Outcome::unclear;
+      answered += alone->run(one.message(), out, emitted, &own_table) != Native::Outcome::unclear;
     }
   }
   BOOST_TEST_MESSAGE(native << " blocks, " << answered << " answers");
