@@ -241,7 +241,7 @@ class Follower {
     co_await go_on_where_it_was(*file);
     file->beginning = co_await beginning_of(*file, Fingerprint::most_bytes);
     if (at_end_) co_await go_to_end(*file);
-    if (many_) file->ending = co_await ending_at(*file, file->read_to());
+    if (many_) file->before = co_await bytes_before(*file, file->read_to());
     file->to_be_known = many_ && (!starting_ || began_before_) && file->read_to() == 0 && !file->cut;
     files_.push_back(file);
     open_[{file->file.device, file->file.inode}] = file;
@@ -273,6 +273,7 @@ class Follower {
   void begin_at(Followed& file, std::uint64_t offset, std::int64_t line) {
     file.lines = std::make_unique<LineIntake>(setting_.format, setting_.most, setting_.rules, source_);
     file.lines->count_from(line);
+    file.before.clear();
     file.began_at = file.done_offset = offset;
     file.done_line = line;
     if (file.reader) file.reader->seek(offset);
@@ -326,9 +327,12 @@ class Follower {
     const std::string bytes = co_await bytes_at(file, 0, bytes_most);
     co_return fingerprint_of(bytes);
   }
+  Task<std::string> bytes_before(Followed& file, std::uint64_t end) {
+    const std::uint64_t bytes_most = std::min<std::uint64_t>(end, LineIntake::ending_bytes);
+    return bytes_at(file, end - bytes_most, bytes_most);
+  }
   Task<Fingerprint> ending_at(Followed& file, std::uint64_t end) {
-    const std::uint64_t bytes_most = std::min<std::uint64_t>(end, 128);
-    const std::string bytes = co_await bytes_at(file, end - bytes_most, bytes_most);
+    const std::string bytes = co_await bytes_before(file, end);
     co_return fingerprint_of(bytes);
   }
   /// Reads what stands there, and goes back to where it was.
@@ -368,7 +372,7 @@ class Follower {
     ByBeginning made;
     for (const auto& file : files_) {
       if (file->to_be_known) continue;
-      if (file->ending.bytes > 0) made[file->beginning.bytes][file->beginning.hash].push_back(file);
+      if (file->ending().bytes > 0) made[file->beginning.bytes][file->beginning.hash].push_back(file);
       if (file->cut) made[file->cut->beginning.bytes][file->cut->beginning.hash].push_back(file);
     }
     return made;
@@ -400,11 +404,11 @@ class Follower {
           co_await take_over(copy, *file->cut);
           co_return;
         }
-        if (file->ending.bytes == 0 || file->beginning != beginning) continue;
+        if (file->ending().bytes == 0 || file->beginning != beginning) continue;
         if (size < file->read_to()) {
           may_be = may_be || (grew && now - copy->last_came < longest_copy);
         } else if (now - copy->grew_at < cut_after_copy) {
-          may_be = may_be || co_await ending_at(*copy, file->read_to()) == file->ending;
+          may_be = may_be || co_await ending_at(*copy, file->read_to()) == file->ending();
         }
       }
     }
@@ -414,6 +418,7 @@ class Follower {
   Task<> take_over(const std::shared_ptr<Followed>& copy, const Cut& cut) {
     co_await source_.flush();
     begin_at(*copy, cut.whole_to, cut.line);
+    copy->before = co_await bytes_before(*copy, cut.whole_to);
     copy->beginning = co_await beginning_of(*copy, Fingerprint::most_bytes);
     copy->to_be_known = false;
     changed_ = true;
@@ -536,7 +541,6 @@ class Follower {
     // Of one read, thousands of short lines may come: that much would come again after a kill.
     file->lines->after_flush = [this, of = std::weak_ptr<Followed>(file)] { return note(of.lock()); };
     std::uint64_t left = file->named ? turn_bytes : ~std::uint64_t{0};
-    const std::uint64_t before = file->read_to();
     for (std::uint64_t came = 1; came > 0 && left > 0 && file->read_to() < size;) {
       came = co_await file->lines->read_some(*file->reader);
       left -= std::min(left, came);
@@ -547,7 +551,6 @@ class Follower {
       if (source_.core.now() - wrote_ >= setting_.poll) co_await write_down();
       source_.origin = file->origin;
     }
-    if (many_ && file->read_to() != before) file->ending = co_await ending_at(*file, file->read_to());
     more_to_read_ = more_to_read_ || left == 0;
     if (file->named || source_.core.now() - file->last_came < rest_of_old_file) co_return;
     co_await end(file);
@@ -575,12 +578,12 @@ class Follower {
     const Fingerprint now = co_await beginning_of(file, file.beginning.bytes);
     if (now != file.beginning || size < file.read_to()) {
       source_.log(observe::Level::info, "the file was cut; it is read from its beginning", {{"path", file.path}});
-      if (file.ending.bytes > 0) {
-        file.cut = {file.beginning,     file.ending,      file.read_to(), file.whole_to(),
+      if (many_ && file.read_to() > 0) {
+        file.cut = {file.beginning,     file.ending(),    file.read_to(), file.whole_to(),
                     file.lines->line(), file.done_offset, file.done_line, source_.core.now()};
       }
       begin_at(file, 0, 0);
-      file.beginning = file.ending = {};
+      file.beginning = {};
       // What is still to be answered of its old bytes says nothing of the new ones.
       std::erase_if(marks_, [&file](const Mark& mark) { return mark.file.get() == &file; });
       file.open_marks = 0;
@@ -626,7 +629,7 @@ class Follower {
     const auto files = files_;
     for (const auto& file : files) {
       if (file->closed || std::exchange(file->done_ending_at, file->done_offset) == file->done_offset) continue;
-      file->done_ending = file->ending;
+      file->done_ending = file->ending();
       if (file->done_offset != file->read_to()) file->done_ending = co_await ending_at(*file, file->done_offset);
     }
   }

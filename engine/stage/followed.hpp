@@ -33,7 +33,7 @@ struct Followed {
   std::uint64_t seen_size = 0;  // At the last look.
   std::int64_t behind = 0;      // Bytes to be read, as counted.
   Fingerprint beginning;
-  Fingerprint ending;           // Of the last bytes before read_to(), where a copy is to be known by them.
+  std::string before;           // The last bytes before began_at, where a copy is to be known by them.
   std::optional<Cut> cut;       // The last time that it was.
   bool to_be_known = false;     // Nothing is read of it before it is known to be no copy.
   std::uint64_t copied_to = 0;  // Its size at the last look at that,
@@ -53,6 +53,11 @@ struct Followed {
   }
   std::uint64_t read_to() const { return began_at + lines->bytes(); }
   std::uint64_t whole_to() const { return began_at + lines->whole_bytes(); }
+  /// Of the last bytes before read_to(), as they were read: by now they may have been cut.
+  Fingerprint ending() const {
+    const std::string last = before + lines->ending();
+    return fingerprint_of(std::string_view(last).substr(last.size() - std::min(last.size(), LineIntake::ending_bytes)));
+  }
 };
 
 }  // namespace weir::stage

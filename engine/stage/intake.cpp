@@ -113,6 +113,8 @@ Task<std::size_t> LineIntake::read_some(runtime::Reader& reader) {
   arena_->commit(size);
   source_.read_bytes += size;
   bytes_ += size;
+  ending_.append(arena_->end() - std::min(size, ending_bytes), std::min(size, ending_bytes));
+  if (ending_.size() > ending_bytes) ending_.erase(0, ending_.size() - ending_bytes);
   entered_ = source_.core.now();
 
   const char* begin = arena_->data();

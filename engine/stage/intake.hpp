@@ -55,6 +55,8 @@ class LineIntake {
   std::uint64_t whole_bytes() const { return whole_bytes_; }  ///< Of what was read: up to the end of the last line.
   std::uint64_t bytes() const { return bytes_; }              ///< Read.
   std::int64_t line() const { return line_; }                 ///< The last one that is whole, from 1.
+  static constexpr std::size_t ending_bytes = 128;
+  const std::string& ending() const { return ending_; }  ///< The last bytes that were read, no more than so many.
 
  private:
   bool pass_over(std::string_view piece);
@@ -74,6 +76,7 @@ class LineIntake {
   message::ArenaRef arena_;
   std::string_view rest_;  // The beginning of a line whose end is still to be read; it lies in the arena.
   std::uint64_t bytes_ = 0, whole_bytes_ = 0;
+  std::string ending_;
 };
 
 /// Reads to the end and emits. What is longer than `most`, or is not what the format says, is refused by the source

@@ -356,6 +356,19 @@ BOOST_AUTO_TEST_CASE(the_copy_that_a_rotation_makes_before_it_cuts_is_read_only_
   BOOST_TEST(machine.out() == "[\"app.log\",\"1\"]\n[\"app.log\",\"2\"]\n[\"app.log\",\"4\"]\n[\"app.log.1\",\"3\"]\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_is_known_where_its_file_is_cut_while_what_was_read_of_it_waits) {
+  Machine machine("follow: 'app.log*'",
+                  "  slow: {from: in, edge: {capacity: 1}, limit: {rate: 1/s, burst: 1}, pass: {}}\n"
+                  "  out: {from: slow, file: {append: out}}\n");
+  machine.files().put("app.log", "1\n2\n3\n4\n5\n6\n");
+  machine.start();
+  machine.wait(1500ms);
+  machine.files().put("app.log.1", "1\n2\n3\n4\n5\n6\n");
+  machine.files().overwrite("app.log", "7\n");
+  machine.wait(20s);
+  BOOST_TEST(machine.out() == "1\n2\n3\n4\n5\n6\n7\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_copy_that_is_being_made_is_waited_for) {
   Machine machine("follow: 'app.log*'");
   const std::string head = std::string(2000, 'x') + "\n";
