@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <asio/this_coro.hpp>
+#include <chrono>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -17,6 +18,9 @@ struct SimulatedFiles::File {
   bool readable = true;
   bool regular = true;
   std::uint64_t inode = 0;
+  std::int64_t overwritten = 0;  // So often.
+
+  FileStatus status() const { return {1, inode, bytes.size(), WallTime(std::chrono::seconds(overwritten))}; }
 };
 
 struct SimulatedFiles::Disk {
@@ -86,7 +90,7 @@ class SimulatedFiles::FileReader final : public Reader {
   }
   std::optional<FileStatus> status() const override {
     if (!file_->regular) return std::nullopt;
-    return FileStatus{1, file_->inode, file_->bytes.size()};
+    return file_->status();
   }
   void seek(std::uint64_t offset) override { at_ = offset; }
 
@@ -239,7 +243,7 @@ bool SimulatedFiles::is_link(const std::string& path) { return disk_->links.cont
 std::optional<FileStatus> SimulatedFiles::status(const std::string& path) {
   const auto found = disk_->files.find(path);
   if (found == disk_->files.end()) return std::nullopt;
-  return FileStatus{1, found->second->inode, found->second->bytes.size()};
+  return found->second->status();
 }
 
 std::vector<std::string> SimulatedFiles::list(const std::string& directory) {
@@ -287,7 +291,9 @@ void SimulatedFiles::make_unreadable(const std::string& path) {
 }
 void SimulatedFiles::add(const std::string& path, std::string_view bytes) { disk_->files.at(path)->bytes += bytes; }
 void SimulatedFiles::overwrite(const std::string& path, std::string bytes) {
-  disk_->files.at(path)->bytes = std::move(bytes);
+  File& file = *disk_->files.at(path);
+  file.bytes = std::move(bytes);
+  ++file.overwritten;
 }
 void SimulatedFiles::give_standard_input(std::string bytes) { disk_->input->bytes = std::move(bytes); }
 void SimulatedFiles::set_files_most(std::size_t many) { disk_->files_most = many; }

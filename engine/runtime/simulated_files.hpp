@@ -36,7 +36,7 @@ class SimulatedFiles final : public Files {
   // What a test arranges.
   void put(const std::string& path, std::string bytes);
   void add(const std::string& path, std::string_view bytes);   ///< To the end of the file that is there.
-  void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes.
+  void overwrite(const std::string& path, std::string bytes);  ///< The same file, with other bytes, a second later.
   void make_directory(const std::string& path);
   void call_link(const std::string& path);  ///< What is there is told to be reached over a symbolic link.
   void make_unlistable(const std::string& path, bool unlistable = true);  ///< Listing it is permission_denied.

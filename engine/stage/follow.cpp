@@ -532,9 +532,12 @@ class Follower {
   Task<> read_on(const std::shared_ptr<Followed>& file) {
     const auto status = file->reader->status();
     const std::uint64_t size = status ? status->size : 0;
-    if (size != file->seen_size || size < file->read_to()) {
+    const runtime::WallTime modified = status ? status->modified : runtime::WallTime{};
+    // It may have been cut and have grown to the very same size since.
+    if (size != file->seen_size || modified != file->seen_modified || size < file->read_to()) {
       co_await look_for_another_beginning(*file, size);
       file->seen_size = size;
+      file->seen_modified = modified;
     }
     note_behind(*file, size);
     source_.origin = file->origin;

@@ -1,9 +1,11 @@
 // A file that is followed, by whatever name, and how far it has been read.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/runtime/files.hpp"
 #include "engine/stage/intake.hpp"
@@ -29,9 +31,10 @@ struct Followed {
   std::uint64_t size_now = 0;               // By the look that found its name last.
   std::unique_ptr<LineIntake> lines;
   std::shared_ptr<message::Metadata> origin;
-  std::uint64_t began_at = 0;   // Where `lines` began to read.
-  std::uint64_t seen_size = 0;  // At the last look.
-  std::int64_t behind = 0;      // Bytes to be read, as counted.
+  std::uint64_t began_at = 0;         // Where `lines` began to read.
+  std::uint64_t seen_size = 0;        // At the last look,
+  runtime::WallTime seen_modified{};  // and when it had been written to last.
+  std::int64_t behind = 0;            // Bytes to be read, as counted.
   Fingerprint beginning;
   std::string before;           // The last bytes before began_at, where a copy is to be known by them.
   std::optional<Cut> cut;       // The last time that it was.

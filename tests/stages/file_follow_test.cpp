@@ -342,6 +342,16 @@ BOOST_AUTO_TEST_CASE(what_can_not_be_looked_at_for_a_while_has_not_gone) {
   BOOST_TEST(machine.out() == "1\n1\nnot yet\n2\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_cut_and_has_grown_to_the_same_size_by_the_next_look_is_read_anew) {
+  Machine machine;
+  machine.files().put("app.log", "alive 1\n");
+  machine.start();
+  machine.wait(1s);
+  machine.files().overwrite("app.log", "alive 2\n");
+  machine.wait(1s);
+  BOOST_TEST(machine.out() == "alive 1\nalive 2\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_copy_that_a_rotation_makes_before_it_cuts_is_read_only_behind_what_was_read) {
   Machine machine("follow: 'app.log*'", named);
   machine.files().put("app.log", "1\n2\n");
