@@ -95,6 +95,11 @@ class Follower {
       if (source_.abandoned()) co_return;
       co_await read(file);
     }
+    // At once: written down without that the file was cut, its copy would be new to the next start.
+    if (std::exchange(cut_one_, false) && many_) {
+      co_await look();
+      co_await know_copies();
+    }
     co_await write_down();
   }
 
@@ -586,6 +591,7 @@ class Follower {
                     file.lines->line(), file.done_offset, file.done_line, source_.core.now()};
       }
       begin_at(file, 0, 0);
+      cut_one_ = true;
       file.beginning = {};
       // What is still to be answered of its old bytes says nothing of the new ones.
       std::erase_if(marks_, [&file](const Mark& mark) { return mark.file.get() == &file; });
@@ -675,6 +681,7 @@ class Follower {
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<Followed>> open_;
   std::deque<Mark> marks_;
   bool changed_ = false;   // Since it was written down.
+  bool cut_one_ = false;   // In this round.
   bool new_ones_ = false;  // Among files_, since then.
   bool told_unwritten_ = false, more_to_read_ = false;
   Time wrote_{};

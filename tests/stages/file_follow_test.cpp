@@ -436,6 +436,22 @@ BOOST_AUTO_TEST_CASE(a_copy_is_known_also_of_what_was_read_before_a_restart) {
   BOOST_TEST(machine.out() == "1\n2\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_is_known_where_weir_is_stopped_as_soon_as_it_has_seen_the_cut) {
+  for (const bool seen_before : {false, true}) {
+    Machine machine("follow: 'app.log*'");
+    machine.files().put("app.log", "1\n2\n");
+    machine.start();
+    machine.files().put("app.log.1", "1\n2\n3\n");
+    if (seen_before) machine.wait(250ms);
+    machine.files().overwrite("app.log", "4\n");
+    machine.wait(250ms);
+    machine.drain();
+    machine.start();
+    machine.wait(1s);
+    BOOST_TEST(machine.out() == "1\n2\n4\n3\n");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_copy_that_is_made_while_weir_does_not_run_is_known_too) {
   Machine machine("follow: 'app.log*'");
   machine.files().put("app.log", "1\n2\n");
