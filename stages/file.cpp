@@ -52,14 +52,14 @@ io::Compression compression_of(const FileConfig& config, std::string_view path) 
 Format format_of(const FileConfig& config, std::string_view path) {
   if (config.format) return *config.format;
   path = io::without_compression(path);
-  if (path.ends_with(".ndjson") || path.ends_with(".jsonl")) return Format::ndjson;
-  if (path.ends_with(".json")) return Format::json;
-  if (path.ends_with(".csv") || path.ends_with(".tsv")) return Format::csv;
+  if (io::ends_in(path, ".ndjson") || io::ends_in(path, ".jsonl")) return Format::ndjson;
+  if (io::ends_in(path, ".json")) return Format::json;
+  if (io::ends_in(path, ".csv") || io::ends_in(path, ".tsv")) return Format::csv;
   return Format::lines;
 }
 
 char delimiter_of(const FileConfig& config, std::string_view path) {
-  const bool tabs = io::without_compression(path).ends_with(".tsv");
+  const bool tabs = io::ends_in(io::without_compression(path), ".tsv");
   return static_cast<char>(config.delimiter.value_or(tabs ? io::Delimiter::tab : io::Delimiter::comma));
 }
 

@@ -195,9 +195,17 @@ class Unzstd final : public Decompressing {
 
 }  // namespace
 
+bool ends_in(std::string_view path, std::string_view ending) {
+  if (path.size() < ending.size()) return false;
+  path.remove_prefix(path.size() - ending.size());
+  return std::equal(path.begin(), path.end(), ending.begin(), [](char c, char small) {
+    return c == small || ('A' <= c && c <= 'Z' && c + ('a' - 'A') == small);
+  });
+}
+
 Compression compression_of(std::string_view path) {
-  if (path.ends_with(".gz")) return Compression::gzip;
-  if (path.ends_with(".zst")) return Compression::zstd;
+  if (ends_in(path, ".gz")) return Compression::gzip;
+  if (ends_in(path, ".zst")) return Compression::zstd;
   return Compression::none;
 }
 

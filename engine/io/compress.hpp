@@ -16,6 +16,8 @@ enum class Compression : std::uint8_t { none, gzip, zstd };
 Compression compression_of(std::string_view path);
 /// Without that ending.
 std::string_view without_compression(std::string_view path);
+/// Whether a name ends so, in letters of either size: `DATA.CSV` ends in `.csv`.
+bool ends_in(std::string_view path, std::string_view ending);
 
 /// Appends the bytes as one whole member (gzip) or frame (zstd). Members may follow each other: together they are what
 /// their contents are together. Throws std::bad_alloc.

@@ -57,6 +57,16 @@ BOOST_AUTO_TEST_CASE(fields_may_stand_between_other_delimiters) {
   BOOST_TEST(bench.files().text("out.csv") == "a|b\n1|x\ty\n2|\"3|4\"\n");
 }
 
+BOOST_AUTO_TEST_CASE(the_ending_of_a_name_says_the_format_in_large_letters_too) {
+  Bench bench(
+      "stages:\n  in: {file: {read: DATA.CSV}}\n  out: {from: in, file: {append: out.NDJSON}}\n"
+      "  tabs: {from: in, file: {append: Out.Tsv}}\n");
+  bench.files().put("DATA.CSV", "a,b\n1,2\n");
+  bench.run();
+  BOOST_TEST(bench.files().text("out.NDJSON") == "{\"a\":\"1\",\"b\":\"2\"}\n");
+  BOOST_TEST(bench.files().text("Out.Tsv") == "a\tb\n1\t2\n");
+}
+
 BOOST_AUTO_TEST_CASE(where_no_record_names_the_fields_they_are_given) {
   for (const std::uint64_t cut : {0, 1, 7}) {
     const Got got(", format: csv, columns: [id, name], types: {id: integer}",
