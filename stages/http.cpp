@@ -6,6 +6,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "engine/io/address.hpp"
 #include "engine/io/binary_text.hpp"
 #include "engine/io/http_client.hpp"
 #include "engine/io/tls.hpp"

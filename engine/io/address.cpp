@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace weir::io {
@@ -38,6 +40,52 @@ std::optional<Address> parse_address(const std::string& text) {
     return std::nullopt;
   }
   return address;
+}
+
+bool is_public_address(std::span<const std::uint8_t> address) {
+  struct Net {
+    std::array<std::uint8_t, 4> bytes;
+    int bits;
+  };
+  const auto in = [](std::span<const std::uint8_t> from, const Net& net) {
+    for (int bit = 0; bit < net.bits; ++bit) {
+      const auto at = static_cast<std::size_t>(bit / 8);
+      if (((from[at] ^ net.bytes[at]) >> (7 - bit % 8)) & 1) return false;
+    }
+    return true;
+  };
+  if (address.size() == 4) {
+    constexpr std::array<Net, 16> kept{{{{0, 0, 0, 0}, 8},
+                                        {{10, 0, 0, 0}, 8},
+                                        {{100, 64, 0, 0}, 10},
+                                        {{127, 0, 0, 0}, 8},
+                                        {{169, 254, 0, 0}, 16},
+                                        {{172, 16, 0, 0}, 12},
+                                        {{192, 0, 0, 0}, 24},
+                                        {{192, 0, 2, 0}, 24},
+                                        {{192, 88, 99, 0}, 24},
+                                        {{192, 168, 0, 0}, 16},
+                                        {{198, 18, 0, 0}, 15},
+                                        {{198, 51, 100, 0}, 24},
+                                        {{203, 0, 113, 0}, 24},
+                                        {{224, 0, 0, 0}, 4},
+                                        {{240, 0, 0, 0}, 4},
+                                        {{255, 255, 255, 255}, 32}}};
+    return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
+  }
+  if (address.size() != 16) return false;
+  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  constexpr std::array<std::uint8_t, 12> translated{0, 0x64, 0xff, 0x9b};
+  if (std::equal(mapped.begin(), mapped.end(), address.begin()) ||
+      std::equal(translated.begin(), translated.end(), address.begin())) {
+    return is_public_address(address.subspan(12));
+  }
+  // 6to4 carries an IPv4 address behind its first two bytes.
+  if (address[0] == 0x20 && address[1] == 0x02) return is_public_address(address.subspan(2, 4));
+  if ((address[0] >> 5) != 1) return false;  // 2000::/3 is all there is of the internet.
+  constexpr std::array<Net, 3> kept{
+      {{{0x20, 0x01, 0x00, 0x00}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x3f, 0xff, 0x00, 0x00}, 20}}};
+  return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
 }
 
 }  // namespace weir::io

@@ -17,8 +17,10 @@
 
 #include "engine/config/trimmed.hpp"
 #include "engine/config/values.hpp"
+#include "engine/io/address.hpp"
 #include "engine/io/compress.hpp"
 #include "engine/io/curl.hpp"
+#include "engine/io/http_connections.hpp"
 #include "engine/io/robots.hpp"
 #include "engine/io/tls.hpp"
 #include "engine/runtime/assert.hpp"
@@ -148,80 +150,6 @@ Reason reason_of(CURLcode code, std::string_view text) {
   }
 }
 
-/// What the kernel calls a socket, for as long as the machine is up: its number may be another's already. 0: none.
-std::uint64_t cookie_of(curl_socket_t fd) noexcept {
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
-/// The sockets of a client's connections: those whose end its close() hears of, once they are made.
-class Connections {
- public:
-  /// What a connection is known by, to whoever is about to send: both addresses.
-  static std::string ends(const char* there, int port, const char* here, int own_port) {
-    return std::string(there) + ' ' + std::to_string(port) + ' ' + here + ' ' + std::to_string(own_port);
-  }
-
-  void opened(curl_socket_t fd) { sockets_.insert_or_assign(fd, Socket{cookie_of(fd), {}, false}); }
-  /// One of these is the connection with these ends.
-  void made(const std::vector<curl_socket_t>& among, const std::string& ends, int own_port) {
-    for (const auto fd : among) {
-      const auto found = sockets_.find(fd);
-      if (found == sockets_.end() || port_of(fd) != own_port) continue;
-      found->second.ends = ends;
-      by_ends_.insert_or_assign(ends, fd);
-    }
-  }
-  /// It speaks HTTP/1: whatever comes is an answer, to one who waits. (By HTTP/2 others may be waiting, and more than
-  /// answers comes.)
-  void answers_in_turn(const std::string& ends) {
-    if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).in_turn = true;
-  }
-  /// Its socket, where that is known of it.
-  std::optional<curl_socket_t> answering_in_turn(const std::string& ends) const {
-    const auto found = by_ends_.find(ends);
-    if (found == by_ends_.end() || !sockets_.at(found->second).in_turn) return std::nullopt;
-    return found->second;
-  }
-  /// Of one that answers in turn: something came while nobody waited for an answer, or it was closed. It would be taken
-  /// for the next one's.
-  static bool has_unasked_input(curl_socket_t fd) {
-    char byte = 0;
-    return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-  }
-  /// Whether the number is still the socket that it was.
-  bool is_open(curl_socket_t fd) const noexcept {
-    const auto found = sockets_.find(fd);
-    return found != sockets_.end() && found->second.cookie == cookie_of(fd);
-  }
-  void forget(curl_socket_t fd) noexcept {
-    const auto found = sockets_.find(fd);
-    if (found == sockets_.end()) return;
-    if (const auto known = by_ends_.find(found->second.ends); known != by_ends_.end() && known->second == fd) {
-      by_ends_.erase(known);
-    }
-    sockets_.erase(found);
-  }
-
- private:
-  struct Socket {
-    std::uint64_t cookie;
-    std::string ends;
-    bool in_turn;
-  };
-  static int port_of(curl_socket_t fd) noexcept {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return -1;
-    // The port stands in the same place in both.
-    return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
-  }
-
-  std::unordered_map<curl_socket_t, Socket> sockets_;
-  std::unordered_map<std::string, curl_socket_t> by_ends_;
-};
-
 /// A socket of libcurl's that Asio watches. Asio never closes it: it is released before libcurl does. One that only
 /// rests between two requests stays registered, which spares most of the system calls.
 template <class Inside>
@@ -257,7 +185,7 @@ struct HttpClient::Inside : std::enable_shared_from_this<HttpClient::Inside> {
 
   using Watched = Watch<Inside>;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watched>> watches;
-  Connections connections;  // Other sockets are of threads that resolve names.
+  HttpConnections connections;  // Other sockets are of threads that resolve names.
   TlsGoodbyes goodbyes;
   std::optional<Time> due;  // When libcurl wants to be called;
   std::unique_ptr<runtime::Alarm> alarm;
@@ -302,7 +230,7 @@ class Transfer {
   using Headers = std::unique_ptr<curl_slist, decltype(Curl::slist_free_all)>;
 
   /// `connections`: where its sockets are noted.
-  Transfer(runtime::Core& core, const HttpClientOptions& options, Connections& connections, TlsGoodbyes& goodbyes,
+  Transfer(runtime::Core& core, const HttpClientOptions& options, HttpConnections& connections, TlsGoodbyes& goodbyes,
            const HttpCall& call, HttpReply& reply)
       : news(core), options_(options), connections_(connections), goodbyes_(goodbyes), call_(call), reply_(reply) {}
   ~Transfer() {
@@ -521,7 +449,7 @@ class Transfer {
     ends_ = std::move(ends);
     const auto in_turn = connections_.answering_in_turn(ends_);
     met_http_1_ |= in_turn.has_value();
-    if (made == 0 && in_turn && Connections::has_unasked_input(*in_turn)) {
+    if (made == 0 && in_turn && HttpConnections::has_unasked_input(*in_turn)) {
       repeat = Repeat::same;
       return false;
     }
@@ -530,8 +458,8 @@ class Transfer {
   static int before_sending(void* of, char* there, char* here, int port, int own_port) noexcept {
     auto& transfer = *static_cast<Transfer*>(of);
     try {
-      return transfer.may_send_by(Connections::ends(there, port, here, own_port), own_port) ? CURL_PREREQFUNC_OK
-                                                                                            : CURL_PREREQFUNC_ABORT;
+      return transfer.may_send_by(HttpConnections::ends(there, port, here, own_port), own_port) ? CURL_PREREQFUNC_OK
+                                                                                                : CURL_PREREQFUNC_ABORT;
     } catch (const std::bad_alloc&) {
       return CURL_PREREQFUNC_ABORT;
     }
@@ -732,7 +660,7 @@ class Transfer {
 
  private:
   const HttpClientOptions& options_;
-  Connections& connections_;
+  HttpConnections& connections_;
   TlsGoodbyes& goodbyes_;
   const HttpCall& call_;
   HttpReply& reply_;
@@ -1024,54 +952,6 @@ runtime::Task<HttpReply> HttpClient::Inside::exchange(HttpCall call, std::int64_
   reply.time = core.now() - begun;
   reply.url = std::move(call.url);
   co_return reply;
-}
-
-// ------------------------------------------------------------------------------------------------------- small readers
-
-bool is_public_address(std::span<const std::uint8_t> address) {
-  struct Net {
-    std::array<std::uint8_t, 4> bytes;
-    int bits;
-  };
-  const auto in = [](std::span<const std::uint8_t> from, const Net& net) {
-    for (int bit = 0; bit < net.bits; ++bit) {
-      const auto at = static_cast<std::size_t>(bit / 8);
-      if (((from[at] ^ net.bytes[at]) >> (7 - bit % 8)) & 1) return false;
-    }
-    return true;
-  };
-  if (address.size() == 4) {
-    constexpr std::array<Net, 16> kept{{{{0, 0, 0, 0}, 8},
-                                        {{10, 0, 0, 0}, 8},
-                                        {{100, 64, 0, 0}, 10},
-                                        {{127, 0, 0, 0}, 8},
-                                        {{169, 254, 0, 0}, 16},
-                                        {{172, 16, 0, 0}, 12},
-                                        {{192, 0, 0, 0}, 24},
-                                        {{192, 0, 2, 0}, 24},
-                                        {{192, 88, 99, 0}, 24},
-                                        {{192, 168, 0, 0}, 16},
-                                        {{198, 18, 0, 0}, 15},
-                                        {{198, 51, 100, 0}, 24},
-                                        {{203, 0, 113, 0}, 24},
-                                        {{224, 0, 0, 0}, 4},
-                                        {{240, 0, 0, 0}, 4},
-                                        {{255, 255, 255, 255}, 32}}};
-    return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
-  }
-  if (address.size() != 16) return false;
-  constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  constexpr std::array<std::uint8_t, 12> translated{0, 0x64, 0xff, 0x9b};
-  if (std::equal(mapped.begin(), mapped.end(), address.begin()) ||
-      std::equal(translated.begin(), translated.end(), address.begin())) {
-    return is_public_address(address.subspan(12));
-  }
-  // 6to4 carries an IPv4 address behind its first two bytes.
-  if (address[0] == 0x20 && address[1] == 0x02) return is_public_address(address.subspan(2, 4));
-  if ((address[0] >> 5) != 1) return false;  // 2000::/3 is all there is of the internet.
-  constexpr std::array<Net, 3> kept{
-      {{{0x20, 0x01, 0x00, 0x00}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x3f, 0xff, 0x00, 0x00}, 20}}};
-  return std::none_of(kept.begin(), kept.end(), [&](const Net& net) { return in(address, net); });
 }
 
 }  // namespace weir::io

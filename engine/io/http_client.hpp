@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -74,8 +73,9 @@ class HttpClient {
   /// stream is (HTTP/2). Failures: connect (name, refused, unreachable), tls, timeout (of the three times),
   /// robots, size (max_body, compressed too well), decode (compressed more than once), io (reset, cut short, not HTTP),
   /// status (too many redirects), type (what can be no request). A request on a kept connection that the server has
-  /// closed meanwhile is sent again, once, by a new one, if no byte of a reply came, and if that is harmless: nothing had
-  /// gone out, or the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has no body.
+  /// closed meanwhile is sent again, once, by a new one, if no byte of a reply came, and if that is harmless: nothing
+  /// had gone out, or the method is repeatable (not POST, not PATCH). HTTP/2 is spoken for what is repeatable and has
+  /// no body.
   runtime::Task<HttpReply> call(HttpCall call);
 
   std::size_t calls() const;  ///< Under way now.
@@ -84,9 +84,5 @@ class HttpClient {
   struct Inside;
   std::shared_ptr<Inside> inside_;
 };
-
-/// Whether the bytes (4 or 16) are an address of the public internet: not this machine, a private or a link-local net,
-/// a group, or one set aside for examples and measurements; IPv4 inside IPv6 is looked at as IPv4.
-bool is_public_address(std::span<const std::uint8_t> address);
 
 }  // namespace weir::io

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/io/address.hpp"
 #include "engine/io/compress.hpp"
 #include "engine/io/http_server.hpp"
 #include "engine/runtime/real.hpp"
