@@ -19,6 +19,17 @@ bool lies_in(const Arena& arena, const char* bytes) {
   return bytes >= arena.data() && bytes <= arena.data() + arena.capacity();
 }
 
+/// answer(Token&, std::uint32_t rows) for each run of rows of one token, of rows `from` … `to` - 1.
+template <class Tokens, class Answer>
+void each_run(const Tokens& tokens, std::size_t from, std::size_t to, Answer answer) {
+  for (std::size_t row = from; row < to;) {
+    Token* const token = tokens[row];
+    std::uint32_t run = 0;
+    for (; row < to && tokens[row] == token; ++row) ++run;
+    if (token) answer(*token, run);
+  }
+}
+
 }  // namespace
 
 Batch::Batch() = default;
@@ -425,20 +436,14 @@ void Batch::done_all() noexcept {
 
 void Batch::shed_all(const std::function<Failure()>& why) noexcept {
   if (Token* const token = std::exchange(all_token_, nullptr)) token->shed(static_cast<std::uint32_t>(size_), why);
-  for (std::size_t row = 0; has_tokens_ && row < size_; ++row) {
-    if (Token* const token = std::exchange(token_[row], nullptr)) token->shed(1, why);
-  }
+  if (!has_tokens_) return;
+  each_run(token_, 0, size_, [&why](Token& token, std::uint32_t rows) { token.shed(rows, why); });
   has_tokens_ = false;
 }
 
 /// The tokens of the column hear that rows `from` … `to` - 1 are done.
 void Batch::answer_run(std::size_t from, std::size_t to) const noexcept {
-  for (std::size_t row = from; row < to;) {
-    Token* const token = token_[row];
-    std::uint32_t run = 0;
-    for (; row < to && token_[row] == token; ++row) ++run;
-    if (token) token->done(run);
-  }
+  each_run(token_, from, to, [](Token& token, std::uint32_t rows) { token.done(rows); });
 }
 
 void Batch::fail(std::size_t row, Failure failure) noexcept {
