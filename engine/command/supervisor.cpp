@@ -193,7 +193,8 @@ void Supervisor::drain(std::string_view why) {
       }));
     }));
   }
-  observe::log(Level::info, "draining", {{"why", why}, {"at_most", config::show(longest)}});
+  if (signals_ == 0) return observe::log(Level::info, "draining", {{"why", why}, {"at_most", config::show(longest)}});
+  observe::log(Level::info, "draining", {{"why", why}, {"at_most", config::show(longest)}, {"again", "stops at once"}});
 }
 
 void Supervisor::stop() {
@@ -244,7 +245,9 @@ void Supervisor::on_ended(std::size_t index, const graph::Ending& ending) {
   }
   if (ending.unheard > 0) {
     observe::log(Level::error, "messages failed and nobody listened",
-                 {{"pipeline", pipeline.name}, {"messages", ending.unheard}});
+                 {{"pipeline", pipeline.name},
+                  {"messages", ending.unheard},
+                  {"hint", "read `any.failed`, or `STAGE.failed`, to keep them"}});
     worsen(exit_code::failures);
   }
   const bool all_ended =

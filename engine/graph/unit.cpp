@@ -57,8 +57,14 @@ Node* Unit::node(std::size_t stage) const {
 
 void Unit::tell_lost(stage::Context& context, const message::Failure& why) {
   ++*setting_.unheard;
-  context.log(observe::Level::error, "a message failed and nobody listens",
-              {{"failed_stage", why.stage}, {"why", why.text}});
+  constexpr const char* what = "a message failed and nobody listens";
+  const auto& plan = *setting_.plan;
+  const auto stage = plan.find(why.stage);
+  const std::string place = why.place.empty() && stage ? plan.stages[*stage].place.str() : why.place;
+  const observe::Field pipeline{"pipeline", context.pipeline}, source{"stage", context.name()};
+  const observe::Field of{"failed_stage", why.stage}, text{"why", why.text}, yaml{"yaml", place};
+  if (!why.line) return observe::log(observe::Level::error, what, {pipeline, source, of, text, yaml});
+  observe::log(observe::Level::error, what, {pipeline, source, of, text, {"line", *why.line}, yaml});
 }
 
 void Unit::tell_beyond(stage::Context& context, const message::FailedRow& row) {

@@ -61,6 +61,9 @@ Failure from_lua(std::string text) {
   const bool no_value = text.starts_with("bad argument") &&
                         (text.find("got nil") != std::string::npos || text.find("got no value") != std::string::npos);
   if (text.starts_with("attempt to ")) replace(text, "attempt to ", "cannot ");
+  if (text == "cannot compare number with string" || text == "cannot compare string with number") {
+    text += ": num(…) makes a number of a text";
+  }
   return {no_value ? Reason::missing : Reason::type, std::move(text)};
 }
 

@@ -152,8 +152,8 @@ Records::State Records::take_csv(const std::optional<io::CsvError>& error) {
   if (!names_wrong_.empty()) return no(names_wrong_);
   if (columns_.empty()) return take_names();
   if (fields_.size() != columns_.size()) {
-    return no("the record has " + std::to_string(fields_.size()) + " fields, but " + std::to_string(columns_.size()) +
-              " are named");
+    return no("the record has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " field" : " fields") +
+              ", but " + std::to_string(columns_.size()) + (columns_.size() == 1 ? " is" : " are") + " named");
   }
   object_ = "{";
   for (std::size_t i = 0; i < fields_.size(); ++i) {

@@ -103,6 +103,7 @@ BOOST_AUTO_TEST_CASE(for_begins_the_drain_and_a_drain_that_lost_nothing_ends_wit
   const auto end = ran({folder.file("endless.yaml", ticking), "--for", "100ms"});
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(contains(end.err, "msg=draining why=--for"), end.err);
+  BOOST_TEST(!contains(end.err, "again="), end.err);
 }
 
 BOOST_AUTO_TEST_CASE(sigterm_under_load_drains_and_loses_nothing) {
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(sigterm_under_load_drains_and_loses_nothing) {
   child.signal(SIGTERM);
   const auto end = child.end();
   BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(contains(end.err, "msg=draining why=SIGTERM"), end.err);
+  BOOST_TEST(contains(end.err, "msg=draining why=SIGTERM at_most=30s again=\"stops at once\""), end.err);
   BOOST_TEST(counted_up(end.out) >= 5000U);
 }
 

@@ -438,7 +438,17 @@ BOOST_AUTO_TEST_CASE(what_fails_behind_an_aggregate_leaves_by_any_failed_or_is_t
   Bench bench(stages);
   bench.run();
   BOOST_TEST(bench.ending().unheard >= 3U);
-  BOOST_TEST(bench.log.find("a message failed and nobody listens\" failed_stage=h why=no") != std::string::npos,
+  BOOST_TEST(bench.log.find("a message failed and nobody listens\" failed_stage=h why=no yaml=test.yaml:6:22") !=
+                 std::string::npos,
+             bench.log);
+}
+
+BOOST_AUTO_TEST_CASE(what_nobody_hears_of_is_told_with_its_line_and_the_place_in_the_file) {
+  Bench bench("stages:\n  people: {file: {read: people.csv}}\n  out: {from: people, stdout: {}}\n");
+  bench.files().put("people.csv", "name,age\npeter,7\npaul\n");
+  bench.run();
+  BOOST_TEST(bench.log.find("failed_stage=people why=\"the record has 1 field, but 2 are named\" line=3 "
+                            "yaml=test.yaml:2:3\n") != std::string::npos,
              bench.log);
 }
 

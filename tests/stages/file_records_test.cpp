@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(where_no_record_names_the_fields_they_are_given) {
                "{\"id\":1,\"name\":\"Ann\"}\n"
                "{\"id\":2,\"name\":\"two\\nlines\"}\n"
                "{\"id\":4,\"name\":\"\"}\n");
-    BOOST_TEST(got.bad == "[\"decode\",4,\"the record has 1 fields, but 2 are named\",\"3\"]\n");
+    BOOST_TEST(got.bad == "[\"decode\",4,\"the record has 1 field, but 2 are named\",\"3\"]\n");
   }
   const auto mistakes = [](const std::string& options) {
     return Bench("stages:\n  in: {file: {read: in" + options + "}}\n  out: {from: in, drop: {}}\n").mistakes();
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_record_fails_with_its_line_and_the_rest_is_read)
   BOOST_TEST(got.good == "{\"n\":1,\"m\":\"a\"}\n{\"n\":3,\"m\":\"c\\n\\nd\"}\n{\"n\":5,\"m\":\"h\"}\n");
   BOOST_TEST(got.bad ==
              "[\"decode\",3,\"'n' is no integer: x\",\"x,b\"]\n"
-             "[\"decode\",4,\"the record has 1 fields, but 2 are named\",\"2\"]\n"
+             "[\"decode\",4,\"the record has 1 field, but 2 are named\",\"2\"]\n"
              "[\"decode\",8,\"not CSV: a quote inside a field that does not begin with one, byte 4 of the record\","
              "\"4,e\\\"f\"]\n"
              "[\"decode\",9,\"'n' is no integer: 0x10\",\"0x10,g\"]\n"
