@@ -602,9 +602,10 @@ struct Doubles::Inside {
         return i;
       }
       inside_.refuse(faked_.entries
-                         ? "no entry under `fake: " + faked_.name + "` answers this message: " + start_of(message)
+                         ? "no entry under `fake: " + faked_.name + "` answers the message " + start_of(message)
                          : "'" + faked_.name +
-                               "' calls outside, and the test has no `fake` for it: " + start_of(message));
+                               "' calls outside, and the test has no `fake` for it; it was to take the message " +
+                               start_of(message));
       failure = no_answer();
       return std::nullopt;
     }

@@ -288,6 +288,9 @@ class Matching {
     }
   }
 
+  /// What may be why nothing came.
+  void doubt(Lines doubts) { doubts_ = std::move(doubts); }
+
   /// What a source sends again comes when it can, after what came between.
   bool sent_again() const {
     return std::any_of(came_.begin(), came_.end(),
@@ -364,6 +367,7 @@ class Matching {
     Lines lines{"expected " + described(expected)};
     if (at == came_.size()) {
       lines.push_back(came_.empty() ? "nothing came" : "no more came after " + described(came_.back()));
+      if (came_.empty()) lines.insert(lines.end(), doubts_.begin(), doubts_.end());
       return tell(expected, wanting(expected, count, at), lines);
     }
     lines.push_back("came     " + described(came_[at]));
@@ -476,6 +480,7 @@ class Matching {
       lines.push_back(came_.empty() ? "nothing came"
                                     : "all that came, " + std::to_string(came_.size()) + " " + one_ +
                                           (came_.size() == 1 ? ", is" : "s, are") + " expected elsewhere");
+      if (came_.empty()) lines.insert(lines.end(), doubts_.begin(), doubts_.end());
     } else {
       lines.push_back("nearest  " + described(came_[*nearest]));
       lines.insert(lines.end(), least.begin(), least.end());
@@ -490,6 +495,7 @@ class Matching {
   const std::string one_, from_, whole_;
   const std::vector<Came>& came_;
   config::Diagnostics& failures_;
+  Lines doubts_;
   std::vector<const ExpectConfig*> expected_, none_;
   std::vector<std::vector<bool>> fits_;                       // By sort of message and expectation.
   std::vector<std::vector<std::vector<std::size_t>>> given_;  // By expectation and sort: the messages that it has,
@@ -604,6 +610,31 @@ bool in_order(const graph::Plan& plan, graph::PortRef from) {
   }
 }
 
+namespace {
+
+/// Of each source before these ports that reads outside, and to which the test gives nothing to read: that it does.
+Lines silent_sources(const Trial& trial, const std::vector<graph::PortRef>& ports) {
+  Lines told;
+  const auto look = [&](const graph::PlannedStage& planned) {
+    const auto& test = trial.config;
+    const bool reads_outside =
+        planned.configured.shape == stage::Shape::source && planned.configured.touches != stage::Touches::nothing;
+    const auto is_it = [&](const auto& one) { return one.first == planned.name; };
+    const auto is_sent_to = [&](const SendConfig& send) { return send.to == planned.name; };
+    if (!reads_outside || std::any_of(test.fake.begin(), test.fake.end(), is_it) ||
+        std::any_of(test.send.begin(), test.send.end(), is_sent_to)) {
+      return false;
+    }
+    std::string line = "'" + planned.name + "' reads outside, and the test has neither `fake` nor `send` for it";
+    if (std::find(told.begin(), told.end(), line) == told.end()) told.push_back(std::move(line));
+    return false;
+  };
+  for (const auto& port : ports) trial.plan->any_up_to(port.stage, look);
+  return told;
+}
+
+}  // namespace
+
 void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures) {
   static const std::vector<Came> nothing;
   std::vector<std::string> done, asked;
@@ -635,6 +666,7 @@ void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures
       if (other.from == expected.from) matching.expect(other);
     }
     const auto ports = find_ports(*trial.plan, *expected.from);
+    if (trial.config.clock == TestClock::simulated) matching.doubt(silent_sources(trial, ports));
     const bool ordered = ports.size() == 1 && in_order(*trial.plan, ports.front());
     matching.check(ordered && !matching.sent_again());
   }

@@ -1,6 +1,8 @@
 #include "engine/command/test.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <ostream>
 
 #include "engine/command/exit_code.hpp"
@@ -43,6 +45,14 @@ bool wanted(const Arguments& arguments, const std::string& name) {
                                                [&](const auto& part) { return name.find(part) != std::string::npos; });
 }
 
+/// As long as somebody wants to read it: 126.7ms, 12.76s.
+std::string brief(runtime::Duration took) {
+  using namespace std::chrono_literals;
+  if (took % 1ms == 0ns) return shown(took);
+  if (took >= 1s) return shown(std::chrono::round<std::chrono::duration<std::int64_t, std::centi>>(took));
+  return config::show(std::round(std::chrono::duration<double, std::milli>(took).count() * 10) / 10) + "ms";
+}
+
 struct Totals {
   std::size_t passed = 0, failed = 0;
 };
@@ -53,7 +63,7 @@ class TextReport {
   explicit TextReport(Streams& streams) : streams_(streams) {}
   void file(const std::string& path, bool tests) { streams_.out << path << (tests ? "\n" : ": no tests\n"); }
   void test(const Trial& trial, const Verdict& verdict) {
-    streams_.out << (verdict.passed() ? "  passed  " : "  failed  ") << trial.config.name << " (" << shown(verdict.took)
+    streams_.out << (verdict.passed() ? "  passed  " : "  failed  ") << trial.config.name << " (" << brief(verdict.took)
                  << ")";
     if (verdict.unheard > 0) {
       streams_.out << "; " << verdict.unheard << (verdict.unheard == 1 ? " message" : " messages")

@@ -324,3 +324,23 @@ BOOST_AUTO_TEST_CASE(the_same_test_ends_the_same_way_each_time) {
   const auto first = said_by({"test", trials + "failing.yaml"}).out;
   for (int i = 0; i < 3; ++i) BOOST_TEST((said_by({"test", trials + "failing.yaml"}).out == first));
 }
+
+BOOST_AUTO_TEST_CASE(how_long_a_test_took_is_said_as_somebody_wants_to_read_it) {
+  const weir::tests::TemporaryFolder folder;
+  const auto said = said_by({"test", folder.file("a.yaml",
+                                                 "stages:\n  a: {generate: {every: 63331448us, count: 2}}\n"
+                                                 "  b: {generate: {every: 126662896us, count: 1}}\n"
+                                                 "  c: {from: [a, b], drop: {}}\n"
+                                                 "tests:\n"
+                                                 "  - name: long\n"
+                                                 "    expect: [{exit: 0}]\n"
+                                                 "  - name: short\n"
+                                                 "    set: {stages.a.generate.every: 126.6628ms}\n"
+                                                 "    expect: [{exit: 0}]\n"
+                                                 "  - name: shorter\n"
+                                                 "    set: {stages.a.generate.every: 1ms}\n"
+                                                 "    expect: [{exit: 0}]\n")});
+  BOOST_TEST(said.out.find("  passed  long (63.33s)\n  passed  short (126.7ms)\n  passed  shorter (1ms)\n") !=
+                 std::string::npos,
+             said.out);
+}
