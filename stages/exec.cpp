@@ -105,7 +105,8 @@ void verify(const ExecConfig& config, config::Written& written) {
   bool shell = false, code = false;
   for (const auto& text : argv) {
     if (code && !text.constant()) {
-      written.error(role, "a template after the shell's `-c` would become code", "hand it over by `stdin` or by `env`");
+      written.error(role, "a template after the shell's `-c` may become code",
+                    "hand it over by `stdin`, or by `env: {ID: '{{ … }}'}`, which the code reads as \"$ID\"");
       break;
     }
     code = code || (shell && takes_code(text));

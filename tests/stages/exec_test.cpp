@@ -647,7 +647,9 @@ BOOST_AUTO_TEST_CASE(when_nobody_listens_any_more_the_child_is_ended) {
 // ------------------------------------------------------------------------------------------------------------ mistakes
 
 BOOST_AUTO_TEST_CASE(what_would_make_data_code_is_refused) {
-  const std::string cure = "a template after the shell's `-c` would become code; hand it over by `stdin` or by `env`";
+  const std::string cure =
+      "a template after the shell's `-c` may become code; hand it over by `stdin`, or by `env: {ID: '{{ … }}'}`, "
+      "which the code reads as \"$ID\"";
   BOOST_TEST(mistake("{run: [sh, -c, 'echo {{ text }}']}") == cure);
   BOOST_TEST(mistake("{run: [/bin/bash, -ec, 'echo \"{{ text }}\"']}") == cure);
   BOOST_TEST(mistake("{run: [env, sh, -c, 'x', '{{ text }}']}") == cure);
