@@ -16,9 +16,9 @@ using config::Node;
 using config::Place;
 
 /// Who puts out what leaves the stage by this port: of a `do` its last step, but failures and ports of their own come
-/// from any of them. None, and an error told, where there is no such port.
+/// from any of them. None, and an error told, where there is no such port. `path`: of the `from` that names it.
 std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::string& port, const Place& place,
-                             Diagnostics& diagnostics) {
+                             Diagnostics& diagnostics, const std::string& path) {
   const std::size_t last = plan.last_step(first);
   std::vector<PortRef> found;
   std::vector<std::string> known;
@@ -44,11 +44,11 @@ std::vector<PortRef> port_of(const Plan& plan, std::size_t first, const std::str
       if (!opens.empty()) otherwise += "; " + opens;
     }
     diagnostics.error(place, "stage '" + stage.name + "' has no port '" + port + "'",
-                      config::did_you_mean(port, known, otherwise));
+                      config::did_you_mean(port, known, otherwise), path);
   } else if (found.front().port == stage::main_port && !stage.configured.main_output && !doubtful) {
     const std::string own = stage.configured.ports.empty() ? std::string() : stage.configured.ports.front();
     diagnostics.error(place, "nothing leaves by the main output of '" + stage.name + "': it is a " + stage.kind->name(),
-                      own.empty() ? "" : "read one of its ports, such as '" + stage.name + "." + own + "'");
+                      own.empty() ? "" : "read one of its ports, such as '" + stage.name + "." + own + "'", path);
     return {};
   }
   return found;
@@ -68,6 +68,7 @@ class Wiring {
         planned.inputs.emplace_back(stage - 1, stage::main_port);
         continue;
       }
+      path_ = "stages." + planned.name + ".from";
       const auto& node = *plan_.pipeline.find(planned.name);
       const Node* from = node.body.find("from");
       if (from && node.scope.guesses(*from)) {
@@ -101,7 +102,7 @@ class Wiring {
     const std::string name = full_name(inside, text.substr(0, dot));
     const std::string port(dot == std::string::npos ? config::main_word : std::string_view(text).substr(dot + 1));
     if (const auto* instance = instance_named(name)) return port_of_instance(*instance, port, place);
-    if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_);
+    if (const auto stage = plan_.find(name)) return port_of(plan_, *stage, port, place, diagnostics_, path_);
     const auto& refused = plan_.pipeline.refused;
     if (std::find(refused.begin(), refused.end(), name) != refused.end()) return found;
     std::vector<std::string> names;
@@ -109,12 +110,12 @@ class Wiring {
     const auto near = config::nearest(text.substr(0, dot), names);
     if (inside.empty() && text.substr(0, dot) == config::any_word) {
       diagnostics_.error(place, "there is no '" + text + "'",
-                         "`" + std::string(config::any_failed) + "` is what failed and nobody else listens to");
+                         "`" + std::string(config::any_failed) + "` is what failed and nobody else listens to", path_);
       return found;
     }
     diagnostics_.error(
         place, "there is no stage '" + text.substr(0, dot) + "'" + (inside.empty() ? "" : " inside '" + inside + "'"),
-        near.empty() ? "" : "did you mean '" + near + "'?");
+        near.empty() ? "" : "did you mean '" + near + "'?", path_);
     return found;
   }
 
@@ -181,7 +182,7 @@ class Wiring {
         text == config::any_failed ? std::any_of(plan_.stages.begin(), plan_.stages.end(), is_unknown) : refs.empty();
     for (const PortRef& ref : refs) {
       if (std::find(reader.inputs.begin(), reader.inputs.end(), ref) != reader.inputs.end()) {
-        diagnostics_.error(place, "'" + text + "' is read twice here");
+        diagnostics_.error(place, "'" + text + "' is read twice here", "", path_);
         return;
       }
       reader.inputs.push_back(ref);
@@ -200,10 +201,11 @@ class Wiring {
       diagnostics_.error(instance->place,
                          "stage '" + instance->name + "' reads nothing, and '" + reader.name.substr(name.size() + 1) +
                              "' inside of it would read what it reads",
-                         "say `from: STAGE`");
+                         "say `from: STAGE`", "stages." + instance->name);
       return;
     }
     if (std::find(fed_.begin(), fed_.end(), instance) == fed_.end()) fed_.push_back(instance);
+    path_ = "stages." + name + ".from";
     for (const auto& [text, place] : texts(instance->from)) read(reader, text, place, instance->inside);
   }
 
@@ -263,21 +265,21 @@ class Wiring {
     if (givers.empty()) givers = std::move(sinks);
     if (main && givers.size() > 1) {
       diagnostics_.error(place, "'" + instance.name + "' has more than one output",
-                         "read one of '" + config::listed(givers, "', '") + "'");
+                         "read one of '" + config::listed(givers, "', '") + "'", path_);
       return {};
     }
     if (givers.empty()) {
       diagnostics_.error(place,
                          main ? "nothing leaves by the main output of '" + instance.name + "'"
                               : "'" + instance.name + "' has no port '" + port + "'",
-                         "what is inside of it can be read as '" + instance.name + "/STAGE'");
+                         "what is inside of it can be read as '" + instance.name + "/STAGE'", path_);
       return {};
     }
     std::vector<PortRef> found;
     for (const auto& name : givers) {
       const auto* inner = instance_named(name);
-      const auto refs =
-          inner ? port_of_instance(*inner, port, place) : port_of(plan_, *plan_.find(name), port, place, diagnostics_);
+      const auto refs = inner ? port_of_instance(*inner, port, place)
+                              : port_of(plan_, *plan_.find(name), port, place, diagnostics_, path_);
       found.insert(found.end(), refs.begin(), refs.end());
     }
     return found;
@@ -285,6 +287,7 @@ class Wiring {
 
   const Plan& plan_;
   Diagnostics& diagnostics_;
+  std::string path_;                          // Of the `from` that is looked at; empty where nobody's is.
   std::vector<const config::Instance*> fed_;  // Those of which something inside reads what they read.
 };
 

@@ -1,5 +1,7 @@
 #include "engine/graph/stage_reader.hpp"
 
+#include <array>
+
 #include "engine/config/advice.hpp"
 #include "engine/config/words.hpp"
 #include "engine/script/engine.hpp"
@@ -273,9 +275,27 @@ const Node::Entry* StageReader::find_step(const config::StageNode& node, const N
   return nullptr;
 }
 
+/// What other programs call a key or a kind.
+std::string by_other_name(const std::string& word) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> names{{{"rate", "limit"},
+                                                                                       {"rate_limit", "limit"},
+                                                                                       {"retries", "retry"},
+                                                                                       {"concurrency", "workers"},
+                                                                                       {"parallelism", "workers"},
+                                                                                       {"input", "from"},
+                                                                                       {"inputs", "from"},
+                                                                                       {"filter", "where"},
+                                                                                       {"circuit_breaker", "breaker"}}};
+  for (const auto& [other, ours] : names) {
+    if (word == other) return "did you mean '" + std::string(ours) + "'?";
+  }
+  return {};
+}
+
 /// The one key that names a kind. All others are common keys, or mistakes that are told here.
 const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
   others_.clear();
+  const std::string path = "stages." + node.name;
   const Node::Entry* kind = nullptr;
   bool told = false;
   const auto is_kind = [this](const Node::Entry& entry) {
@@ -287,9 +307,9 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
       others_.push_back(entry.key);
       if (kind) {
         told = true;
-        diagnostics_.error(entry.key_place,
-                           "stage '" + node.name + "' has two kinds, '" + kind->key + "' and '" + entry.key + "'",
-                           "a stage does one thing; make a second stage that reads `from: " + node.name + "`");
+        diagnostics_.error(
+            entry.key_place, "stage '" + node.name + "' has two kinds, '" + kind->key + "' and '" + entry.key + "'",
+            "a stage does one thing; make a second stage that reads `from: " + node.name + "`", path + "." + entry.key);
       } else {
         kind = &entry;
       }
@@ -300,7 +320,8 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
     others_.push_back(entry.key);
     told = true;
     if (stage::comes_later(entry.key)) {
-      diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir");
+      diagnostics_.error(entry.key_place, "'" + entry.key + "' comes with a later version of weir", "",
+                         path + "." + entry.key);
       continue;
     }
     const auto owner = std::find_if(node.body.entries.begin(), node.body.entries.end(), [&](const Entry& other) {
@@ -310,7 +331,8 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
     if (owner != node.body.entries.end()) {
       diagnostics_.error(
           entry.key_place, "stage '" + node.name + "' has no key '" + entry.key + "'",
-          "it is said of '" + owner->key + "': write it inside, " + owner->key + ": {" + entry.key + ": …}");
+          "it is said of '" + owner->key + "': write it inside, " + owner->key + ": {" + entry.key + ": …}",
+          path + "." + entry.key);
       continue;
     }
     auto known = common.keys();
@@ -324,16 +346,18 @@ const Node::Entry* StageReader::find_kind(const config::StageNode& node) {
                            "did you mean '" + near + "'?");
       continue;
     }
+    const auto other = by_other_name(entry.key);
     diagnostics_.error(entry.key_place,
                        has_kind ? "stage '" + node.name + "' has no key '" + entry.key + "'"
                                 : "stage '" + node.name + "' has no kind, and '" + entry.key + "' is none",
-                       config::did_you_mean(entry.key, known, "`weir list` shows the kinds"));
+                       other.empty() ? config::did_you_mean(entry.key, known, "`weir list` shows the kinds") : other,
+                       path + "." + entry.key);
   }
   const bool merges = std::any_of(node.body.entries.begin(), node.body.entries.end(),
                                   [](const Entry& entry) { return entry.key == "<<"; });
   if (!kind && !told && !merges) {
     diagnostics_.error(node.place, "stage '" + node.name + "' has no kind",
-                       "say what it does, such as `stdout: {}`; `weir list` shows the kinds");
+                       "say what it does, such as `stdout: {}`; `weir list` shows the kinds", path);
   }
   return kind;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "engine/config/advice.hpp"
@@ -149,6 +150,25 @@ std::string shown_code(std::string_view code) {
   return code.size() <= shown_bytes && code.find('\n') == std::string_view::npos ? std::string(code) : "…";
 }
 
+/// The last thing that code begins and has no `end` for; null: there is none.
+const Token* unended(const std::vector<Token>& tokens) {
+  std::vector<const Token*> open;
+  const Token* loop = nullptr;  // Whose `do` is still to come.
+  for (const auto& token : tokens) {
+    if (token.kind != Token::Kind::keyword) continue;
+    if (token.is("for") || token.is("while")) {
+      loop = &token;
+    } else if (token.is("do")) {
+      open.push_back(loop ? std::exchange(loop, nullptr) : &token);
+    } else if (token.is("if") || token.is("function") || token.is("repeat")) {
+      open.push_back(&token);
+    } else if ((token.is("end") || token.is("until")) && !open.empty()) {
+      open.pop_back();
+    }
+  }
+  return open.empty() || open.back()->is("repeat") ? nullptr : open.back();
+}
+
 /// Lua's "lua:3: unexpected symbol near '!'" as an error of ours.
 CompileError syntax_error(std::string_view code, Form form, const config::Place& place,
                           const std::vector<Token>& tokens, std::string text) {
@@ -168,6 +188,8 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
   if (form == Form::expression && text.starts_with("<eof> expected")) {
     text = "one expression is wanted, and '" + near + "' comes after it";
     if (hint.empty() && near == "=") hint = "Lua compares with '=='";
+  } else if (const Token* begun = text.starts_with("'end' expected") && near == "<eof>" ? unended(tokens) : nullptr) {
+    return at_token(place, code, *begun, "this '" + std::string(begun->text) + "' has no `end`", std::move(hint));
   } else if (near == "<eof>" || near == "eof") {
     text = tokens.empty() ? "there is no code here" : "the code ends too early";
     if (hint.empty() && form == Form::block && !tokens.empty() && is_expression(code)) {

@@ -129,6 +129,11 @@ BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
              "there is no 'emit' here (only 'lua:' can call it, on a message)");
   BOOST_TEST(checked("local x = re.match('(', text)") == "the pattern is wrong: missing ): (");
   BOOST_TEST(checked("msg.a = ") == "the code ends too early");
+  BOOST_TEST(checked("if msg.a then\n  msg.b = 1\n") == "this 'if' has no `end`");
+  BOOST_TEST(checked("if msg.a then msg.b = 1") == "this 'if' has no `end`");
+  BOOST_TEST(checked("if msg.a then\n  for i = 1, 2 do msg.b = 1\nend") == "this 'if' has no `end`");
+  BOOST_TEST(checked("while msg.a do drop()") == "this 'while' has no `end`");
+  BOOST_TEST(checked("local f = function() return 1") == "this 'function' has no `end`");
   BOOST_TEST(checked("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
   const std::string cure = " here (use 're.match' or 're.replace', or 'contains' for a plain text)";
   BOOST_TEST(checked("local x = string.find(text, 'a')") == "there is no 'string.find'" + cure);
@@ -143,6 +148,13 @@ BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
       (expression && told(*expression) == "one expression is wanted, and '=' comes after it (Lua compares with '==')"));
   const auto empty = check_expression("", {});
   BOOST_TEST((empty && told(*empty) == "there is no code here"));
+}
+
+BOOST_AUTO_TEST_CASE(what_has_no_end_is_told_where_it_begins) {
+  const auto source = config::make_source("p.yaml", "lua: |\n  msg.a = 1\n  if msg.b then\n    msg.c = 1\n");
+  const config::Place block{source, 1, 6};
+  const auto wrong = check_block("msg.a = 1\nif msg.b then\n  msg.c = 1\n", block);
+  BOOST_TEST((wrong && wrong->place.str() == "p.yaml:3:3"), (wrong ? wrong->place.str() : std::string()));
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_and_failures_stand_at_their_place_in_the_file) {
