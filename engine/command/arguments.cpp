@@ -27,7 +27,8 @@ constexpr std::array verbs{
     VerbWord{"test", Verb::test, "Runs the tests in pipeline files, on virtual time and touching nothing outside."},
     VerbWord{"graph", Verb::graph, "Shows how the stages of a file are wired and what runs together."},
     VerbWord{"list", Verb::list, "Lists the kinds of stages."},
-    VerbWord{"explain", Verb::explain, "Explains a kind; `stage`: the keys common to all; `test`: a test."},
+    VerbWord{"explain", Verb::explain,
+             "Explains a kind, a key, a function; `stage`: all keys of stages; `test`: a test."},
     VerbWord{"new", Verb::new_file, "Prints or writes a file to start from; alone it lists what there is."},
     VerbWord{"schema", Verb::schema, "Prints the JSON Schema of a pipeline file, for editors."},
     VerbWord{"completion", Verb::completion, "Prints what teaches a shell to complete all this: bash, zsh or fish."},
@@ -223,7 +224,11 @@ void describe(CLI::App& app, const VerbWord& verb, Arguments& arguments) {
                           "For people, for Graphviz or for programs.");
       break;
     case Verb::explain:
-      app.add_option("KIND", arguments.kind, "A kind that `weir list` names, `stage` or `test`.")
+      app.add_option(
+             "WORD", arguments.kind,
+             "A kind that `weir list` names; `stage`, the keys of all stages, or `test`; a key of one of these, "
+             "such as `merge`, `file.read` or `limit.burst`; what else a file holds, such as `vars`; "
+             "`functions`, what Lua code knows, or a name in it, such as `failed` or `re.match`.")
           ->required()
           ->type_name("");
       add_output(app, arguments);

@@ -20,7 +20,7 @@ bool takes_pipelines(const VerbWords& verb) { return verb.takes == files || verb
 std::vector<std::string> words_behind(const stage::Catalog& catalog, const VerbWords& verb) {
   if (!verb.values.empty()) return verb.values;
   if (verb.takes.empty() || takes_pipelines(verb)) return {};
-  if (verb.takes == "KIND") return explained_words(catalog);
+  if (verb.takes == "WORD") return explained_words(catalog);
   return words_for_new(catalog);
 }
 

@@ -1,6 +1,7 @@
 #include "engine/command/explain.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <ostream>
 
 #include "engine/command/exit_code.hpp"
@@ -27,14 +28,93 @@ bool is_of_code(const std::string& word) {
          });
 }
 
-std::string manual_json() {
+bool is_part_of(const script::ManualEntry& entry, const std::string& word) {
+  return word == functions_name || entry.name == word || entry.name.starts_with(word + ".");
+}
+
+/// Of one of code's names what it is; of a table of functions, each of them.
+std::string manual_text(const std::string& word) {
+  if (word == functions_name) return script::manual_text();
+  std::size_t width = 0;
   std::string text;
   for (const auto& entry : script::manual()) {
+    if (is_part_of(entry, word)) width = std::max(width, entry.use.size());
+  }
+  for (const auto& entry : script::manual()) {
+    if (!is_part_of(entry, word)) continue;
+    text.append(entry.use).append(width + 2 - entry.use.size(), ' ').append(entry.text).append("\n");
+  }
+  return text + "\n`weir explain functions` has all that Lua code knows.\n";
+}
+
+std::string manual_json(const std::string& word) {
+  std::string text;
+  for (const auto& entry : script::manual()) {
+    if (!is_part_of(entry, word)) continue;
     text += (text.empty() ? "[\n " : ",\n ");
     text += "{\"name\": " + config::json_text(entry.name) + ", \"use\": " + config::json_text(entry.use) +
             ", \"text\": " + config::json_text(entry.text) + "}";
   }
   return text + "\n]\n";
+}
+
+const config::Declaration* whole_declaration(const stage::Catalog& catalog, const std::string& word) {
+  if (const auto* kind = catalog.find(word)) return &kind->declaration();
+  if (word == common_name) return &stage::common_spec().declaration();
+  if (word == stage::do_key) return &stage::do_declaration();
+  if (word == test_name) return &test_declaration();
+  const auto& of_file = file_words();
+  const auto found = std::find_if(of_file.begin(), of_file.end(), [&](const auto& one) { return one.name == word; });
+  return found == of_file.end() ? nullptr : &*found;
+}
+
+/// A key by where it stands: `merge`, `limit.burst`, `file.read`. Null: there is none. `within`: what has it.
+const config::FieldDeclaration* find_key(const stage::Catalog& catalog, const std::string& path, std::string& within) {
+  auto dot = path.find('.');
+  const auto* declaration = whole_declaration(catalog, path.substr(0, dot));
+  const config::FieldDeclaration* field = nullptr;
+  if (declaration) {
+    within = path.substr(0, dot);
+  } else {
+    declaration = &stage::common_spec().declaration();
+    within = common_name;
+    field = declaration->find(path.substr(0, dot));
+    if (!field) return nullptr;
+  }
+  while (dot != std::string::npos) {
+    if (field) {
+      declaration = field->nested.get();
+      within = path.substr(0, dot);
+    }
+    if (!declaration) return nullptr;
+    const auto next = path.find('.', dot + 1);
+    field = declaration->find(path.substr(dot + 1, next == std::string::npos ? next : next - dot - 1));
+    if (!field) return nullptr;
+    dot = next;
+  }
+  return field;
+}
+
+/// A key as if it were all that there is.
+config::Declaration alone(const config::FieldDeclaration& field) {
+  config::Declaration made;
+  if (field.nested) {
+    made = *field.nested;
+    if (made.summary.empty()) made.summary = field.help;
+  } else {
+    made.shape = config::Declaration::Shape::scalar;
+    made.value = field;
+    made.summary = field.help;
+  }
+  made.name = field.key;
+  return made;
+}
+
+const config::Declaration* declaration_of(const stage::Catalog& catalog, const std::string& path) {
+  std::string within;
+  if (const auto* whole = whole_declaration(catalog, path)) return whole;
+  const auto* field = find_key(catalog, path, within);
+  return field ? field->nested.get() : nullptr;
 }
 
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
@@ -46,6 +126,16 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
   if (stage::comes_later(word)) {
     streams.err << "weir: '" << word << "' comes with a later version\n  = weir list names the kinds there are\n";
     return exit_code::usage;
+  }
+  if (const auto dot = word.rfind('.'); dot != std::string::npos) {
+    const auto of = word.substr(0, dot);
+    if (const auto* declaration = declaration_of(catalog, of)) {
+      streams.err << "weir: there is no key '" << word.substr(dot + 1) << "' in '" << of << "'\n  = "
+                  << config::did_you_mean(word.substr(dot + 1), declaration->keys(),
+                                          "weir explain " + of + " has them all")
+                  << "\n";
+      return exit_code::usage;
+    }
   }
   const auto near = config::nearest(word, explained_words(catalog));
   streams.err << "weir: there is no kind '" << word << "'\n"
@@ -72,27 +162,21 @@ std::vector<const config::Declaration*> explained_policies() {
 }
 
 int explain(const stage::Catalog& catalog, const std::string& word, Output output, Streams& streams) {
-  const auto* kind = catalog.find(word);
-  const auto& common = stage::common_spec().declaration();
-  const config::Declaration* declaration = kind ? &kind->declaration() : nullptr;
-  // Somebody who asks for `workers` finds it among its neighbours; what has keys of its own, as `limit`, has a page.
-  if (!declaration && word == common_name) declaration = &common;
-  if (const auto* key = common.find(word); !declaration && key) {
-    declaration = key->nested && key->nested->name == word ? key->nested.get() : &common;
-  }
-  if (word == stage::do_key) declaration = &stage::do_declaration();
-  if (!declaration && word == test_name) declaration = &test_declaration();
-  for (const auto& of_file : file_words()) {
-    if (!declaration && word == of_file.name) declaration = &of_file;
+  const auto* declaration = whole_declaration(catalog, word);
+  std::string within;
+  std::optional<config::Declaration> one;
+  if (const auto* key = declaration ? nullptr : find_key(catalog, word, within)) {
+    declaration = &one.emplace(alone(*key));
   }
   if (!declaration && is_of_code(word)) {
-    streams.out << (output == Output::json ? manual_json() : script::manual_text());
+    streams.out << (output == Output::json ? manual_json(word) : manual_text(word));
     return exit_code::done;
   }
   if (!declaration) return unknown(catalog, word, streams);
   const std::string text =
       output == Output::json ? config::json_schema(*declaration) : config::explain_text(*declaration);
   streams.out << text << (text.ends_with('\n') ? "" : "\n");
+  if (one && output == Output::text) streams.out << "\n`weir explain " << within << "` has what else stands there.\n";
   return exit_code::done;
 }
 

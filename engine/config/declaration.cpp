@@ -126,6 +126,9 @@ void explain_types(const Declaration& declaration, std::string& out) {
   }
 }
 
+/// What is refused by name until then.
+bool comes_later(const FieldDeclaration& field) { return field.help == "Comes with a later version."; }
+
 void explain_fields(const Declaration& declaration, std::string& out, const std::string& indent) {
   const std::size_t width = widest(declaration);
   bool roles = false;
@@ -133,7 +136,7 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
   for (const auto& field : declaration.fields) (field.role ? roles : others) = true;
   const auto list = [&](bool role) {
     for (const auto& field : declaration.fields) {
-      if (field.role != role) continue;
+      if (field.role != role || comes_later(field)) continue;
       const std::string below = indent + "  " + std::string(width, ' ') + "  ";
       out += fmt::format("{}  {:<{}}  ", indent, field.key, width);
       add_wrapped(out, field.help, below.size(), below);
@@ -155,6 +158,12 @@ void explain_fields(const Declaration& declaration, std::string& out, const std:
       out += indent + (roles ? "Options:\n" : "Keys:\n");
     list(false);
   }
+  std::vector<std::string> later;
+  for (const auto& field : declaration.fields) {
+    if (comes_later(field)) later.push_back(field.key);
+  }
+  if (!later.empty())
+    add_wrapped(out += indent + "  ", "With a later version: " + listed(later) + ".", 2, indent + "  ");
 }
 
 std::string table_cell(std::string text) {

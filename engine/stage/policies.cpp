@@ -81,8 +81,10 @@ config::Spec<LimitConfig> limit_spec_of(std::string name, std::string summary) {
       .scalar(&LimitConfig::word, "A rate such as 10/s, or the name of one under `limits:`.", config::not_empty(),
               config::sample("10/s"))
       .rate_or_name()
-      .field("rate", &LimitConfig::rate, "So many in so long. This, or `by` and `above`.", config::above(0),
-             config::sample("100/m"))
+      .field("rate", &LimitConfig::rate,
+             "So many in so long. This, or `by` and `above`. 5/s alone lets five go at once and then one each 200 ms; "
+             "with `burst: 1` there is one each 200 ms from the first on.",
+             config::above(0), config::sample("100/m"))
       .excludes({"by"}, not_of_load("rate"), throttle_before)
       .field(
           "by", &LimitConfig::by,
