@@ -106,11 +106,12 @@ int written(const std::string& path, const std::string& text, Streams& streams) 
   return exit_code::done;
 }
 
-/// As whoever has only the program would call it.
-std::string with_own_words(std::string_view text) {
+/// As whoever has only the program, and the text in this file, would call it.
+std::string with_own_words(std::string_view text, const std::string& name, const std::string& file) {
   std::string out(text);
+  const std::string there_file = name + ".yaml";
   for (const auto& [there, here] : std::to_array<std::pair<std::string_view, std::string_view>>(
-           {{"engine/run pipelines/", "weir run "}, {"pipelines/", ""}})) {
+           {{"engine/run pipelines/", "weir run "}, {"pipelines/", ""}, {there_file, file}})) {
     for (auto at = out.find(there); at != std::string::npos; at = out.find(there, at + here.size())) {
       out.replace(at, there.size(), here);
     }
@@ -190,7 +191,8 @@ int new_file(const stage::Catalog& catalog, const Arguments& arguments, Streams&
   }
   auto text = kind_to_start_from(catalog, arguments.kind);
   for (const auto& application : applications()) {
-    if (application.name == arguments.kind) text = with_own_words(application.text);
+    if (application.name != arguments.kind) continue;
+    text = with_own_words(application.text, arguments.kind, arguments.write_to.value_or(arguments.kind + ".yaml"));
   }
   if (!text) return unknown(catalog, arguments.kind, streams);
   if (arguments.write_to) return written(*arguments.write_to, *text, streams);

@@ -30,6 +30,14 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+/// Of a file that was written, the line that says how to run it; empty where none does.
+std::string run_line_of(const std::string& text) {
+  for (const auto& line : lines_of(text)) {
+    if (contains(line, "weir run ")) return line;
+  }
+  return {};
+}
+
 std::string without_comments(const std::string& text) {
   std::string kept;
   for (const auto& line : lines_of(text)) {
@@ -53,6 +61,21 @@ BOOST_AUTO_TEST_CASE(what_is_printed_for_a_kind_is_good_says_nothing_else_and_pa
     const auto tested = said_by({"test", path});
     BOOST_TEST(tested.code == 0, tested.out << tested.err << made.out);
   }
+}
+
+BOOST_AUTO_TEST_CASE(each_application_says_in_a_line_and_a_whole_sentence_what_it_is) {
+  for (const auto& application : weir::command::applications()) {
+    const auto line = application.text.substr(0, application.text.find('\n'));
+    BOOST_TEST((line.ends_with('.') || line.ends_with(':')), application.name << ": " << line);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_written_names_the_file_that_it_is_written_to) {
+  const TemporaryFolder folder;
+  const auto path = folder.path("watch.yaml");
+  BOOST_TEST(said_by({"new", "monitor", "-o", path}).code == 0);
+  BOOST_TEST(run_line_of(text_of(path)) == "#   weir run " + path);
+  BOOST_TEST(run_line_of(said_by({"new", "monitor"}).out) == "#   weir run monitor.yaml");
 }
 
 BOOST_AUTO_TEST_CASE(it_names_every_option_of_the_kind_and_what_it_is_when_left_out) {
