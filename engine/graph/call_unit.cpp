@@ -132,8 +132,8 @@ class CallUnit final : public Unit {
   bool begin() {
     read_clock();
     auto job = std::make_unique<Job>(taken_, next_row_);
-    // What the call would bring could be put nowhere.
-    if (merge_) job->fails_with = merge_->foreseen(job->message());
+    // What the call would bring could be put nowhere. (What passes all the same is called about.)
+    if (merge_ && common().on_error != stage::OnError::pass) job->fails_with = merge_->foreseen(job->message());
     if (!calls_->begin(std::move(job), taken_at_)) return false;
     if (++next_row_ == (*taken_)->size()) taken_.reset();
     return true;

@@ -241,7 +241,7 @@ class Children final : public Workplace {
       failure = message::deadline_passed();
     }
     if (!failure && expired_) failure = message::engine_stopped();
-    if (!failure && merge_) failure = merge_->foreseen(message);
+    if (!failure && merge_ && duplex.common->on_error != OnError::pass) failure = merge_->foreseen(message);
     if (!failure && input_) failure = input_->fill(message, asked.input);
     // Its key is wanted though it has failed: it leaves behind what of that came earlier.
     message::Done keyless = key_ ? key_->fill(message, key) : std::nullopt;

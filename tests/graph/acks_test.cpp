@@ -369,6 +369,19 @@ stages:
              "`decode: {format: text, into: line}` makes one of a text\n");
 }
 
+BOOST_AUTO_TEST_CASE(what_passes_although_it_fails_is_called_about_all_the_same) {
+  Bench bench(R"(
+stages:
+  in: {generate: {each: [peter], text: '{{ item }}'}}
+  work: {from: in, exec: {run: [work, '{{ text }}']}, merge: {code: '{{ result.code }}'}, on_error: pass}
+  shown: {from: work, stdout: {}}
+)");
+  fails(bench, "work", {});
+  bench.run();
+  BOOST_TEST(bench.output() == "peter\n");
+  BOOST_TEST(bench.runtime.programs().started() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(messages_that_became_one_fail_and_are_sent_again_each_by_itself) {
   Bench bench(R"(
 stages:

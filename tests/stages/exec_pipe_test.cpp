@@ -150,6 +150,24 @@ BOOST_AUTO_TEST_CASE(with_merge_the_message_is_kept_and_an_answer_is_result_text
   BOOST_TEST(talk.out() == "{\"n\":1,\"said\":\"1!\"}\n{\"n\":2,\"said\":\"2!\"}\n{\"n\":3,\"said\":\"3!\"}\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_message_whose_answer_merge_could_put_nowhere_is_not_given_to_the_child) {
+  Talked talk("{pipe: [echo]}", "each: [a, {n: 1}], text: '{{ item }}'", "    merge: {said: '{{ result.text }}'}\n");
+  Lines got;
+  talk.program("echo", [&](const Command&) {
+    return reads(
+        [&](const std::string& message, Reaction& reaction) {
+          got.push_back(message);
+          weir::io::append_frame(weir::io::Framing::lines, "ok", reaction.output);
+        },
+        weir::io::Framing::lines);
+  });
+  talk.run();
+  BOOST_TEST(got == Lines{"{\"n\":1}"}, boost::test_tools::per_element());
+  BOOST_TEST(talk.out() == "{\"n\":1,\"said\":\"ok\"}\n");
+  BOOST_TEST(talk.failed().find("`decode: {format: text, into: line}` makes one of a text") != std::string::npos,
+             talk.failed());
+}
+
 BOOST_AUTO_TEST_CASE(what_can_be_no_line_fails_and_json_loses_only_its_white_space) {
   Talked talk("{pipe: [echo]}", R"(each: ["{\n\"a\":\n1}", "x\ny", z], text: '{{ item }}')");
   talk.program("echo", [](const Command&) { return echo(); });
