@@ -212,3 +212,14 @@ BOOST_AUTO_TEST_CASE(random_edits_write_what_the_view_writes) {
   }
   BOOST_TEST(without_view > 20'000U);
 }
+
+BOOST_AUTO_TEST_CASE(an_escape_is_seen_wherever_it_stands_and_nothing_behind_the_text) {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    for (std::size_t at = 0; at <= size; ++at) {
+      std::string json = '"' + std::string(size, ']') + '"';  // What a backslash becomes when a bit is lost.
+      if (at < size) json[1 + at] = '\\';
+      const std::vector<char> alone(json.begin(), json.end());  // No byte more: a read behind it is seen by ASan.
+      BOOST_TEST(Glimpse({alone.data(), alone.size()}).is_plain_string() == (at == size), size << " at " << at);
+    }
+  }
+}
