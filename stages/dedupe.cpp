@@ -101,12 +101,13 @@ class Pending final : public message::StandIn {
   /// Once the source has heard of the first.
   ~Pending() override {
     for (auto& batch : joined_) {
-      if (shed_) {
-        batch->shed_all([this] { return *why_; });
-      } else if (!why_) {
+      if (!why_) {
         batch->done_all();
+      } else if (shed_) {
+        batch->shed_all([this] { return *why_; });
+      } else {
+        for (std::size_t row = 0; row < batch->size(); ++row) batch->fail(row, *why_);
       }
-      for (std::size_t row = 0; why_ && !shed_ && row < batch->size(); ++row) batch->fail(row, *why_);
     }
   }
 

@@ -121,8 +121,7 @@ const auto spec =
     config::Spec<FileConfig>("file", "Reads a file message by message, or writes messages to one.")
         .role("read", &FileConfig::read,
               "Path of the file to read. With `*`, `?` or `[ ]`: all files that match, in order of name. `**` as a "
-              "part of "
-              "its own stands for any folders on the way, or none.",
+              "part of its own stands for any folders on the way, or none.",
               config::sample("orders.ndjson"))
         .role("follow", &FileConfig::follow,
               "Path of the file to read as it grows, as `tail -F` does, or a pattern of several. It goes on where it "
@@ -645,9 +644,9 @@ const stage::Register registered(spec, [](auto config) {
                     : config->follow       ? stage::source_of(config, follow_file)
                     : writes_each(*config) ? stage::sink_of(config, write_file)
                                            : stage::sink_of(config, write_file).in_bulk();
-  if (written_path(*config)) {
-    const Format format = format_of(*config, written_path(*config)->text());
-    configured.looks_inside = !written_path(*config)->constant() || format == Format::csv || format == Format::logfmt;
+  if (const auto& path = written_path(*config)) {
+    const Format format = format_of(*config, path->text());
+    configured.looks_inside = !path->constant() || format == Format::csv || format == Format::logfmt;
   }
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);

@@ -366,8 +366,7 @@ class Matching {
   void miss(const ExpectConfig& expected, std::int64_t count, std::size_t at) {
     Lines lines{"expected " + described(expected)};
     if (at == came_.size()) {
-      lines.push_back(came_.empty() ? "nothing came" : "no more came after " + described(came_.back()));
-      if (came_.empty()) lines.insert(lines.end(), doubts_.begin(), doubts_.end());
+      add_missing(lines, [&] { return "no more came after " + described(came_.back()); });
       return tell(expected, wanting(expected, count, at), lines);
     }
     lines.push_back("came     " + described(came_[at]));
@@ -477,10 +476,10 @@ class Matching {
       least = std::move(found);
     }
     if (nearest == rest.end()) {
-      lines.push_back(came_.empty() ? "nothing came"
-                                    : "all that came, " + std::to_string(came_.size()) + " " + one_ +
-                                          (came_.size() == 1 ? ", is" : "s, are") + " expected elsewhere");
-      if (came_.empty()) lines.insert(lines.end(), doubts_.begin(), doubts_.end());
+      add_missing(lines, [&] {
+        return "all that came, " + std::to_string(came_.size()) + " " + one_ + (came_.size() == 1 ? ", is" : "s, are") +
+               " expected elsewhere";
+      });
     } else {
       lines.push_back("nearest  " + described(came_[*nearest]));
       lines.insert(lines.end(), least.begin(), least.end());
@@ -490,6 +489,12 @@ class Matching {
          expected.times ? "expected " + expected.times->text() + " such " + one_ + "s, came " + std::to_string(count)
                         : "no such " + one_ + " came",
          lines);
+  }
+
+  /// That nothing came, and what may be why; where something did, `other`.
+  void add_missing(Lines& lines, const auto& other) const {
+    lines.push_back(came_.empty() ? "nothing came" : other());
+    if (came_.empty()) lines.insert(lines.end(), doubts_.begin(), doubts_.end());
   }
 
   const std::string one_, from_, whole_;

@@ -35,16 +35,8 @@ bool is_part_of(const script::ManualEntry& entry, const std::string& word) {
 /// Of one of code's names what it is; of a table of functions, each of them.
 std::string manual_text(const std::string& word) {
   if (word == functions_name) return script::manual_text();
-  std::size_t width = 0;
-  std::string text;
-  for (const auto& entry : script::manual()) {
-    if (is_part_of(entry, word)) width = std::max(width, entry.use.size());
-  }
-  for (const auto& entry : script::manual()) {
-    if (!is_part_of(entry, word)) continue;
-    text.append(entry.use).append(width + 2 - entry.use.size(), ' ').append(entry.text).append("\n");
-  }
-  return text + "\n`weir explain functions` has all that Lua code knows.\n";
+  return script::manual_lines("", [&word](const auto& entry) { return is_part_of(entry, word); }) +
+         "\n`weir explain functions` has all that Lua code knows.\n";
 }
 
 std::string manual_json(const std::string& word) {

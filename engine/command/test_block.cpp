@@ -235,8 +235,8 @@ const auto expect_spec =
         .only_with("of")
         .group(
             "edge", &ExpectConfig::edge, edge_spec,
-            "Messages that wait on the edges before it, and those in its hands: together what `capacity` bounds (where "
-            "an edge drops its oldest, only those that wait); `{INPUT: 3}` of one of several.")
+            "Messages that wait on the edges before it, and those in its hands: together what `capacity` bounds (of an "
+            "edge that drops its oldest it bounds only those that wait); `{INPUT: 3}` of one of several.")
         .only_with("of")
         .field("queue", &ExpectConfig::later, "Comes with a later version.")
         .field("subject", &ExpectConfig::later, "Comes with a later version.")

@@ -80,17 +80,25 @@ constexpr std::array entries{
 std::span<const ManualEntry> manual() { return entries; }
 
 std::string manual_text() {
-  std::string text =
+  const std::string text =
       "functions: what Lua code knows, in `where`, the values of `route`, `lua`, and between {{ }}\n\n"
       "Lua 5.4, without a way outside. Without `return` the edited message goes on; `return t` replaces it. ~= is not "
       "equal;\n"
       "`a and b or c` chooses; #x is a length; indices count from 1. Nothing outlives a message but `state`.\n"
       "Lua's .. and table.concat write a float with 14 digits: for all of them use a text, 'at {{ msg.ts }}', or "
       "tostring().\n\n";
+  return text + manual_lines("  ", [](const ManualEntry&) { return true; });
+}
+
+std::string manual_lines(std::string_view indent, const std::function<bool(const ManualEntry&)>& wanted) {
   std::size_t width = 0;
-  for (const auto& entry : entries) width = std::max(width, entry.use.size());
   for (const auto& entry : entries) {
-    text.append("  ").append(entry.use).append(width + 2 - entry.use.size(), ' ').append(entry.text).append("\n");
+    if (wanted(entry)) width = std::max(width, entry.use.size());
+  }
+  std::string text;
+  for (const auto& entry : entries) {
+    if (!wanted(entry)) continue;
+    text.append(indent).append(entry.use).append(width + 2 - entry.use.size(), ' ').append(entry.text).append("\n");
   }
   return text;
 }

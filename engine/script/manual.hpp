@@ -1,5 +1,6 @@
 // What code may call and look at, for people.
 #pragma once
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ struct ManualEntry {
 std::span<const ManualEntry> manual();
 /// The same as text for a terminal.
 std::string manual_text();
+/// Those that are wanted, a line each, `indent` before it and their uses in one column.
+std::string manual_lines(std::string_view indent, const std::function<bool(const ManualEntry&)>& wanted);
 /// And as Markdown, headings from level two.
 std::string manual_markdown();
 

@@ -377,7 +377,7 @@ class Follower {
     ByBeginning made;
     for (const auto& file : files_) {
       if (file->to_be_known) continue;
-      if (file->ending().bytes > 0) made[file->beginning.bytes][file->beginning.hash].push_back(file);
+      if (file->has_ending()) made[file->beginning.bytes][file->beginning.hash].push_back(file);
       if (file->cut) made[file->cut->beginning.bytes][file->cut->beginning.hash].push_back(file);
     }
     return made;
@@ -409,7 +409,7 @@ class Follower {
           co_await take_over(copy, *file->cut);
           co_return;
         }
-        if (file->ending().bytes == 0 || file->beginning != beginning) continue;
+        if (!file->has_ending() || file->beginning != beginning) continue;
         if (size < file->read_to()) {
           may_be = may_be || (grew && now - copy->last_came < longest_copy);
         } else if (now - copy->grew_at < cut_after_copy) {

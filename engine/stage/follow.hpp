@@ -23,9 +23,9 @@ struct FollowSetting {
 /// - A file that is shorter than what was read of it, or begins otherwise, is read anew.
 /// - Half a line waits for its end.
 /// - Of more files than this process may have open, less a few for others, some are closed. They are opened again when
-///   they have grown, under their name or another in their folder; what can't be opened now waits for the next look, and
-///   each minute it is tried whether more may be open. Of one that is closed and then renamed into another folder, or
-///   removed, what it was given last is not read.
+///   they have grown, under their name or another in their folder; what can't be opened now waits for the next look,
+///   and each minute it is tried whether more may be open. Of one that is closed and then renamed into another folder,
+///   or removed, what it was given last is not read.
 /// - Of a pattern: a file that turns up with the first bytes of one that is followed, and with its last that were read
 ///   where they were, is a copy if the other is cut within a second: only what comes behind those is read of it.
 Task<> follow(FollowSetting setting, Source& source);

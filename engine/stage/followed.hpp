@@ -56,6 +56,7 @@ struct Followed {
   }
   std::uint64_t read_to() const { return began_at + lines->bytes(); }
   std::uint64_t whole_to() const { return began_at + lines->whole_bytes(); }
+  bool has_ending() const { return !before.empty() || !lines->ending().empty(); }
   /// Of the last bytes before read_to(), as they were read: by now they may have been cut.
   Fingerprint ending() const {
     const std::string last = before + lines->ending();
