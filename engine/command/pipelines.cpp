@@ -126,6 +126,7 @@ Checked check_files(const std::vector<std::string>& paths, const std::vector<std
     }
     if (loaded) check_unused(source, *root, included_tests, *loaded, catalog, file.diagnostics);
     if (loaded) file.tests = read_tests(source, *root, catalog, file.diagnostics).size();
+    config::name_paths(*root, file.diagnostics);
     if (file.diagnostics.has_errors()) {
       file.plan.reset();
       file.library_of.reset();

@@ -37,6 +37,7 @@ TestFile read(const std::string& path, const std::vector<std::string>& overrides
     if (one.severity == config::Severity::error) file.diagnostics.add(one);
   }
   if (root->is_map()) file.trials = read_tests(source, *root, catalog, file.diagnostics);
+  config::name_paths(*root, file.diagnostics);
   return file;
 }
 

@@ -130,6 +130,12 @@ void Diagnostics::add(Diagnostic diagnostic) {
   all_.push_back(std::move(diagnostic));
 }
 
+void Diagnostics::name_paths(const std::function<std::string(const Place&)>& path_at) {
+  for (auto& diagnostic : all_) {
+    if (diagnostic.path.empty() && diagnostic.place.line > 0) diagnostic.path = path_at(diagnostic.place);
+  }
+}
+
 void Diagnostics::forget_after(std::size_t count) {
   for (; all_.size() > count; all_.pop_back()) {
     if (all_.back().severity == Severity::error) --errors_;

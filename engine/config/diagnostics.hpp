@@ -1,5 +1,6 @@
 // What is wrong in a file, and where: collected, never thrown, shown with the line and a caret.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class Diagnostics {
   void error(Place place, std::string what, std::string hint = {}, std::string path = {});
   void warning(Place place, std::string what, std::string hint = {}, std::string path = {});
   void add(Diagnostic diagnostic);
+  /// Those that name no path get what this says of their place.
+  void name_paths(const std::function<std::string(const Place&)>& path_at);
   /// Takes back what was told since so many were.
   void forget_after(std::size_t count);
   /// What is told, before or after, does not show this text.

@@ -44,4 +44,9 @@ struct Node::Entry {
   Node value;
 };
 
+/// Gives each diagnostic without a path the dotted one of where it stands, such as "tests.0.expect.1.from": of the
+/// innermost key or value that begins there, else of the last one before. It keeps none where that is no text of the
+/// tree.
+void name_paths(const Node& root, Diagnostics& diagnostics);
+
 }  // namespace weir::config

@@ -486,8 +486,7 @@ BOOST_AUTO_TEST_CASE(the_tests_of_a_file_of_kinds_bring_their_stages) {
   BOOST_TEST(ran.out == library + "\n  passed  it sets (0s)\n1 test: 1 passed\n");
   BOOST_TEST(ran.code == 0, ran.err);
   BOOST_TEST(said_by({"check", library}).out == library + ": good, no stages, 1 kind, 1 test\n");
-  const auto user =
-      folder.file("main.yaml", "include: lib.yaml\nstages: {x: {stdin: {}}, y: {from: x, drop: {}}}\n");
+  const auto user = folder.file("main.yaml", "include: lib.yaml\nstages: {x: {stdin: {}}, y: {from: x, drop: {}}}\n");
   BOOST_TEST(said_by({"check", user}).code == 0);
   const auto none = folder.file("none.yaml", kinds + "tests:\n  - name: it sets\n" + test);
   for (const char* const verb : {"test", "check"}) {
@@ -654,6 +653,30 @@ BOOST_AUTO_TEST_CASE(an_admin_address_is_checked_before_anything_runs) {
   const auto written = said_by({"run", file});
   BOOST_TEST(written.code == 78);
   BOOST_TEST(contains(written.err, file + ":7:8: error: [::]:9797 can be reached"), written.err);
+}
+
+BOOST_AUTO_TEST_CASE(as_json_each_mistake_names_its_path) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n"
+                                "  a: {generate: {range: 1..3}}\n"
+                                "  b: {from: a, where: msg > 1}\n"
+                                "  c: {from: b, stdout: {}}\n"
+                                "tests:\n"
+                                "  - name: one\n"
+                                "    fake: {a: [{msg: 1}]}\n"
+                                "    expect:\n"
+                                "      - {from: b, times: 3}\n"
+                                "      - {from: nobody, msg: 1}\n"
+                                "      - {of: c, breaker: open}\n"
+                                "  - {name: two, for: 1s, send: [{to: a, at: 2s}], expect: [{from: b}]}\n"
+                                "  - {name: one, expect: [{from: b}]}\n");
+  const auto said = said_by({"check", path, "--output", "json"}).out;
+  for (const auto* where : {"tests.0.fake.a", "tests.0.expect.1.from", "tests.0.expect.2.breaker", "tests.2.name",
+                            "tests.1.send.0.to", "tests.1.send.0.at"}) {
+    BOOST_TEST(contains(said, R"("path":")" + std::string(where) + "\""), where << " in " << said);
+  }
+  BOOST_TEST(!contains(said, R"("path":"")"), said);
 }
 
 BOOST_AUTO_TEST_CASE(check_says_of_an_admin_address_what_run_says) {
