@@ -10,6 +10,7 @@
 #include "engine/message/metadata.hpp"
 #include "engine/message/payload.hpp"
 #include "engine/runtime/assert.hpp"
+#include "engine/script/lexer.hpp"
 #include "engine/script/lua.hpp"
 
 namespace weir::script {
@@ -61,10 +62,43 @@ Failure from_lua(std::string text) {
   const bool no_value = text.starts_with("bad argument") &&
                         (text.find("got nil") != std::string::npos || text.find("got no value") != std::string::npos);
   if (text.starts_with("attempt to ")) replace(text, "attempt to ", "cannot ");
-  if (text == "cannot compare number with string" || text == "cannot compare string with number") {
-    text += ": num(…) makes a number of a text";
-  }
   return {no_value ? Reason::missing : Reason::type, std::move(text)};
+}
+
+bool is_of_a_name(const Token& token) { return token.kind == Token::Kind::name || token.is("."); }
+
+/// `msg.n > 3`: each comparison of a line by less or greater. Empty where one is of more than names, points and
+/// literals.
+std::string compared_in(std::string_view code, int line) {
+  const auto tokens = tokens_of(code);
+  std::string text;
+  for (std::size_t at = 1; at + 1 < tokens.size(); ++at) {
+    const auto& token = tokens[at];
+    if (token.line != line || !(token.is("<") || token.is(">") || token.is("<=") || token.is(">="))) continue;
+    std::size_t first = at - 1;
+    std::size_t last = at + 1;
+    while (is_of_a_name(tokens[first]) && first > 0 && is_of_a_name(tokens[first - 1])) --first;
+    if (first > 0 && tokens[first - 1].is("#")) --first;
+    if (tokens[last].is("-") || tokens[last].is("#")) ++last;
+    while (last + 1 < tokens.size() && is_of_a_name(tokens[last]) && is_of_a_name(tokens[last + 1])) ++last;
+    if (last == tokens.size() || tokens[at - 1].kind == Token::Kind::symbol ||
+        tokens[last].kind == Token::Kind::symbol) {
+      return {};
+    }
+    const auto end = tokens[last].offset + tokens[last].text.size();
+    text += text.empty() ? " in `" : " or `";
+    text.append(code.substr(tokens[first].offset, end - tokens[first].offset)).append("`");
+  }
+  return text;
+}
+
+/// Lua tells only of which types they are.
+void name_what_is_compared(std::string& text, std::string_view code, int line) {
+  if (!text.starts_with("cannot compare ")) return;
+  const bool number_and_text =
+      text == "cannot compare number with string" || text == "cannot compare string with number";
+  text += compared_in(code, line);
+  if (number_and_text) text += ": num(…) makes a number of a text";
 }
 
 int push_scalar_msg(lua_State* lua) {
@@ -474,6 +508,7 @@ bool State::failed(lua_State* from, int status, const Chunk* chunk) {
   if (!dropped_) emitted_.clear();
   if (chunk && !dropped_) {
     failure_.place = place_in(chunk->place, chunk->code, line).str();
+    name_what_is_compared(failure_.text, chunk->code, line);
     if (failure_.text.empty()) failure_.text = "the code failed without a word";
   }
   if (from == lua_) lua_settop(lua_, 0);

@@ -234,7 +234,13 @@ BOOST_AUTO_TEST_CASE(texts_are_no_numbers) {
   BOOST_TEST(after("msg.x = string.upper(5)") == "type: bad argument #1 to 'upper' (string expected, got number)");
   BOOST_TEST(after("msg.x = string.format('%d', '5')") ==
              "type: bad argument #2 to 'format' (number expected, got string)");
-  BOOST_TEST(after("msg.x = 5 < '6'") == "type: cannot compare number with string: num(…) makes a number of a text");
+  BOOST_TEST(after("msg.x = 5 < '6'") ==
+             "type: cannot compare number with string in `5 < '6'`: num(…) makes a number of a text");
+  BOOST_TEST(after("msg.s = 'a'\nmsg.x = msg.s >= 5 and 1 < 2") ==
+             "type: cannot compare number with string in `msg.s >= 5` or `1 < 2`: num(…) makes a number of a text");
+  BOOST_TEST(after("local t = {}\nmsg.x = t < (5)") == "type: cannot compare table with number");
+  BOOST_TEST(after("local t = {}\nmsg.x = #t < 3 and -1 > t") ==
+             "type: cannot compare table with number in `#t < 3` or `1 > t`");
 }
 
 BOOST_AUTO_TEST_CASE(no_output_depends_on_where_memory_lies) {
