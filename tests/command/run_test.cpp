@@ -143,6 +143,18 @@ BOOST_AUTO_TEST_CASE(sigint_does_the_same) {
   BOOST_TEST(child.end().code == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_first_signal_after_for_began_the_drain_is_answered) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("long_line.yaml", long_line), "--for", "1ms"}));
+  BOOST_TEST(child.saw_on_err("msg=draining why=--for"));
+  child.signal(SIGINT);
+  BOOST_TEST(child.saw_on_err("msg=\"draining already\" signal=SIGINT again=\"stops at once\""));
+  BOOST_TEST(!contains(child.err(), "stopping at once"));
+  child.signal(SIGTERM);
+  BOOST_TEST(child.saw_on_err("stopping at once"));
+  BOOST_TEST(child.end().code == 128 + SIGTERM);
+}
+
 BOOST_AUTO_TEST_CASE(a_second_signal_stops_at_once) {
   const TemporaryFolder folder;
   Child child(weir_run({folder.file("long_line.yaml", long_line)}));
