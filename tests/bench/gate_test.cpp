@@ -61,7 +61,9 @@ void gate(const char* what, double least_ratio, const Row& one, const Row& other
   BOOST_TEST(reached >= least_ratio, what << ": " << reached << " of at least " << least_ratio);
 }
 
-const Row loop = [](std::uint64_t count) { return bench::loop(count); };
+/// 64 messages at a time, though the targets are beside a loop that takes one after the other: where somebody else uses
+/// the same processor, that loop is hardly slower, since it mostly waits, and the engine takes half as long again.
+const Row loop = [](std::uint64_t count) { return bench::loop_rows(count); };
 
 }  // namespace
 
@@ -72,21 +74,21 @@ BOOST_AUTO_TEST_CASE(a_chain_of_three_does_the_same_work_as_one_loop) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_chain_of_three_nearly_reaches_one_loop, *boost::unit_test::enable_if<release>()) {
-  gate("chain of three : loop", 0.68, chain({}), loop);
+BOOST_AUTO_TEST_CASE(a_chain_of_three_reaches_a_third_of_one_loop, *boost::unit_test::enable_if<release>()) {
+  gate("chain of three : loop", 0.33, chain({}), loop);
 }
 
-BOOST_AUTO_TEST_CASE(three_stages_with_channels_between_reach_half_of_one_loop,
+BOOST_AUTO_TEST_CASE(three_stages_with_channels_between_reach_a_quarter_of_one_loop,
                      *boost::unit_test::enable_if<release>()) {
-  gate("three through channels : loop", 0.45, chain({.capacity = 128}), loop);
+  gate("three through channels : loop", 0.215, chain({.capacity = 128}), loop);
 }
 
 BOOST_AUTO_TEST_CASE(messages_emitted_one_by_one_are_gathered, *boost::unit_test::enable_if<release>()) {
-  gate("one message at a time, channels : loop", 0.34, chain({.capacity = 128, .source = ", one_by_one: emit"}), loop);
+  gate("one message at a time, channels : loop", 0.16, chain({.capacity = 128, .source = ", one_by_one: emit"}), loop);
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_and_a_token_for_each_message_stay_affordable, *boost::unit_test::enable_if<release>()) {
-  gate("one message at a time, each a batch : loop", 0.029, chain({.capacity = 128, .source = ", one_by_one: flush"}),
+  gate("one message at a time, each a batch : loop", 0.0132, chain({.capacity = 128, .source = ", one_by_one: flush"}),
        loop, messages / 10);
 }
 
