@@ -116,6 +116,21 @@ def schedule_ns(pids):
     return total
 
 
+@contextlib.contextmanager
+def processors_awake():
+    """No processor sleeps: each has something to do that any other program goes before. It ends with this one."""
+    idle = ("import os, sys, time\nos.sched_setaffinity(0, {int(sys.argv[1])})\n"
+            "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nparent = os.getppid()\n"
+            "while os.getppid() == parent:\n  until = time.monotonic() + 0.1\n  while time.monotonic() < until: pass")
+    awake = [subprocess.Popen([sys.executable, "-c", idle, str(core)]) for core in os.sched_getaffinity(0)]
+    try:
+        yield
+    finally:
+        for one in awake:
+            one.kill()
+            one.wait()
+
+
 def python_with_aiohttp():
     for python in (sys.executable, "/usr/bin/python3"):
         if subprocess.run([python, "-c", "import aiohttp"], capture_output=True).returncode == 0:
@@ -284,24 +299,36 @@ class HttpRows:
 
     def limit(self):
         """`limit: {rate: 2000/s, burst: 64}`: its mean, the most in any 100 ms beside its share and the burst, and CPU a
-        call beside the same without a limit."""
+        call beside the same without a limit. That twice: a processor that nothing else keeps busy sleeps between two
+        groups of calls, and what it costs to wake one is the machine's, so Go is measured beside it."""
         if not nginx():
             return None
-        seconds, rate, burst, costs = 10, 2000, 64, []
+        seconds, rate, burst = 10, 2000, 64
         calls = rate * seconds
-        for limit in (f"limit: {{rate: {rate}/s, burst: {burst}}}", ""):
-            with Nginx(self.bench.PLACE, notes=True) as server:
+        limited, unlimited = f"limit: {{rate: {rate}/s, burst: {burst}}}", ""
+
+        def cost(limit, notes=False):
+            with Nginx(self.bench.PLACE, notes=notes) as server:
                 row = self.run_weir(self.post_pipeline(server.url(), calls, limit), calls)
                 time.sleep(0.2)
-                moments = sorted(server.moments())
-            costs.append(row["cpu_ns"])
-            if limit:
-                if len(moments) != calls:
-                    raise RuntimeError(f"{len(moments)} calls came of {calls}")
-                spread, most, window = moments[-1] - moments[0], 0, collections.deque()
-                for moment in moments:
-                    window.append(moment)
-                    while moment - window[0] >= 0.1:
-                        window.popleft()
-                    most = max(most, len(window))
-        return {"mean": (calls - burst) / spread / rate, "most": most / (rate * 0.1 + burst), "cost": costs[0] / costs[1]}
+                return row["cpu_ns"], sorted(server.moments()) if notes else None
+
+        limited_ns, moments = cost(limited, notes=True)
+        if len(moments) != calls:
+            raise RuntimeError(f"{len(moments)} calls came of {calls}")
+        spread, most, window = moments[-1] - moments[0], 0, collections.deque()
+        for moment in moments:
+            window.append(moment)
+            while moment - window[0] >= 0.1:
+                window.popleft()
+            most = max(most, len(window))
+        found = {"mean": (calls - burst) / spread / rate, "most": most / (rate * 0.1 + burst),
+                 "asleep": limited_ns / cost(unlimited)[0]}
+        with processors_awake():
+            pairs = [(cost(limited)[0], cost(unlimited)[0]) for _ in range(2)]
+        found["awake"] = min(one for one, _ in pairs) / min(other for _, other in pairs)
+        if go := peer_rows.build_go(self.bench, "http_post"):
+            post = lambda *limit: self.asking(
+                lambda url: self.bench.peer_row([go, url, str(calls), *map(str, limit)]))["cpu_ns"]
+            found["go_asleep"] = post(rate, burst) / post()
+        return found
