@@ -132,10 +132,7 @@ class SourceUnit final : public Unit, private TokenOwner {
         : Source(unit.core_, *unit.head().output, unit.setting_.plan->pipeline.name,
                  [&unit]() -> script::Engine& { return unit.setting_.scripts(unit.core_); }),
           unit_(unit) {}
-    runtime::Task<> flush() override {
-      co_await unit_.flush();
-      if (unit_.abandoned()) throw runtime::Stopped();  // It might sleep next, for as long as it likes.
-    }
+    runtime::Task<> flush() override { return unit_.flush(); }
     runtime::Time clock() const noexcept override { return unit_.clock(); }
     void waited_outside() override { unit_.spent(observe::State::outside); }
     void refuse(std::string_view bytes, Failure why) override { unit_.refuse(bytes, std::move(why)); }
@@ -242,6 +239,7 @@ class SourceUnit final : public Unit, private TokenOwner {
     end_batch();
     spent_until_clock(observe::State::busy);
     if (turn_is_over()) co_await yield_turn();
+    if (abandoned()) throw runtime::Stopped();  // The source might sleep next, for as long as it likes.
   }
 
   bool batched() const {
@@ -382,7 +380,9 @@ class SourceUnit final : public Unit, private TokenOwner {
 
   /// Takes in what has been answered. Failures go to failed_, and a coroutine that sends them again.
   void collect_acks() {
-    Open* open = answered_.exchange(nullptr, std::memory_order_seq_cst);
+    // Mostly there is none, and to look is cheaper than to take.
+    Open* open = answered_.load(std::memory_order_relaxed);
+    if (open) open = answered_.exchange(nullptr, std::memory_order_seq_cst);
     while (open) {
       Open* next = open->next;
       open_ -= open->rows();

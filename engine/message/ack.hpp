@@ -124,7 +124,13 @@ class Token {
   static constexpr std::uint64_t more(std::uint32_t rows) noexcept { return (std::uint64_t{rows} << 32) + rows; }
   static constexpr std::uint32_t open_of(std::uint64_t ends) noexcept { return static_cast<std::uint32_t>(ends); }
   void end(std::uint32_t rows, std::uint64_t less) noexcept {
-    if (open_of(ends_.fetch_sub(less, std::memory_order_acq_rel)) == rows) owner_->completed(*this);
+    // Where all that are open are the caller's, nobody else can add any or end one: no atomic subtraction is needed.
+    if (const auto ends = ends_.load(std::memory_order_acquire); open_of(ends) == rows) {
+      ends_.store(ends - less, std::memory_order_relaxed);
+    } else if (open_of(ends_.fetch_sub(less, std::memory_order_acq_rel)) != rows) {
+      return;
+    }
+    owner_->completed(*this);
   }
   void note_shed(std::uint32_t rows, Failure why) noexcept;
 

@@ -50,14 +50,20 @@ class Arena : public Recyclable<Arena> {
   std::atomic<std::uint32_t> references_{0};
 };
 
-/// Shared ownership of an arena. The last reference sends it home.
+/// Shared ownership of an arena. The last reference sends it home. One thread at a time may copy or drop a reference.
 class ArenaRef {
  public:
   ArenaRef() noexcept = default;
   /// A fresh arena with room for at least `capacity` bytes, from the calling thread's free list where it has one.
   static ArenaRef make(std::size_t capacity = arena_bytes);
   ArenaRef(const ArenaRef& other) noexcept : arena_(other.arena_) {
-    if (arena_) arena_->references_.fetch_add(1, std::memory_order_relaxed);
+    if (!arena_) return;
+    // Where this is the only one, nobody else can be copying it.
+    if (arena_->references_.load(std::memory_order_relaxed) == 1) {
+      arena_->references_.store(2, std::memory_order_relaxed);
+    } else {
+      arena_->references_.fetch_add(1, std::memory_order_relaxed);
+    }
   }
   ArenaRef(ArenaRef&& other) noexcept : arena_(std::exchange(other.arena_, nullptr)) {}
   ArenaRef& operator=(ArenaRef other) noexcept {

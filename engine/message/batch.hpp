@@ -178,20 +178,24 @@ class Batch : public Recyclable<Batch> {
   std::size_t append_many(std::uint64_t count, std::size_t most, runtime::Time entered, Write write) {
     const std::size_t first = size_;
     const bool alike = adds_alike(0, 0, entered, nullptr);
+    const std::size_t most_each = std::max<std::size_t>(1, most);
     std::size_t row = first, live = live_bytes_;
     while (row - first < count && row < batch_rows && (row == 0 || live + most <= arena_bytes)) {
-      char* const begin = room_for(most);
-      char* const last = begin + filling_->room() - most;
-      char* to = begin;
-      do {
+      char* to = room_for(most);
+      char* const begin = to;
+      // As many as surely fit; where each is shorter than `most`, there is room for more behind them.
+      const std::size_t rows = std::min<std::uint64_t>(
+          {count - (row - first), batch_rows - row, filling_->room() / most_each,
+           live + most <= arena_bytes ? (arena_bytes - live) / most_each : 1});
+      for (const std::size_t end = row + rows; row < end; ++row) {
         const std::size_t size = write(to);
         payload_[row] = {to, static_cast<std::uint32_t>(size)};
         if (!alike) set_columns(row, 0, entered, nullptr);
         to += size;
-        live += size;
-        ++row;
-      } while (to <= last && row - first < count && row < batch_rows && live + most <= arena_bytes);
-      filling_->commit(static_cast<std::size_t>(to - begin));
+      }
+      const auto written = static_cast<std::size_t>(to - begin);
+      live += written;
+      filling_->commit(written);
       size_ = row;
       live_bytes_ = live;
     }
@@ -213,13 +217,17 @@ class Batch : public Recyclable<Batch> {
   template <class Write>
   void rewrite_payload(std::size_t row, std::size_t most, Write write) {
     char* const to = room_for(most);
+    Arena& arena = *filling_;  // What write() puts down might be anything: what is known already is not read again.
+    Span& payload = payload_[row];
+    const std::size_t others = live_bytes_ - payload.size;
     const std::size_t size = write(to);
-    filling_->commit(size);
-    live_bytes_ += size;
-    live_bytes_ -= payload_[row].size;
-    payload_[row] = {to, static_cast<std::uint32_t>(size)};
-    json_ &= ~bit(row);
-    listed_ &= ~bit(row);
+    arena.commit(size);
+    live_bytes_ = others + size;
+    payload = {to, static_cast<std::uint32_t>(size)};
+    if ((json_ | listed_) != 0) {
+      json_ &= ~bit(row);
+      listed_ &= ~bit(row);
+    }
     if (has_documents_) forget_document(row);
   }
   void set_identity(std::size_t row, std::uint64_t id, Token* token) noexcept {
