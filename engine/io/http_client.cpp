@@ -164,7 +164,8 @@ struct Watch {
 /// Whether a request is to be made once more, from the start.
 enum class Repeat {
   no,
-  same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, and it is closed.
+  same,   ///< Nothing was sent: something came by the kept connection that nobody had asked for, or it knows no chunks;
+          ///< it is closed.
   again,  ///< It was sent, which is harmless, and the connection ended without a byte of a reply.
   alone,  ///< The same, by a connection that is made for it: other kept ones may have ended as well, and one that is
           ///< shared has ended for all who shared it (GOAWAY).
@@ -317,7 +318,8 @@ class Transfer {
     });
     long version = 0;
     curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
-    if (version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1) connections_.answers_in_turn(ends_);
+    const bool old = version == CURL_HTTP_VERSION_1_0;
+    if (old || version == CURL_HTTP_VERSION_1_1) connections_.answers_in_turn(ends_, old);
     if (refused_) {
       reply_.failure = std::move(refused_);
     } else if (code != CURLE_OK) {
@@ -376,6 +378,8 @@ class Transfer {
     if (sends) {
       if (!typed) add_header("Content-Type:");
       add_header("Expect:");  // Or a server that does not know it costs a second.
+      // libcurl says no length then.
+      if (call_.chunked) add_header("Transfer-Encoding: chunked");
     }
     set(CURLOPT_HTTPHEADER, headers_.get());
   }
@@ -449,7 +453,9 @@ class Transfer {
     ends_ = std::move(ends);
     const auto in_turn = connections_.answering_in_turn(ends_);
     met_http_1_ |= in_turn.has_value();
-    if (made == 0 && in_turn && HttpConnections::has_unasked_input(*in_turn)) {
+    // What comes second by a connection of HTTP/1.0 libcurl says in HTTP/1.0, chunks and all.
+    const bool no_chunks = call_.chunked && connections_.is_old(ends_);
+    if (made == 0 && in_turn && (no_chunks || HttpConnections::has_unasked_input(*in_turn))) {
       repeat = Repeat::same;
       return false;
     }

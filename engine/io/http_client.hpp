@@ -38,6 +38,7 @@ struct HttpCall {
   std::string url;
   HttpFields headers;  ///< Names as they shall be sent. A value with a line break or NUL fails the call (type).
   std::optional<std::string_view> body;
+  bool chunked = false;  ///< Sends it in chunks, without a length, which only a server of HTTP/1.1 understands.
   /// Called before the request is sent again, where it may have arrived (HttpClient::call). It waits until the time
   /// that this returns. Null: it is sent at once.
   std::function<runtime::Time()> before_again;

@@ -23,7 +23,7 @@ int port_of(int fd) noexcept {
 
 }  // namespace
 
-void HttpConnections::opened(int fd) { sockets_.insert_or_assign(fd, Socket{cookie_of(fd), {}, false}); }
+void HttpConnections::opened(int fd) { sockets_.insert_or_assign(fd, Socket{cookie_of(fd), {}, false, false}); }
 
 void HttpConnections::made(const std::vector<int>& among, const std::string& ends, int own_port) {
   for (const auto fd : among) {
@@ -34,8 +34,17 @@ void HttpConnections::made(const std::vector<int>& among, const std::string& end
   }
 }
 
-void HttpConnections::answers_in_turn(const std::string& ends) {
-  if (const auto found = by_ends_.find(ends); found != by_ends_.end()) sockets_.at(found->second).in_turn = true;
+void HttpConnections::answers_in_turn(const std::string& ends, bool old) {
+  const auto found = by_ends_.find(ends);
+  if (found == by_ends_.end()) return;
+  auto& socket = sockets_.at(found->second);
+  socket.in_turn = true;
+  socket.old = old;
+}
+
+bool HttpConnections::is_old(const std::string& ends) const {
+  const auto found = by_ends_.find(ends);
+  return found != by_ends_.end() && sockets_.at(found->second).old;
 }
 
 std::optional<int> HttpConnections::answering_in_turn(const std::string& ends) const {

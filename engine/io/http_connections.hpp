@@ -20,10 +20,11 @@ class HttpConnections {
   /// One of these is the connection with these ends.
   void made(const std::vector<int>& among, const std::string& ends, int own_port);
   /// It speaks HTTP/1: whatever comes is an answer, to one who waits. (By HTTP/2 others may be waiting, and more than
-  /// answers comes.)
-  void answers_in_turn(const std::string& ends);
+  /// answers comes.) `old`: HTTP/1.0.
+  void answers_in_turn(const std::string& ends, bool old);
   /// Its socket, where that is known of it.
   std::optional<int> answering_in_turn(const std::string& ends) const;
+  bool is_old(const std::string& ends) const;
   /// Of one that answers in turn: something came while nobody waited for an answer, or it was closed. It would be taken
   /// for the next one's.
   static bool has_unasked_input(int fd);
@@ -35,7 +36,7 @@ class HttpConnections {
   struct Socket {
     std::uint64_t cookie;
     std::string ends;
-    bool in_turn;
+    bool in_turn, old;
   };
 
   std::unordered_map<int, Socket> sockets_;

@@ -86,6 +86,7 @@ namespace {
 
 using namespace weir;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using io::HttpCall;
 using io::HttpClient;
 using io::HttpClientOptions;
@@ -148,6 +149,16 @@ std::string gzip(const std::string& bytes) {
   io::compress(io::Compression::gzip, bytes, out);
   return out;
 }
+std::string without_chunks(const std::string& body) {
+  std::string whole;
+  for (std::size_t at = 0;;) {
+    const auto size = std::strtoull(body.c_str() + at, nullptr, 16);
+    if (size == 0) return whole + body.substr(at);
+    at = body.find("\r\n", at) + 2;
+    whole += body.substr(at, size);
+    at += size + 2;
+  }
+}
 /// The first line, and the body.
 std::string line_and_body(const std::string& request) {
   return request.substr(0, request.find("\r\n")) + "|" + request.substr(request.find("\r\n\r\n") + 4);
@@ -199,6 +210,102 @@ BOOST_AUTO_TEST_CASE(each_method_sends_what_it_is_given_and_no_more) {
   BOOST_TEST(has(requests.at(2), "Content-Length: 0\r\n"));
   BOOST_TEST(!has(requests.at(9), "Content-Type:"));
   BOOST_TEST(peer.connections() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_body_is_sent_in_chunks_where_the_call_says_so) {
+  Peer peer(replies([](const std::string&) { return ok("x"); }));
+  const std::string large(3'000'000, 'x');
+  std::vector<HttpCall> calls;
+  for (const auto* method : {"POST", "PUT", "PATCH", "DELETE", "GET"}) {
+    calls.push_back(send(method, peer.url(), "body"));
+  }
+  calls.push_back(send("POST", peer.url(), ""));
+  calls.push_back(send("PUT", peer.url("/large"), large));
+  for (auto& call : calls) call.chunked = true;
+  // One without a body has nothing to send so.
+  calls.push_back(get(peer.url("/none")));
+  calls.back().chunked = true;
+  calls.push_back(send("POST", peer.url("/sized"), "body"));
+  for (const auto& reply : ask(std::move(calls))) BOOST_TEST(why(reply) == "no failure");
+  const auto requests = peer.requests();
+  BOOST_REQUIRE(requests.size() == 9U);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    BOOST_TEST(has(requests[i], "\r\nTransfer-Encoding: chunked\r\n") == (i < 7), requests[i].substr(0, 200));
+    BOOST_TEST(has(requests[i], "\r\nContent-Length:") == (i == 8), requests[i].substr(0, 200));
+    BOOST_TEST(!has(requests[i], "\r\nExpect:"));
+  }
+  std::vector<std::string> seen;
+  for (std::size_t i = 0; i < 6; ++i) seen.push_back(line_and_body(requests[i]));
+  const std::vector<std::string> expected{
+      "POST / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n",  "PUT / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n",
+      "PATCH / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n", "DELETE / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n",
+      "GET / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n",   "POST / HTTP/1.1|0\r\n\r\n"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+  BOOST_TEST((without_chunks(requests[6].substr(requests[6].find("\r\n\r\n") + 4)) == large + "0\r\n\r\n"));
+  BOOST_TEST(line_and_body(requests[7]) == "GET /none HTTP/1.1|");
+  BOOST_TEST(peer.connections() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_sent_in_chunks_is_sent_again_in_chunks) {
+  // Each connection answers what it is asked first, so that it is kept.
+  Peer peer([](Peer::Connection& connection) {
+    if (connection.request()) connection.answer("x");
+    connection.request();
+  });
+  const std::string large(300'000, 'x');
+  for (const auto& [method, body] : {std::pair("PUT", std::string("body")), {"PUT", large}, {"POST", large}}) {
+    std::vector<HttpCall> calls;
+    calls.push_back(get(peer.url()));
+    calls.push_back(send(method, peer.url("/second"), body));
+    calls.back().chunked = true;
+    const auto before = peer.requests().size();
+    const auto got = ask(std::move(calls));
+    BOOST_TEST(why(got.at(1)) ==
+               (method == "PUT"s ? "no failure" : "io: the connection was closed before a reply began"));
+    const auto requests = peer.requests();
+    BOOST_REQUIRE(requests.size() == before + (method == "PUT"s ? 3 : 2));
+    for (auto i = before + 1; i < requests.size(); ++i) {
+      BOOST_TEST(has(requests[i], "\r\nTransfer-Encoding: chunked\r\n"));
+      BOOST_TEST((without_chunks(requests[i].substr(requests[i].find("\r\n\r\n") + 4)) == body + "0\r\n\r\n"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_redirect_is_followed_in_chunks_while_there_is_a_body) {
+  Peer peer(replies([](const std::string& request) {
+    if (request.starts_with("POST /same ")) return ok("", "location: /to\r\n", "307 Temporary Redirect");
+    if (request.starts_with("POST /to ")) return ok("", "location: /seen\r\n", "303 See Other");
+    return ok("seen");
+  }));
+  auto call = send("POST", peer.url("/same"), "body");
+  call.chunked = true;
+  BOOST_TEST(ask(std::move(call)).body == "seen");
+  const auto requests = peer.requests();
+  BOOST_REQUIRE(requests.size() == 3U);
+  BOOST_TEST(line_and_body(requests[1]) == "POST /to HTTP/1.1|4\r\nbody\r\n0\r\n\r\n");
+  BOOST_TEST(line_and_body(requests[2]) == "GET /seen HTTP/1.1|");
+  BOOST_TEST(!has(requests[2], "Transfer-Encoding"));
+}
+
+BOOST_AUTO_TEST_CASE(chunks_are_sent_by_no_connection_that_has_answered_in_http_1_0) {
+  Peer peer(replies(
+      [](const std::string&) { return "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\nx"s; }));
+  int asked = 0;
+  std::vector<HttpCall> calls;
+  for (const bool chunked : {false, false, true, true}) {
+    calls.push_back(send("POST", peer.url(), "body"));
+    calls.back().chunked = chunked;
+    calls.back().before_again = [&asked] { return ++asked, runtime::Time(); };
+  }
+  for (const auto& reply : ask(std::move(calls))) BOOST_TEST(why(reply) == "no failure");
+  std::vector<std::string> seen;
+  for (const auto& request : peer.requests()) seen.push_back(line_and_body(request));
+  const std::vector<std::string> expected{"POST / HTTP/1.1|body", "POST / HTTP/1.0|body",
+                                          "POST / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n",
+                                          "POST / HTTP/1.1|4\r\nbody\r\n0\r\n\r\n"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+  BOOST_TEST(peer.connections() == 3);
+  BOOST_TEST(asked == 0);  // Nothing had gone out.
 }
 
 BOOST_AUTO_TEST_CASE(robots_txt_is_asked_before_each_page_and_each_redirect) {

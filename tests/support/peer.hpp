@@ -21,7 +21,20 @@
 
 namespace weir::tests {
 
-/// Bytes of the request that begins here, its body included where it has a length; nothing while its head is not whole.
+/// Where the chunks end that begin at `at`; nothing while that is not known.
+inline std::optional<std::size_t> end_of_chunks(const std::string& received, std::size_t at) {
+  for (;;) {
+    const auto line = received.find("\r\n", at);
+    if (line == std::string::npos) return std::nullopt;
+    const auto size = std::strtoull(received.c_str() + at, nullptr, 16);
+    at = line + 2 + size + 2;
+    if (size == 0) return at;
+    if (at > received.size()) return std::nullopt;
+  }
+}
+
+/// Bytes of the request that begins here, its body included where it has a length or comes in chunks; nothing while
+/// they are not known.
 inline std::optional<std::size_t> request_size(const std::string& received) {
   const auto head = received.find("\r\n\r\n");
   if (head == std::string::npos) return std::nullopt;
@@ -29,6 +42,7 @@ inline std::optional<std::size_t> request_size(const std::string& received) {
     const auto at = received.find(name);
     if (at < head) return head + 4 + static_cast<std::size_t>(std::atoll(received.c_str() + at + 18));
   }
+  if (received.find("\r\nTransfer-Encoding: chunked\r\n") < head) return end_of_chunks(received, head + 4);
   return head + 4;
 }
 
@@ -41,7 +55,7 @@ class Peer {
     Connection(Peer& peer, int fd, int number) : peer_(peer), fd_(fd), number_(number) {}
     int number() const { return number_; }  ///< From 1.
 
-    /// The next request, its body included where it has a length; nothing when the other side has closed.
+    /// The next request, its body included where that has an end; nothing when the other side has closed.
     std::optional<std::string> request() {
       auto size = request_size(received_);
       while (!size || received_.size() < *size) {
