@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -547,6 +548,7 @@ struct HttpReader::Inside {
       hooks.on_message_complete = [](http_parser* p) {
         of(p).parsed_whole = true;
         of(p).request.keep_alive = of(p).stays_open();
+        of(p).request.takes_chunks = p->http_minor > 0;
         return 0;
       };
       return hooks;
@@ -758,7 +760,13 @@ std::string_view http_body(const HttpResponse& response, bool head) {
 
 std::string http_bytes(HttpResponse response, bool head, bool keep_alive, std::string_view date) {
   auto bytes = http_head(response, head, keep_alive, date);
-  return bytes += http_body(response, head);
+  bytes += http_body(response, head);
+  return bytes += http_end(response);
+}
+
+std::string_view http_end(const HttpResponse& response) {
+  if (!response.chunked) return {};
+  return response.body.empty() ? "0\r\n\r\n" : "\r\n0\r\n\r\n";
 }
 
 std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::string_view date) {
@@ -772,6 +780,7 @@ std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::s
     response.body.clear();
     response.file = nullptr;
   }
+  if (head || response.file || response.status == 205 || !has_body(response)) response.chunked = false;
   std::string bytes;
   bytes.reserve(256 + 64 * response.headers.size());
   bytes += "HTTP/1.1 ";
@@ -791,8 +800,17 @@ std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::s
   const std::uint64_t length = response.file ? response.file_bytes : response.body.size();
   // To a HEAD that was answered without a body nobody knows what a GET would bring: it was asked elsewhere, perhaps.
   const bool unknown = head && length == 0 && !response.file;
-  if (has_body(response) && !unknown) bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  if (response.chunked) {
+    bytes += "Transfer-Encoding: chunked\r\n";
+  } else if (has_body(response) && !unknown) {
+    bytes.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  }
   bytes += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+  if (response.chunked && length > 0) {
+    std::array<char, 16> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), length, 16).ptr;
+    bytes.append(digits.data(), end).append("\r\n");
+  }
   return bytes;
 }
 

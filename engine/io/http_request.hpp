@@ -44,6 +44,7 @@ class HttpRequest {
   std::string peer;     ///< `127.0.0.1:50123`, filled in by the server.
   std::string subject;  ///< Of the certificate that the client has shown and the server has verified: `CN=alice`.
   bool keep_alive = true;
+  bool takes_chunks = true;  ///< Not where it came by HTTP/1.0.
   /// Where a handler leaves what to call, once, when the sender goes before he is answered: seen within a second. The
   /// server's, which lets go of it when the handler returns; may be null.
   std::function<void()>* on_gone = nullptr;
@@ -68,8 +69,9 @@ class HttpResponse {
   }
 
   int status = 200;
-  HttpFields headers;  ///< Content-Length, Connection and Date are the server's.
+  HttpFields headers;  ///< Content-Length, Transfer-Encoding, Connection and Date are the server's.
   std::string body;
+  bool chunked = false;  ///< The body is sent as a chunk and not with its length, to who takes that.
   /// In its place: so many bytes that are read while they are sent. A reader that ends before ends the connection.
   std::shared_ptr<runtime::Reader> file;
   std::uint64_t file_bytes = 0;
@@ -126,11 +128,14 @@ class HttpReader {
 };
 
 /// The bytes of a response before its body or file. `head`: of an answer to HEAD. `date`: an IMF-fixdate or nothing. A
-/// field that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500.
+/// field that could split the response (CR, LF, NUL or a name that is no token) turns it into a 500. What has no body
+/// is not chunked any more.
 std::string http_head(HttpResponse& response, bool head, bool keep_alive, std::string_view date = {});
 /// What of its body follows: nothing to HEAD, and to a status that has none.
 std::string_view http_body(const HttpResponse& response, bool head);
-/// Both in one.
+/// What ends that, where it is chunked.
+std::string_view http_end(const HttpResponse& response);
+/// All three in one.
 std::string http_bytes(HttpResponse response, bool head, bool keep_alive, std::string_view date = {});
 
 std::string http_date(runtime::WallTime time);  ///< `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -416,14 +416,17 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
     co_return !error;
   }
 
-  /// What is still to be written: a head and a body, one behind the other, and both somebody else's.
+  /// What is still to be written: a head, a body and its end, one behind the other, and all somebody else's.
   struct Rest {
-    std::string_view head, body;
-    std::size_t bytes() const { return head.size() + body.size(); }
+    std::string_view head, body, end = {};
+    std::size_t bytes() const { return head.size() + body.size() + end.size(); }
+    std::string_view first() const { return !head.empty() ? head : !body.empty() ? body : end; }
     void drop(std::size_t count) {
-      const auto of_head = std::min(count, head.size());
-      head.remove_prefix(of_head);
-      body.remove_prefix(count - of_head);
+      for (auto* part : {&head, &body, &end}) {
+        const auto of_part = std::min(count, part->size());
+        part->remove_prefix(of_part);
+        count -= of_part;
+      }
     }
   };
 
@@ -431,16 +434,17 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   static Task<bool> send(Inside& inside, Connection& connection, Rest rest) {
     while (rest.bytes() > 0) {
       if (connection.given_up()) co_return false;
-      const auto piece = rest.head.empty() ? rest.body.substr(0, tls_bytes) : rest.head.substr(0, tls_bytes);
+      const auto piece = rest.first().substr(0, tls_bytes);
       std::size_t count = piece.size();
       if (connection.tls) {
         connection.tls->write(piece);
         auto bytes = connection.tls->take();
         if (!co_await write(connection, std::move(bytes))) co_return false;
       } else {
-        const std::array<asio::const_buffer, 2> both{asio::buffer(rest.head), asio::buffer(rest.body)};
+        const std::array<asio::const_buffer, 3> all{asio::buffer(rest.head), asio::buffer(rest.body),
+                                                    asio::buffer(rest.end)};
         asio::error_code error;
-        count = co_await connection.socket.async_write_some(both, asio::redirect_error(asio::use_awaitable, error));
+        count = co_await connection.socket.async_write_some(all, asio::redirect_error(asio::use_awaitable, error));
         runtime::throw_if_stopped(co_await asio::this_coro::cancellation_state);
         if (error) co_return false;
       }
@@ -454,12 +458,13 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
   /// Writes what the kernel has room for now, mostly all: no wait, and nothing to wait with.
   static void send_at_once(Connection& connection, Rest& rest) {
     if (connection.tls) return;
-    std::array<iovec, 2> both{};
-    both[0] = {const_cast<char*>(rest.head.data()), rest.head.size()};
-    both[1] = {const_cast<char*>(rest.body.data()), rest.body.size()};
+    std::array<iovec, 3> all{};
+    all[0] = {const_cast<char*>(rest.head.data()), rest.head.size()};
+    all[1] = {const_cast<char*>(rest.body.data()), rest.body.size()};
+    all[2] = {const_cast<char*>(rest.end.data()), rest.end.size()};
     msghdr message{};
-    message.msg_iov = both.data();
-    message.msg_iovlen = both.size();
+    message.msg_iov = all.data();
+    message.msg_iovlen = all.size();
     const auto count = ::sendmsg(connection.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count > 0) rest.drop(static_cast<std::size_t>(count));
   }
@@ -680,6 +685,7 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
       request.peer = peer;
       request.subject = subject;
       const bool head = request.method == "HEAD";
+      const bool takes_chunks = request.takes_chunks;
       keep = request.keep_alive;
 
       request.on_gone = &connection.on_gone;
@@ -710,8 +716,9 @@ struct HttpServer::Inside : std::enable_shared_from_this<HttpServer::Inside> {
         connection.memory.hold(0);
       }
       keep = keep && !response.close && !inside.draining;
+      response.chunked = response.chunked && takes_chunks;
       const auto bytes = http_head(response, head, keep, inside.now_as_date());
-      Rest rest{bytes, http_body(response, head)};
+      Rest rest{bytes, http_body(response, head), http_end(response)};
       const auto bytes_in_all = rest.bytes();
       send_at_once(connection, rest);
       const bool file = response.file && !head;

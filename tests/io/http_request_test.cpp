@@ -189,6 +189,33 @@ BOOST_AUTO_TEST_CASE(a_response_is_written_with_its_length) {
   BOOST_TEST(http_bytes(HttpResponse(204), false, true) == "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_response_is_written_in_chunks_where_it_has_a_body) {
+  HttpResponse response(200, "text/plain", "twenty bytes of text");
+  response.chunked = true;
+  BOOST_TEST(
+      http_bytes(response, false, true) ==
+      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+      "14\r\ntwenty bytes of text\r\n0\r\n\r\n");
+  BOOST_TEST(http_bytes(response, true, true) ==
+             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 20\r\nConnection: keep-alive\r\n\r\n");
+  response.body.clear();
+  BOOST_TEST(http_bytes(response, false, true)
+                 .ends_with("\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+                            "0\r\n\r\n"));
+  for (const int status : {204, 205, 304}) {
+    response.status = status;
+    response.body = "x";
+    const auto bytes = http_bytes(response, false, true);
+    BOOST_TEST(bytes.find("Transfer-Encoding") == std::string::npos, bytes);
+    BOOST_TEST(bytes.ends_with("\r\n\r\n"), bytes);
+  }
+  response.status = 200;
+  response.headers.emplace_back("X", "a\nb");
+  BOOST_TEST(http_bytes(response, false, true)
+                 .ends_with("Content-Length: 26\r\nConnection: keep-alive\r\n\r\n"
+                            "The answer was malformed.\n"));
+}
+
 BOOST_AUTO_TEST_CASE(a_response_cannot_be_split_by_its_fields) {
   for (const auto& [name, value] : HttpFields{
            {"X", "a\r\nSet-Cookie: b"}, {"X", "a\nb"}, {"X: b\r\nY", "c"}, {"", "a"}, {"X", "\x01"}, {"X", "a\x7f"}}) {

@@ -49,6 +49,15 @@ io::HttpResponse answer(const io::HttpRequest& request) {
 
 runtime::Task<io::HttpResponse> answer_at_once(io::HttpRequest request) { co_return answer(request); }
 
+std::string large_or_path(const std::string& path) {
+  return path == "/large" ? std::string(3'000'000, 'x') : "a" + path;
+}
+runtime::Task<io::HttpResponse> answer_in_chunks(io::HttpRequest request) {
+  io::HttpResponse response(200, "text/plain", large_or_path(request.path));
+  response.chunked = true;
+  co_return response;
+}
+
 runtime::Task<io::HttpResponse> never(runtime::Core* core, io::HttpRequest request) {
   if (request.path == "/now") co_return io::HttpResponse(200, "text/plain", "now\n");
   runtime::Waiter waiter(*core);
@@ -285,6 +294,33 @@ BOOST_AUTO_TEST_CASE(head_is_answered_without_a_body_but_with_its_length) {
   const auto got = exchange(server.port(), "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
   BOOST_TEST(got.find("Content-Length: 9\r\n") != std::string::npos);
   BOOST_TEST(got.ends_with("\r\n\r\n"));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_comes_in_chunks_to_who_takes_them_and_the_connection_goes_on) {
+  Server server({}, io::HttpHandler(answer_in_chunks));
+  const auto asked = [](const std::string& method, const std::string& path) {
+    return method + " " + path + " HTTP/1.1\r\nHost: a\r\n\r\n";
+  };
+  const auto all = exchange(
+      server.port(), asked("GET", "/one") + asked("HEAD", "/one") + asked("GET", "/large") + asked("GET", "/two"));
+  const auto begin_of = [&](std::size_t nth) {
+    std::size_t at = 0;
+    for (; nth > 0; --nth) at = all.find("HTTP/1.1 200 OK\r\n", at + 1);
+    return at;
+  };
+  const auto part = [&](std::size_t nth) { return all.substr(begin_of(nth), begin_of(nth + 1) - begin_of(nth)); };
+  BOOST_TEST(part(0).find("\r\nTransfer-Encoding: chunked\r\n") != std::string::npos, part(0));
+  BOOST_TEST(part(0).find("Content-Length") == std::string::npos, part(0));
+  BOOST_TEST(part(0).ends_with("\r\n\r\n5\r\na/one\r\n0\r\n\r\n"), part(0));
+  BOOST_TEST(part(1).find("Transfer-Encoding") == std::string::npos, part(1));
+  BOOST_TEST(part(1).ends_with("\r\n\r\n"), part(1));
+  BOOST_TEST(part(2).ends_with("\r\n\r\n2dc6c0\r\n" + large_or_path("/large") + "\r\n0\r\n\r\n"));
+  BOOST_TEST(all.ends_with("\r\n\r\n5\r\na/two\r\n0\r\n\r\n"));
+
+  const auto old = exchange(server.port(), "GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  BOOST_TEST(old.find("Transfer-Encoding") == std::string::npos, old);
+  BOOST_TEST(old.find("\r\nContent-Length: 5\r\n") != std::string::npos, old);
+  BOOST_TEST(old.ends_with("\r\n\r\na/old"), old);
 }
 
 BOOST_AUTO_TEST_CASE(whoever_expects_a_word_before_the_body_gets_it) {
