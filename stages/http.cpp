@@ -100,13 +100,27 @@ void verify_url(const Role& role, config::Written& written) {
   }
 }
 
+/// How long a body is, is said by weir; the author may say that it comes in chunks instead.
+void verify_coding(const HttpConfig& config, const config::Template& coding, config::Written& written) {
+  const Role role = role_of(config);
+  if (!coding.unset && io::http_lower(coding.text()) != "chunked") {
+    written.error("headers", "the only 'transfer-encoding' that is sent is `chunked`",
+                  "write that, or leave it out: then the body has a length");
+  } else if (!role.sends_payload && !config.forward && !config.msg && !config.text && !config.form) {
+    written.error("headers", "a `" + std::string(role.word) + "` without a body has nothing to send in chunks",
+                  "leave 'transfer-encoding' out");
+  }
+}
+
 void verify_headers(const HttpConfig& config, config::Written& written) {
   for (const auto& [name, value] : config.headers) {
     const std::string known = io::http_lower(name);
     if (!io::http_is_token(name)) {
       written.error("headers", "'" + name + "' can't be the name of a header");
-    } else if (is_one_of(known, "content-length", "transfer-encoding", "connection", "expect")) {
+    } else if (is_one_of(known, "content-length", "connection", "expect")) {
       written.error("headers", "'" + name + "' is weir's own to say", "leave it out");
+    } else if (known == "transfer-encoding") {
+      verify_coding(config, value, written);
     } else if (known == "authorization" && config.auth) {
       written.error("auth", "there is an 'authorization' among the headers already", "keep one of the two");
     }
@@ -286,7 +300,8 @@ const auto spec =
             "Without `msg`, `text` and `form`, post, put and patch send the payload, and the others nothing. The "
             "content-type is application/json, with `text` text/plain, unless a header says otherwise. What is sent "
             "has "
-            "a length, never chunks; of a reply that ends with its connection, TLS must say goodbye, or it is cut "
+            "a length; with `headers: {transfer-encoding: chunked}` it comes in chunks instead. Of a reply that ends "
+            "with its connection, TLS must say goodbye, or it is cut "
             "short. "
             "Replies "
             "compressed by gzip are decompressed; a part (206) comes as it is. Connections are kept and shared by the "
@@ -588,6 +603,7 @@ class Http : public stage::Call {
     if (config.text) context.compile(text_.emplace(), *config.text);
     if (config.form) form_.emplace().compile(context, *config.form);
     for (const auto& [name, value] : config.headers) said_.push_back(io::http_lower(name));
+    chunked_ = std::find(said_.begin(), said_.end(), "transfer-encoding") != said_.end();
     if (config.auth) {
       authorization_ = "Basic ";
       io::append_base64(authorization_, config.auth->user + ":" + config.auth->password);
@@ -679,7 +695,9 @@ class Http : public stage::Call {
     const auto add = [&](const std::string& name, std::string value) { append_pair(query, name, value); };
     if (auto failure = query_.fill(message, add)) return failure;
     append_query(call.url, query);
+    call.chunked = chunked_;
     const auto say = [&](const std::string& name, std::string value) {
+      if (chunked_ && io::http_lower(name) == "transfer-encoding") return;  // The client's to write.
       call.headers.emplace_back(name, std::move(value));
     };
     if (auto failure = headers_.fill(message, say)) return failure;
@@ -722,6 +740,7 @@ class Http : public stage::Call {
   std::optional<script::Text> text_;
   std::optional<Texts> form_;
   std::vector<std::string> said_;  // Names of the configured headers, in lower case.
+  bool chunked_ = false;
   std::string authorization_;
   std::optional<io::HttpClient> client_;  // Made with the first call: a test has none.
 };

@@ -50,6 +50,10 @@ void verify(const ReplyConfig& config, config::Written& written) {
   for (const auto& [name, value] : config.headers->fields) {
     if (!io::http_is_token(name)) {
       written.error("headers", "'" + name + "' is no name of a header");
+    } else if (io::http_lower(name) == "transfer-encoding") {
+      if (value.text.unset || (value.kind == Written::text && io::http_lower(value.text.text()) == "chunked")) continue;
+      written.error("headers", "the only `" + name + "` that is sent is `chunked`",
+                    "write that, or leave it out: then the answer has a length");
     } else if (is_the_servers(io::http_lower(name))) {
       written.error("headers", "`" + name + "` is written by the server itself");
     } else if (value.kind == Written::list || value.kind == Written::map) {
@@ -73,6 +77,8 @@ const auto spec =
         .details(
             "Left out, the body is the payload. Unless a header says otherwise, `msg`, and a payload that is an object "
             "or a list in JSON, is application/json, everything else text/plain.\n"
+            "An answer has a length; with `headers: {transfer-encoding: chunked}` it comes in chunks instead, but for "
+            "HTTP/1.0.\n"
             "It stands anywhere behind a stage that listens, such as `http_server`, also behind what failed; not "
             "behind one that makes one message of many, such as `batch`. The first answer counts: a message whose "
             "asker has had "

@@ -24,6 +24,14 @@ constexpr std::size_t at_work_most = 1000;  // Beside those that wait at the des
 // Of the core's loop, in which none is taken from a desk: then its stage is waiting for room, and not for its turn.
 constexpr int idle_turns = 16;
 
+/// Whoever replies may say no other coding.
+bool says_chunks(const HttpFields& headers) {
+  constexpr std::string_view coding = "transfer-encoding";
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& field) {
+    return field.first.size() == coding.size() && http_lower(field.first) == coding;
+  });
+}
+
 /// One request between its connection, which waits on the site's core, and whoever answers it.
 class Exchange final : public message::Asker, public flow::Parking {
  public:
@@ -385,6 +393,7 @@ class HttpSite : public std::enable_shared_from_this<HttpSite> {
       response.status = given->status;
       response.headers = std::move(given->headers);
       response.body = std::move(given->body);
+      response.chunked = says_chunks(response.headers);
       *request.memory = exchange->take_share();
       http_pack(takes_gzip, response);
     } else if (exchange->crowded()) {

@@ -155,6 +155,35 @@ BOOST_AUTO_TEST_CASE(every_raw_case_is_answered_rightly_by_the_stage_and_by_the_
   BOOST_TEST(end.code == 0, end.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_reply_comes_in_chunks_where_its_headers_say_so) {
+  const TemporaryFolder folder;
+  Child child(weir_run({folder.file("a.yaml",
+                                    "stages:\n  ask: {http_server: {listen: '127.0.0.1:0', path: '/{status}'}}\n"
+                                    "  told: {from: ask, reply: {status: '{{ request.params.status }}', "
+                                    "headers: {Transfer-Encoding: chunked}}}\n")}));
+  const auto port = port_of(child);
+  const auto told = asked(port, request("POST", "/200", "hello"));
+  BOOST_TEST(is(told, 200, "5\r\nhello\r\n0\r\n\r\n"), told);
+  BOOST_TEST(contains(told, "\r\nTransfer-Encoding: chunked\r\n"), told);
+  BOOST_TEST(!contains(told, "ontent-Length"), told);
+  const auto error = asked(port, request("POST", "/404", "no"));
+  BOOST_TEST(is(error, 404, "2\r\nno\r\n0\r\n\r\n"), error);
+  const auto packed = asked(port, request("POST", "/200", std::string(2000, 'a'), "Accept-Encoding: gzip\r\n"));
+  BOOST_TEST(contains(packed, "\r\nTransfer-Encoding: chunked\r\n"), packed);
+  BOOST_TEST(contains(packed, "\r\nContent-Encoding: gzip\r\n"), packed);
+  BOOST_TEST(packed.size() < 500U);
+  for (const auto& bytes : {request("POST", "/204", "x"), request("POST", "/304", "x"), request("HEAD", "/200")}) {
+    const auto none = asked(port, bytes);
+    BOOST_TEST(!contains(none, "Transfer-Encoding"), none);
+    BOOST_TEST(none.ends_with("\r\n\r\n"), none);
+  }
+  const auto old = asked(port, "POST /200 HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
+  BOOST_TEST(is(old, 200, "hello"), old);
+  BOOST_TEST(contains(old, "\r\nContent-Length: 5\r\n"), old);
+  child.signal(SIGTERM);
+  BOOST_TEST(child.end().code == 0);
+}
+
 BOOST_AUTO_TEST_CASE(requests_sent_one_behind_the_other_are_answered_in_their_order) {
   const TemporaryFolder folder;
   Child child(weir_run({folder.file("a.yaml", served)}));

@@ -137,6 +137,32 @@ BOOST_AUTO_TEST_CASE(each_method_sends_what_it_should) {
   BOOST_TEST(seen == expected, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_body_is_sent_in_chunks_where_a_header_says_so) {
+  int tries = 0;
+  Peer peer(replies([&](const std::string& request) {
+    return request.starts_with("POST") && ++tries == 1 ? ok("", {}, "503 Service Unavailable") : ok("");
+  }));
+  const std::string chunks = ", headers: {Transfer-Encoding: Chunked, x-own: '1'}}";
+  const Called retried(peer, "{post: URL/a" + chunks, each("[hello]"), "    retry: {attempts: 2, backoff: 1ms..1ms}\n");
+  const Called put(peer, "{put: URL/a, msg: {id: 7}" + chunks, each("[hello]"));
+  const std::string asked = "asked: {method: PUT, path: /a, headers: {content_length: '5'}, body: ";
+  const Called forwarded(peer, "{forward: URL" + chunks, asked + "hello}");
+  const Called empty(peer, "{forward: URL" + chunks, "asked: {path: /a}");
+  BOOST_TEST(retried.failed + put.failed + forwarded.failed + empty.failed == "");
+  Lines seen;
+  for (const auto& request : peer.requests()) {
+    seen.push_back(line_and_body(request));
+    BOOST_TEST(has(request, "\r\nTransfer-Encoding: chunked\r\n") == !request.starts_with("GET"), request);
+    BOOST_TEST(!has(request, "ontent-Length:"), request);
+    BOOST_TEST(!has(request, "content-length:"), request);
+    BOOST_TEST(!has(request, "Chunked"), request);
+    BOOST_TEST(has(request, "\r\nx-own: 1\r\n"), request);
+  }
+  const Lines expected{"POST /a|5\r\nhello\r\n0\r\n\r\n", "POST /a|5\r\nhello\r\n0\r\n\r\n",
+                       "PUT /a|8\r\n{\"id\":7}\r\n0\r\n\r\n", "PUT /a|5\r\nhello\r\n0\r\n\r\n", "GET /a|"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(headers_are_filled_in_and_say_otherwise_what_weir_says) {
   Peer peer(replies([](const std::string&) { return ok(""); }));
   const Called called(peer,
@@ -582,6 +608,19 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_by_name) {
   BOOST_TEST(mistake("{get: 'http://a/', headers: {'a b': c}}") == "'a b' can't be the name of a header");
   BOOST_TEST(mistake("{get: 'http://a/', headers: {Content-Length: '1'}}") ==
              "'Content-Length' is weir's own to say; leave it out");
+  for (const std::string coding : {"gzip", "'gzip, chunked'", "identity", "''", "'{{ msg.coding }}'"}) {
+    BOOST_TEST(
+        mistake("{post: 'http://a/', headers: {Transfer-Encoding: " + coding + "}}") ==
+        "the only 'transfer-encoding' that is sent is `chunked`; write that, or leave it out: then the body has a "
+        "length");
+  }
+  for (const std::string word : {"get", "delete", "head"}) {
+    BOOST_TEST(mistake("{" + word + ": 'http://a/', headers: {transfer-encoding: chunked}}") ==
+               "a `" + word + "` without a body has nothing to send in chunks; leave 'transfer-encoding' out");
+  }
+  for (const std::string http : {"delete: 'http://a/', msg: {}", "forward: 'http://a/'", "put: 'http://a/'"}) {
+    BOOST_TEST(Read("http", "{" + http + ", headers: {transfer-encoding: Chunked}}").diagnostics.empty(), http);
+  }
   BOOST_TEST(mistake("{get: 'http://a/', headers: {Authorization: b}, auth: {user: a, password: b}}") ==
              "there is an 'authorization' among the headers already; keep one of the two");
   BOOST_TEST(mistake("{get: 'http://a/', auth: {user: 'a:b'}}") == "the name can't hold a colon: it ends there");

@@ -22,6 +22,13 @@ BOOST_AUTO_TEST_CASE(what_can_be_no_answer_is_refused) {
   BOOST_TEST(mistake("{status: ok}") == "'ok' is no status of an answer; one from 200 to 599");
   BOOST_TEST(mistake("{msg: {a: 1}, text: a}") == "`msg` and `text` exclude each other; keep one of them");
   BOOST_TEST(mistake("{headers: {content-length: 3}}") == "`content-length` is written by the server itself");
+  for (const std::string coding : {"gzip", "'gzip, chunked'", "identity", "''", "'{{ msg.coding }}'", "[chunked]"}) {
+    BOOST_TEST(
+        mistake("{headers: {Transfer-Encoding: " + coding + "}}") ==
+        "the only `Transfer-Encoding` that is sent is `chunked`; write that, or leave it out: then the answer has "
+        "a length");
+  }
+  BOOST_TEST(Read("reply", "{headers: {Transfer-Encoding: Chunked}}").diagnostics.empty());
   BOOST_TEST(mistake("{headers: {'a b': c}}") == "'a b' is no name of a header");
   BOOST_TEST(mistake("{headers: {a: [b]}}") == "`a` is a text");
   BOOST_TEST(mistake("{headers: 'a: {{ text }}'}") ==
