@@ -3,6 +3,9 @@
 #include <array>
 #include <cstdlib>
 #include <map>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -169,6 +172,40 @@ const Token* unended(const std::vector<Token>& tokens) {
   return open.empty() || open.back()->is("repeat") ? nullptr : open.back();
 }
 
+/// A line of the code that Lua's text speaks of, from behind " at line " or " on line ".
+struct Spoken {
+  std::size_t begin = 0, end = 0;  ///< Of its number in the text.
+  int line = 0;
+};
+std::optional<Spoken> line_spoken_of(std::string_view text) {
+  text = text.substr(0, text.find(" near "));  // From there on it quotes the code.
+  for (const std::string_view before : {" at line ", " on line "}) {
+    const auto at = text.find(before);
+    if (at == std::string_view::npos) continue;
+    Spoken spoken;
+    spoken.begin = spoken.end = at + before.size();
+    for (; spoken.end < text.size() && text[spoken.end] >= '0' && text[spoken.end] <= '9'; ++spoken.end) {
+      spoken.line = spoken.line * 10 + (text[spoken.end] - '0');
+    }
+    if (spoken.line > 0) return spoken;
+  }
+  return std::nullopt;
+}
+
+/// What Lua notices only behind it: a jump that leads nowhere, at the end of its function; a label that is there twice.
+/// Lua gives the line that it has read to, so the word itself is looked for. Null: it is none of these.
+const Token* noticed_late(const std::vector<Token>& tokens, std::string_view text, int spoken, int noticed) {
+  if (text.starts_with("break outside")) return find_token(tokens, "break", spoken);
+  if (text.find("<goto") != std::string_view::npos) return find_token(tokens, "goto", spoken);
+  if (!text.starts_with("label '")) return nullptr;
+  const auto name = text.substr(7, text.find('\'', 7) - 7);
+  const Token* last = nullptr;
+  for (std::size_t i = 1; i + 1 < tokens.size() && tokens[i].line <= noticed; ++i) {
+    if (tokens[i].is_name(name) && tokens[i - 1].is("::") && tokens[i + 1].is("::")) last = &tokens[i];
+  }
+  return last;
+}
+
 /// Lua's "lua:3: unexpected symbol near '!'" as an error of ours.
 CompileError syntax_error(std::string_view code, Form form, const config::Place& place,
                           const std::vector<Token>& tokens, std::string text) {
@@ -180,6 +217,17 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
   }
   const auto advice = config::lua_advice(code);
   std::string hint = advice ? *advice : "";
+  if (const auto spoken = line_spoken_of(text)) {
+    const Token* const token = noticed_late(tokens, text, spoken->line, line);
+    if (token && token->line == spoken->line) {
+      constexpr std::size_t before = std::string_view(" at line ").size();
+      text.erase(spoken->begin - before, spoken->end - spoken->begin + before);
+    } else {
+      text.replace(spoken->begin, spoken->end - spoken->begin,
+                   std::to_string(place_in(place, code, spoken->line).line));
+    }
+    if (token) return at_token(place, code, *token, std::move(text), std::move(hint));
+  }
   std::string near;
   if (const auto at = text.rfind(" near "); at != std::string::npos) {
     near = text.substr(at + 6);
@@ -198,6 +246,10 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
   }
   if (const Token* token = near.empty() ? nullptr : refused_token(code, form, tokens, near, line)) {
     return at_token(place, code, *token, std::move(text), std::move(hint));
+  }
+  // Behind the last word only empty lines are left, and behind those of the code somebody else's.
+  if (!tokens.empty() && line > tokens.back().line) {
+    return at_token(place, code, tokens.back(), std::move(text), std::move(hint));
   }
   return at_line(place, code, line, std::move(text), std::move(hint));
 }

@@ -79,6 +79,19 @@ BOOST_AUTO_TEST_CASE(a_value_where_lua_wants_statements) {
           "a value alone does nothing: write `return msg.a`, or an assignment");
 }
 
+BOOST_AUTO_TEST_CASE(what_lua_notices_only_later_is_told_where_it_stands_and_by_the_lines_of_the_file) {
+  refused(lua("local y = 1\n      goto out\n      y = 2"), "8:7", "no visible label 'out' for <goto>", "");
+  refused(lua("local y = 1\n      break"), "8:7", "break outside loop", "");
+  refused(lua("goto on\n      local y = 1\n      ::on::\n      msg.y = y"), "7:7",
+          "<goto on> jumps into the scope of local 'y'", "");
+  refused(lua("::on::\n      local y = 1\n      ::on::\n\n      msg.y = y"), "9:9",
+          "label 'on' already defined on line 7", "");
+  refused(lua("msg.y = (1 +\n      2\n      msg.z = 3"), "9:7", "')' expected (to close '(' at line 7) near 'msg'", "");
+  refused(lua("msg.y = 1\n      msg.z = 'at line 1"), "8:15", "unfinished string near ''at line 1'", "");
+  refused(lua("msg.y = 1\n      msg.z ="), "8:13", "the code ends too early", "");
+  refused("  s: {from: in, lua: break}\n  t: {from: s, drop: {}}\n", "4:22", "break outside loop", "");
+}
+
 BOOST_AUTO_TEST_CASE(code_is_found_however_its_scalar_is_written) {
   const auto place_of = [](const std::string& stage) {
     const auto text = check(stage).text;
