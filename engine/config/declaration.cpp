@@ -306,6 +306,7 @@ std::string object_schema(const Declaration& declaration) {
   std::vector<std::string> roles;
   std::vector<std::string> dependencies;
   for (const auto& field : declaration.fields) {
+    if (comes_later(field)) continue;
     if (field.required) required.push_back(json_text(field.key));
     if (field.role) roles.push_back(fmt::format(R"({{"required":[{}]}})", json_text(field.key)));
     std::vector<std::string> bonds;
@@ -414,7 +415,7 @@ std::string markdown(const Declaration& declaration) {
 std::string json_schema_properties(const Declaration& declaration) {
   std::vector<std::string> all;
   for (const auto& field : declaration.fields) {
-    if (!field.any_name) all.push_back(json_text(field.key) + ":" + field_schema(field));
+    if (!field.any_name && !comes_later(field)) all.push_back(json_text(field.key) + ":" + field_schema(field));
   }
   return listed(all, ",");
 }

@@ -32,7 +32,9 @@ const auto run_spec =
 
 const auto admin_spec =
     Spec<AdminSettings>("admin", "The port for metrics and health.")
-        .field("listen", &AdminSettings::listen, "ADDRESS:PORT, or 'off'.", not_empty(), sample("127.0.0.1:9797"))
+        .field("listen", &AdminSettings::listen,
+               "ADDRESS:PORT, or 'off'. Left out: 127.0.0.1:9797, or the next port that is free.", not_empty(),
+               sample("127.0.0.1:9797"))
         .field("token", &AdminSettings::token, "What a caller must show; needed for an address that is not loopback.",
                not_empty(), sample("'${secret.admin}'"))
         .secret_ok()

@@ -91,6 +91,12 @@ Extra one_of(std::initializer_list<Choice> choices) {
   extra.choices = choices;
   return extra;
 }
+Extra or_later(const char* word) {
+  Extra extra;
+  extra.choices.emplace_back(word, std::int64_t{-1});
+  extra.choices.back().later = true;
+  return extra;
+}
 Extra or_word(const char* word, std::int64_t number) {
   Extra extra;
   extra.also.emplace_back(word, number);
@@ -191,9 +197,11 @@ bool read_choice(const Node& node, Reader& reader, const std::vector<Choice>& ch
   for (const auto& choice : choices) {
     if (choice.word == word) {
       out = choice.value;
-      return true;
+      if (choice.later && !node.told)
+        reader.error(node.place, fmt::format("'{}' comes with a later version of weir", word));
+      return !choice.later;
     }
-    words.push_back(choice.word);
+    if (!choice.later) words.push_back(choice.word);
   }
   const std::string near = nearest(word, words);
   if (!node.told)
@@ -276,7 +284,7 @@ FieldDeclaration describe(detail::Field& field, std::string key, std::string hel
   for (const auto& extra : extras) {
     for (const auto& choice : extra.choices) {
       field.choices.push_back(choice);
-      declaration.choices.push_back(choice.word);
+      if (!choice.later) declaration.choices.push_back(choice.word);
     }
     for (const auto& word : extra.also) {
       field.also.push_back(word);

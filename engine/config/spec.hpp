@@ -34,6 +34,7 @@ Check not_named(std::vector<std::string> names);  ///< Keys that a map may not h
 struct Choice {
   std::string word;
   long long value = 0;
+  bool later = false;  ///< Refused by name: it comes with a later version.
   Choice(const char* only_word) : word(only_word) {}
   Choice(const char* with_word, std::int64_t number) : word(with_word), value(number) {}
   template <class E>
@@ -52,6 +53,9 @@ struct Extra {
   Extra() = default;
 };
 Extra one_of(std::initializer_list<Choice> choices);
+/// Beside `one_of`: a word that is refused by name, since it comes with a later version. No schema and no explanation
+/// of the type offers it.
+Extra or_later(const char* word);
 /// Of an integer field: a word that may stand in the place of the number, and the number that it stands for, which no
 /// check looks at.
 Extra or_word(const char* word, std::int64_t number);

@@ -24,7 +24,9 @@ config::Spec<Config> with_limits(config::Spec<Config> spec) {
              config::at_least(1))
       .field(
           "when_full", of<Config>(&EdgeLimits::when_full),
-          "What happens to a message that finds the edge full. block: it waits, and so does whoever sent it. "
+          "What happens to a message that finds the edge full. block, unless written: it waits, and so does whoever "
+          "sent "
+          "it. "
           "fail: it has failed (full) for the source that it is of, which sends it again, or lets it leave by its own "
           "`.failed` or by `any.failed`; `.failed` of this stage does not have it. drop_newest: it is gone, and "
           "counted. drop_oldest: it is taken, and the one that has waited the longest is gone, and counted. spill "
@@ -32,18 +34,13 @@ config::Spec<Config> with_limits(config::Spec<Config> spec) {
           config::one_of({{"block", WhenFull::block},
                           {"fail", WhenFull::fail},
                           {"drop_newest", WhenFull::drop_newest},
-                          {"drop_oldest", WhenFull::drop_oldest},
-                          {"spill", WhenFull::spill}}))
+                          {"drop_oldest", WhenFull::drop_oldest}}),
+          config::or_later("spill"))
       .field("after", of<Config>(&EdgeLimits::after),
              "The patience before `fail` or `drop_newest`: the edge has been full for so long. Until then the message "
              "waits.",
              config::above(0))
-      .place(of<Config>(&EdgeLimits::place))
-      .verify([](const Config& limits, config::Written& written) {
-        if (limits.when_full == WhenFull::spill) {
-          written.error("when_full", "'spill' comes with a later version of weir");
-        }
-      });
+      .place(of<Config>(&EdgeLimits::place));
 }
 
 const config::Spec<EdgeLimits>& limits_spec() {
@@ -90,10 +87,7 @@ const config::Spec<StateConfig>& state_spec() {
               config::at_least(1), config::at_most(10'000'000))
           .field("store", &StateConfig::store,
                  "Where they are kept. memory: until the program ends. disk comes with a later version.",
-                 config::one_of({{"memory", Store::memory}, {"disk", Store::disk}}))
-          .verify([](const StateConfig& state, config::Written& written) {
-            if (state.store == Store::disk) written.error("store", "'disk' comes with a later version of weir");
-          });
+                 config::one_of({{"memory", Store::memory}}), config::or_later("disk"));
   return spec;
 }
 

@@ -13,7 +13,7 @@
 namespace weir::stage {
 
 enum class Order : std::uint8_t { kept, free, by_key };
-enum class WhenFull : std::uint8_t { block, fail, drop_newest, drop_oldest, spill };
+enum class WhenFull : std::uint8_t { block, fail, drop_newest, drop_oldest };
 
 /// What one edge is told.
 struct EdgeLimits {
@@ -32,7 +32,7 @@ struct EdgeConfig : EdgeLimits {
   config::Map<EdgeLimits> inputs;  ///< Of those that are told something else, by what `from` calls them.
 };
 
-enum class Store : std::uint8_t { memory, disk };
+enum class Store : std::uint8_t { memory };
 
 /// `state:`
 struct StateConfig {
