@@ -514,7 +514,7 @@ void check_code(const config::Reader& reader, const std::string& path, Diagnosti
     const bool sent = inside.starts_with("send");
     auto wrong = script::check(use, sent ? script::Setting::generate : script::Setting::message);
     if (!wrong) wrong = script::check_vars(use, reader.scope.names());
-    if (wrong) diagnostics.error(wrong->place, wrong->what, wrong->hint, use.path);
+    if (wrong) wrong->tell(diagnostics, use.path);
   }
 }
 

@@ -155,7 +155,7 @@ void StageReader::check_code(config::Reader& reader, script::Setting setting) {
     auto wrong = script::check(use, setting);
     if (!wrong && !open_) wrong = script::check_vars(use, vars_);
     if (wrong) {
-      diagnostics_.error(wrong->place, wrong->what, wrong->hint, use.path);
+      wrong->tell(diagnostics_, use.path);
     } else if (const auto trap = config::length_trap(use.code)) {
       diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
     }

@@ -1,6 +1,7 @@
 // What is wrong with code that was never run.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "engine/config/diagnostics.hpp"
 
@@ -14,7 +15,13 @@ struct CompileError {
 
   config::Place place;
   std::string what;
-  std::string hint;  ///< The cure, in a few words; may be empty.
+  std::string hint;                ///< The cure, in a few words; may be empty.
+  std::vector<CompileError> more;  ///< What else is wrong with the same code, as far as that can be said at once.
+
+  void tell(config::Diagnostics& diagnostics, const std::string& path) const {
+    diagnostics.error(place, what, hint, path);
+    for (const auto& other : more) other.tell(diagnostics, path);
+  }
 };
 
 }  // namespace weir::script

@@ -469,9 +469,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
   const auto globals = globals_of(dumped, understood);
   if (!understood) return CompileError(place, "this build's Lua is not the one that weir knows");
   bool uses_msg = false;
-  const CompileError* worst = nullptr;
-  CompileError error;
-  std::size_t worst_offset = 0;
+  std::map<std::string_view, std::pair<std::size_t, CompileError>> refused;  // Each name at its first use.
   for (const auto& use : globals) {
     uses_msg |= use.name == "msg";
     std::string what, hint;
@@ -500,13 +498,21 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
     }
     const Token* token = find_token(tokens, use.name, use.line);
     if (!token) token = find_token(tokens, use.name, 0);
-    if (worst && (!token || token->offset >= worst_offset)) continue;
-    error = token ? at_token(place, code, *token, std::move(what), std::move(hint))
-                  : at_line(place, code, use.line, std::move(what), std::move(hint));
-    worst_offset = token ? token->offset : ~std::size_t{0};
-    worst = &error;
+    const std::size_t offset = token ? token->offset : code.size();
+    const auto known = refused.find(use.name);
+    if (known != refused.end() && known->second.first <= offset) continue;
+    auto error = token ? at_token(place, code, *token, std::move(what), std::move(hint))
+                       : at_line(place, code, use.line, std::move(what), std::move(hint));
+    refused.insert_or_assign(use.name, std::pair(offset, std::move(error)));
   }
-  if (worst) return error;
+  if (!refused.empty()) {
+    std::vector<std::pair<std::size_t, CompileError>> errors;
+    for (auto& [name, error] : refused) errors.push_back(std::move(error));
+    std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    CompileError first = std::move(errors.front().second);
+    for (auto at = errors.begin() + 1; at != errors.end(); ++at) first.more.push_back(std::move(at->second));
+    return first;
+  }
   if (auto absent = absent_function(code, place, tokens, globals)) return absent;
 
   std::vector<std::string> ports;
