@@ -822,6 +822,16 @@ void Builder::syntax_error(const YAML::Exception& exception) {
           "quote a text with ` #` in it");
       return;
     }
+    // One that took the whole value, so that the lines that follow became it: `{where: #msg.items > 3}`.
+    const std::size_t first_end = map_.line_end(frame->start);
+    const std::size_t hash = text.find(": #", frame->start);
+    if (hash < first_end && first_end < position && (is_letter(map_.at(hash + 3)) || map_.at(hash + 3) == '(') &&
+        text.find(map_.at(frame->start) == '[' ? ']' : '}', hash) < first_end) {
+      say(hash + 2, first_end,
+          fmt::format("a comment began at the #, inside {}", map_.at(frame->start) == '[' ? "[ ]" : "{ }"),
+          "quote a text with ` #` in it");
+      return;
+    }
     break;
   }
 

@@ -118,6 +118,12 @@ BOOST_AUTO_TEST_CASE(a_condition_cut_by_a_comment) {
 }
 
 BOOST_AUTO_TEST_CASE(a_condition_in_braces_cut_by_a_comment) {
+  BOOST_TEST(told("a: {from: in, where: #msg.items > 3}\nb: {from: a}") ==
+             R"(f.yaml:1:22: error: a comment began at the #, inside { }
+    1 | a: {from: in, where: #msg.items > 3}
+      |                      ^~~~~~~~~~~~~~~
+      = quote a text with ` #` in it
+)");
   BOOST_TEST(told("a: {where: msg.n > #msg.items}") == R"(f.yaml:1:20: error: a comment began at the #, inside { }
     1 | a: {where: msg.n > #msg.items}
       |                    ^~~~~~~~~~~
