@@ -83,12 +83,11 @@ void StageReader::read(const config::StageNode& node, std::vector<PlannedStage>&
   if (kind) {
     config::Reader reader(diagnostics_, node.scope, "stages." + node.name);
     look_who_feeds(node, planned, reader);
-    const auto errors = diagnostics_.error_count();
-    configure(planned, *kind, reader);
+    const bool configured = configure(planned, *kind, reader);
     // Fed it talks to what stays, and else that is a source: nobody knows which.
     const bool either = reader.fed_unknown && planned.configured.shape == stage::Shape::duplex;
     planned.doubtful |= either;
-    if (diagnostics_.error_count() == errors && !either && !node.scope.guesses(node.body)) check(node, planned);
+    if (configured && !either && !node.scope.guesses(node.body)) check(node, planned);
     const auto& common = planned.common;
     if (const auto* key = remembered_by(planned); key && common.workers > 1) planned.common.order.key = *key;
     if (!common.timeout) planned.common.timeout = planned.configured.default_timeout;
@@ -179,14 +178,17 @@ Node StageReader::without_common(const PlannedStage& planned, const Entry& kind,
   return value;
 }
 
-void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
+/// False: there are mistakes in what it is told, so that what follows from that says nothing. Those in its code, which
+/// are told here too, do not count.
+bool StageReader::configure(PlannedStage& planned, const Entry& kind, config::Reader& reader) {
   planned.kind = catalog_.find(kind.key);
   const auto errors = diagnostics_.error_count();
   {
     const config::Reader::Step step(reader, kind.key);
     planned.configured = planned.kind->configure(without_common(planned, kind, reader), reader);
   }
-  planned.doubtful = diagnostics_.error_count() != errors || reader.scope.guesses(kind.value);
+  const bool good = diagnostics_.error_count() == errors;
+  planned.doubtful = !good || reader.scope.guesses(kind.value);
   planned.ports = {std::string(config::main_word), std::string(config::failed_word)};
   planned.ports.insert(planned.ports.end(), planned.configured.ports.begin(), planned.configured.ports.end());
   if (planned.opens_tokens()) planned.ports.emplace_back(config::any_word);
@@ -200,6 +202,7 @@ void StageReader::configure(PlannedStage& planned, const Entry& kind, config::Re
                        : planned.common.state ? script::Setting::keyed
                                               : script::Setting::message;
   check_code(reader, setting);
+  return good;
 }
 
 void StageReader::read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
@@ -227,8 +230,7 @@ void StageReader::read_steps(const config::StageNode& node, const Entry& list, c
     if (!kind) continue;
     config::Reader reader(diagnostics_, node.scope, path + "[" + std::to_string(i + 1) + "]");
     const auto errors = diagnostics_.error_count();
-    configure(planned, *kind, reader);
-    if (diagnostics_.error_count() != errors) continue;
+    if (!configure(planned, *kind, reader)) continue;
     if (planned.configured.shape != stage::Shape::operation) {
       diagnostics_.error(kind->key_place, "'" + kind->key + "' is no operator: it can't be a step of `do`",
                          "make it a stage of its own that reads `from: " + node.name + "`", reader.path);

@@ -30,7 +30,7 @@ class StageReader {
   void look_who_feeds(const config::StageNode& node, const PlannedStage& planned, config::Reader& reader);
   void check_code(config::Reader& reader, script::Setting setting);
   static config::Node without_common(const PlannedStage& planned, const Entry& kind, config::Reader& reader);
-  void configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
+  bool configure(PlannedStage& planned, const Entry& kind, config::Reader& reader);
   void read_steps(const config::StageNode& node, const Entry& list, const PlannedStage& common,
                   std::vector<PlannedStage>& stages);
   static void put_gate(std::vector<PlannedStage>& stages, std::size_t first);
