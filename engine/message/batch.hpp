@@ -184,9 +184,9 @@ class Batch : public Recyclable<Batch> {
       char* to = room_for(most);
       char* const begin = to;
       // As many as surely fit; where each is shorter than `most`, there is room for more behind them.
-      const std::size_t rows = std::min<std::uint64_t>(
-          {count - (row - first), batch_rows - row, filling_->room() / most_each,
-           live + most <= arena_bytes ? (arena_bytes - live) / most_each : 1});
+      const std::size_t rows =
+          std::min<std::uint64_t>({count - (row - first), batch_rows - row, filling_->room() / most_each,
+                                   live + most <= arena_bytes ? (arena_bytes - live) / most_each : 1});
       for (const std::size_t end = row + rows; row < end; ++row) {
         const std::size_t size = write(to);
         payload_[row] = {to, static_cast<std::uint32_t>(size)};

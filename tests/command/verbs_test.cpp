@@ -655,6 +655,38 @@ BOOST_AUTO_TEST_CASE(an_admin_address_is_checked_before_anything_runs) {
   BOOST_TEST(contains(written.err, file + ":7:8: error: [::]:9797 can be reached"), written.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_mistake_in_code_hides_no_other_of_its_stage) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n"
+                                "  g: {generate: {range: 1..3}}\n"
+                                "  b: {from: g, where: x > 1, retry: {attempts: 2}, timeout: 3s}\n"
+                                "  o: {from: b, stdout: {}}\n");
+  const auto said = said_by({"check", path}).err;
+  for (const auto* what : {":3:23: error: there is no 'x' here", ":3:30: error: ", ":3:52: error: only a stage"}) {
+    BOOST_TEST(contains(said, path + what), said);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(all_unknown_names_of_a_block_are_told_at_once) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml",
+                                "stages:\n"
+                                "  g: {generate: {range: 1..3}}\n"
+                                "  l:\n"
+                                "    from: g\n"
+                                "    lua: |\n"
+                                "      msg = {q = aa, r = bb}\n"
+                                "      y = aa\n"
+                                "  o: {from: l, stdout: {}}\n");
+  const auto said = said_by({"check", path}).err;
+  for (const auto* what : {":6:7: error: 'msg' would be a global", ":6:18: error: there is no 'aa' here",
+                           ":6:26: error: there is no 'bb' here", ":7:7: error: 'y' would be a global"}) {
+    BOOST_TEST(contains(said, path + what), said);
+  }
+  BOOST_TEST(!contains(said, ":7:11:"), said);  // A name is told once.
+}
+
 BOOST_AUTO_TEST_CASE(as_json_each_mistake_names_its_path) {
   const TemporaryFolder folder;
   const auto path = folder.file("a.yaml",
