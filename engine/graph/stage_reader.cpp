@@ -157,6 +157,10 @@ void StageReader::check_code(config::Reader& reader, script::Setting setting) {
       wrong->tell(diagnostics_, use.path);
     } else if (const auto trap = config::length_trap(use.code)) {
       diagnostics_.warning(use.place, "Lua has no `.length`: this is a field of that name", *trap);
+    } else if (use.what == config::CodeUse::What::expression) {
+      if (const auto always = script::holds_always(use.code)) {
+        diagnostics_.warning(use.place, "this holds for every message", *always, use.path);
+      }
     }
   }
   reader.code.clear();

@@ -74,5 +74,7 @@ std::optional<CompileError> check(const config::CodeUse& use, Setting setting = 
 /// Of code that is good otherwise: the first `vars.NAME` or `vars["NAME"]` that is none of these. Nothing can be said
 /// of a name that is worked out, or where `vars` stands alone and so may be a local.
 std::optional<CompileError> check_vars(const config::CodeUse& use, const std::vector<std::string>& known);
+/// What to write instead of a condition that holds whatever comes: a text alone, or one behind `or`.
+std::optional<std::string> holds_always(std::string_view condition);
 
 }  // namespace weir::script

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,6 +56,11 @@ bool is_in(const std::array<std::string_view, Count>& names, std::string_view na
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+bool is_function(std::string_view name) {
+  const bool data = members_of(name) != nullptr || name == "null" || name == "vars";
+  return (is_in(everywhere, name) && !data) || is_in(in_a_block, name) || is_in(in_a_generator, name);
+}
+
 /// What Lua has elsewhere and this room took away, or other languages have.
 std::string cure_for_absent(std::string_view name) {
   if (name == "pcall" || name == "xpcall") return "use 'try(f, ...)'";
@@ -100,6 +106,34 @@ const Token* find_token(const std::vector<Token>& tokens, std::string_view text,
   }
   return nullptr;
 }
+
+/// A bare word beside `==` or `~=`. Null where there is none.
+const Token* compared_word(const std::vector<Token>& tokens, std::string_view name) {
+  const auto any_of = [&tokens](std::size_t at, std::initializer_list<std::string_view> words) {
+    return at < tokens.size() &&
+           std::any_of(words.begin(), words.end(), [&](std::string_view word) { return tokens[at].is(word); });
+  };
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (!tokens[i].is_name(name) || any_of(i - 1, {".", ":"})) continue;
+    const bool goes_on = any_of(i + 1, {"(", ".", ":", "[", "{"}) ||
+                         (i + 1 < tokens.size() && tokens[i + 1].kind == Token::Kind::string);
+    if (!goes_on && (any_of(i - 1, {"==", "~="}) || any_of(i + 1, {"==", "~="}))) return &tokens[i];
+  }
+  return nullptr;
+}
+
+/// Whether the code may have a variable of this name.
+bool declares(const std::vector<Token>& tokens, std::string_view name) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].is("function")) return true;
+    if (i > 0 && tokens[i].is_name(name) &&
+        (tokens[i - 1].is("local") || tokens[i - 1].is("for") || tokens[i - 1].is(",")))
+      return true;
+  }
+  return false;
+}
+
+std::string as_text(std::string_view name) { return "a text is written \"" + std::string(name) + "\""; }
 
 /// Of several that read so on the line, the one that Lua means: with the code up to there it says so already.
 const Token* refused_token(std::string_view code, Form form, const std::vector<Token>& tokens, std::string_view text,
@@ -391,6 +425,26 @@ config::Place place_as_written(const config::Place& place, std::string_view code
 
 }  // namespace
 
+std::optional<std::string> holds_always(std::string_view condition) {
+  const auto tokens = tokens_of(condition);
+  const auto is_text = [&](std::size_t at) { return at < tokens.size() && tokens[at].kind == Token::Kind::string; };
+  if (tokens.size() == 1 && is_text(0)) return "a condition asks something, such as `msg.level == \"error\"`";
+  std::string asked = "msg.field";
+  for (std::size_t i = 1; i < tokens.size(); ++i) {
+    if (tokens[i].is("==")) {
+      std::size_t first = i;
+      while (first > 0 && (tokens[first - 1].kind == Token::Kind::name || tokens[first - 1].is("."))) --first;
+      if (first < i) asked = condition.substr(tokens[first].offset, tokens[i].offset - tokens[first].offset);
+      while (asked.ends_with(' ')) asked.pop_back();
+    }
+    const bool ends = i + 2 == tokens.size() || (i + 2 < tokens.size() && tokens[i + 2].is("or"));
+    if (!tokens[i].is("or") || !is_text(i + 1) || !ends) continue;
+    return "each side of `or` is a condition of its own: write `or " + asked +
+           " == " + std::string(tokens[i + 1].text) + "`";
+  }
+  return std::nullopt;
+}
+
 config::Place place_in(const config::Place& place, std::string_view code, int line, std::size_t byte_column,
                        int length) {
   if (!place.source || place.line < 1) return place;
@@ -489,14 +543,20 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
         hint = "in 'generate' there is no message yet";
       } else if (is_in(in_a_generator, use.name) || is_in(in_generate, use.name)) {
         hint = "it is known in 'generate' only";
+      } else if (compared_word(tokens, use.name) && (hint.empty() || use.name == "print" || use.name == "warn")) {
+        hint = as_text(use.name);
       } else if (hint.empty()) {
         const auto near = config::nearest(use.name, known_names(form, setting));
         hint = near.empty() ? "a field of the payload is 'msg." + use.name + "'" : "did you mean '" + near + "'?";
       }
+    } else if (is_function(use.name) && !declares(tokens, use.name) && compared_word(tokens, use.name)) {
+      what = "'" + use.name + "' is a function here, and nothing in a message is equal to it";
+      hint = as_text(use.name);
     } else {
       continue;
     }
-    const Token* token = find_token(tokens, use.name, use.line);
+    const Token* token = compared_word(tokens, use.name);
+    if (!token) token = find_token(tokens, use.name, use.line);
     if (!token) token = find_token(tokens, use.name, 0);
     const std::size_t offset = token ? token->offset : code.size();
     const auto known = refused.find(use.name);

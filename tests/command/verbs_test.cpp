@@ -668,6 +668,29 @@ BOOST_AUTO_TEST_CASE(a_mistake_in_code_hides_no_other_of_its_stage) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_condition_that_holds_for_every_message_is_warned_of) {
+  const TemporaryFolder folder;
+  const auto told = [&folder](const std::string& where) {
+    const auto path = folder.file("a.yaml",
+                                  "stages:\n"
+                                  "  g: {generate: {range: 1..3}}\n"
+                                  "  w:\n"
+                                  "    from: g\n"
+                                  "    where: " +
+                                      where +
+                                      "\n"
+                                      "  o: {from: w, stdout: {}}\n");
+    return said_by({"check", path}).err;
+  };
+  const auto said = told(R"(msg.level == "error" or "warn")");
+  BOOST_TEST(contains(said, "warning: this holds for every message"), said);
+  BOOST_TEST(contains(said, R"(write `or msg.level == "warn"`)"), said);
+  BOOST_TEST(contains(told(R"('"error"')"), "such as `msg.level == \"error\"`"));
+  for (const auto* fine : {R"((msg.level or "none") == "error")", R"(msg.a == (msg.b or "x"))", "msg.a or msg.b"}) {
+    BOOST_TEST(told(fine) == "", fine);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(all_unknown_names_of_a_block_are_told_at_once) {
   const TemporaryFolder folder;
   const auto path = folder.file("a.yaml",

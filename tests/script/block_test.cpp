@@ -134,6 +134,12 @@ BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   BOOST_TEST(checked("if msg.a then\n  for i = 1, 2 do msg.b = 1\nend") == "this 'if' has no `end`");
   BOOST_TEST(checked("while msg.a do drop()") == "this 'while' has no `end`");
   BOOST_TEST(checked("local f = function() return 1") == "this 'function' has no `end`");
+  BOOST_TEST(checked("msg.a = msg.level == error") ==
+             "'error' is a function here, and nothing in a message is equal to it (a text is written \"error\")");
+  BOOST_TEST(checked("if warn ~= msg.level then drop() end") == "there is no 'warn' here (a text is written \"warn\")");
+  BOOST_TEST(checked("msg.a = msg.b == mgs.c") == "there is no 'mgs' here (did you mean 'msg'?)");
+  BOOST_TEST(checked("local type = type(msg.a) msg.b = type == 'number'") == "fine");
+  BOOST_TEST(checked("msg.a = type(msg.b) == 'number' and num(msg.c) == 1") == "fine");
   BOOST_TEST(checked("pcall(f)") == "there is no 'pcall' here (use 'try(f, ...)')");
   const std::string cure = " here (use 're.match' or 're.replace', or 'contains' for a plain text)";
   BOOST_TEST(checked("local x = string.find(text, 'a')") == "there is no 'string.find'" + cure);
