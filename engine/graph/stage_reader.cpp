@@ -420,6 +420,10 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
     refuse("hedge", configured.not_twice + " that is made twice does its work twice",
            "`retry` makes a call again only after it has failed");
   }
+  if (configured.limit) {
+    refuse("limit", "'" + planned.kind->name() + "' is a limit itself",
+           "keep one of the two; a second limit stands on a stage of its own");
+  }
   if (configured.listens && planned.common.limit &&
       planned.common.limit->over.value_or(stage::Over::fail) != stage::Over::fail) {
     refuse("limit", "somebody waits for an answer here: who comes too early is turned away (`over: fail`)",

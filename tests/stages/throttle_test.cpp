@@ -69,3 +69,16 @@ BOOST_AUTO_TEST_CASE(nothing_is_called_so_nothing_is_tried_again_or_takes_too_lo
   tells("timeout: 1s", "nothing can take too long");
   tells("workers: adaptive", "only how long calls take says how many are best");
 }
+
+BOOST_AUTO_TEST_CASE(a_second_limit_beside_its_own_is_refused) {
+  Bench bench(
+      "stages:\n"
+      "  in: {generate: {range: 1..5}}\n"
+      "  paced: {from: in, throttle: 10/s, limit: 2/s}\n"
+      "  out: {from: paced, stdout: {}}\n");
+  BOOST_TEST(bench.mistakes() ==
+             "test.yaml:3:37: error: 'throttle' is a limit itself\n"
+             "    3 |   paced: {from: in, throttle: 10/s, limit: 2/s}\n"
+             "      |                                     ^~~~~\n"
+             "      = keep one of the two; a second limit stands on a stage of its own\n");
+}
