@@ -277,16 +277,8 @@ class Run final : public io::WatchedChild {
   const std::string& output() const { return output_; }
   std::string_view errors() const { return errors_.bytes(); }
   std::shared_ptr<const message::Result> result() const {
-    auto result = std::make_shared<message::Result>();
-    if (exit()) {
-      if (exit()->signal)
-        result->signal = io::name_of_signal(exit()->signal);
-      else
-        result->code = exit()->code;
-    }
+    auto result = stage::result_of(*this, errors());
     result->text = output_;
-    result->error_text = errors_.bytes();
-    result->seconds = std::chrono::duration<double>(ran()).count();
     return result;
   }
   /// Why this is a failure, if it is.
@@ -495,7 +487,8 @@ stage::Task<> run_every(const ExecConfig& config, stage::Source& source) {
         co_await source.flush();
       }
       if (auto failure = run->judge(config, command.argv.front())) {
-        source.refuse(run->output().empty() ? run->errors() : run->output(), std::move(*failure));
+        const std::string_view said = run->output().empty() ? run->errors() : run->output();
+        source.refuse_result(said, std::move(*failure), run->result());
       } else {
         source.emit(run->output()).edit_metadata().result = run->result();
       }

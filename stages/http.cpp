@@ -921,12 +921,7 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   const auto result = metadata ? metadata->result : nullptr;
   if (failure) {
     pause = failure->retry_after;
-    if (result) {
-      source.origin = std::make_shared<message::Metadata>();
-      source.origin->result = result;
-    }
-    source.refuse(result ? std::string_view(result->text) : std::string_view(), std::move(*failure));
-    source.origin = nullptr;
+    source.refuse_result(result ? std::string_view(result->text) : std::string_view(), std::move(*failure), result);
     co_return std::string();
   }
   source.emit(result->text).edit_metadata().result = result;
@@ -935,7 +930,7 @@ stage::Task<std::string> ask_once(const HttpConfig& config, Http& http, stage::S
   const std::string first = http.url(asked);
   auto next = next_page(*config.pages, asked, first, url.empty() ? first : url, here);
   if (next) co_return std::move(*next);
-  source.refuse(result->text, std::move(next.failure()));
+  source.refuse_result(result->text, std::move(next.failure()), result);
   co_return std::string();
 }
 

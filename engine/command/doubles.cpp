@@ -476,7 +476,7 @@ struct Doubles::Inside {
   static void take(const Source& played, const FakeConfig& fake, std::string text, stage::Source& source) {
     const std::shared_ptr<const message::Result> result = result_of(fake, std::move(text));
     if (auto failure = judge(played.once, *result, source.core.wall())) {
-      source.refuse(result->text, std::move(*failure));
+      source.refuse_result(result->text, std::move(*failure), result);
     } else {
       source.emit(result->text).edit_metadata().result = result;
     }
@@ -493,7 +493,7 @@ struct Doubles::Inside {
     if (failure) {
       std::string said;
       if (result) said = result->text.empty() ? result->error_text : result->text;
-      source.refuse(said, std::move(*failure));
+      source.refuse_result(said, std::move(*failure), result);
     } else if (result) {
       source.emit(result->text).edit_metadata().result = result;
     }

@@ -1,5 +1,8 @@
 #include "engine/stage/context.hpp"
 
+#include <memory>
+#include <utility>
+
 #include "engine/script/engine.hpp"
 
 namespace weir::stage {
@@ -17,6 +20,14 @@ void Context::log(observe::Level level, std::string_view message, std::initializ
     default:
       return observe::log(level, message, {{"pipeline", pipeline}, {"stage", name()}, field[0], field[1]});
   }
+}
+
+void Source::refuse_result(std::string_view bytes, Failure why, std::shared_ptr<const message::Result> result) {
+  auto carried = origin ? std::make_shared<message::Metadata>(*origin) : std::make_shared<message::Metadata>();
+  carried->result = std::move(result);
+  const auto before = std::exchange(origin, std::move(carried));
+  refuse(bytes, std::move(why));
+  origin = before;
 }
 
 Task<> Source::sleep_until(Time when) {

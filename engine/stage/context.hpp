@@ -105,6 +105,8 @@ class Source : public Context {
   /// What was read can't become a message. It leaves by `.failed` or `any.failed` with these bytes, or is counted and
   /// logged where nobody listens.
   virtual void refuse(std::string_view bytes, Failure why) = 0;
+  /// The same where something was called: who hears of the failure has what it brought. Null: nothing.
+  void refuse_result(std::string_view bytes, Failure why, std::shared_ptr<const message::Result> result);
   /// The time since the last flush was spent waiting for the outside, not computing. For the figures only.
   virtual void waited_outside() {}
   /// Whether nobody downstream takes anything any more: then return.

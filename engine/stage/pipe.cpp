@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <memory>
 
 namespace weir::stage {
 namespace {
@@ -14,6 +15,20 @@ constexpr std::size_t error_lines_waiting_most = 256;
 
 bool is_ok(const std::vector<std::int64_t>& ok, const runtime::Exit& exit) {
   return exit.ok() || (exit.signal == 0 && std::find(ok.begin(), ok.end(), exit.code) != ok.end());
+}
+
+std::shared_ptr<message::Result> result_of(const io::WatchedChild& child, std::string_view errors) {
+  auto result = std::make_shared<message::Result>();
+  if (const auto exit = child.exit()) {
+    if (exit->signal) {
+      result->signal = io::name_of_signal(exit->signal);
+    } else {
+      result->code = exit->code;
+    }
+  }
+  result->error_text = errors;
+  result->seconds = std::chrono::duration<double>(child.ran()).count();
+  return result;
 }
 
 Failure not_started(const runtime::Command& command, const std::system_error& error) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,8 @@ inline constexpr std::size_t output_bytes_most = 16 * 1024 * 1024;  ///< A messa
 inline constexpr std::size_t error_tail_bytes = 64 * 1024;
 
 bool is_ok(const std::vector<std::int64_t>& ok, const runtime::Exit& exit);
+/// How it ended, what stands in `errors`, and how long it ran.
+std::shared_ptr<message::Result> result_of(const io::WatchedChild& child, std::string_view errors);
 Failure not_started(const runtime::Command& command, const std::system_error& error);
 /// The program is missing when the run begins: nothing to wait for.
 [[noreturn]] void refuse_to_start(const runtime::Command& command, const std::system_error& error);

@@ -169,7 +169,8 @@ Task<> read_pipe(const Pipe& pipe, Source& source) {
       if (child->exit()) end = child->told();
       if (!backoff) {
         const bool failed = child->exit() && !is_ok(pipe.ok, *child->exit());
-        if (failed) source.refuse(child->errors(), Failure(Reason::exit, end));
+        const std::string_view said = child->errors();
+        if (failed) source.refuse_result(said, Failure(Reason::exit, end), result_of(*child, said));
         co_return;
       }
       if (child->ran() / 10 >= pipe.restart->from) backoff->reset();

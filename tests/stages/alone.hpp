@@ -186,7 +186,8 @@ class Alone : public message::TokenOwner, public script::Host {
   std::string fault;
   std::size_t done = 0;                                           ///< Given messages that ended well,
   std::vector<message::FailedRow> failed;                         ///< and those that did not.
-  std::vector<std::pair<std::string, message::Failure>> refused;  ///< By a source.
+  std::vector<std::pair<std::string, message::Failure>> refused;  ///< By a source,
+  std::vector<std::shared_ptr<const message::Result>> brought;    ///< and what each of these has as `result`.
   /// What was put out is kept, unanswered, until it is answered here.
   bool hold = false;
   std::vector<message::Batch::Pointer> held;
@@ -212,7 +213,10 @@ class Alone : public message::TokenOwner, public script::Host {
       co_await core.yield();
     }
     stage::Time clock() const noexcept override { return core.now(); }
-    void refuse(std::string_view bytes, stage::Failure why) override { alone_.refused.emplace_back(bytes, why); }
+    void refuse(std::string_view bytes, stage::Failure why) override {
+      alone_.refused.emplace_back(bytes, why);
+      alone_.brought.push_back(origin ? origin->result : nullptr);
+    }
     bool abandoned() const noexcept override { return alone_.abandoned_; }
     std::uint64_t end_stretch() override { return ++stretches_; }
     std::uint64_t stretches_answered() override { return alone_.hold ? 0 : stretches_; }

@@ -341,6 +341,31 @@ BOOST_AUTO_TEST_CASE(a_run_that_fails_is_refused_and_the_next_tick_comes) {
   BOOST_TEST(exec.refused[0].second.text == "`job` exited with 2: no disk");
 }
 
+BOOST_AUTO_TEST_CASE(the_result_of_a_run_and_of_a_child_that_failed_is_there_for_who_reads_failed) {
+  Alone run("exec", "{run: [job], every: 1m}");
+  run.runtime.programs().script("job", [](const Command&) {
+    return that({says("half"), complains("no disk\n", 2s)}, 2);
+  });
+  run.start();
+  run.run_for(30s);
+  BOOST_REQUIRE_EQUAL(run.brought.size(), 1U);
+  BOOST_REQUIRE(run.brought[0]);
+  BOOST_TEST(run.brought[0]->code.value_or(-1) == 2);
+  BOOST_TEST(run.brought[0]->text == "half");
+  BOOST_TEST(run.brought[0]->error_text == "no disk\n");
+  BOOST_TEST(run.brought[0]->seconds.value_or(-1) == 2.0);
+
+  Alone child("exec", "{pipe: [job]}");
+  child.runtime.programs().script("job", [](const Command&) { return that({says("a\n"), complains("oh\n", 3s)}, 4); });
+  child.run();
+  BOOST_REQUIRE_EQUAL(child.brought.size(), 1U);
+  BOOST_REQUIRE(child.brought[0]);
+  BOOST_TEST(child.brought[0]->code.value_or(-1) == 4);
+  BOOST_TEST(child.brought[0]->text == "");
+  BOOST_TEST(child.brought[0]->error_text == "oh\n");
+  BOOST_TEST(child.brought[0]->seconds.value_or(-1) == 3.0);
+}
+
 BOOST_AUTO_TEST_CASE(a_program_that_is_missing_when_the_run_begins_stops_the_start) {
   for (const char* yaml : {"{run: [nothing], every: 1s}", "{pipe: [nothing]}", "{pipe: [nothing], restart: 1s..2s}"}) {
     Alone exec("exec", yaml);
