@@ -109,6 +109,22 @@ const config::Declaration* declaration_of(const stage::Catalog& catalog, const s
   return field ? field->nested.get() : nullptr;
 }
 
+/// Where a word is a key, or a value that a key may have: the first three places, as `weir explain` takes them.
+std::vector<std::string> places_of(const stage::Catalog& catalog, const std::string& word) {
+  constexpr std::size_t most = 3;
+  std::vector<std::string> places;
+  for (const auto& within : explained_words(catalog)) {
+    const auto* declaration = declaration_of(catalog, within);
+    if (!declaration) continue;
+    for (const auto& field : declaration->fields) {
+      const auto& choices = field.choices;
+      const bool here = field.key == word || std::find(choices.begin(), choices.end(), word) != choices.end();
+      if (here && places.size() < most) places.push_back(within + "." + field.key);
+    }
+  }
+  return places;
+}
+
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
   if (config::key_comes_later(word)) {
     streams.err << "weir: '" << word
@@ -129,9 +145,14 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
       return exit_code::usage;
     }
   }
+  auto places = places_of(catalog, word);
+  if (word.starts_with(std::string(config::any_word) + ".")) places = {std::string(common_name) + ".from"};
   const auto near = config::nearest(word, explained_words(catalog));
   streams.err << "weir: there is no kind '" << word << "'\n"
-              << (near.empty() ? "  = weir list names them" : "  = did you mean '" + near + "'?") << "\n";
+              << (!places.empty() ? "  = weir explain " + config::listed(places)
+                  : near.empty()  ? "  = weir list names them, weir explain stage the keys that all of them take"
+                                  : "  = did you mean '" + near + "'?")
+              << "\n";
   return exit_code::usage;
 }
 

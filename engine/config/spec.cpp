@@ -504,7 +504,12 @@ void SpecCore::read_into(const Node& written, Reader& reader, void* config,
     std::string hint;
     if (!fields.empty() && node->is_scalar())
       hint = fmt::format("write {}: {{{}: {}}}", key, declaration.fields.front().key, node->text);
-    if (fields.empty()) hint = fmt::format("write {}: {{}}", key);
+    // Who says `true` wants it as it is, where that is possible.
+    const auto& declared = declaration.fields;
+    const bool bare =
+        node->plain && node->text == "true" &&
+        std::none_of(declared.begin(), declared.end(), [](const auto& field) { return field.required || field.role; });
+    if (fields.empty() || bare) hint = fmt::format("write {}: {{}}", key);
     return reader.error(node->place, fmt::format("expected a map of options for {}, found {}", subject, node->found()),
                         hint);
   }

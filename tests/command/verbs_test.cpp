@@ -691,6 +691,20 @@ BOOST_AUTO_TEST_CASE(a_condition_that_holds_for_every_message_is_warned_of) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(explain_of_what_is_no_kind_says_where_it_stands) {
+  BOOST_TEST(contains(said_by({"explain", "burst"}).err, "limit.burst"));
+  BOOST_TEST(contains(said_by({"explain", "envelope"}).err, "weir explain file.format"));
+  BOOST_TEST(contains(said_by({"explain", "fake"}).err, "weir explain test.fake"));
+  BOOST_TEST(contains(said_by({"explain", "any.failed"}).err, "weir explain stage.from"));
+  BOOST_TEST(contains(said_by({"explain", "nonsense"}).err, "weir list names them"));
+}
+
+BOOST_AUTO_TEST_CASE(true_in_place_of_options_is_told_to_be_none) {
+  const TemporaryFolder folder;
+  const auto path = folder.file("a.yaml", "stages:\n  g: {generate: {range: 1..3}}\n  o: {from: g, stdout: true}\n");
+  BOOST_TEST(contains(said_by({"check", path}).err, "= write stdout: {}\n"));
+}
+
 BOOST_AUTO_TEST_CASE(all_unknown_names_of_a_block_are_told_at_once) {
   const TemporaryFolder folder;
   const auto path = folder.file("a.yaml",
