@@ -113,7 +113,10 @@ const config::Declaration* declaration_of(const stage::Catalog& catalog, const s
 std::vector<std::string> places_of(const stage::Catalog& catalog, const std::string& word) {
   constexpr std::size_t most = 3;
   std::vector<std::string> places;
-  for (const auto& within : explained_words(catalog)) {
+  std::vector<std::string> words = stage::common_spec().declaration().keys();
+  const auto others = explained_words(catalog);
+  words.insert(words.end(), others.begin(), others.end());
+  for (const auto& within : words) {
     const auto* declaration = declaration_of(catalog, within);
     if (!declaration) continue;
     for (const auto& field : declaration->fields) {

@@ -58,8 +58,8 @@ class ArenaRef {
   static ArenaRef make(std::size_t capacity = arena_bytes);
   ArenaRef(const ArenaRef& other) noexcept : arena_(other.arena_) {
     if (!arena_) return;
-    // Where this is the only one, nobody else can be copying it.
-    if (arena_->references_.load(std::memory_order_relaxed) == 1) {
+    // Where this is the only one, nobody else can be copying it; what others had read of the bytes they have read.
+    if (arena_->references_.load(std::memory_order_acquire) == 1) {
       arena_->references_.store(2, std::memory_order_relaxed);
     } else {
       arena_->references_.fetch_add(1, std::memory_order_relaxed);
