@@ -162,10 +162,11 @@ void Supervisor::start(std::optional<runtime::Duration> run_for) {
 void Supervisor::signalled(int number) {
   if (number == SIGHUP) return drain(signal_name(number));
   ++signals_;
-  if (signals_ == 1 && draining_) {  // By `--for`, SIGHUP or a fault: who presses a key must see that it was heard.
+  if (signals_ == 1) {
+    if (!draining_) return drain(signal_name(number));
+    // By `--for`, SIGHUP or a fault: who presses a key must see that it was heard.
     return observe::log(Level::info, "draining already", {{"signal", signal_name(number)}, {"again", "stops at once"}});
   }
-  if (signals_ == 1) return drain(signal_name(number));
   exit_code_ = exit_code::signalled + number;
   observe::log(Level::warn, "stopping at once", {{"signal", signal_name(number)}});
   stop();

@@ -22,20 +22,17 @@ config::Spec<Config> with_limits(config::Spec<Config> spec) {
              config::at_least(1), config::at_most(65536))
       .field("bytes", of<Config>(&EdgeLimits::bytes), "Bytes at the most: 1MiB on a core, 8MiB across cores.",
              config::at_least(1))
-      .field(
-          "when_full", of<Config>(&EdgeLimits::when_full),
-          "What happens to a message that finds the edge full. block, unless written: it waits, and so does whoever "
-          "sent "
-          "it. "
-          "fail: it has failed (full) for the source that it is of, which sends it again, or lets it leave by its own "
-          "`.failed` or by `any.failed`; `.failed` of this stage does not have it. drop_newest: it is gone, and "
-          "counted. drop_oldest: it is taken, and the one that has waited the longest is gone, and counted. spill "
-          "comes with a later version.",
-          config::one_of({{"block", WhenFull::block},
-                          {"fail", WhenFull::fail},
-                          {"drop_newest", WhenFull::drop_newest},
-                          {"drop_oldest", WhenFull::drop_oldest}}),
-          config::or_later("spill"))
+      .field("when_full", of<Config>(&EdgeLimits::when_full),
+             "What happens to a message that finds the edge full. block, unless written: it waits, and so does whoever "
+             "sent it. fail: it has failed (full) for the source that it is of, which sends it again, or lets it leave "
+             "by its own `.failed` or by `any.failed`; `.failed` of this stage does not have it. drop_newest: it is "
+             "gone, and counted. drop_oldest: it is taken, and the one that has waited the longest is gone, and "
+             "counted. spill comes with a later version.",
+             config::one_of({{"block", WhenFull::block},
+                             {"fail", WhenFull::fail},
+                             {"drop_newest", WhenFull::drop_newest},
+                             {"drop_oldest", WhenFull::drop_oldest}}),
+             config::or_later("spill"))
       .field("after", of<Config>(&EdgeLimits::after),
              "The patience before `fail` or `drop_newest`: the edge has been full for so long. Until then the message "
              "waits.",
