@@ -128,6 +128,16 @@ std::vector<std::string> places_of(const stage::Catalog& catalog, const std::str
   return places;
 }
 
+/// A known word that it is another form of, such as `retry` of `retries`. Empty: none.
+std::string with_the_same_stem(const std::string& word, const std::vector<std::string>& known) {
+  constexpr std::size_t least = 4;
+  for (const auto& candidate : known) {
+    const auto stem = candidate.substr(0, candidate.size() - 1);
+    if (stem.size() >= least && word.starts_with(stem)) return candidate;
+  }
+  return {};
+}
+
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
   if (config::key_comes_later(word)) {
     streams.err << "weir: '" << word
@@ -150,7 +160,11 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
   }
   auto places = places_of(catalog, word);
   if (word.starts_with(std::string(config::any_word) + ".")) places = {std::string(common_name) + ".from"};
-  const auto near = config::nearest(word, explained_words(catalog));
+  auto known = stage::common_spec().declaration().keys();
+  const auto others = explained_words(catalog);
+  known.insert(known.end(), others.begin(), others.end());
+  auto near = config::nearest(word, known);
+  if (near.empty()) near = with_the_same_stem(word, known);
   streams.err << "weir: there is no kind '" << word << "'\n"
               << (!places.empty() ? "  = weir explain " + config::listed(places)
                   : near.empty()  ? "  = weir list names them, weir explain stage the keys that all of them take"

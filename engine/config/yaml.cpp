@@ -504,7 +504,10 @@ class Builder : public YAML::EventHandler {
       if (frame.template_trap || silent()) return;
       node.told = true;
       tell(frame.key_place, fmt::format("'{}' has no value", frame.key),
-           "quote a text with `{`, `}` or `,` inside { }");
+           std::string("quote a text with `{`, `}` or `,` inside { }") +
+               (std::all_of(frame.key.begin(), frame.key.end(), is_letter)
+                    ? fmt::format("; a key without more is `{}: {{}}`", frame.key)
+                    : ""));
       return;
     }
     if (map_.at(position) != ':') {

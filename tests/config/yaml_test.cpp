@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_text_with_a_comma_inside_braces) {
   BOOST_TEST(told("set: {text: hello, world}") == R"(f.yaml:1:20: error: 'world' has no value
     1 | set: {text: hello, world}
       |                    ^~~~~
-      = quote a text with `{`, `}` or `,` inside { }
+      = quote a text with `{`, `}` or `,` inside { }; a key without more is `world: {}`
 )");
 }
 
