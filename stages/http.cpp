@@ -974,6 +974,7 @@ const stage::Register registered(spec, [](auto config) {
   }
   auto configured = stage::call_of<Http>(config).touching(stage::Touches::net);
   configured.default_timeout = default_timeout;
+  configured.forwards = config->forward.has_value();
   if (config->post) configured.not_twice = "a POST";
   if (config->patch) configured.not_twice = "a PATCH";
   configured.judge = [config](const message::Result& result, runtime::WallTime now) {

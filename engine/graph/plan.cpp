@@ -562,6 +562,19 @@ void warn_of_merge(const Plan& plan, const PlannedStage& planned, Diagnostics& d
   }
 }
 
+/// What failed is written as JSON: what failed because it was none is lost then.
+void warn_of_dead_letters(const Plan& plan, const PlannedStage& planned, Diagnostics& diagnostics) {
+  const auto& format = planned.configured.writes_json_as;
+  const bool takes_failures = std::any_of(planned.inputs.begin(), planned.inputs.end(), [&](const PortRef& input) {
+    return input.port == stage::failed_port || plan.stages[input.stage].is_any(input.port);
+  });
+  if (format.empty() || !takes_failures) return;
+  diagnostics.warning(
+      planned.place,
+      "'" + planned.name + "' takes what failed, also what is no JSON, which fails once more as " + format,
+      "`format: envelope` keeps each whole, with why it failed, for `weir replay`");
+}
+
 void warn(const Plan& plan, Diagnostics& diagnostics) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     for (stage::Port port = 0; port < plan.stages[i].visible_ports(); ++port) {
@@ -589,6 +602,13 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
                           "write to a file that is not read");
     }
     warn_of_merge(plan, planned, diagnostics);
+    warn_of_dead_letters(plan, planned, diagnostics);
+    if (configured.forwards && !planned.inputs.empty() && !somebody_asks(plan, i)) {
+      diagnostics.warning(
+          planned.place,
+          "each message fails in '" + planned.name + "': nobody has asked, so there is nothing to forward",
+          "a stage that listens, such as http_server, must lead to it");
+    }
     // (Who asked for a message is told at once that there is no room.)
     const auto asks_nobody = [](const PlannedStage& other) {
       return other.configured.shape == stage::Shape::source && !other.configured.listens;

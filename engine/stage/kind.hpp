@@ -72,6 +72,7 @@ struct Configured {
   /// for an answer.
   bool listens = false;
   bool replies = false;  ///< Of a sink: it answers whoever asked, so something upstream must listen.
+  bool forwards = false;  ///< Of a call: it sends on what somebody asked, and fails for a message nobody asked by.
   std::optional<Serves> serves;
   /// Of a source that listens: fills in what stands in the path by name, and says why a body is none that it takes.
   /// What plays the outside in a test asks it as well.
@@ -105,6 +106,8 @@ struct Configured {
   std::function<bool(const std::string& path)> reads;
   /// Of a source: the word for what it makes JSON of, such as csv. Empty: what it reads is the message.
   std::string reads_json_of;
+  /// Of a sink: the word for what it makes of JSON, such as csv: what is no JSON fails there. Empty: it takes anything.
+  std::string writes_json_as;
 
   std::function<std::unique_ptr<Operator>(Context&)> make_operator;
   std::function<std::unique_ptr<Call>(Context&)> make_call;

@@ -226,6 +226,32 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_added_to_behind_where_it_is_read_is_a_warnin
   BOOST_TEST(told("read: logs/all.log, format: envelope", "append: logs/all.log, format: envelope") == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_failed_written_as_json_is_a_warning) {
+  const auto told = [](const std::string& from, const std::string& file) {
+    return mistakes(
+        "stages:\n  in: {file: {read: a.log}}\n  odd: {from: in, set: {a: 1}}\n  out: {from: odd, drop: {}}\n"
+        "  dead: {from: " +
+        from + ", file: {append: " + file + "}}\n");
+  };
+  const auto warning = [](const std::string& format) {
+    return "warning: 'dead' takes what failed, also what is no JSON, which fails once more as " + format;
+  };
+  BOOST_TEST(says(told("any.failed", "dead.ndjson"), warning("ndjson")));
+  BOOST_TEST(says(told("any.failed", "dead.ndjson"), "`format: envelope` keeps each whole, with why it failed"));
+  BOOST_TEST(says(told("[odd, odd.failed]", "dead.txt, format: csv"), warning("csv")));
+  BOOST_TEST(told("any.failed", "dead.ndjson, format: envelope") == "");
+  BOOST_TEST(told("any.failed", "dead.txt") == "");
+  BOOST_TEST(told("odd", "dead.ndjson") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_forward_of_what_nobody_has_asked_is_a_warning) {
+  const std::string shop =
+      "  shop: {from: in, http: {forward: 'http://127.0.0.1:9001/'}}\n  out: {from: shop, drop: {}}\n";
+  BOOST_TEST(says(mistakes("stages:\n  in: {generate: {count: 1}}\n" + shop),
+                  "warning: each message fails in 'shop': nobody has asked, so there is nothing to forward"));
+  BOOST_TEST(mistakes("stages:\n  in: {http_server: {listen: 127.0.0.1:8080, path: /}}\n" + shop) == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_stage_that_nothing_reaches_is_a_warning) {
   const auto told = mistakes("stages: {dead: {from: any.failed, drop: {}}}");
   BOOST_TEST(says(told, "warning: nothing reaches 'dead'"), told);
