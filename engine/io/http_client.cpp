@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <asio/posix/stream_descriptor.hpp>
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <unordered_map>
@@ -411,6 +412,9 @@ class Transfer {
     if (code == CURLE_OUT_OF_MEMORY && sendings_ > 0 && !head_over_) {
       return {Reason::size, "a line in the head of the reply is too long"};
     }
+    if (code == CURLE_COULDNT_CONNECT && socket_error_ != 0) {
+      return {Reason::connect, "no socket can be opened here: " + std::generic_category().message(socket_error_)};
+    }
     std::string text = error_[0] ? error_.data() : curl().easy_strerror(code);
     cut_time(text);
     if (text.size() > error_bytes_most) text.resize(error_bytes_most);
@@ -476,11 +480,12 @@ class Transfer {
     try {
       if (transfer.options_.public_only && !transfer.may_connect(*address)) return CURL_SOCKET_BAD;
       const auto fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-      if (fd < 0) return CURL_SOCKET_BAD;
+      if (fd < 0) return transfer.no_descriptor(errno);
       // TLS opens its files next, and where there is no descriptor left it takes them for bad ones.
       if (const int spare = ::fcntl(fd, F_DUPFD_CLOEXEC, 0); spare < 0) {
+        const int error = errno;
         ::close(fd);
-        return CURL_SOCKET_BAD;
+        return transfer.no_descriptor(error);
       } else {
         ::close(spare);
       }
@@ -490,6 +495,11 @@ class Transfer {
     } catch (const std::bad_alloc&) {
       return CURL_SOCKET_BAD;
     }
+  }
+  /// libcurl would say that it could not connect, as if the server were not there.
+  curl_socket_t no_descriptor(int error) {
+    socket_error_ = error;
+    return CURL_SOCKET_BAD;
   }
   bool may_connect(const curl_sockaddr& address) {
     std::array<char, INET6_ADDRSTRLEN> shown{};
@@ -683,6 +693,7 @@ class Transfer {
   bool speaks_1_ = false;               // No other version of HTTP.
   std::size_t head_bytes_ = 0;
   int sendings_ = 0;
+  int socket_error_ = 0;    ///< Why the last socket could not be opened.
   int layers_ = 0;          // Of compression;
   bool packed_ = false;     // by gzip.
   std::uint64_t read_ = 0;  // Of the body, as it came.
