@@ -43,6 +43,7 @@ Calls::Calls(const UnitSetting& setting, const PlannedStage& planned, stage::Con
       turned_away_(context, observe::Level::info,
                    drops_early() ? "messages are dropped by the limit" : "messages are refused by the limit",
                    drops_early() ? "the limit drops nothing any more" : "the limit refuses nothing any more"),
+      pausing_(context, observe::Level::warn, "the server asks for a pause", "the server asks for none any more"),
       retrying_(context, observe::Level::info, "calls fail and are made again", "no call is made again any more"),
       spent_(context, observe::Level::warn, "the retry budget is used up: what fails is not tried again",
              "the retry budget suffices again"),
@@ -102,7 +103,8 @@ void Calls::retire() noexcept {
   gate_alarm_.reset();
   gate_due_.reset();
   held_alarm_.reset();
-  for (Episode* episode : {&limited_, &turned_away_, &retrying_, &spent_, &hedging_, &forgetting_, &pushed_back_})
+  for (Episode* episode :
+       {&limited_, &turned_away_, &pausing_, &retrying_, &spent_, &hedging_, &forgetting_, &pushed_back_})
     episode->retire();
   jobs_.clear();
   renewing_.clear();
@@ -356,7 +358,7 @@ void Calls::pass_gates(Time now) {
   const auto first = free_workers() > 0 ? gate_->due() : std::nullopt;
   if (limit_->config().by) {
     tell_load();
-  } else if ((due || first) && limited_.happens()) {
+  } else if (now >= paused_until_ && (due || first) && limited_.happens()) {
     limited_.say({{"because", limit_->config().text()}});
   }
   if (const auto next = free_workers() > 0 ? first : gate_->next_end()) {
@@ -627,7 +629,11 @@ void Calls::end(Job& job, Attempt& attempt, std::exception_ptr fault) {
   context_.out.counters().duration.observe(std::chrono::duration<double>(took).count());
   if (adaptive_) adapt(*ended, failed, now);
   if (const auto permit = ended->take_permit()) breaker_->judge(job.circuit, *permit, failed, took, now);
-  if (failed && limit_ && failed->retry_after) limit_->bucket().pause(job.toll.key, now, now + *failed->retry_after);
+  if (failed && limit_ && failed->retry_after) {
+    limit_->bucket().pause(job.toll.key, now, now + *failed->retry_after);
+    if (pausing_.happens()) pausing_.say({{"for", config::show(*failed->retry_after)}, {"because", failed->text}});
+    paused_until_ = std::max(paused_until_, now + *failed->retry_after);
+  }
   if (failed && !job.attempts.empty()) return;  // The other one may still bring something.
   give_up_second(job, now);
   if (ended->has_own()) job.message().edit_metadata().result = ended->result();

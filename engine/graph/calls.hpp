@@ -182,8 +182,9 @@ class Calls {
   runtime::Time counted_until_{};  // until then.
   runtime::Duration limit_wait_{0};
   std::uint64_t retries_ = 0, hedges_ = 0, hedges_won_ = 0;
-  std::uint64_t evicted_ = 0;                                                              // Answers, as told last.
-  Episode limited_, turned_away_, retrying_, spent_, hedging_, forgetting_, pushed_back_;  // For the log.
+  std::uint64_t evicted_ = 0;     // Answers, as told last.
+  runtime::Time paused_until_{};  // What waits until then waits for that, and not for the rate.
+  Episode limited_, turned_away_, pausing_, retrying_, spent_, hedging_, forgetting_, pushed_back_;  // For the log.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

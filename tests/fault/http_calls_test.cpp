@@ -405,6 +405,30 @@ BOOST_AUTO_TEST_CASE(a_get_that_is_sent_once_more_waits_for_a_token_of_its_limit
   for (std::size_t i = 1; i < arrived.size(); ++i) BOOST_TEST((arrived[i] - arrived[0] >= i * 250ms - 20ms), i);
 }
 
+BOOST_AUTO_TEST_CASE(a_pause_that_is_asked_for_is_told_as_that_and_not_as_the_rate) {
+  bool asked = false;
+  Peer peer([&](Peer::Connection& connection) {
+    while (connection.request()) {
+      if (std::exchange(asked, true)) {
+        connection.answer(letters);
+      } else {
+        connection.answer("", "retry-after: 1\r\n", "429 Too Many Requests");
+      }
+    }
+  });
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("p.yaml",
+                                    "stages:\n"
+                                    "  numbers: {generate: {range: 1..4}}\n"
+                                    "  asked: {from: numbers, http: {get: '" +
+                                        peer.url() +
+                                        "'}, limit: 1000/s, retry: {attempts: 2}}\n"
+                                        "  end: {from: asked, drop: {}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(contains(end.err, "msg=\"the server asks for a pause\" for=1s because="), end.err);
+  BOOST_TEST(!contains(end.err, "held back by the limit"), end.err);
+}
+
 BOOST_AUTO_TEST_CASE(files_for_tls_that_are_not_there_or_can_t_be_read_end_it_at_the_start) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder.path("folder.pem"));
