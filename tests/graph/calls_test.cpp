@@ -137,7 +137,7 @@ Tried tried(const Policies& policies, const std::vector<Called>& calls, std::siz
 
 /// Some mistakes show in one story of thousands.
 struct Thousands {
-  Thousands() { ::setenv("RC_PARAMS", "max_success=5000", 0); }
+  Thousands() { ::setenv("RC_PARAMS", "max_success=2000", 0); }
 };
 
 }  // namespace
