@@ -172,6 +172,10 @@ bool read_value(const Node& node, Reader& reader, double& out) {
     return true;
   }
   if (value) return refuse(node, reader, "a number", "a quoted one is text");
+  if (node.text.ends_with('%')) {
+    const auto share = parse_number(std::string_view(node.text).substr(0, node.text.size() - 1));
+    if (share) return refuse(node, reader, "a number", fmt::format("a share is a number here: {}", *share / 100));
+  }
   return refuse(node, reader, "a number", number_advice(node.text));
 }
 

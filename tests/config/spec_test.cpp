@@ -212,6 +212,13 @@ BOOST_AUTO_TEST_CASE(the_code_that_was_found_is_handed_on_with_its_place) {
   BOOST_TEST(got.code[2].path == "stages.a.file.msg.l.0");
 }
 
+BOOST_AUTO_TEST_CASE(a_share_where_a_number_is_wanted_is_told_as_one) {
+  const auto told = read("file:\n  read: a\n  ratio: 12.5%\n").told;
+  BOOST_TEST(
+      told.starts_with("f.yaml:3:10: error: expected a number, found \"12.5%\": a share is a number here: 0.125\n"),
+      told);
+}
+
 BOOST_AUTO_TEST_CASE(every_mistake_is_told_at_once) {
   BOOST_TEST(read(R"(file:
   read: a
