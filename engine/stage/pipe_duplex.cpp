@@ -221,11 +221,12 @@ class Children final : public Workplace {
     if (silence_ || !answers()) return;
     silence_ = duplex.core.alarm(duplex.core.now() + told_silent_after, [this, before = answers_] {
       if (answers_ != before || !room_wanted_) return silence_.reset();
-      duplex.log(observe::Level::warn,
-                 "nothing was answered for " + config::show(told_silent_after) +
-                     ", and no more is given meanwhile: a child that answers only after more messages, or keeps its "
-                     "answers back, needs a larger `unanswered`",
-                 {{"unanswered", asked_.size()}});
+      duplex.log(
+          observe::Level::warn,
+          "nothing was answered for " + config::show(told_silent_after) +
+              ", and no more is given meanwhile: a child that never answers wants `reply: none`, one that answers "
+              "only after more messages, or keeps its answers back, a larger `unanswered`",
+          {{"unanswered", asked_.size()}});
     });
   }
 

@@ -727,8 +727,10 @@ BOOST_AUTO_TEST_CASE(children_that_answer_nothing_and_are_given_no_more_are_told
   talk.bench.advance(29s);
   BOOST_TEST(talk.bench.log.find("`unanswered`") == std::string::npos, talk.bench.log);
   talk.bench.advance(1h);
-  const auto told = talk.bench.log.find("needs a larger `unanswered`");
+  const auto told = talk.bench.log.find("a larger `unanswered`");
   BOOST_REQUIRE(told != std::string::npos);
+  BOOST_TEST(talk.bench.log.find("a child that never answers wants `reply: none`") != std::string::npos,
+             talk.bench.log);
   BOOST_TEST(talk.bench.log.find("`unanswered`", told + 20) == std::string::npos, talk.bench.log);
   talk.bench.stop();
   talk.bench.advance(2s);
