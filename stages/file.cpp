@@ -648,6 +648,7 @@ const stage::Register registered(spec, [](auto config) {
     const Format format = format_of(*config, path->text());
     configured.looks_inside = !path->constant() || format == Format::csv || format == Format::logfmt;
     configured.writes_json_as = stage::json_of(format);
+    configured.makes_anew = config->write && !writes_each(*config);
   }
   configured.touches = stage::Touches::fs;
   configured.goes_to = written_path(*config);

@@ -193,7 +193,31 @@ Node dropping(const Node& body) {
   return drops;
 }
 
-/// What would spoil files: to add to the very one that is replayed is refused, that one is made anew is told.
+/// A file that is there, of those that the path may name: what stands in `{{ }}` may be anything.
+std::optional<std::string> made_anew(const config::Template& path) {
+  namespace fs = std::filesystem;
+  std::error_code none;  // What can't be looked at is told when it is opened.
+  const auto holds_something = [&none](const fs::path& file) {
+    return fs::is_regular_file(file, none) && fs::file_size(file, none) > 0;
+  };
+  const std::string text = path.text();
+  if (path.constant()) return holds_something(text) ? std::optional(text) : std::nullopt;
+  const std::string known = text.substr(0, text.find("{{"));
+  const auto slash = known.rfind('/');
+  const std::string folder = slash == known.npos ? "." : known.substr(0, slash + 1);
+  std::optional<std::string> found;
+  for (fs::directory_iterator at(folder, none), end; !none && at != end; at.increment(none)) {
+    const std::string name = (slash == known.npos ? "" : folder) + at->path().filename().string();
+    if (!name.starts_with(known) || (found && *found < name)) continue;
+    // (Of a path with several parts to fill in the first folder will do.)
+    const bool ends_here = text.find('/', known.size()) == text.npos;
+    if (ends_here ? holds_something(at->path()) : at->is_directory(none)) found = name;
+  }
+  return found;
+}
+
+/// What would spoil files is refused: to add to the very one that is replayed, and to make one anew that holds
+/// something.
 void look_at_files(CheckedFile& file, const std::string& envelopes) {
   std::error_code none;  // What can't be looked at is told when it is opened.
   const bool may_be_added_to = std::filesystem::is_regular_file(envelopes, none);
@@ -208,13 +232,13 @@ void look_at_files(CheckedFile& file, const std::string& envelopes) {
                              "move it aside first, and replay that: mv " + envelopes + " " + envelopes + ".again",
                              path);
     }
-    if (!goes_to || !goes_to->constant() || !planned.configured.writes_in_bulk || !adds_to.empty()) continue;
-    const std::string made = goes_to->text();
-    if (!std::filesystem::is_regular_file(made, none) || std::filesystem::file_size(made, none) == 0) continue;
+    if (!goes_to || !planned.configured.makes_anew) continue;
+    const auto made = made_anew(*goes_to);
+    if (!made) continue;
     const bool can_be_set = planned.name.find('/') == std::string::npos;  // (Not inside an instance.)
-    file.diagnostics.warning(
-        planned.place, "'" + planned.name + "' makes " + made + " anew: what stands there now is lost",
-        can_be_set ? "to keep it, write another: --set " + path + ".file.write=PATH" : "to keep it, move it aside",
+    file.diagnostics.error(
+        planned.place, "'" + planned.name + "' makes " + *made + " anew: what stands there now would be lost",
+        can_be_set ? "move it aside, or write another: --set " + path + ".file.write=PATH" : "move it aside first",
         path);
   }
 }
@@ -303,6 +327,12 @@ std::optional<config::Pipeline> begin_at(const graph::Plan& plan, const std::str
 }
 
 int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& streams) {
+  const auto is_pipeline = [](const std::string& path) { return path.ends_with(".yaml") || path.ends_with(".yml"); };
+  if (is_pipeline(arguments.envelopes) && !is_pipeline(arguments.files.front())) {
+    streams.err << "weir: the file of what failed comes first, the pipeline after it\n  = weir replay "
+                << arguments.files.front() << " " << arguments.envelopes << " --to " << arguments.to << "\n";
+    return exit_code::usage;
+  }
   // Where nothing can begin there: what may be named instead.
   std::optional<std::vector<std::string>> others;
   bool is_instance = false;
@@ -331,10 +361,11 @@ int replay(const stage::Catalog& catalog, const Arguments& arguments, Streams& s
   }
   // (Of a record alone nobody knows the names of its fields.)
   if (reads_json_of == "csv" || reads_json_of == "logfmt") {
-    streams.err << "weir: --to: what '" << arguments.to << "' could not read as " << reads_json_of
+    streams.err << "weir: warning: --to: what '" << arguments.to << "' could not read as " << reads_json_of
                 << " is not read again as that, it fails\n"
-                   "  = correct it in "
-                << arguments.envelopes << " to the object that its record should have become\n";
+                   "  = correct the `text` in "
+                << arguments.envelopes
+                << " to the object that its record should have become, such as \"text\": \"{\\\"id\\\": 9}\"\n";
   }
   if (!checked.has_errors()) look_at_files(checked.files.front(), arguments.envelopes);
   return run(std::move(checked), arguments, streams);

@@ -601,6 +601,15 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
                               ", which is read before it: each message comes again and again",
                           "write to a file that is not read");
     }
+    const auto reads_made = [&](const PlannedStage& other) {
+      return other.configured.reads && other.configured.reads(configured.goes_to->text());
+    };
+    if (configured.makes_anew && configured.goes_to->constant() && plan.any_up_to(i, reads_made)) {
+      diagnostics.warning(planned.place,
+                          "'" + planned.name + "' makes " + configured.goes_to->text() +
+                              " anew, which is read before it: what fails or is dropped on the way is lost",
+                          "write to another file");
+    }
     warn_of_merge(plan, planned, diagnostics);
     warn_of_dead_letters(plan, planned, diagnostics);
     if (configured.forwards && !planned.inputs.empty() && !somebody_asks(plan, i)) {

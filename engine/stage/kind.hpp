@@ -103,6 +103,7 @@ struct Configured {
   std::optional<config::Template> goes_to;
   /// Of a sink: the one file that it adds to, if that is known. Of a source: whether it reads what is added to that.
   std::string adds_to;
+  bool makes_anew = false;  ///< Of a sink with such a path: what stood there is gone when the new file is whole.
   std::function<bool(const std::string& path)> reads;
   /// Of a source: the word for what it makes JSON of, such as csv. Empty: what it reads is the message.
   std::string reads_json_of;

@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(of_envelopes_that_are_read_and_added_to_none_comes_round) {
   BOOST_TEST(std::count(now.begin(), now.end(), '\n') == 4, now);
 }
 
-BOOST_AUTO_TEST_CASE(that_it_makes_a_file_anew_which_holds_something_is_told) {
+BOOST_AUTO_TEST_CASE(to_make_a_file_anew_which_holds_something_is_refused) {
   const TemporaryFolder folder;
   const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
   const auto out = folder.file("out.txt", "2\n"), other = folder.path("other.txt");
@@ -121,14 +121,36 @@ BOOST_AUTO_TEST_CASE(that_it_makes_a_file_anew_which_holds_something_is_told) {
   BOOST_TEST(text_of(other) == "1\n");
 
   auto end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
-  BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(contains(end.err, "warning: 'out' makes " + out + " anew: what stands there now is lost"), end.err);
-  BOOST_TEST(contains(end.err, "to keep it, write another: --set stages.out.file.write=PATH"), end.err);
-  BOOST_TEST(text_of(out) == "1\n");
+  BOOST_TEST(end.code == 78, end.err);
+  BOOST_TEST(contains(end.err, "error: 'out' makes " + out + " anew: what stands there now would be lost"), end.err);
+  BOOST_TEST(contains(end.err, "move it aside, or write another: --set stages.out.file.write=PATH"), end.err);
+  BOOST_TEST(text_of(out) == "2\n");
 
   folder.file("out.txt", "");
   end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
-  BOOST_TEST(!contains(end.err, "anew"), end.err);
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(text_of(out) == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(to_make_files_anew_whose_names_come_of_messages_is_refused_where_one_is_there) {
+  const TemporaryFolder folder;
+  const auto file = folder.file("dead", "{\"text\":\"1\"}\n");
+  std::filesystem::create_directory(folder.path("sums"));
+  const auto pipeline = folder.file("p.yaml",
+                                    "stages:\n  in: {generate: {range: 2..3}}\n  work: {from: in, pass: {}}\n"
+                                    "  out: {from: work, file: {write: '" +
+                                        folder.path("sums/of-") + "{{ msg }}.txt', format: lines}}\n");
+  BOOST_TEST(Child(weir_replay({file, pipeline, "--to", "work"})).end().code == 0);
+  BOOST_TEST(text_of(folder.path("sums/of-1.txt")) == "1\n");
+  const auto end = Child(weir_replay({file, pipeline, "--to", "work"})).end();
+  BOOST_TEST(end.code == 78, end.err);
+  BOOST_TEST(contains(end.err, "error: 'out' makes " + folder.path("sums/of-1.txt") + " anew"), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(files_in_the_wrong_order_are_told) {
+  const auto end = Child(weir_replay({"p.yaml", "dead.ndjson", "--to", "work"})).end();
+  BOOST_TEST(end.code == 64);
+  BOOST_TEST(contains(end.err, "= weir replay dead.ndjson p.yaml --to work"), end.err);
 }
 
 BOOST_AUTO_TEST_CASE(it_may_be_told_how_long_as_run_may) {
@@ -166,11 +188,12 @@ BOOST_AUTO_TEST_CASE(what_a_source_made_json_of_is_checked_and_what_it_could_not
   std::filesystem::rename(dead, aside);
   const auto end = Child(weir_replay({aside, pipeline("100"), "--to", "in"})).end();
   BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(contains(end.err,
-                      "weir: --to: what 'in' could not read as csv is not read again as that, it fails\n"
-                      "  = correct it in " +
-                          aside + " to the object that its record should have become\n"),
-             end.err);
+  BOOST_TEST(
+      contains(end.err,
+               "weir: warning: --to: what 'in' could not read as csv is not read again as that, it fails\n"
+               "  = correct the `text` in " +
+                   aside + R"( to the object that its record should have become, such as "text": "{\"id\": 9}")"),
+      end.err);
   BOOST_TEST(text_of(out) == "{\"id\":\"2\",\"n\":20}\n{\"id\":\"2\",\"n\":20}\n");
   const auto again = text_of(dead);
   BOOST_TEST(contains(again, R"("kind":"decode","stage":"in")"), again);
