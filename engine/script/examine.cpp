@@ -79,6 +79,11 @@ std::string cure_for_absent(std::string_view name) {
   }
   if (name == "secret" || name == "secrets") return config::no_secret_in_lua();
   if (name == "len") return "Lua writes '#x'";
+  if (name == "str" || name == "String") return "use 'tostring'";
+  if (name == "float" || name == "parseInt" || name == "parseFloat" || name == "Number") return "use 'num'";
+  if (name == "f") return "Lua joins texts: 'a .. b'";
+  if (name == "import") return cure_for_absent("require");
+  if (name == "var" || name == "let" || name == "const") return "Lua writes 'local'";
   if (name == "env") return "'${NAME}' under 'vars:' and then 'vars.name'";
   return {};
 }
@@ -357,6 +362,58 @@ std::optional<CompileError> absent_function(std::string_view code, const config:
   return std::nullopt;
 }
 
+/// What other languages call as a method of a value.
+std::string cure_for_method(std::string_view name, const std::string& value) {
+  const auto is_one_of = [name](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (is_one_of({"startswith", "startsWith", "starts_with"})) return "use 'starts(" + value + ", …)'";
+  if (is_one_of({"contains", "includes", "has"})) return "use 'contains(" + value + ", …)'";
+  if (is_one_of({"strip", "trim"})) return "use 'trim(" + value + ")'";
+  if (is_one_of({"split", "lines"})) return "use '" + std::string(name) + "(" + value + ", …)'";
+  if (is_one_of({"replace", "replaceAll", "replace_all"})) return "use 're.replace'";
+  if (is_one_of({"toLowerCase", "downcase"})) return "use '" + value + ":lower()'";
+  if (is_one_of({"toUpperCase", "upcase"})) return "use '" + value + ":upper()'";
+  if (is_one_of({"length", "size", "count"})) return "Lua writes '#" + value + "'";
+  if (is_one_of({"append", "push", "add", "insert"})) return "use 'table.insert(" + value + ", …)'";
+  if (is_one_of({"join", "concat"})) return "use 'table.concat(" + value + ", …)'";
+  if (is_one_of({"items", "keys", "values", "entries"}))
+    return "write 'for name, value in pairs(" + value + ") do … end'";
+  return "nothing in a message is a function";
+}
+
+/// A function that a value of the message is asked for, which has none: `msg.name.startswith(…)`. A text has those of
+/// `string`, as `msg.name:lower()`, or `msg.name.lower(msg.name)`.
+std::optional<CompileError> function_of_a_value(std::string_view code, const config::Place& place,
+                                                const std::vector<Token>& tokens,
+                                                const std::vector<GlobalUse>& globals) {
+  constexpr std::array of_a_message{"msg"sv, "text"sv, "meta"sv, "request"sv, "result"sv, "failed"sv, "item"sv};
+  if (std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.is("function"); })) return {};
+  const auto is_name = [&tokens](std::size_t at) { return tokens[at].kind == Token::Kind::name; };
+  for (std::size_t i = 2; i + 1 < tokens.size(); ++i) {
+    const bool method = tokens[i - 1].is(":");
+    if (!is_name(i) || !tokens[i + 1].is("(") || !(method || tokens[i - 1].is("."))) continue;
+    std::size_t root = i;
+    while (root >= 2 && tokens[root - 1].is(root == i && method ? ":" : ".") && is_name(root - 2)) root -= 2;
+    const auto& of = tokens[root];
+    const bool of_message = root < i && is_in(of_a_message, of.text) &&
+                            !(root > 0 && (tokens[root - 1].is(".") || tokens[root - 1].is(":"))) &&
+                            std::any_of(globals.begin(), globals.end(),
+                                        [&of](const GlobalUse& use) { return use.name == of.text && !use.assigned; });
+    if (!of_message) continue;
+    const Members& of_string = *members_of("string");
+    const bool known = std::find(of_string.begin(), of_string.end(), tokens[i].text) != of_string.end();
+    const bool bare = i + 2 < tokens.size() && tokens[i + 2].is(")");
+    if (known && (method || !bare)) continue;
+    std::string value(of.text);
+    for (std::size_t at = root + 2; at < i; at += 2) value += "." + std::string(tokens[at].text);
+    const std::string name(tokens[i].text);
+    return at_token(place, code, tokens[i], "'" + value + "' has no function '" + name + "'",
+                    known ? "write '" + value + ":" + name + "()'" : cure_for_method(name, value));
+  }
+  return std::nullopt;
+}
+
 /// The byte of `source` where the one of `code` at `offset` stands, if the code is written from `at` on: perhaps with
 /// other blanks and line breaks, and with the doubled or escaped marks of a quoted scalar.
 std::size_t same_byte(std::string_view source, std::size_t at, char quote, std::string_view code, std::size_t offset) {
@@ -574,6 +631,7 @@ std::optional<CompileError> examine(std::string_view code, Form form, const conf
     return first;
   }
   if (auto absent = absent_function(code, place, tokens, globals)) return absent;
+  if (auto absent = function_of_a_value(code, place, tokens, globals)) return absent;
 
   std::vector<std::string> ports;
   for (std::size_t i = 0; i < tokens.size(); ++i) {

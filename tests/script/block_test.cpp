@@ -144,6 +144,19 @@ BOOST_AUTO_TEST_CASE(mistakes_are_found_without_running) {
   const std::string cure = " here (use 're.match' or 're.replace', or 'contains' for a plain text)";
   BOOST_TEST(checked("local x = string.find(text, 'a')") == "there is no 'string.find'" + cure);
   BOOST_TEST(checked("msg.a = msg.b:gsub('a', 'b')") == "there is no 'string.gsub'" + cure);
+  BOOST_TEST(checked("msg.a = msg.b.name.lower()") ==
+             "'msg.b.name' has no function 'lower' (write 'msg.b.name:lower()')");
+  BOOST_TEST(checked("if msg.b:startswith('a') then drop() end") ==
+             "'msg.b' has no function 'startswith' (use 'starts(msg.b, …)')");
+  BOOST_TEST(checked("msg.a = text.contains('x')") == "'text' has no function 'contains' (use 'contains(text, …)')");
+  BOOST_TEST(checked("msg.a = msg.b.frobnicate(1)") ==
+             "'msg.b' has no function 'frobnicate' (nothing in a message is a function)");
+  BOOST_TEST(checked("msg.a = str(msg.b)") == "there is no 'str' here (use 'tostring')");
+  for (const auto* good : {"msg.a = msg.b:lower() .. text:sub(1, 2)", "msg.a = msg.b.lower(msg.b)", "msg.a = msg.b.f",
+                           "local msg = {f = tostring} return msg.f(1)", "msg.a = string.lower(msg.b)",
+                           "msg.a = re.match('a', msg.b)", "msg.a = ('x'):rep(3)"}) {
+    BOOST_TEST(checked(good) == "fine", good);
+  }
   BOOST_TEST(checked("msg.a = math.random()") == "there is no 'math.random' here");
   BOOST_TEST(checked("msg.a = time.formt(now())") == "there is no 'time.formt' here (did you mean 'time.format'?)");
   BOOST_TEST(checked("msg.a = msg.string.find + meta.time.x") == "fine");
