@@ -1,9 +1,13 @@
 #include "engine/command/explain.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <ostream>
+#include <string_view>
+#include <utility>
 
+#include "engine/command/arguments.hpp"
 #include "engine/command/exit_code.hpp"
 #include "engine/command/file_words.hpp"
 #include "engine/command/test_block.hpp"
@@ -138,7 +142,20 @@ std::string with_the_same_stem(const std::string& word, const std::vector<std::s
   return {};
 }
 
+/// The types that carry a unit: how each is written.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> types_with_units{
+    {{"duration", "a number and its unit, us, ms, s, m, h or d: 250ms, 1.5s, 90m"},
+     {"duration range", "two durations: 100ms..10s"},
+     {"size", "a number and its unit, B, KiB, MiB or GiB: 64KiB"},
+     {"rate", "so many in a time: 100/s, 60/m, 5/10s"},
+     {"range", "two integers: 1..100"}}};
+
 int unknown(const stage::Catalog& catalog, const std::string& word, Streams& streams) {
+  for (const auto& verb : vocabulary()) {
+    if (verb.verb != word) continue;
+    streams.err << "weir: '" << word << "' is a verb: " << verb.summary << "\n  = weir " << word << " --help\n";
+    return exit_code::usage;
+  }
   if (config::key_comes_later(word)) {
     streams.err << "weir: '" << word
                 << "' comes with a later version\n  = weir explain run, vars, kinds: what a file may say\n";
@@ -200,6 +217,11 @@ int explain(const stage::Catalog& catalog, const std::string& word, Output outpu
   }
   if (!declaration && is_of_code(word)) {
     streams.out << (output == Output::json ? manual_json(word) : manual_text(word));
+    return exit_code::done;
+  }
+  for (const auto& [type, written] : types_with_units) {
+    if (declaration || type != word || output == Output::json) continue;
+    streams.out << type << ": " << written << "\n";
     return exit_code::done;
   }
   if (!declaration) return unknown(catalog, word, streams);

@@ -239,7 +239,10 @@ void Supervisor::on_ended(std::size_t index, const graph::Ending& ending) {
   if (ending.fault) {
     const auto fault = describe(ending.fault, When::running);
     observe::log(Level::error, "the pipeline can't go on",
-                 {{"pipeline", pipeline.name}, {"stage", ending.fault_stage}, {"err", fault.what}});
+                 {{"pipeline", pipeline.name},
+                  {"stage", ending.fault_stage},
+                  {"err", fault.what},
+                  {"yaml", ending.fault_place}});
     worsen(fault.exit_code);
   }
   if (ending.left > 0) {

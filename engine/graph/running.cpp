@@ -211,6 +211,7 @@ struct Running::Inside {
       if (fault && !ending.fault) {
         ending.fault = fault;
         ending.fault_stage = unit.name();
+        if (const auto stage = plan.find(unit.name())) ending.fault_place = plan.stages[*stage].place.str();
         stop();
       }
       --alive;

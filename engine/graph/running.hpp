@@ -26,7 +26,8 @@ struct Ending {
   std::uint64_t unheard = 0;  ///< Messages that failed for good and reached nobody.
   std::uint64_t left = 0;     ///< Messages that were in the engine when it was stopped.
   std::exception_ptr fault;   ///< What made it impossible to go on, if that was why it ended; null otherwise.
-  std::string fault_stage;    ///< Where.
+  std::string fault_stage;    ///< Where,
+  std::string fault_place;    ///< FILE:LINE:COLUMN of it.
 };
 
 /// One pipeline on one runtime. Made, started, drained and destroyed by the thread of its home core, or before the

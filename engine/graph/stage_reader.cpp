@@ -409,9 +409,14 @@ void StageReader::check_policies(const config::StageNode& node, const PlannedSta
     refuse("cache", "what this stage talks to stays: each message is told to it", "`exec: {run: …}` has one");
     refuse("hedge", "what this stage talks to stays: each message is told to it once", "");
   } else if (!calls || !configured.brings_result) {
-    const std::string what = calls ? "'" + planned.kind->name() + "' calls nobody" : "this stage calls nobody";
-    refuse("retry", what + ": there is nothing to try again", "");
-    refuse("breaker", what + ": there is nothing to stop calling", "");
+    const bool asks_by_itself = configured.shape == stage::Shape::source && configured.default_timeout;
+    const std::string what = calls            ? "'" + planned.kind->name() + "' calls nobody"
+                             : asks_by_itself ? "this stage asks by itself, and no message calls"
+                                              : "this stage calls nobody";
+    const std::string behind =
+        asks_by_itself ? "let `generate: {every: …}` tick, and ask for each tick behind it: that calls" : "";
+    refuse("retry", what + ": there is nothing to try again", behind);
+    refuse("breaker", what + ": there is nothing to stop calling", behind);
     refuse("cache", what + ": there is nothing to remember", "");
     refuse("hedge", what + ": there is nothing to do twice", "");
     if (calls)

@@ -154,7 +154,8 @@ const config::Spec<BreakerConfig>& breaker_spec() {
       config::Spec<BreakerConfig>("breaker", "When the stage stops calling, and when it tries again.")
           .scalar(&BreakerConfig::word, "The name of one under `breakers:`.", config::not_empty(),
                   config::sample("payments"))
-          .field("failures", &BreakerConfig::failures, "So many failures in a row open it.", config::at_least(1))
+          .field("failures", &BreakerConfig::failures,
+                 "So many calls in a row that fail open it, those of `retry` counted.", config::at_least(1))
           .field("failure_rate", &BreakerConfig::failure_rate,
                  "Such a share of failures among the calls of the window opens it: 0.5 is half of them.",
                  config::above(0), config::at_most(1))
@@ -193,7 +194,9 @@ const config::Spec<RetryConfig>& retry_spec() {
           .field(
               "attempts", &RetryConfig::attempts,
               "Calls in all, the first one counted. One that was answered with Retry-After (429, 503) is none: it is "
-              "made again when its time is over, up to an hour in all for one message, or its `deadline`.",
+              "made again when its time is over, up to an hour in all for one message, or its `deadline`. Each call "
+              "takes "
+              "a token of `limit`, and counts for `breaker`.",
               config::at_least(1), config::at_most(1'000'000))
           .field("backoff", &RetryConfig::backoff,
                  "The pause before the next call: anywhere between the least and a ceiling that doubles up to the "

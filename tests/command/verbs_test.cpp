@@ -191,6 +191,8 @@ BOOST_AUTO_TEST_CASE(explain_of_a_key_says_that_key_and_how_to_see_the_others) {
   BOOST_TEST(read.out.starts_with("read: "), read.out);
   BOOST_TEST(read.out.ends_with("\n`weir explain file` has what else stands there.\n"), read.out);
   BOOST_TEST(contains(said_by({"explain", "retries"}).err, "did you mean 'retry'?"));
+  BOOST_TEST(contains(said_by({"explain", "replay"}).err, "'replay' is a verb: Sends what failed"));
+  BOOST_TEST(said_by({"explain", "duration"}).out.starts_with("duration: a number and its unit, us, ms, s, m, h or d"));
   const auto burst = said_by({"explain", "limit.burst"});
   BOOST_TEST(burst.out.starts_with("burst: So many may go at once"), burst.out);
   BOOST_TEST(burst.out.ends_with("\n`weir explain limit` has what else stands there.\n"), burst.out);
