@@ -69,20 +69,30 @@ configure() {
   }
 }
 
-# build TREE TARGET...: a first build on a terminal shows ninja's progress; otherwise only a failure is shown.
+# build TREE TARGET...: a first build shows ninja's progress, without a terminal a line for each tenth; a later one says
+# that it is at work once that takes long, and what fails.
 build() {
-  local tree=$1 log=$1/build.log
+  local tree=$1 log=$1/build.log first='' saying='' status=0
   shift
-  if [ ! -e "$tree/.ninja_log" ]; then
-    say "building in ${tree#"$PWD"/}; the first time takes some minutes"
-    if [ -t 2 ]; then
-      ninja -C "$tree" -j "$(nproc)" "$@" >&2 </dev/null || { say "the build failed"; return 1; }
-      return 0
-    fi
+  [ -e "$tree/.ninja_log" ] || first=1
+  if [ -n "$first" ]; then say "building in ${tree#"$PWD"/}; the first time takes some minutes"; fi
+  if [ -n "$first" ] && [ -t 2 ]; then
+    ninja -C "$tree" -j "$(nproc)" "$@" >&2 </dev/null || { say "the build failed"; return 1; }
+    return 0
   fi
-  ninja -C "$tree" --quiet -j "$(nproc)" "$@" >"$log" 2>&1 </dev/null || {
-    cat "$log" >&2
-    say "the build failed"
-    return 1
-  }
+  if [ -n "$first" ]; then
+    ninja -C "$tree" -j "$(nproc)" "$@" 2>&1 </dev/null | tee "$log" | awk -F '[][/]' '
+      /^\[/ && $2 * 10 >= $3 * (told + 1) {
+        told = int($2 * 10 / $3)
+        print "weir: built " $2 " of " $3
+        fflush()
+      }' >&2 || status=$?
+  else
+    (exec {never}<> <(:); read -rt 3 -u "$never" || say "building what has changed in ${tree#"$PWD"/}") &
+    saying=$!
+    ninja -C "$tree" --quiet -j "$(nproc)" "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$saying" 2>/dev/null || true
+    wait "$saying" 2>/dev/null || true
+  fi
+  [ "$status" -eq 0 ] || { grep -v '^\[' "$log" >&2 || true; say "the build failed"; return 1; }
 }
