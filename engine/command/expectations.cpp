@@ -4,6 +4,8 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "engine/message/arena.hpp"
@@ -638,6 +640,36 @@ Lines silent_sources(const Trial& trial, const std::vector<graph::PortRef>& port
   return told;
 }
 
+/// How far the messages came that lead to these ports: what each stage on the way did, from the source on.
+Lines counted_before(const Trial& trial, const std::vector<graph::PortRef>& ports, const Figures& end) {
+  std::set<std::string> on_the_way;
+  for (const auto& port : ports) {
+    trial.plan->any_up_to(port.stage, [&on_the_way](const graph::PlannedStage& planned) {
+      on_the_way.insert(planned.name);
+      return false;
+    });
+  }
+  Lines told;
+  for (const auto& cells : end.stages.stages) {
+    if (!on_the_way.contains(cells.stage)) continue;
+    std::uint64_t failed = 0, dropped = cells.filtered;
+    for (const auto& [kind, count] : cells.errors) failed += count;
+    for (const auto count : cells.dropped) dropped += count;
+    std::string did;
+    const auto add = [&did](const char* what, std::uint64_t count) {
+      if (count > 0) did += (did.empty() ? " " : ", ") + std::string(what) + " " + std::to_string(count);
+    };
+    add("took", cells.in);
+    if (cells.ack_pending) add("read", cells.created);
+    const auto calls = end.calls.find(cells.stage);
+    if (calls != end.calls.end()) add("called", static_cast<std::uint64_t>(calls->second));
+    add("failed", failed);
+    add("let go", dropped);
+    told.push_back("'" + cells.stage + "'" + (did.empty() ? " took nothing" : did));
+  }
+  return told;
+}
+
 }  // namespace
 
 void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures) {
@@ -671,7 +703,8 @@ void compare(const Trial& trial, const Seen& seen, config::Diagnostics& failures
       if (other.from == expected.from) matching.expect(other);
     }
     const auto ports = find_ports(*trial.plan, *expected.from);
-    if (trial.config.clock == TestClock::simulated) matching.doubt(silent_sources(trial, ports));
+    auto doubts = trial.config.clock == TestClock::simulated ? silent_sources(trial, ports) : Lines();
+    matching.doubt(doubts.empty() ? counted_before(trial, ports, seen.end) : std::move(doubts));
     const bool ordered = ports.size() == 1 && in_order(*trial.plan, ports.front());
     matching.check(ordered && !matching.sent_again());
   }
