@@ -1,7 +1,10 @@
 #include "engine/command/supervisor.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -9,6 +12,7 @@
 
 #include "engine/command/exit_code.hpp"
 #include "engine/command/fault.hpp"
+#include "engine/config/words.hpp"
 #include "engine/observe/log.hpp"
 
 namespace weir::command {
@@ -97,6 +101,36 @@ std::vector<int> homes_of(const std::vector<graph::Plan>& plans, int cores) {
     }
   }
   return homes;
+}
+
+/// What became of its messages, for whoever had no terminal to watch it on.
+void tell_sums(const observe::PipelineSnapshot& pipeline, double seconds) {
+  constexpr std::size_t sinks_most = 8;
+  std::uint64_t read = 0, failed = 0, dropped = 0;
+  std::string sinks;
+  std::size_t shown = 0;
+  for (const auto& stage : pipeline.stages) {
+    if (stage.ack_pending) {  // A source; what it sends on as a failure was read once.
+      read += stage.created;
+      for (const auto& [port, count] : stage.out) {
+        if (port == config::failed_word || port == config::any_word) read -= count;
+      }
+    }
+    for (const auto& [kind, count] : stage.errors) failed += count;
+    for (const auto count : stage.dropped) dropped += count;
+    if (stage.end_to_end.empty()) continue;
+    if (++shown > sinks_most) continue;
+    sinks += (sinks.empty() ? "" : ", ") + stage.stage + " " + std::to_string(stage.in);
+  }
+  if (shown > sinks_most) sinks += ", …";
+  if (shown == 0) sinks = "none";
+  observe::log(Level::info, "ended",
+               {{"pipeline", pipeline.pipeline},
+                {"read", read},
+                {"sinks", sinks},
+                {"failed", failed},
+                {"dropped", dropped},
+                {"seconds", std::round(seconds * 1000) / 1000}});
 }
 
 }  // namespace
@@ -279,6 +313,9 @@ void Supervisor::finish() {
 }
 
 runtime::Task<> Supervisor::close() {
+  const observe::Snapshot at_end = co_await snapshot(last_words_time);
+  const std::chrono::duration<double> ran = control_.wall() - started_;
+  for (const auto& pipeline : at_end.pipelines) tell_sums(pipeline, ran.count());
   for (const auto& words : last_words_) co_await words();
   while (asking_ > 0) co_await answered_.wait();
   const auto gone = std::make_shared<Answers>(control_, slots_.size());

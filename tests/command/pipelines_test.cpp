@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(kinds_runs_to_its_end_and_leaves_what_it_says) {
               {"TMPDIR=" + folder.path(".")});
   const auto end = child.end();
   BOOST_TEST(end.code == 0, end.err);
-  BOOST_TEST(std::count(end.err.begin(), end.err.end(), '\n') == 1, end.err);
+  BOOST_TEST(std::count(end.err.begin(), end.err.end(), '\n') == 2, end.err);  // That it runs, and that it has ended.
 
   Lines expected{
       R"({"kind":"copy","square":256})",

@@ -90,6 +90,21 @@ BOOST_AUTO_TEST_CASE(a_finite_run_prints_its_data_on_standard_output_and_ends_wi
   BOOST_TEST(contains(end.err, "msg=running"), end.err);
 }
 
+BOOST_AUTO_TEST_CASE(the_log_says_at_the_end_what_was_read_and_what_became_of_it) {
+  const TemporaryFolder folder;
+  const auto end = ran({folder.file("orders.yaml",
+                                    "stages:\n  numbers: {generate: {range: 1..20}}\n"
+                                    "  odd: {from: numbers, where: msg ~= 3}\n"
+                                    "  checked: {from: odd, lua: 'if msg % 5 == 0 then fail() end'}\n"
+                                    "  shown: {from: checked, stdout: {}}\n"
+                                    "  dead: {from: any.failed, file: {write: '" +
+                                        folder.path("dead") + "', format: envelope}}\n")});
+  BOOST_TEST(end.code == 0, end.err);
+  BOOST_TEST(
+      contains(end.err, "pipeline=orders msg=ended read=20 sinks=\"shown 15, dead 4\" failed=4 dropped=0 seconds="),
+      end.err);
+}
+
 BOOST_AUTO_TEST_CASE(several_files_run_side_by_side) {
   const TemporaryFolder folder;
   const auto end = ran({folder.file("one.yaml", three), folder.file("two.yaml", three), "--log-format", "json"});
