@@ -381,6 +381,10 @@ std::string duration_advice(std::string_view text) {
   const auto parts = split_unit(text);
   if (!parts) {
     if (!text.empty() && text[0] == '-') return "a duration is never negative";
+    constexpr std::array<std::string_view, 6> without_end{"all", "ever", "forever", "inf", "infinite", "unlimited"};
+    if (std::find(without_end.begin(), without_end.end(), text) != without_end.end()) {
+      return "for one without an end write a long one, such as 36500d";
+    }
     return {};
   }
   if (parts->second.empty()) return "a duration carries its unit";

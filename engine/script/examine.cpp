@@ -275,6 +275,7 @@ CompileError syntax_error(std::string_view code, Form form, const config::Place&
   if (form == Form::expression && text.starts_with("<eof> expected")) {
     text = "one expression is wanted, and '" + near + "' comes after it";
     if (hint.empty() && near == "=") hint = "Lua compares with '=='";
+    if (hint.empty() && near == "in") hint = "use 'contains(text, \"part\")', or of a list 'contains(list, value)'";
   } else if (const Token* begun = text.starts_with("'end' expected") && near == "<eof>" ? unended(tokens) : nullptr) {
     return at_token(place, code, *begun, "this '" + std::string(begun->text) + "' has no `end`", std::move(hint));
   } else if (near == "<eof>" || near == "eof") {

@@ -197,6 +197,8 @@ BOOST_AUTO_TEST_CASE(words_of_other_languages_wherever_code_stands) {
           "Lua writes `a and b or c`, not `a ? b : c`");
   refused(where_line("msg.a = 1"), "6:18", "one expression is wanted, and '=' comes after it",
           "Lua compares with '=='");
+  refused(where_line("msg.b in msg.a"), "6:18", "one expression is wanted, and 'in' comes after it",
+          "use 'contains(text, \"part\")', or of a list 'contains(list, value)'");
   refused(where_line("msg.a == None"), "6:21", "there is no 'None' here", "Lua writes 'nil'; JSON's null is 'null'");
   refused(lua("if msg.a != 1 then drop() end"), "7:16", "'then' expected near '!'", "Lua writes `~=`, not `!=`");
   refused(set_line("x: '{{ msg.a != 1 }}'"), "7:20", "one expression is wanted, and '!' comes after it",

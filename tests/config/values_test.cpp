@@ -23,6 +23,7 @@ BOOST_AUTO_TEST_CASE(a_duration_carries_its_unit) {
     BOOST_TEST(!parse_duration(bad).has_value(), bad);
   BOOST_TEST(duration_advice("5") == "a duration carries its unit");
   BOOST_TEST(duration_advice("5 s") == "write 5s, without a blank");
+  BOOST_TEST(duration_advice("all") == "for one without an end write a long one, such as 36500d");
   BOOST_TEST(duration_advice("5sec") == "write 5s");
   BOOST_TEST(duration_advice("1h30m") == "a duration has one unit: 90m, not 1h30m");
   BOOST_TEST(duration_advice("1h 30m") == "a duration has one unit: 90m, not 1h30m");
