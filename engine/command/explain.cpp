@@ -113,14 +113,19 @@ const config::Declaration* declaration_of(const stage::Catalog& catalog, const s
   return field ? field->nested.get() : nullptr;
 }
 
+/// All that may be explained by one word, the keys that stages have in common first.
+std::vector<std::string> words_and_keys(const stage::Catalog& catalog) {
+  auto words = stage::common_spec().declaration().keys();
+  const auto others = explained_words(catalog);
+  words.insert(words.end(), others.begin(), others.end());
+  return words;
+}
+
 /// Where a word is a key, or a value that a key may have: the first three places, as `weir explain` takes them.
 std::vector<std::string> places_of(const stage::Catalog& catalog, const std::string& word) {
   constexpr std::size_t most = 3;
   std::vector<std::string> places;
-  std::vector<std::string> words = stage::common_spec().declaration().keys();
-  const auto others = explained_words(catalog);
-  words.insert(words.end(), others.begin(), others.end());
-  for (const auto& within : words) {
+  for (const auto& within : words_and_keys(catalog)) {
     const auto* declaration = declaration_of(catalog, within);
     if (!declaration) continue;
     for (const auto& field : declaration->fields) {
@@ -177,9 +182,7 @@ int unknown(const stage::Catalog& catalog, const std::string& word, Streams& str
   }
   auto places = places_of(catalog, word);
   if (word.starts_with(std::string(config::any_word) + ".")) places = {std::string(common_name) + ".from"};
-  auto known = stage::common_spec().declaration().keys();
-  const auto others = explained_words(catalog);
-  known.insert(known.end(), others.begin(), others.end());
+  const auto known = words_and_keys(catalog);
   auto near = config::nearest(word, known);
   if (near.empty()) near = with_the_same_stem(word, known);
   streams.err << "weir: there is no kind '" << word << "'\n"

@@ -630,9 +630,10 @@ void Calls::end(Job& job, Attempt& attempt, std::exception_ptr fault) {
   if (adaptive_) adapt(*ended, failed, now);
   if (const auto permit = ended->take_permit()) breaker_->judge(job.circuit, *permit, failed, took, now);
   if (failed && limit_ && failed->retry_after) {
-    limit_->bucket().pause(job.toll.key, now, now + *failed->retry_after);
+    const Time until = now + *failed->retry_after;
+    limit_->bucket().pause(job.toll.key, now, until);
     if (pausing_.happens()) pausing_.say({{"for", config::show(*failed->retry_after)}, {"because", failed->text}});
-    paused_until_ = std::max(paused_until_, now + *failed->retry_after);
+    paused_until_ = std::max(paused_until_, until);
   }
   if (failed && !job.attempts.empty()) return;  // The other one may still bring something.
   give_up_second(job, now);

@@ -592,19 +592,17 @@ void warn(const Plan& plan, Diagnostics& diagnostics) {
       diagnostics.warning(planned.place, "nobody reads what '" + planned.name + "' puts out; it is dropped",
                           "give it a reader, such as `stdout: {}` with `from: " + planned.name + "`");
     }
-    const auto feeds_itself = [&](const PlannedStage& other) {
-      return other.configured.reads && other.configured.reads(configured.adds_to);
+    const auto is_read_before = [&](const std::string& path) {
+      return plan.any_up_to(
+          i, [&path](const PlannedStage& other) { return other.configured.reads && other.configured.reads(path); });
     };
-    if (!configured.adds_to.empty() && plan.any_up_to(i, feeds_itself)) {
+    if (!configured.adds_to.empty() && is_read_before(configured.adds_to)) {
       diagnostics.warning(planned.place,
                           "'" + planned.name + "' adds to " + configured.adds_to +
                               ", which is read before it: each message comes again and again",
                           "write to a file that is not read");
     }
-    const auto reads_made = [&](const PlannedStage& other) {
-      return other.configured.reads && other.configured.reads(configured.goes_to->text());
-    };
-    if (configured.makes_anew && configured.goes_to->constant() && plan.any_up_to(i, reads_made)) {
+    if (configured.makes_anew && configured.goes_to->constant() && is_read_before(configured.goes_to->text())) {
       diagnostics.warning(planned.place,
                           "'" + planned.name + "' makes " + configured.goes_to->text() +
                               " anew, which is read before it: what fails or is dropped on the way is lost",

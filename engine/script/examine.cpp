@@ -66,7 +66,7 @@ std::string cure_for_absent(std::string_view name) {
   if (name == "pcall" || name == "xpcall") return "use 'try(f, ...)'";
   if (name == "print" || name == "warn") return "send what you want to see to a 'stdout' stage";
   if (name == "os" || name == "date") return "the time is 'now()', see also 'time.format'";
-  if (name == "io" || name == "require" || name == "dofile" || name == "loadfile") {
+  if (name == "io" || name == "require" || name == "dofile" || name == "loadfile" || name == "import") {
     return "code touches nothing outside: use a stage such as 'file' or 'http'";
   }
   if (name == "load" || name == "loadstring") return "code is never made from text here";
@@ -82,7 +82,6 @@ std::string cure_for_absent(std::string_view name) {
   if (name == "str" || name == "String") return "use 'tostring'";
   if (name == "float" || name == "parseInt" || name == "parseFloat" || name == "Number") return "use 'num'";
   if (name == "f") return "Lua joins texts: 'a .. b'";
-  if (name == "import") return cure_for_absent("require");
   if (name == "var" || name == "let" || name == "const") return "Lua writes 'local'";
   if (name == "env") return "'${NAME}' under 'vars:' and then 'vars.name'";
   return {};

@@ -195,8 +195,7 @@ const config::Spec<RetryConfig>& retry_spec() {
               "attempts", &RetryConfig::attempts,
               "Calls in all, the first one counted. One that was answered with Retry-After (429, 503) is none: it is "
               "made again when its time is over, up to an hour in all for one message, or its `deadline`. Each call "
-              "takes "
-              "a token of `limit`, and counts for `breaker`.",
+              "takes a token of `limit`, and counts for `breaker`.",
               config::at_least(1), config::at_most(1'000'000))
           .field("backoff", &RetryConfig::backoff,
                  "The pause before the next call: anywhere between the least and a ceiling that doubles up to the "

@@ -380,6 +380,21 @@ BOOST_AUTO_TEST_CASE(a_post_on_a_kept_connection_that_breaks_is_sent_once_and_a_
   BOOST_TEST(contains(end.err, "the connection was closed before a reply began"), end.err);
 }
 
+namespace {
+
+/// A pipeline that does, under these policies.
+std::string asks_four_times(const TemporaryFolder& folder, Peer& peer, const std::string& policies) {
+  return folder.file("p.yaml",
+                     "stages:\n"
+                     "  numbers: {generate: {range: 1..4}}\n"
+                     "  asked: {from: numbers, http: {get: '" +
+                         peer.url() + "'}, " + policies +
+                         "}\n"
+                         "  end: {from: asked, drop: {}}\n");
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(a_get_that_is_sent_once_more_waits_for_a_token_of_its_limit_as_any_other) {
   using Clock = std::chrono::steady_clock;
   std::vector<Clock::time_point> arrived;
@@ -392,13 +407,7 @@ BOOST_AUTO_TEST_CASE(a_get_that_is_sent_once_more_waits_for_a_token_of_its_limit
     }
   });
   const TemporaryFolder folder;
-  const auto end = ran({folder.file("p.yaml",
-                                    "stages:\n"
-                                    "  numbers: {generate: {range: 1..4}}\n"
-                                    "  asked: {from: numbers, http: {get: '" +
-                                        peer.url() +
-                                        "'}, limit: {rate: 4/s, burst: 1}}\n"
-                                        "  end: {from: asked, drop: {}}\n")});
+  const auto end = ran({asks_four_times(folder, peer, "limit: {rate: 4/s, burst: 1}")});
   BOOST_TEST(end.code == 0, end.err);
   peer.end();
   BOOST_REQUIRE(arrived.size() == 5U);
@@ -417,13 +426,7 @@ BOOST_AUTO_TEST_CASE(a_pause_that_is_asked_for_is_told_as_that_and_not_as_the_ra
     }
   });
   const TemporaryFolder folder;
-  const auto end = ran({folder.file("p.yaml",
-                                    "stages:\n"
-                                    "  numbers: {generate: {range: 1..4}}\n"
-                                    "  asked: {from: numbers, http: {get: '" +
-                                        peer.url() +
-                                        "'}, limit: 1000/s, retry: {attempts: 2}}\n"
-                                        "  end: {from: asked, drop: {}}\n")});
+  const auto end = ran({asks_four_times(folder, peer, "limit: 1000/s, retry: {attempts: 2}")});
   BOOST_TEST(end.code == 0, end.err);
   BOOST_TEST(contains(end.err, "msg=\"the server asks for a pause\" for=1s because="), end.err);
   BOOST_TEST(!contains(end.err, "held back by the limit"), end.err);
