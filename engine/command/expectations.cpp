@@ -515,8 +515,7 @@ void compare_figures(const ExpectConfig& expected, const Figures& figures, confi
   const auto at = std::find_if(stages.begin(), stages.end(), [&](const auto& cells) { return cells.stage == name; });
   const observe::StageSnapshot none;
   const auto& cells = at == stages.end() ? none : *at;
-  std::uint64_t dropped = 0;
-  for (const auto count : cells.dropped) dropped += count;
+  const std::uint64_t dropped = cells.all_dropped();
   const auto calls = figures.calls.find(name);
   const auto check = [&](const std::string& word, const std::optional<Amount>& amount, std::uint64_t count) {
     if (!amount || amount->holds(static_cast<std::int64_t>(count))) return;
@@ -652,9 +651,6 @@ Lines counted_before(const Trial& trial, const std::vector<graph::PortRef>& port
   Lines told;
   for (const auto& cells : end.stages.stages) {
     if (!on_the_way.contains(cells.stage)) continue;
-    std::uint64_t failed = 0, dropped = cells.filtered;
-    for (const auto& [kind, count] : cells.errors) failed += count;
-    for (const auto count : cells.dropped) dropped += count;
     std::string did;
     const auto add = [&did](const char* what, std::uint64_t count) {
       if (count > 0) did += (did.empty() ? " " : ", ") + std::string(what) + " " + std::to_string(count);
@@ -663,8 +659,8 @@ Lines counted_before(const Trial& trial, const std::vector<graph::PortRef>& port
     if (cells.ack_pending) add("read", cells.created);
     const auto calls = end.calls.find(cells.stage);
     if (calls != end.calls.end()) add("called", static_cast<std::uint64_t>(calls->second));
-    add("failed", failed);
-    add("let go", dropped);
+    add("failed", observe::total(cells.errors));
+    add("let go", cells.filtered + cells.all_dropped());
     told.push_back("'" + cells.stage + "'" + (did.empty() ? " took nothing" : did));
   }
   return told;

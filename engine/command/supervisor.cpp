@@ -116,8 +116,8 @@ void tell_sums(const observe::PipelineSnapshot& pipeline, double seconds) {
         if (port == config::failed_word || port == config::any_word) read -= count;
       }
     }
-    for (const auto& [kind, count] : stage.errors) failed += count;
-    for (const auto count : stage.dropped) dropped += count;
+    failed += observe::total(stage.errors);
+    dropped += stage.all_dropped();
     if (stage.end_to_end.empty()) continue;
     if (++shown > sinks_most) continue;
     sinks += (sinks.empty() ? "" : ", ") + stage.stage + " " + std::to_string(stage.in);

@@ -41,6 +41,10 @@ void merge_cells(std::optional<HistogramCells>& into, const std::optional<Histog
 
 }  // namespace
 
+std::uint64_t StageSnapshot::all_dropped() const noexcept {
+  return std::accumulate(dropped.begin(), dropped.end(), std::uint64_t{0});
+}
+
 void StageSnapshot::merge(const StageSnapshot& other) {
   in += other.in;
   created += other.created;
@@ -78,9 +82,8 @@ void StageSnapshot::merge(const StageSnapshot& other) {
 std::int64_t unaccounted(const StageSnapshot& stage) {
   // Unsigned on purpose: differences of counters are right even where one has wrapped.
   const std::uint64_t came = stage.in + stage.created;
-  const std::uint64_t went = total(stage.out) + stage.filtered + stage.absorbed +
-                             std::accumulate(stage.dropped.begin(), stage.dropped.end(), std::uint64_t{0}) +
-                             stage.failed + static_cast<std::uint64_t>(stage.in_flight);
+  const std::uint64_t went = total(stage.out) + stage.filtered + stage.absorbed + stage.all_dropped() + stage.failed +
+                             static_cast<std::uint64_t>(stage.in_flight);
   return static_cast<std::int64_t>(came - went);
 }
 

@@ -103,6 +103,8 @@ struct StageSnapshot {
 
   std::uint64_t& dropped_by(Dropped reason) { return dropped[static_cast<std::size_t>(reason)]; }
 
+  std::uint64_t all_dropped() const noexcept;  ///< Over the reasons.
+
   /// Adds the cells of another replica of the same stage.
   void merge(const StageSnapshot& other);
 };
